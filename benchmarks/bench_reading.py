@@ -1,0 +1,140 @@
+"""Reading ratings: our whole door, checks included, beside pandas.read_csv, on 25 million rows.
+
+    python benchmarks/bench_reading.py                    # 4 minutes on two cores, writes results/
+    python benchmarks/bench_reading.py --rows 1000000     # 15 s, prints only
+
+Writes a generated ratings.csv (ml-25m's form and order, 650 MB) to a temporary folder. The two readers
+take turns, each in a process of its own; the file is in the page cache for both. Values are medians,
+spreads are (max - min).
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+READERS = {
+    "ours": (
+        "datamodules.ratings.read_ratings: pyarrow, every line checked, duplicates looked for",
+        "from pathlib import Path; from datamodules.ratings import read_ratings",
+        "read_ratings(Path(folder), 'ml-25m')",
+    ),
+    "pandas": (
+        "pandas.read_csv with its defaults, nothing checked",
+        "import pandas",
+        "pandas.read_csv(folder + '/ratings.csv')",
+    ),
+}
+_CHILD = """
+import json, resource, sys, time
+folder = sys.argv[1]
+{imports}
+before = resource.getrusage(resource.RUSAGE_SELF)
+start = time.perf_counter()
+table = {call}
+wall = time.perf_counter() - start
+after = resource.getrusage(resource.RUSAGE_SELF)
+cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+print(json.dumps({{"wall": wall, "cpu": cpu, "peak": after.ru_maxrss / 1e6}}))
+"""
+
+
+def write_ratings(path: Path, num_rows: int, seed: int = 0) -> None:
+    """ratings.csv with the people, movies and order of ml-25m; about 160 ratings a person."""
+    rng = np.random.default_rng(seed)
+    num_users, num_movies = max(1, num_rows // 154), 62_423
+    user = np.sort(rng.integers(1, num_users + 1, num_rows))
+    # Ascending, different ids within a person: the order of the official files.
+    pair = np.unique(user * (1 << 20) + (rng.beta(0.5, 3, num_rows) * num_movies).astype(np.int64))
+    stars = rng.choice([f"{s / 2:.1f}" for s in range(1, 11)], len(pair))
+    columns = {
+        "userId": pair >> 20,
+        "movieId": (pair & (1 << 20) - 1) * 3 + 1,
+        "rating": pa.array(stars),
+        "timestamp": rng.integers(789_652_009, 1_574_327_703, len(pair)),
+    }
+    options = csv.WriteOptions(quoting_style="none")
+    with path.open("wb") as file:
+        file.write(b"userId,movieId,rating,timestamp\n")
+        options.include_header = False
+        csv.write_csv(pa.table(columns), file, options)
+
+
+def measure(reader: str, folder: str) -> dict[str, float]:
+    """Wall and CPU seconds and peak memory (GB) of one reading in a fresh process."""
+    _, imports, call = READERS[reader]
+    child = _CHILD.format(imports=imports, call=call)
+    command = [sys.executable, "-c", child, folder]
+    answer = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    return dict(json.loads(answer.stdout))
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--rows", type=int, default=25_000_000)
+    arguments.add_argument("--rounds", type=int, default=5)
+    chosen = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        write_ratings(Path(folder) / "ratings.csv", chosen.rows)
+        size_mb = (Path(folder) / "ratings.csv").stat().st_size / 1e6
+        runs: dict[str, list[dict[str, float]]] = {reader: [] for reader in READERS}
+        for _ in range(chosen.rounds):
+            for reader in READERS:
+                runs[reader].append(measure(reader, folder))
+                print(f"{reader:8}", runs[reader][-1], flush=True)
+    result = {"rows": table(runs, chosen.rows, size_mb), "commit": commit(), "machine": machine()}
+    print(json.dumps(result, indent=1))
+    if chosen.rows == 25_000_000:
+        path = REPOSITORY / "results" / "bench-reading.json"
+        path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def table(
+    runs: dict[str, list[dict[str, float]]], num_rows: int, size_mb: float
+) -> list[dict[str, object]]:
+    """The rows of the result: name, what, value (median), unit, spread (max - min)."""
+    rows: list[dict[str, object]] = []
+    for reader, measured in runs.items():
+        what = f"{READERS[reader][0]}; {num_rows:,} rows, {size_mb:.0f} MB"
+        for key, unit in (("wall", "s"), ("cpu", "CPU s"), ("peak", "GB")):
+            rows.append(row(f"{reader}-{key}", what, [run[key] for run in measured], unit))
+    for key in ("wall", "cpu"):
+        pairs = zip(runs["pandas"], runs["ours"], strict=True)
+        ratios = [pandas[key] / ours[key] for pandas, ours in pairs]
+        rows.append(row(f"ratio-{key}", f"pandas {key} / ours {key}, pair by pair", ratios, "x"))
+    return rows
+
+
+def row(name: str, what: str, values: list[float], unit: str) -> dict[str, object]:
+    median, spread = statistics.median(values), max(values) - min(values)
+    return {
+        "name": name,
+        "what": what,
+        "value": round(median, 3),
+        "unit": unit,
+        "spread": round(spread, 3),
+    }
+
+
+def commit() -> str:
+    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    answer = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return answer.stdout.strip() or "uncommitted"
+
+
+def machine() -> str:
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()

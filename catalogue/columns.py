@@ -1,0 +1,10 @@
+"""The names of the columns, in one place: every table and file of the product uses these."""
+
+
+class Columns:
+    """Column names of a ratings table; ids are what the file says, never row numbers."""
+
+    USER_ID = "user_id"
+    MOVIE_ID = "movie_id"
+    STARS = "stars"
+    TIMESTAMP = "timestamp"

@@ -1,0 +1,47 @@
+"""Titles as MovieLens writes them, turned into titles as people read and type them.
+
+    split_title("Matrix, The (1999)")     -> ("The Matrix", 1999)
+    normalise_title("Amélie, L'été: 2!")  -> "amelie lete 2"
+
+The release year is the last "(1999)" of the title; a series "(1975-1979)" counts as its first year.
+"""
+
+import re
+import unicodedata
+
+_YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)\s*$")
+_ARTICLES = (
+    "The|A|An|La|Le|Les|L'|Un|Une|Los|Las|El|Una|Il|Lo|Gli|I|Der|Die|Das|Ein|Eine|Den|Det|De|Het|"
+    "En|Ett|O|Os|As|Um|Uma"
+)
+# "City of Lost Children, The (Cité des enfants perdus, La)": the end of the title or of a bracket.
+_TRAILING_ARTICLE = re.compile(rf"([^()]+?), ({_ARTICLES})(?=\s*(?:\(|\)|$))")
+_APOSTROPHES = re.compile(r"['’‘`´]")
+_NOT_WORD = re.compile(r"[\W_]+")
+_UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "&": " and "})
+
+
+def split_title(title: str) -> tuple[str, int | None]:
+    """Title for display, its article in front, and the release year (None where none is given)."""
+    found = _YEAR.search(title)
+    name = title[: found.start()] if found else title
+    return _article_first(name.strip()), int(found.group(1)) if found else None
+
+
+def normalise_title(title: str) -> str:
+    """Form for search: lower case, no accents, no punctuation, the article in front, one space."""
+    text = _article_first(title.strip())
+    text = _APOSTROPHES.sub("", text).casefold().translate(_UNDECOMPOSED)
+    letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    return _NOT_WORD.sub(" ", "".join(letters)).strip()
+
+
+def _article_first(title: str) -> str:
+    return _TRAILING_ARTICLE.sub(_swap, title)
+
+
+def _swap(found: re.Match[str]) -> str:
+    name, article = found.group(1), found.group(2)
+    lead = name[: len(name) - len(name.lstrip())]
+    joint = "" if article.endswith("'") else " "
+    return f"{lead}{article}{joint}{name.lstrip()}"

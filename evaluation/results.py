@@ -1,0 +1,53 @@
+"""Results files: `results/[VARIANT-]DATA.PROTOCOL.json`, and the table of ranks behind each.
+
+    write_results("results", "ml-1m", "next", {...})     # results/ml-1m.next.json
+    write_ranks("runs/ml-1m/test-next.parquet", user_ids, movie_ids, ranks)
+
+Both are written to a temporary sibling first and renamed, so a stopped run leaves no half file.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from catalogue.columns import Columns
+
+
+def results_path(folder: str | Path, name: str, protocol: str) -> Path:
+    """`name` is the recipe's; that of another training (`ml-1m.time`) already ends in a protocol."""
+    return Path(folder) / f"{name.removesuffix('.' + protocol)}.{protocol}.json"
+
+
+def write_results(folder: str | Path, name: str, protocol: str, content: dict[str, Any]) -> Path:
+    path = results_path(folder, name, protocol)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(rounded(content), indent=1) + "\n")
+    os.replace(part, path)
+    return path
+
+
+def rounded(value: Any) -> Any:
+    """Floats to six significant digits: a tenth of a seed's spread needs three."""
+    if isinstance(value, dict):
+        return {key: rounded(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [rounded(each) for each in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def write_ranks(
+    path: str | Path, user_id: np.ndarray, movie_id: np.ndarray, rank: np.ndarray
+) -> None:
+    """One row a person of the test part: user_id, movie_id, expected rank (1 is the best)."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table({Columns.USER_ID: user_id, Columns.MOVIE_ID: movie_id, "rank": rank})
+    part = path.with_suffix(".part")
+    pq.write_table(table, part)
+    os.replace(part, path)

@@ -1,0 +1,211 @@
+"""The test part, read once: through the exported bundle, beside the baselines, into `results/`.
+
+What is measured is what is served: histories go into `Recommender.score` as movie ids and stars. The
+classic user has no bundle and is measured from its checkpoint. Baselines see the same ratings as the
+model (train + validation), their settings chosen on validation before that.
+"""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from datamodules.batches import spans
+from datamodules.movielens import MovieLens
+from datamodules.splits import Split
+from evaluation.baselines import BASELINES, GRIDS, Interactions, tune
+from evaluation.intervals import summarise, summarise_paired
+from evaluation.protocols import Asked, Ranked, Scorer, evaluate
+from evaluation.results import write_ranks, write_results
+from serving.recommender import Recommender
+
+if TYPE_CHECKING:
+    from train import Fit, Recipe
+
+TIME_METRICS = ("hit_rate@10", "ndcg@10")
+
+
+def test(run: "Recipe", chosen: "Fit", folder: Path) -> dict[str, float]:
+    """Measure a finished training; writes results and ranks, returns the figures for logging.
+
+    run: the refit (data settings and, for the classic user, the folder of the checkpoint). chosen:
+    epochs and costs. folder: the run, which also holds the unrefitted bundle.
+    """
+    data, name = run.datamodule, run.name
+    asked = questions(data)
+    if data.user == "history":
+        bundle = Path(run.config["bundles"]) / name
+        model = ranked(data, bundle_scorer(bundle), asked)
+        plain = ranked(data, bundle_scorer(folder / "bundle-unrefitted"), asked)
+    else:
+        model = ranked(data, table_scorer(run, folder / "refit" / "last.ckpt"), asked)
+        plain = ranked(data, table_scorer(run, folder / "select" / "best.ckpt"), asked)
+    rivals, settings = baselines(data, asked)
+    flat: dict[str, float] = {}
+    for protocol in run.config["protocols"]:
+        ours = model[protocol].metrics
+        theirs = {rival: each[protocol].metrics for rival, each in rivals.items()}
+        content = {
+            "recipe": f"recipes/{name}.yaml",
+            "protocol": protocol,
+            "data": data.name,
+            **facts(run, chosen),
+            "seeds": [data.seed],
+            "ties": data.ties,
+            "num_persons": len(asked.targets),
+            "selection": {"epochs": chosen.epochs, **chosen.validation},
+            "metrics": summarise(ours),
+            "per_seed": [{key: float(value.mean()) for key, value in ours.items()}],
+            "unrefitted": summarise(plain[protocol].metrics),
+            "baselines": {rival: summarise(each) for rival, each in theirs.items()},
+            "baseline_settings": {rival: each[protocol] for rival, each in settings.items()},
+            "paired": {rival: summarise_paired(ours, each) for rival, each in theirs.items()},
+            "wall_s": chosen.wall_s,
+            "cpu_s": chosen.cpu_s,
+        }
+        path = write_results(run.config["results"], name, protocol, content)
+        write_test_rows(data, run.runs / f"test-{protocol}.parquet", model[protocol])
+        print(table(path, content), flush=True)
+        flat |= {f"test/{protocol}/{key}": float(value.mean()) for key, value in ours.items()}
+        for rival, each in theirs.items():
+            means = {key: float(value.mean()) for key, value in each.items()}
+            flat |= {f"baseline/{rival}/{protocol}/{key}": v for key, v in means.items()}
+    return flat
+
+
+def questions(data: MovieLens) -> Asked:
+    """The test part: everything before the test movie, the validation movie included."""
+    split = data.plain_split
+    candidates = data.candidates if data.protocol == "next" else None
+    return asked_at(split, split.test_user, split.test_pos, candidates)
+
+
+def asked_at(
+    split: Split, user: np.ndarray, pos: np.ndarray, candidates: np.ndarray | None = None
+) -> Asked:
+    histories = split.histories
+    start = histories.indptr[user]
+    cuts = [slice(a, a + n) for a, n in zip(start.tolist(), pos.tolist(), strict=True)]
+    return Asked(
+        [histories.item[cut] for cut in cuts],
+        histories.item[start + pos],
+        candidates,
+        [histories.stars[cut] for cut in cuts],
+    )
+
+
+def ranked(data: MovieLens, scorer: Scorer, asked: Asked) -> dict[str, Ranked]:
+    """By protocol name; `time` ranks as `next` does, for another question."""
+    found = evaluate(scorer, *asked)
+    if data.protocol == "time":
+        metrics = {key: found["next"].metrics[key] for key in TIME_METRICS}
+        return {"time": Ranked(metrics, found["next"].rank)}
+    return found
+
+
+def bundle_scorer(folder: Path) -> Scorer:
+    """Scores through the library, as the service does."""
+    recommender = Recommender.load(folder, threads=os.cpu_count() or 1)
+    ids = recommender.movie_ids
+
+    def score(histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
+        entries = [
+            list(zip(ids[items].tolist(), given.tolist(), strict=True))
+            for items, given in zip(histories, stars, strict=True)
+        ]
+        return recommender.score(entries)
+
+    return score
+
+
+def table_scorer(run: "Recipe", checkpoint: Path) -> Scorer:
+    """Scores the classic user, who is known by row number: `evaluate` asks in the split's order."""
+    run.model.load_state_dict(torch.load(checkpoint, weights_only=False)["state_dict"])
+    network = run.model.network.cpu().eval()
+    users = iter(run.datamodule.plain_split.test_user.tolist())
+
+    @torch.no_grad()
+    def score(histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
+        user_B = torch.tensor([next(users) for _ in histories])
+        return network.score({"user_B": user_B}).numpy()
+
+    return score
+
+
+def baselines(
+    data: MovieLens, asked: Asked
+) -> tuple[dict[str, dict[str, Ranked]], dict[str, dict[str, Any]]]:
+    """Each baseline on the test part, and the settings that validation chose, by protocol."""
+    plain = data.plain_split
+    candidates = data.candidates if "ncf-paper" in plain_protocols(data) else None
+    valid = asked_at(plain, plain.valid_user, plain.valid_pos)
+    if candidates is not None and np.array_equal(plain.valid_user, plain.test_user):
+        valid = valid._replace(candidates=candidates)
+    train, refitted = pairs(plain), pairs(plain.refit("validation"))
+    found: dict[str, dict[str, Ranked]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+    for name, make in BASELINES.items():
+        best, _ = tune(make, GRIDS[name], train, valid)
+        settings[name] = {"time": best["next"]} if data.protocol == "time" else best
+        found[name] = {}
+        for protocol, chosen in settings[name].items():
+            baseline = make(**chosen).fit(*refitted)
+            found[name][protocol] = ranked(data, baseline.score, asked)[protocol]
+    return found, settings
+
+
+def plain_protocols(data: MovieLens) -> tuple[str, ...]:
+    return ("time",) if data.protocol == "time" else ("next", "ncf-paper")
+
+
+def pairs(split: Split) -> Interactions:
+    user, position = spans(split.histories.indptr[:-1], split.train_end)
+    item = split.histories.item[position]
+    return Interactions(user, item, len(split.histories), split.num_items)
+
+
+def write_test_rows(data: MovieLens, path: Path, found: Ranked) -> None:
+    split, movies = data.plain_split, data.dataset.movies
+    histories, user = split.histories, split.test_user
+    item = histories.item[histories.indptr[user] + split.test_pos]
+    write_ranks(path, histories.user_id[user], movies.movie_id[item], found.rank)
+
+
+def facts(run: "Recipe", chosen: "Fit") -> dict[str, Any]:
+    """What a reader needs to make a figure again: code, data, machine."""
+    device = str(run.trainer.strategy.root_device)
+    if device.startswith("cuda"):
+        device = torch.cuda.get_device_name()
+    return {
+        "commit": chosen.commit,
+        "data_sha256": run.datamodule.dataset.sha256,
+        "machine": f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}",
+    }
+
+
+def commit() -> str:
+    """The git commit, marked where the code differs from it; `unknown` outside a repository."""
+    try:
+        describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def table(path: Path, content: dict[str, Any]) -> str:
+    """The results as lines for the terminal."""
+    keys = list(content["metrics"])
+    lines = [f"{path} ({content['num_persons']:,} persons)", " " * 14 + "".join(map(cell, keys))]
+    rows = {"model": content["metrics"], "unrefitted": content["unrefitted"]}
+    for name, row in (rows | content["baselines"]).items():
+        lines.append(f"  {name:12}" + "".join(cell(f"{row[key]['mean']:.4f}") for key in keys))
+    return "\n".join(lines)
+
+
+def cell(text: str) -> str:
+    return f"{text:>14}"

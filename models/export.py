@@ -1,0 +1,160 @@
+"""A trained network as a bundle: arrays, an ONNX graph of the history encoder, golden answers.
+
+The graph holds the encoder and the user half of the head; everything that grows with the catalogue
+stays in plain arrays. Golden histories are drawn at random from the catalogue: a bundle holds no
+person. Their scores come from PyTorch, so loading a bundle proves that ONNX Runtime agrees.
+
+Shapes: B persons, L history entries, I movies, D embedding, H hidden, N training ratings.
+"""
+
+import io
+import logging
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from catalogue.errors import UserError
+from catalogue.movies import Movies
+from models.ncf import NCF
+from models.stars import fit_damped_biases
+from models.towers import HistoryEncoder
+from serving.bundle import write_bundle
+
+NUM_GOLDEN = 4
+GOLDEN_SEED = 20
+
+
+class EncoderGraph(nn.Module):
+    """What becomes encoder.onnx: entries of a history -> the person's halves of the head."""
+
+    def __init__(self, network: NCF) -> None:
+        super().__init__()
+        self.user, self.head = network.user, network.head
+
+    def forward(
+        self, entry_BLD: Tensor, star_BL: Tensor, length_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        vector_BLD = self.user(entry_BLD, star_BL)
+        last_B11 = (length_B - 1)[:, None, None].expand(-1, 1, vector_BLD.shape[2])
+        user_BD = vector_BLD.gather(1, last_B11).squeeze(1)
+        return user_BD, self.head.user_half(user_BD)
+
+
+@torch.no_grad()
+def export_bundle(
+    folder: str | Path,
+    network: NCF,
+    *,
+    manifest: dict[str, Any],
+    movies: Movies,
+    scale: tuple[float, ...],
+    train: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> str:
+    """Write the bundle of a network with the history user; returns its model version.
+
+    manifest: name, recipe, config, data, refit, metrics, created. train: user and item rows and
+    stars of the ratings the network was trained on, (N,) each: they give support and biases.
+    Raises UserError for a network that cannot be served: the classic user, or a deep MLP.
+    """
+    if not isinstance(network.user, HistoryEncoder):
+        raise UserError(
+            "this network knows people by a table (network.user: id), so it cannot serve a new "
+            "person and is never exported; export a recipe with network.user: history"
+        )
+    if len(network.config.hidden_dims) != 1:
+        raise UserError(
+            f"network.hidden_dims {network.config.hidden_dims}: a bundle holds one hidden layer; "
+            "train with one width, e.g. [16]"
+        )
+    network = network.cpu().eval()
+    user_N, item_N, stars_N = train
+    star_arrays, stars = fit_damped_biases(user_N, item_N, stars_N, len(movies))
+    arrays = item_arrays(network) | star_arrays
+    arrays["num_ratings"] = np.bincount(item_N, minlength=len(movies)).astype(np.int64)
+    extra = {
+        "scale": list(scale),
+        "history_length": network.config.history_length,
+        "stars": stars,
+        "network": asdict(network.config),
+    }
+    return write_bundle(
+        folder,
+        manifest=manifest | extra,
+        movies=movies,
+        arrays=arrays,
+        encoder=encoder_onnx(network),
+        golden=golden_answers(network, movies, scale, arrays["num_ratings"]),
+    )
+
+
+def item_arrays(network: NCF) -> dict[str, np.ndarray]:
+    """The catalogue's half of the network, float32; see serving/bundle.py for each array."""
+    vector_ID, head = network.items(), network.head
+    parts = {
+        "item_vector": vector_ID,
+        "item_gmf": head.item_gmf(vector_ID),
+        "item_mlp": head.item_half(vector_ID),
+        "mlp_out": head.out.weight[0],
+        "item_bias": network.item_bias,
+    }
+    return {name: part.detach().numpy().copy() for name, part in parts.items()}
+
+
+def encoder_onnx(network: NCF) -> bytes:
+    """The ONNX graph, dynamic in persons and history length."""
+    dim, batch, length = network.config.embedding_dim, torch.export.Dim("B"), torch.export.Dim("L")
+    example = (torch.zeros(2, 3, dim), torch.zeros(2, 3, dtype=torch.int64), torch.tensor([3, 2]))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            EncoderGraph(network).eval(),
+            example,
+            input_names=["entry_BLD", "star_BL", "length_B"],
+            output_names=["user_gmf_BD", "user_mlp_BH"],
+            dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}, {0: batch}),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    raw = io.BytesIO()
+    program.save(raw)
+    return raw.getvalue()
+
+
+def golden_answers(
+    network: NCF, movies: Movies, scale: tuple[float, ...], num_ratings: np.ndarray
+) -> list[dict[str, Any]]:
+    """Requests with PyTorch's own answers: logits of 20 movies, and the ten best unseen ones."""
+    rng = np.random.default_rng(GOLDEN_SEED)
+    chance = (num_ratings + 1) / (num_ratings + 1).sum()
+    answers = []
+    for number in range(NUM_GOLDEN):
+        size = min(1 + 8 * number, len(movies) // 2)
+        item_L = rng.choice(len(movies), size, replace=False, p=chance)
+        star_L = rng.integers(0, len(scale) + 1, size)
+        batch = {
+            "item_BL": torch.from_numpy(item_L)[None],
+            "star_BL": torch.from_numpy(star_L)[None],
+            "length_B": torch.tensor([size]),
+        }
+        score_I = network.score(batch)[0].numpy()
+        best = np.argsort(-score_I, kind="stable")
+        asked = np.concatenate([best[:10], rng.choice(len(movies), min(10, len(movies)))])
+        top = best[~np.isin(best, item_L)][:10]
+        stars = [None if star == 0 else scale[star - 1] for star in star_L]
+        ids = movies.movie_id
+        answers.append(
+            {
+                "history": [[int(ids[i]), s] for i, s in zip(item_L, stars, strict=True)],
+                "movie_ids": ids[asked].tolist(),
+                "scores": score_I[asked].tolist(),
+                "top": ids[top].tolist(),
+            }
+        )
+    return answers

@@ -1,0 +1,67 @@
+"""NeuMF: generalised matrix factorisation and a multilayer perceptron, fused into one logit.
+
+    logit(u, i) = sum_d w_d u_d v_id  +  mlp([u; v_i])  +  b_i
+
+He et al. 2017, "Neural collaborative filtering", equations 7 to 12. The first layer of the MLP is
+linear in [u; v], so it is split: W [u; v] = W_u u + W_v v, and the item half becomes a constant of
+the catalogue. Over 3,706 movies and 16 hidden units that is 0.4 million multiplications a person
+instead of 8.
+
+Shapes: B rows (persons or positions), C candidate movies, D embedding, H first hidden layer.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class NeuMFHead(nn.Module):
+    """Fuses GMF and MLP. `own_halves`: GMF reads the first half of a vector and the MLP the second
+    (the paper's separate embeddings); otherwise both read all of it."""
+
+    def __init__(self, dim: int, hidden_dims: list[int], *, own_halves: bool) -> None:
+        super().__init__()
+        self.gmf_dim = dim // 2 if own_halves else dim
+        self.own_halves = own_halves
+        mlp_dim = dim - self.gmf_dim if own_halves else dim
+        self.weight_D = nn.Parameter(torch.ones(self.gmf_dim))
+        self.user_half = nn.Linear(mlp_dim, hidden_dims[0], bias=False)
+        self.item_half = nn.Linear(mlp_dim, hidden_dims[0])
+        pairs = zip(hidden_dims[:-1], hidden_dims[1:], strict=True)
+        self.deeper = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairs)
+        self.out = nn.Linear(hidden_dims[-1], 1, bias=False)
+        if not own_halves:
+            # Starts as plain GMF: the MLP's first contribution is zero, and is learned from there.
+            nn.init.zeros_(self.out.weight)
+
+    def gmf_part(self, vector: Tensor) -> Tensor:
+        return vector[..., : self.gmf_dim]
+
+    def mlp_part(self, vector: Tensor) -> Tensor:
+        return vector[..., self.gmf_dim :] if self.own_halves else vector
+
+    def item_gmf(self, vector_CD: Tensor) -> Tensor:
+        return self.gmf_part(vector_CD) * self.weight_D
+
+    def gmf(self, user_BD: Tensor, item_CD: Tensor) -> Tensor:
+        """(B, C): the dot-product part, cheap enough for every position of every history."""
+        return self.gmf_part(user_BD) @ self.item_gmf(item_CD).T
+
+    def mlp(self, user_BD: Tensor, item_CD: Tensor) -> Tensor:
+        """(B, C) for every pair; B x C x H floats of memory, so callers send few rows at a time."""
+        user_BH = self.user_half(self.mlp_part(user_BD))
+        item_CH = self.item_half(self.mlp_part(item_CD))
+        return self.tail(user_BH[:, None] + item_CH[None])
+
+    def tail(self, hidden: Tensor) -> Tensor:
+        """The layers after the split one, on (..., H) before its activation -> (...)."""
+        hidden = F.relu(hidden)
+        for layer in self.deeper:
+            hidden = F.relu(layer(hidden))
+        return self.out(hidden).squeeze(-1)
+
+    def pairs(self, user_BD: Tensor, item_BD: Tensor) -> Tensor:
+        """(B,) logits of row-wise pairs, without the movie bias."""
+        gmf_B = (self.gmf_part(user_BD) * self.item_gmf(item_BD)).sum(-1)
+        hidden = self.user_half(self.mlp_part(user_BD)) + self.item_half(self.mlp_part(item_BD))
+        return gmf_B + self.tail(hidden)

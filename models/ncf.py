@@ -1,0 +1,138 @@
+"""The network: item tower, one of two user towers, NeuMF head. Plain PyTorch, no Lightning.
+
+`user: history` is the recommender that is served: 64 wide, two layers, about 0.3 million parameters
+on ml-1m. `user: id` is NeuMF as published, kept to be compared with.
+
+Shapes: B persons, L history entries, I movies, D embedding, P positions, C candidates.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from models.heads import NeuMFHead
+from models.towers import HistoryEncoder, ItemTower, UserTable
+
+SCORE_BLOCK = 1 << 22
+"""Floats of one block of the MLP over the catalogue: 16 MiB, which stays near the cache."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Table sizes, read off the data."""
+
+    num_users: int
+    num_items: int
+    num_genres: int
+    num_periods: int
+    num_stars: int
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The shape of the network."""
+
+    user: Literal["history", "id"] = "history"
+    """`history` encodes what the person watched, in order; `id` looks the person up in a table and
+    so can serve only people it was trained on."""
+    embedding_dim: int = 64
+    """Width of user and item vectors. Twice the width: about twice the time of an epoch."""
+    history_length: int = 200
+    """Latest entries the encoder reads; older ones only keep a movie from being recommended."""
+    num_layers: int = 2
+    """Self-attention layers; one sees pairs of entries, two see pairs in context."""
+    num_heads: int = 2
+    """Attention heads; must divide embedding_dim."""
+    dropout: float = 0.2
+    """Share of activations dropped in training; small data wants more."""
+    hidden_dims: list[int] = field(default_factory=lambda: [16])
+    """Widths of the MLP branch; the exported kind has one hidden layer."""
+    features: bool = True
+    """Genre and release-period embeddings in the item tower; off is the paper's NeuMF."""
+
+    def __post_init__(self) -> None:
+        if self.embedding_dim % (2 * self.num_heads):
+            raise ValueError(
+                f"network.embedding_dim {self.embedding_dim} is not a multiple of "
+                f"2 x network.num_heads ({self.num_heads}); choose one that is"
+            )
+        if not self.hidden_dims or min(self.hidden_dims) < 1:
+            raise ValueError(f"network.hidden_dims {self.hidden_dims}: needed one width >= 1")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"network.dropout {self.dropout}: needed 0 <= dropout < 1")
+
+
+class NCF(nn.Module):
+    """Neural collaborative filtering over one catalogue."""
+
+    def __init__(self, config: NetworkConfig, sizes: Sizes) -> None:
+        super().__init__()
+        self.config = config
+        dim = config.embedding_dim
+        self.items = ItemTower(
+            sizes.num_items, sizes.num_genres, sizes.num_periods, dim, features=config.features
+        )
+        self.item_bias = nn.Parameter(torch.zeros(sizes.num_items))
+        self.user: HistoryEncoder | UserTable
+        if config.user == "history":
+            self.user = HistoryEncoder(
+                dim,
+                sizes.num_stars,
+                config.history_length,
+                num_layers=config.num_layers,
+                num_heads=config.num_heads,
+                dropout=config.dropout,
+            )
+        else:
+            self.user = UserTable(sizes.num_users, dim)
+        self.head = NeuMFHead(dim, config.hidden_dims, own_halves=config.user == "id")
+        assert self.num_parameters() == self.expected_parameters(sizes)
+
+    def num_parameters(self) -> int:
+        return sum(parameter.numel() for parameter in self.parameters())
+
+    def expected_parameters(self, sizes: Sizes) -> int:
+        """The total by arithmetic, so that the printed count cannot lie."""
+        config, D = self.config, self.config.embedding_dim
+        tables = sizes.num_items * (D + 1)
+        if config.features:
+            tables += (sizes.num_genres + sizes.num_periods) * D
+        if config.user == "history":
+            layer = (3 * D * D + 3 * D) + (D * D + D) + (4 * D * D + 3 * D) + 4 * D
+            user = (config.history_length + sizes.num_stars + 1) * D + 2 * D
+            user += config.num_layers * layer
+        else:
+            user = sizes.num_users * D
+        gmf = D // 2 if config.user == "id" else D
+        mlp_in = D - gmf if config.user == "id" else D
+        widths = [2 * mlp_in, *config.hidden_dims]
+        mlp = sum(a * b + b for a, b in zip(widths[:-1], widths[1:], strict=True)) + widths[-1]
+        return tables + user + gmf + mlp
+
+    def history_vectors(self, vector_ID: Tensor, item_BL: Tensor, star_BL: Tensor) -> Tensor:
+        """(B, L, D): the person after each entry."""
+        assert isinstance(self.user, HistoryEncoder)
+        return self.user(vector_ID[item_BL], star_BL)
+
+    def user_vectors(self, batch: dict[str, Tensor], vector_ID: Tensor) -> Tensor:
+        """(B, D): the person now, after the last entry or from the table."""
+        if isinstance(self.user, UserTable):
+            return self.user(batch["user_B"])
+        vector_BLD = self.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
+        return vector_BLD[torch.arange(len(vector_BLD)), batch["length_B"] - 1]
+
+    def score(self, batch: dict[str, Tensor]) -> Tensor:
+        """Logits of every movie for every person of the batch, float32 (B, I)."""
+        vector_ID = self.items()
+        user_BD = self.user_vectors(batch, vector_ID)
+        rows = max(1, SCORE_BLOCK // (len(vector_ID) * self.config.hidden_dims[0]))
+        blocks = [self.logits(part, vector_ID) for part in user_BD.split(rows)]
+        return torch.cat(blocks).float()
+
+    def logits(self, user_BD: Tensor, vector_ID: Tensor) -> Tensor:
+        """The fused logit of every pair, (B, I)."""
+        return (
+            self.head.gmf(user_BD, vector_ID) + self.head.mlp(user_BD, vector_ID) + self.item_bias
+        )

@@ -1,0 +1,121 @@
+"""The two halves of a logit at serving time: history encoder in ONNX Runtime, head in numpy.
+
+    logit_BI = user_gmf @ item_gmf.T + relu(user_mlp[:, None] + item_mlp) @ mlp_out + item_bias
+
+(NeuMF, He et al. 2017, with the first MLP layer split so that the item half is a constant.)
+One core, D = 64: encoder 0.06 ms for 5 films and 0.2 ms for 50; head 0.1 ms over 3,700 movies and
+2 ms over 62,000 (H = 32).
+
+Shapes: B people, L history length, I items, D embedding, H first layer of the MLP.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from catalogue.errors import UserError
+from serving.history import History
+
+Float32 = npt.NDArray[np.float32]
+
+INPUTS = ["entry_BLD", "star_BL", "length_B"]
+OUTPUTS = ["user_gmf_BD", "user_mlp_BH"]
+ITEMS_AT_ONCE = 2048
+"""Rows of the MLP's first layer held at once: 256 kB at H = 32, so that they stay in cache."""
+PEOPLE_AT_ONCE = 64
+"""Histories encoded together: with L = 200 and D = 64 their entries take 3 MB."""
+
+
+class Encoder:
+    """Histories -> the user halves of the head."""
+
+    def __init__(
+        self, model: bytes, item_vector_ID: Float32, history_length: int, threads: int
+    ) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # ONNX Runtime raises its own, unrelated classes
+            raise UserError(f"encoder.onnx: ONNX Runtime cannot load it ({error})") from error
+        found = sorted(node.name for node in self._session.get_inputs())
+        if found != sorted(INPUTS):
+            raise UserError(f"encoder.onnx: inputs {found}, expected {sorted(INPUTS)}")
+        self._item_vector_ID = item_vector_ID
+        self._history_length = history_length
+
+    def __call__(self, histories: Sequence[History]) -> Iterator[tuple[Float32, Float32]]:
+        """Encode B non-empty histories, each cut to its latest L entries -> B pairs (D,), (H,).
+
+        Histories of similar length go together, so that little is padded.
+        """
+        if not histories:
+            return iter(())
+        cut = [min(len(history), self._history_length) for history in histories]
+        order = sorted(range(len(cut)), key=cut.__getitem__)
+        parts = [
+            self._encode([histories[b] for b in order[start : start + PEOPLE_AT_ONCE]])
+            for start in range(0, len(order), PEOPLE_AT_ONCE)
+        ]
+        back = np.argsort(order)
+        gmf, mlp = (np.concatenate(half)[back] for half in zip(*parts, strict=True))
+        return zip(gmf, mlp, strict=True)
+
+    def _encode(self, histories: list[History]) -> tuple[Float32, Float32]:
+        length_B = np.array(
+            [min(len(history), self._history_length) for history in histories], dtype=np.int64
+        )
+        shape = (len(histories), int(length_B.max()))
+        entry_BLD = np.zeros((*shape, self._item_vector_ID.shape[1]), dtype=np.float32)
+        star_BL = np.zeros(shape, dtype=np.int64)
+        for b, (history, n) in enumerate(zip(histories, length_B, strict=True)):
+            entry_BLD[b, :n] = self._item_vector_ID[history.item[-n:]]
+            star_BL[b, :n] = history.star[-n:]
+        feed = dict(zip(INPUTS, (entry_BLD, star_BL, length_B), strict=True))
+        gmf, mlp = self._session.run(OUTPUTS, feed)
+        return gmf, mlp
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """The item halves of the head, for all items or for some of them."""
+
+    item_gmf: Float32  # (I, D)
+    item_mlp: Float32  # (I, H)
+    mlp_out: Float32  # (H,)
+    item_bias: Float32  # (I,)
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> "Head":
+        return cls(arrays["item_gmf"], arrays["item_mlp"], arrays["mlp_out"], arrays["item_bias"])
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Head":
+        """The head over these rows only."""
+        return Head(self.item_gmf[rows], self.item_mlp[rows], self.mlp_out, self.item_bias[rows])
+
+    def logits(self, user_gmf_D: Float32, user_mlp_H: Float32) -> Float32:
+        """(I,) float32 logits of one person, the MLP in blocks of items.
+
+        relu(a + u) = max(a, -u) + u: one pass over the large array instead of two.
+        """
+        logit_I = self.item_gmf @ user_gmf_D + self.item_bias
+        floor_H = -user_mlp_H
+        block = np.empty((ITEMS_AT_ONCE, len(floor_H)), dtype=np.float32)
+        for part in _blocks(len(logit_I)):
+            rows = block[: part.stop - part.start]
+            np.maximum(self.item_mlp[part], floor_H, out=rows)
+            logit_I[part] += rows @ self.mlp_out
+        logit_I += user_mlp_H @ self.mlp_out
+        return np.asarray(logit_I, dtype=np.float32)
+
+
+def _blocks(size: int) -> Iterator[slice]:
+    for start in range(0, size, ITEMS_AT_ONCE):
+        yield slice(start, min(start + ITEMS_AT_ONCE, size))
