@@ -1,8 +1,8 @@
 """The test part, read once: through the exported bundle, beside the baselines, into `results/`.
 
-What is measured is what is served: histories go into `Recommender.score` as movie ids and stars. The
-classic user has no bundle and is measured from its checkpoint. Baselines see the same ratings as the
-model (train + validation), their settings chosen on validation before that.
+What is measured is what is served: histories go into `Recommender.score` as movie ids and stars.
+The classic user has no bundle and is measured from its checkpoint. Baselines see the same ratings
+as the model (train + validation), their settings chosen on validation before that.
 """
 
 import os
@@ -37,7 +37,7 @@ def test(run: "Recipe", chosen: "Fit", folder: Path) -> dict[str, float]:
     epochs and costs. folder: the run, which also holds the unrefitted bundle.
     """
     data, name = run.datamodule, run.name
-    asked = questions(data)
+    asked = questions(data, "ncf-paper" in run.config["protocols"])
     if data.user == "history":
         bundle = Path(run.config["bundles"]) / name
         model = ranked(data, bundle_scorer(bundle), asked)
@@ -53,7 +53,7 @@ def test(run: "Recipe", chosen: "Fit", folder: Path) -> dict[str, float]:
         content = {
             "recipe": f"recipes/{name}.yaml",
             "protocol": protocol,
-            "data": data.name,
+            "data": data.dataset.name,
             **facts(run, chosen),
             "seeds": [data.seed],
             "ties": data.ties,
@@ -78,10 +78,10 @@ def test(run: "Recipe", chosen: "Fit", folder: Path) -> dict[str, float]:
     return flat
 
 
-def questions(data: MovieLens) -> Asked:
+def questions(data: MovieLens, with_candidates: bool) -> Asked:
     """The test part: everything before the test movie, the validation movie included."""
     split = data.plain_split
-    candidates = data.candidates if data.protocol == "next" else None
+    candidates = data.candidates if with_candidates else None
     return asked_at(split, split.test_user, split.test_pos, candidates)
 
 
@@ -142,10 +142,8 @@ def baselines(
 ) -> tuple[dict[str, dict[str, Ranked]], dict[str, dict[str, Any]]]:
     """Each baseline on the test part, and the settings that validation chose, by protocol."""
     plain = data.plain_split
-    candidates = data.candidates if "ncf-paper" in plain_protocols(data) else None
-    valid = asked_at(plain, plain.valid_user, plain.valid_pos)
-    if candidates is not None and np.array_equal(plain.valid_user, plain.test_user):
-        valid = valid._replace(candidates=candidates)
+    # In `next` the same people are asked at validation, and their drawn movies are in no part.
+    valid = asked_at(plain, plain.valid_user, plain.valid_pos, asked.candidates)
     train, refitted = pairs(plain), pairs(plain.refit("validation"))
     found: dict[str, dict[str, Ranked]] = {}
     settings: dict[str, dict[str, Any]] = {}
@@ -157,10 +155,6 @@ def baselines(
             baseline = make(**chosen).fit(*refitted)
             found[name][protocol] = ranked(data, baseline.score, asked)[protocol]
     return found, settings
-
-
-def plain_protocols(data: MovieLens) -> tuple[str, ...]:
-    return ("time",) if data.protocol == "time" else ("next", "ncf-paper")
 
 
 def pairs(split: Split) -> Interactions:
@@ -181,10 +175,11 @@ def facts(run: "Recipe", chosen: "Fit") -> dict[str, Any]:
     device = str(run.trainer.strategy.root_device)
     if device.startswith("cuda"):
         device = torch.cuda.get_device_name()
+    machine = f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}"
     return {
         "commit": chosen.commit,
         "data_sha256": run.datamodule.dataset.sha256,
-        "machine": f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}",
+        "machine": machine,
     }
 
 

@@ -40,6 +40,7 @@ def make_loggers(folder: Path, name: str, mode: Mode, archive: Path) -> list[Log
     if mode == "off":
         return local
     os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
+    os.environ.setdefault("COMET_LOGGING_CONSOLE", "ERROR")  # a 30-line summary of what is known
     for retries in ("GET_OR_ADD_EXPERIMENT_RETRY_TOTAL", "GET_OR_ADD_EXPERIMENT_RETRY_CONNECT"):
         os.environ.setdefault(f"COMET_{retries}", "1")
     os.environ.setdefault("COMET_HTTP_SESSION_RETRY_TOTAL", "1")
@@ -60,7 +61,7 @@ def make_loggers(folder: Path, name: str, mode: Mode, archive: Path) -> list[Log
 
 
 def has_key() -> bool:
-    from comet_ml.config import get_api_key, get_config
+    from comet_ml.config import get_api_key, get_config  # type: ignore[attr-defined]
 
     return bool(get_api_key(None, get_config()))
 

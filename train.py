@@ -33,7 +33,6 @@ import torch
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import SIGTERMException
-from pytorch_lightning.utilities.warnings import PossibleUserWarning
 
 import measure
 import tracking
@@ -45,11 +44,13 @@ from models.module import RankingModule
 from serving.bundle import read_bundle
 
 MONITOR = "val/ndcg@10"
+SHOWN = ("train/loss", "val/hit_rate@10", MONITOR)
 
-logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its tips and device lists
+for _name in ("pytorch_lightning", "lightning_fabric"):  # their tips and lists of devices
+    logging.getLogger(_name).setLevel(logging.WARNING)
 warnings.filterwarnings("ignore", category=DeprecationWarning)
 warnings.filterwarnings("ignore", message="LightningCLI's args parameter")  # args come from main
-warnings.filterwarnings("ignore", category=PossibleUserWarning)
+warnings.filterwarnings("ignore", message=".*number of training batches")
 warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
 warnings.filterwarnings("ignore", message=".*treespec")
 
@@ -62,6 +63,16 @@ class StopAfter(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
+
+
+class Lines(Callback):
+    """One line an epoch where there is no terminal to draw a progress bar on."""
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        epoch, metrics = trainer.current_epoch + 1, trainer.callback_metrics
+        validated = epoch % (trainer.check_val_every_n_epoch or 1) == 0
+        shown = [name for name in SHOWN[: None if validated else 1] if name in metrics]
+        say(f"epoch {epoch}: " + "  ".join(f"{name} {metrics[name]:.4f}" for name in shown))
 
 
 class Recipe(LightningCLI):
@@ -117,7 +128,7 @@ class Recipe(LightningCLI):
         self.run_folder = newest_run(self.runs) if self.phase != "select" else new_run(self.runs)
         self.folder = self.run_folder / self.phase
         self.folder.mkdir(parents=True, exist_ok=True)
-        mode = self.config["comet"] if self.phase == "select" else "off"
+        mode: tracking.Mode = self.config["comet"] if self.phase == "select" else "off"
         archive = Path(self.config["runs"]) / "comet"
         self.loggers = tracking.make_loggers(self.folder, self.name, mode, archive)
         self.best = ModelCheckpoint(
@@ -131,6 +142,8 @@ class Recipe(LightningCLI):
             enable_version_counter=False,
         )
         callbacks: list[Callback] = [self.best]
+        if not sys.stdout.isatty():
+            callbacks.append(Lines())
         if self.epochs is not None:
             callbacks.append(StopAfter(self.epochs))
             kwargs["limit_val_batches"] = 0
@@ -168,6 +181,15 @@ def fit(args: list[str]) -> None:
     """Select on validation, refit, export, test."""
     started, commit = (time.time(), time.process_time()), measure.commit()
     run = Recipe(args, "select")
+    try:
+        select_and_refit(run, args, started, commit)
+    finally:
+        tracking.close(run.loggers)
+
+
+def select_and_refit(
+    run: Recipe, args: list[str], started: tuple[float, float], commit: str
+) -> None:
     for sentence in run.datamodule.dataset.report:
         say(f"data: {sentence}")
     run.train(run.config["ckpt_path"])
@@ -183,7 +205,6 @@ def fit(args: list[str]) -> None:
         write(load_best(run), run.run_folder / "bundle-unrefitted", "none")
     report = measure.test(again, chosen, run.run_folder)
     tracking.log_summary(run.loggers, report, measure.facts(again, chosen))
-    tracking.close(run.loggers)
 
 
 def validate(args: list[str]) -> None:

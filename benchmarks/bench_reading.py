@@ -3,9 +3,9 @@
     python benchmarks/bench_reading.py                    # 4 minutes on two cores, writes results/
     python benchmarks/bench_reading.py --rows 1000000     # 15 s, prints only
 
-Writes a generated ratings.csv (ml-25m's form and order, 650 MB) to a temporary folder. The two readers
-take turns, each in a process of its own; the file is in the page cache for both. Values are medians,
-spreads are (max - min).
+Writes a generated ratings.csv (ml-25m's form and order, 650 MB) to a temporary folder. The two
+readers take turns, each in a process of its own; the file is in the page cache for both. Values are
+medians, spreads are (max - min).
 """
 
 import argparse
@@ -25,7 +25,7 @@ from pyarrow import csv
 REPOSITORY = Path(__file__).resolve().parent.parent
 READERS = {
     "ours": (
-        "datamodules.ratings.read_ratings: pyarrow, every line checked, duplicates looked for",
+        "datamodules.ratings.read_ratings: every line checked, duplicates looked for",
         "from pathlib import Path; from datamodules.ratings import read_ratings",
         "read_ratings(Path(folder), 'ml-25m')",
     ),

@@ -74,7 +74,7 @@ def write_demo(folder: Path, seed: int = 0, num_users: int = 800, num_movies: in
     world = _world(num_movies, rng)
     movie_id = np.sort(rng.choice(np.arange(1, 4 * num_movies), num_movies, replace=False))
     rows = [row for user in range(num_users) for row in _person(user, world, rng)]
-    users = rng.choice(num_users, NUM_ONCE, replace=False)
+    users = rng.choice(num_users, min(NUM_ONCE, num_users), replace=False)
     once = np.flatnonzero(world.weight == 0)[: len(users)]
     rows += [
         (user, movie, 3.5, FIRST_SECOND + SPAN_S // 3 + movie)
@@ -145,11 +145,14 @@ def _series(
 
 def _followers(weight: Floats, has_genre: Floats, rng: np.random.Generator) -> list[list[int]]:
     """Three movies a movie, of its genres, drawn by the root of their popularity."""
-    rows = []
+    rows: list[list[int]] = []
     for movie in range(len(weight)):
         chance = np.sqrt(weight) * (has_genre @ has_genre[movie])
         chance[movie] = 0
         num = min(3, int(np.count_nonzero(chance)))
+        if num == 0:  # alone in its genres
+            rows.append([])
+            continue
         chosen = rng.choice(len(weight), num, replace=False, p=chance / chance.sum())
         rows.append([int(other) for other in chosen])
     return rows

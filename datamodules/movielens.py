@@ -9,7 +9,6 @@ ml-1m is read and split in 1 s and held once, in 40 MB.
 """
 
 from functools import cached_property
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -68,7 +67,7 @@ class MovieLens(pl.LightningDataModule):
         super().__init__()
         if targets_per_batch < 1 or num_negatives < 1:
             raise UserError("data.targets_per_batch and data.num_negatives: needed at least 1")
-        self.name, self.root, self.protocol, self.ties = name, root, protocol, ties
+        self.data_name, self.root, self.protocol, self.ties = name, root, protocol, ties
         self.refit, self.targets_per_batch = refit, targets_per_batch
         self.num_negatives, self.star_dropout = num_negatives, star_dropout
         self.select_on, self.user = select_on, user
@@ -76,7 +75,7 @@ class MovieLens(pl.LightningDataModule):
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load_dataset(self.name, None if self.root is None else Path(self.root))
+        return load_dataset(self.data_name, self.root)
 
     @cached_property
     def plain_split(self) -> Split:

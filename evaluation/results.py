@@ -7,7 +7,6 @@ Both are written to a temporary sibling first and renamed, so a stopped run leav
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from catalogue.columns import Columns
 
 
 def results_path(folder: str | Path, name: str, protocol: str) -> Path:
-    """`name` is the recipe's; that of another training (`ml-1m.time`) already ends in a protocol."""
+    """A recipe of another protocol than `next` already bears it in its name: `ml-1m.time`."""
     return Path(folder) / f"{name.removesuffix('.' + protocol)}.{protocol}.json"
 
 
@@ -28,7 +27,7 @@ def write_results(folder: str | Path, name: str, protocol: str, content: dict[st
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(rounded(content), indent=1) + "\n")
-    os.replace(part, path)
+    part.replace(path)
     return path
 
 
@@ -50,4 +49,4 @@ def write_ranks(
     table = pa.table({Columns.USER_ID: user_id, Columns.MOVIE_ID: movie_id, "rank": rank})
     part = path.with_suffix(".part")
     pq.write_table(table, part)
-    os.replace(part, path)
+    part.replace(path)

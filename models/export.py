@@ -7,7 +7,6 @@ person. Their scores come from PyTorch, so loading a bundle proves that ONNX Run
 Shapes: B persons, L history entries, I movies, D embedding, H hidden, N training ratings.
 """
 
-import io
 import logging
 import warnings
 from dataclasses import asdict
@@ -122,9 +121,7 @@ def encoder_onnx(network: NCF) -> bytes:
             verbose=False,
         )
     assert program is not None
-    raw = io.BytesIO()
-    program.save(raw)
-    return raw.getvalue()
+    return bytes(program.model_proto.SerializeToString())
 
 
 def golden_answers(
@@ -135,7 +132,7 @@ def golden_answers(
     chance = (num_ratings + 1) / (num_ratings + 1).sum()
     answers = []
     for number in range(NUM_GOLDEN):
-        size = min(1 + 8 * number, len(movies) // 2)
+        size = min(1 + 8 * number, network.config.history_length, max(1, len(movies) // 2))
         item_L = rng.choice(len(movies), size, replace=False, p=chance)
         star_L = rng.integers(0, len(scale) + 1, size)
         batch = {

@@ -10,6 +10,8 @@ instead of 8.
 Shapes: B rows (persons or positions), C candidate movies, D embedding, H first hidden layer.
 """
 
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ class NeuMFHead(nn.Module):
         self.weight_D = nn.Parameter(torch.ones(self.gmf_dim))
         self.user_half = nn.Linear(mlp_dim, hidden_dims[0], bias=False)
         self.item_half = nn.Linear(mlp_dim, hidden_dims[0])
-        pairs = zip(hidden_dims[:-1], hidden_dims[1:], strict=True)
+        pairs = pairwise(hidden_dims)
         self.deeper = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairs)
         self.out = nn.Linear(hidden_dims[-1], 1, bias=False)
         if not own_halves:

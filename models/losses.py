@@ -13,9 +13,9 @@ EXCLUDED = -1e4
 def softmax_loss(logit_PC: Tensor, slot_P: Tensor, excluded_PC: Tensor | None = None) -> Tensor:
     """Mean negative log-likelihood of each position's movie among the candidates.
 
-    slot_P: int64, the column of the right movie. excluded_PC: bool, True where a candidate is one of
-    the person's own training movies: rejected as a negative (the right movie itself stays). Both
-    are overwritten where given.
+    slot_P: int64, the column of the right movie. excluded_PC: bool, True where a candidate is one
+    of the person's own training movies: rejected as a negative (the right movie itself stays).
+    Where it is given, both logits and mask are overwritten.
     Candidates that leave movies of the catalogue out make this a sampled softmax without the
     log-probability correction (Jean et al. 2015 derive it; uniform draws make it a constant).
     """

@@ -3,9 +3,9 @@
     loss (history) = softmax over the batch's movies + drawn ones, at every position of every window
     loss (id)      = binary cross-entropy of watched and drawn pairs
 
-The GMF part sees every position. The MLP costs H times as much a pair, so it joins the logit at a
-random share of the positions (`mlp_share`), as a layer that is dropped elsewhere (Huang et al. 2016,
-"Deep networks with stochastic depth"); ranking always uses the fused logit.
+The GMF part sees every position. The MLP costs H times as much a pair, so it joins the logit at
+a random share of the positions (`mlp_share`), as a layer that is dropped elsewhere (Huang et al.
+2016, "Deep networks with stochastic depth"); ranking always uses the fused logit.
 
 Shapes: B rows, L entries, P positions with a target, C candidates, I movies, D embedding.
 """
@@ -18,6 +18,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from catalogue.errors import UserError
 from evaluation.metrics import hit_rate, mrr, ndcg, rank_counts
 from models.losses import pair_loss, softmax_loss
 from models.ncf import NCF, NetworkConfig, Sizes
@@ -45,16 +46,18 @@ class LearningConfig:
 
     def __post_init__(self) -> None:
         if not 0 <= self.mlp_share <= 1:
-            raise ValueError(f"learning.mlp_share {self.mlp_share}: needed 0 <= share <= 1")
+            raise UserError(f"learning.mlp_share {self.mlp_share}: needed 0 <= share <= 1")
         if self.num_negatives < 0:
-            raise ValueError(f"learning.num_negatives {self.num_negatives}: needed >= 0")
+            raise UserError(f"learning.num_negatives {self.num_negatives}: needed >= 0")
 
 
 class HasFeatures(Protocol):
     """What the module needs of a datamodule."""
 
-    genre_IG: Tensor
-    period_I: Tensor
+    @property
+    def genre_IG(self) -> Tensor: ...
+    @property
+    def period_I(self) -> Tensor: ...
 
 
 class RankingModule(pl.LightningModule):
@@ -70,8 +73,13 @@ class RankingModule(pl.LightningModule):
         self.sizes = as_config(Sizes, sizes)
         self.config = as_config(NetworkConfig, network)
         self.learning = as_config(LearningConfig, learning)
-        parts = {"sizes": self.sizes, "network": self.config, "learning": self.learning}
-        self.save_hyperparameters({name: asdict(part) for name, part in parts.items()})
+        self.save_hyperparameters(
+            {
+                "sizes": asdict(self.sizes),
+                "network": asdict(self.config),
+                "learning": asdict(self.learning),
+            }
+        )
         self.network = NCF(self.config, self.sizes)
         self.ranked: list[tuple[np.ndarray, np.ndarray]] = []
 

@@ -7,11 +7,13 @@ Shapes: B persons, L history entries, I movies, D embedding, P positions, C cand
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from catalogue.errors import UserError
 from models.heads import NeuMFHead
 from models.towers import HistoryEncoder, ItemTower, UserTable
 
@@ -54,14 +56,14 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         if self.embedding_dim % (2 * self.num_heads):
-            raise ValueError(
+            raise UserError(
                 f"network.embedding_dim {self.embedding_dim} is not a multiple of "
                 f"2 x network.num_heads ({self.num_heads}); choose one that is"
             )
         if not self.hidden_dims or min(self.hidden_dims) < 1:
-            raise ValueError(f"network.hidden_dims {self.hidden_dims}: needed one width >= 1")
+            raise UserError(f"network.hidden_dims {self.hidden_dims}: needed one width >= 1")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"network.dropout {self.dropout}: needed 0 <= dropout < 1")
+            raise UserError(f"network.dropout {self.dropout}: needed 0 <= dropout < 1")
 
 
 class NCF(nn.Module):
@@ -108,7 +110,7 @@ class NCF(nn.Module):
         gmf = D // 2 if config.user == "id" else D
         mlp_in = D - gmf if config.user == "id" else D
         widths = [2 * mlp_in, *config.hidden_dims]
-        mlp = sum(a * b + b for a, b in zip(widths[:-1], widths[1:], strict=True)) + widths[-1]
+        mlp = sum(a * b + b for a, b in pairwise(widths)) + widths[-1]
         return tables + user + gmf + mlp
 
     def history_vectors(self, vector_ID: Tensor, item_BL: Tensor, star_BL: Tensor) -> Tensor:

@@ -1,9 +1,10 @@
 """The two sides of neural collaborative filtering: what a movie is, and what a person is.
 
-An item vector is a movie embedding + the mean of its genre embeddings + a release-period embedding.
-A user vector comes either from the person's ordered history (causal self-attention, Kang and McAuley
-2018, "Self-attentive sequential recommendation"; a new person is a history like any other) or, in the
-`ncf-classic` recipe, from a table of people (He et al. 2017), which cannot serve anyone new.
+An item vector is a movie embedding + the mean of its genre embeddings + a release-period one.
+A user vector comes either from the person's ordered history (causal self-attention, Kang and
+McAuley 2018, "Self-attentive sequential recommendation"; a new person is a history like any
+other) or, in the `ncf-classic` recipe, from a table of people (He et al. 2017), which cannot serve
+anyone new.
 
 Shapes: B persons, L history entries (oldest first, right-padded), I movies, G genres, P release
 periods, D embedding. All vectors are float32.

@@ -177,10 +177,9 @@ def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) 
 
 def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
     """Write beside the target and rename, so that no reader ever meets half a bundle."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
     new, old = (folder.parent / f".{folder.name}.{uuid4().hex}.{word}" for word in ("new", "old"))
     try:
-        new.mkdir()
+        new.mkdir(parents=True)
         for name, content in files.items():
             with (new / name).open("wb") as file:
                 file.write(content)
@@ -188,18 +187,14 @@ def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
                 os.fsync(file.fileno())
         if folder.exists():
             folder.rename(old)
-        try:
-            new.rename(folder)
-        except OSError:
-            if old.exists():
-                old.rename(folder)
-            raise
+        new.rename(folder)
     except OSError as error:
         raise UserError(f"{folder}: the bundle cannot be written ({error.strerror})") from error
     finally:
+        if old.exists() and not folder.exists():  # stopped between the two renames
+            old.rename(folder)
         shutil.rmtree(new, ignore_errors=True)
-        if folder.exists():
-            shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def _refuse_to_replace(folder: Path) -> None:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http import error, invalid
+from serving.labels import RouteLabels, restore
 from serving.settings import api_keys
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
@@ -43,9 +44,12 @@ class Guard:
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" and "app" in scope:
+            RouteLabels.install(scope["app"])
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        restore(scope)
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, send)
@@ -197,7 +201,9 @@ async def _never() -> Message:
 
 
 def _is_write(scope: Scope) -> bool:
-    return scope["method"] not in ("GET", "HEAD", "OPTIONS") and scope["path"] not in READS
+    if scope["method"] == "POST":
+        return scope["path"] not in READS
+    return scope["method"] not in ("GET", "HEAD", "OPTIONS")
 
 
 def _is_loopback(scope: Scope) -> bool:

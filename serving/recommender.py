@@ -165,6 +165,8 @@ class Recommender:
 
     def item(self, movie_id: int) -> Answer:
         """One movie: {movie_id, title, year, genres, support}."""
+        if movie_id not in self._row_of:
+            raise unknown_movie(movie_id, "movie_id")
         return self._items(self._rows([movie_id], "movie_id"))[0]
 
     def knows(self, movie_id: int) -> bool:

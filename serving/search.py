@@ -4,7 +4,7 @@
 
 Exact titles come first, then titles that begin with the query, then those that hold all its words;
 only where there is none of these, the nearest spellings (rapidfuzz). Among equals the film with
-more ratings comes first. 62,000 titles: 15 ms on one core, 30 ms for a misspelt one.
+more ratings comes first. 62,000 titles: about 5 ms on one core, 12 ms for a misspelt one.
 """
 
 import re
@@ -19,8 +19,8 @@ from catalogue.titles import normalise_title
 Float32 = npt.NDArray[np.float32]
 
 EXACT, BEGINS, HOLDS = 3.0, 2.0, 1.0
-SAME_YEAR = 0.5
-"""A year in the query lifts the films of that year within their kind."""
+SAME_YEAR = 0.6
+"""Of "blade runner 2017", the 2017 film that begins so comes before the 1982 film called so."""
 ENOUGH = 70
 """Percent of the letters that a misspelt title must share with the query."""
 
@@ -33,6 +33,7 @@ class TitleSearch:
 
     def __init__(self, movies: Movies, num_ratings_I: npt.NDArray[np.int64]) -> None:
         self._titles = [_key(title) for title in movies.title]
+        self._spaced = [f" {title}" for title in self._titles]  # so that " word" finds beginnings
         self._year_I = np.array([-1 if year is None else year for year in movies.year])
         self._num_ratings_I = num_ratings_I
 
@@ -58,18 +59,15 @@ class TitleSearch:
 
     def _words(self, key: str) -> Float32:
         """(I,) kind of match: the whole title, its beginning, or every word somewhere; else 0."""
-        words = [f" {word}" for word in key.split()]
-        kinds = (
-            EXACT
-            if title == key
-            else BEGINS
-            if title.startswith(key)
-            else HOLDS
-            if all(word in f" {title}" for word in words)
-            else 0.0
-            for title in self._titles
-        )
-        return np.fromiter(kinds, dtype=np.float32, count=len(self._titles))
+        first, *others = (f" {word}" for word in key.split())
+        match_I = np.zeros(len(self._titles), dtype=np.float32)
+        for row in [row for row, title in enumerate(self._spaced) if first in title]:
+            title = self._titles[row]
+            if title.startswith(key):
+                match_I[row] = EXACT if title == key else BEGINS
+            elif all(word in self._spaced[row] for word in others):
+                match_I[row] = HOLDS
+        return match_I
 
     def _spelling(self, key: str) -> Float32:
         """(I,) likeness 0..1 to the title, or to the beginning of a longer one; 0 below ENOUGH."""
@@ -81,8 +79,9 @@ class TitleSearch:
         return np.asarray(np.maximum(whole[0], 0.95 * start[0]) / 100)
 
     def _dated(self, match_I: Float32, year: int) -> Float32:
-        """Only the films of this year, lifted above the same match without a year."""
-        return np.where((match_I > 0) & (self._year_I == year), match_I + SAME_YEAR, 0)
+        """The films of this year lifted, the others lowered: people misremember years."""
+        lift_I = np.where(self._year_I == year, SAME_YEAR, -SAME_YEAR)
+        return np.where(match_I > 0, match_I + lift_I, 0)
 
 
 def _key(title: str) -> str:

@@ -1,6 +1,6 @@
 """A bundle of ten films made by hand, so that the serving tests need no training.
 
-The encoder is a graph of eight nodes whose answer can be worked out on paper: a person is the mean
+The encoder is a graph of ten nodes whose answer can be worked out on paper: a person is the mean
 of the genre rows of the films watched, each weighted 1 + .1 x (place of its stars on the scale).
 """
 
@@ -34,7 +34,7 @@ FILMS = [  # movie_id, title, year, genres, training ratings
     (32, "Twelve Monkeys", 1995, ("Drama", "Thriller"), 20),
     (50, "The Usual Suspects", 1995, ("Crime", "Thriller"), 45),
     (110, "Heat of the Day", None, (), 1),
-    (260, "Le Fabuleux destin d'Amélie Poulain", 2001, ("Comedy", "Drama"), 25),
+    (260, "Amélie", 2001, ("Comedy", "Drama"), 25),
     (296, "Pulp Fiction", 1994, ("Comedy", "Crime", "Drama"), 60),
     (480, "Blade Runner", 1982, ("Action", "Thriller"), 35),
     (541, "Blade Runner 2049", 2017, ("Action", "Thriller"), 0),

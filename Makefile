@@ -1,0 +1,78 @@
+# Marquee: everything a person or CI runs. `make help` lists it.
+PYTHON ?= python3.11
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+TORCH  ?= 2.13.0
+DATA_ROOT ?= data
+RECIPE ?= recipes/demo.yaml
+BUNDLE ?= bundles/demo
+PORT   ?= 3000
+EVENTS_URL ?= sqlite:///events.sqlite
+export DATA_ROOT EVENTS_URL
+export BENTOML_DO_NOT_TRACK = True
+
+.PHONY: help setup demo test check lint format train serve bench-reading lock clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.ready ## Make .venv: PyTorch for this machine (CPU build where there is no GPU), then the lock
+
+# A machine without a GPU must not fetch 2.7 GB of CUDA: the CPU build is tried under its own version
+# first, then from PyTorch's index through uv. Everything else is installed with checked hashes.
+$(VENV)/.ready: pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null \
+	  || { rm -rf $(VENV); $(PYTHON) -m pip install -q --user --break-system-packages virtualenv \
+	  && $(PYTHON) -m virtualenv -q $(VENV); }
+	@echo "setup: PyTorch $(TORCH)"
+	@if $(BIN)/python -c "import torch" 2>/dev/null; then echo "setup: torch is there"; \
+	elif nvidia-smi -L >/dev/null 2>&1; then $(BIN)/pip install -q "torch==$(TORCH)"; \
+	else $(BIN)/pip install -q "torch==$(TORCH)+cpu" 2>/dev/null \
+	  || { $(BIN)/pip install -q uv && $(BIN)/uv pip install -q --python $(BIN)/python --torch-backend=cpu "torch==$(TORCH)"; } \
+	  || $(BIN)/pip install -q "torch==$(TORCH)"; fi
+	@echo "setup: the packages of requirements.lock"
+	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements.lock 2>$(VENV)/lock.log \
+	  || { echo "setup: the lock does not fit this machine (see $(VENV)/lock.log); taking the ranges of pyproject.toml"; \
+	       $(BIN)/pip install -q -e ".[dev]"; }
+	@$(BIN)/pip install -q --no-deps -e .
+	@touch $@
+
+demo: setup ## From nothing to ten recommendations with reasons, on generated data
+	@$(BIN)/python train.py fit --config recipes/demo.yaml
+	@rm -f runs/demo.sqlite*
+	@$(BIN)/python train.py import-ratings --data demo --events sqlite:///runs/demo.sqlite
+	@$(BIN)/python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
+
+test: setup ## The tests; ARGS="-k splits" picks some
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: setup lint test ## What CI runs: lint, types, tests
+
+lint: setup
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: setup ## Format the code and sort its imports
+	@$(BIN)/ruff check --select I --fix -q .
+	@$(BIN)/ruff format .
+
+train: setup ## Select, refit, export and test a recipe: RECIPE=recipes/ml-1m.yaml
+	@$(BIN)/python train.py fit --config $(RECIPE) $(ARGS)
+
+serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
+	@BUNDLE=$(BUNDLE) BENTOML_HOME=$(CURDIR)/runs/bentoml-$(PORT) \
+	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
+
+bench-reading: setup ## Reading 25 million ratings, ours against pandas: results/bench-reading.json
+	@$(BIN)/python benchmarks/bench_reading.py
+
+lock: ## Write requirements.lock anew: names, versions, hashes (torch is chosen by setup); needs a .venv
+	@$(BIN)/pip install -q uv
+	@echo "torch==$(TORCH)+cpu" > $(VENV)/torch.txt
+	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
+	  --constraint $(VENV)/torch.txt $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
+	  --no-emit-package torch --no-header --no-annotate -q -o requirements.lock
+
+clean: ## Remove what training and tests made; the virtual environment stays
+	rm -rf runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,112 @@
+"""The end of `make demo`: start the service on a bundle, ask it, print the answer, stop it.
+
+    python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
+
+It speaks to the service over HTTP as any client does. The person asked for is one of the event
+store (--user), and the reasons printed are checkable: the genres of what the person watched last
+beside the genres of what is recommended.
+"""
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START_TIMEOUT_S = 90
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Start the service, ask it once, print, stop.")
+    parser.add_argument("--bundle", default="bundles/demo")
+    parser.add_argument("--events", default="sqlite:///runs/demo.sqlite")
+    parser.add_argument("--user", type=int, default=7)
+    chosen = parser.parse_args()
+    with service(chosen.bundle, chosen.events) as url, httpx.Client(base_url=url) as http:
+        history = ask(http.get(f"/users/{chosen.user}/history"))["items"]
+        answer = ask(http.post("/recommend", json={"user_id": chosen.user, "k": 10}))
+    print_answer(chosen.user, history, answer)
+    return 0
+
+
+@contextmanager
+def service(bundle: str, events: str) -> Iterator[str]:
+    """A running service; its address. Its output goes to a log that is shown if it fails."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
+    with tempfile.TemporaryDirectory() as home:
+        log = Path(home) / "service.log"
+        settings = {"BUNDLE": bundle, "EVENTS_URL": events, "BENTOML_HOME": home}
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command, env=os.environ | settings, stdout=out, stderr=subprocess.STDOUT
+            )
+        try:
+            wait_ready(process, url, log)
+            yield url
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise SystemExit(f"the service did not start; it said:\n{log.read_text()}")
+
+
+def ask(answer: httpx.Response) -> dict[str, Any]:
+    body: dict[str, Any] = answer.json()
+    if answer.status_code != 200:
+        raise SystemExit(f"the service answered {answer.status_code}: {body['error']['message']}")
+    return body
+
+
+def print_answer(user: int, history: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+    latest = history[-10:]
+    mine = Counter(genre for item in latest for genre in item["genres"])
+    print(f"\nUser {user} watched {len(history)} movies, lately:")
+    for item in latest[:-4:-1]:
+        print(f"  {label(item)}  [{', '.join(item['genres'])}]")
+    shares = [f"{genre} {count}" for genre, count in mine.most_common(5)]
+    print(f"  genres of the last {len(latest)}: {', '.join(shares)}")
+    print(f"\nRecommended ({answer['strategy']}, model {answer['model_version'][:12]}):")
+    for place, item in enumerate(answer["items"], 1):
+        shared = [f"{genre} ({mine[genre]} of {len(latest)})" for genre in item["genres"]]
+        stars = item["stars"]
+        print(f"{place:3}. {label(item)}")
+        print(f"       genres, and how many of the last {len(latest)} share them: ", end="")
+        print(", ".join(shared) or "none listed")
+        print(f"       {stars['expected']:.1f} stars, likely {stars['low']:.1f} to ", end="")
+        print(f"{stars['high']:.1f}, from {item['support']} ratings")
+
+
+def label(item: dict[str, Any]) -> str:
+    return item["title"] if item.get("year") is None else f"{item['title']} ({item['year']})"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())

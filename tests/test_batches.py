@@ -1,0 +1,131 @@
+"""Batches: windows of histories, pairs with negatives, and cases, cut from a split."""
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules.batches import Cases, Pairs, Windows, star_rows
+from datamodules.splits import Histories, Split, split_next
+
+SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+def make_split(lengths: list[int], num_items: int = 30) -> Split:
+    """Person u watched movies 0, 1, 2, … in order and gave them 1 to 5 stars in turn."""
+    item = np.concatenate([np.arange(n) % num_items for n in lengths])
+    histories = Histories(
+        user_id=np.arange(1, len(lengths) + 1),
+        indptr=np.concatenate([[0], np.cumsum(lengths)]),
+        item=item,
+        stars=(1 + item % 5).astype(np.float32),
+        timestamp=np.concatenate([np.arange(n) for n in lengths]),
+    )
+    return split_next(histories, num_items)
+
+
+def windows(split: Split, length: int, epoch: int = 0, per_batch: int = 16) -> Windows:
+    return Windows(
+        split,
+        star_rows(split.histories.stars, SCALE),
+        history_length=length,
+        targets_per_batch=per_batch,
+        star_dropout=0.0,
+        seed=3,
+        epoch=lambda: epoch,
+    )
+
+
+def pairs(split: Split, epoch: int = 0) -> Pairs:
+    return Pairs(split, num_negatives=4, batch_size=20, seed=0, epoch=lambda: epoch)
+
+
+def test_star_rows_leave_0_for_no_stars() -> None:
+    assert star_rows(np.array([0.5, 4.5, 5.0], np.float32), (0.5, 4.5, 5.0)).tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("length", [1, 4, 9, 100])
+def test_windows_ask_every_training_movie_but_the_first_once(length: int) -> None:
+    split = make_split([12, 30, 5, 7])
+    asked = []
+    for batch in windows(split, length):
+        assert batch["item_BL"].shape[1] <= length
+        kept = batch["target_BL"] >= 0
+        # Movies stand in the order 0, 1, 2, …: what comes next is one more.
+        assert (batch["target_BL"][kept] == batch["item_BL"][kept] + 1).all()
+        asked += batch["target_BL"][kept].tolist()
+    # The last two of each person are test and validation.
+    assert sorted(asked) == sorted(t for n in (12, 30, 5, 7) for t in range(1, n - 2))
+
+
+def test_windows_never_show_the_held_out_movies() -> None:
+    split = make_split([12, 30, 5])
+    held_out = [{n - 2, n - 1} for n in (12, 30, 5)]
+    for batch in windows(split, 50):
+        for row in range(len(batch["item_BL"])):
+            mine = batch["positive_item_N"][batch["positive_row_N"] == row]
+            person = [10, 28, 3].index(len(mine))
+            shown = set(batch["target_BL"][row].tolist()) | set(mine.tolist())
+            assert not shown & held_out[person]
+
+
+def test_windows_are_the_same_for_one_epoch_and_as_many_in_all() -> None:
+    split = make_split([40, 50, 60], 60)
+    once, again, later = (list(windows(split, 10, epoch)) for epoch in (1, 1, 2))
+    assert len(once) == len(later) == len(windows(split, 10))
+    assert all(torch.equal(a["item_BL"], b["item_BL"]) for a, b in zip(once, again, strict=True))
+    shapes = [[tuple(batch["item_BL"].shape) for batch in epoch] for epoch in (once, later)]
+    assert shapes[0] != shapes[1]
+
+
+def test_windows_carry_stars_or_none_at_all() -> None:
+    split = make_split([12, 30])
+    source = windows(split, 50)
+    source.star_dropout = 1.0
+    assert all((batch["star_BL"] == 0).all() for batch in source)
+    source.star_dropout = 0.0
+    for batch in source:
+        kept = batch["target_BL"] >= 0
+        assert (batch["star_BL"][kept] == 1 + batch["item_BL"][kept] % 5).all()
+
+
+def test_pairs_reject_train_positives_and_nothing_else() -> None:
+    """Test movies may be drawn: rejecting them would tell the model what is held out."""
+    split = make_split([28], 30)  # 26 train movies, 26 validation, 27 test, 28 and 29 unseen
+    drawn: set[int] = set()
+    for epoch in range(20):
+        for batch in pairs(split, epoch):
+            drawn |= set(batch["item_B"][batch["label_B"] == 0].tolist())
+    assert drawn == {26, 27, 28, 29}
+
+
+def test_pairs_ask_every_positive_once_with_its_negatives() -> None:
+    split = make_split([12, 9], 30)
+    batches = list(pairs(split))
+    assert len(batches) == len(pairs(split))
+    label = torch.cat([batch["label_B"] for batch in batches])
+    assert label.sum() == 10 + 7
+    assert (label == 0).sum() == 4 * 17
+
+
+def test_cases_hold_the_history_before_the_target() -> None:
+    split = make_split([12, 30, 5])
+    star_N = star_rows(split.histories.stars, SCALE)
+    cases = Cases(
+        split.histories, star_N, split.test_user, split.test_pos, history_length=8, batch_size=2
+    )
+    found = {}
+    for batch in cases:
+        for row, user in enumerate(batch["user_B"].tolist()):
+            length = int(batch["length_B"][row])
+            seen = batch["seen_item_N"][batch["seen_row_N"] == row]
+            found[user] = (
+                batch["item_BL"][row, :length].tolist(),
+                int(batch["target_B"][row]),
+                len(seen),
+            )
+    # The latest 8 (fewer where there are fewer), the movie after them, and all that was seen.
+    assert found == {
+        0: (list(range(3, 11)), 11, 11),
+        1: (list(range(21, 29)), 29, 29),
+        2: ([0, 1, 2, 3], 4, 4),
+    }

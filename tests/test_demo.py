@@ -1,0 +1,99 @@
+"""The demo data: same seed, same bytes; the form of MovieLens; an order that tells."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datamodules.demo import FIRST_SECOND, write_demo
+from datamodules.ratings import Dataset, load_dataset
+from datamodules.splits import Histories, histories_of
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def demo(root: Path) -> Dataset:
+    return load_dataset("demo", root)
+
+
+@pytest.fixture(scope="module")
+def histories(demo: Dataset) -> Histories:
+    return histories_of(demo)
+
+
+def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        write_demo(tmp_path / name, seed, num_users=30, num_movies=60)
+    a, b, c = (
+        [(tmp_path / name / file).read_bytes() for file in ("ratings.csv", "movies.csv")]
+        for name in "abc"
+    )
+    assert a == b
+    assert a[0] != c[0]
+
+
+def test_it_says_that_it_is_synthetic(root: Path, demo: Dataset) -> None:
+    assert (root / "demo" / "README.txt").read_text().startswith("SYNTHETIC DATA")
+
+
+def test_sizes(demo: Dataset, histories: Histories) -> None:
+    assert demo.report == ()
+    assert len(histories) == 800
+    assert 55_000 < len(demo.ratings) < 65_000
+    assert len(demo.movies) == 590  # ten movies of the file are rated by nobody
+    assert demo.ratings.timestamp.min() >= FIRST_SECOND
+
+
+def test_titles_differ_and_the_edges_are_there(demo: Dataset) -> None:
+    movies = demo.movies
+    assert len({movies.label(row) for row in range(len(movies))}) == len(movies)
+    assert None in movies.year
+    assert () in movies.genres
+    assert len(movies.genre_names) == 18
+    assert max(year for year in movies.year if year) < 2015  # nothing rated before it came out
+
+
+def test_popularity_is_skewed_and_some_movies_have_one_rating(demo: Dataset) -> None:
+    count = np.sort(np.bincount(demo.movies.rows(demo.ratings.movie_id)))
+    assert np.count_nonzero(count == 1) == 40
+    assert count[-59:].sum() > 2 * count.sum() / 10  # the upper tenth takes over two tenths
+
+
+def test_people_use_the_scale_in_their_own_way(histories: Histories) -> None:
+    parts = np.split(histories.stars, histories.indptr[1:-1])
+    means = np.array([part.mean() for part in parts])
+    assert means.std() > 0.25
+    assert np.count_nonzero(means == 5) >= 6  # nothing but fives
+    whole = np.array([(part % 1 == 0).all() for part in parts])
+    assert 0.2 < whole.mean() < 0.4  # never a half star
+
+
+def test_a_few_people_rate_most_of_the_catalogue(histories: Histories) -> None:
+    length = np.sort(histories.length)
+    assert length[-4] > 450
+    assert length[-5] < 300
+    assert length[0] >= 12
+
+
+def test_order_tells_what_comes_next(demo: Dataset, histories: Histories) -> None:
+    """The next movie shares a genre far more often than any two movies of the same person do."""
+    genre_IG = demo.movies.genre_matrix()
+    user = np.repeat(np.arange(len(histories)), histories.length)
+    shuffled = np.lexsort((np.random.default_rng(0).random(len(user)), user))
+
+    def shared(item: np.ndarray) -> float:
+        pairs = (genre_IG[item[1:]] * genre_IG[item[:-1]]).any(axis=1)
+        return float(pairs[user[1:] == user[:-1]].mean())
+
+    assert shared(histories.item) > 1.5 * shared(histories.item[shuffled])
+
+
+def test_sittings_hold_equal_timestamps(histories: Histories) -> None:
+    inner = np.diff(histories.timestamp)[np.setdiff1d(
+        np.arange(len(histories.item) - 1), histories.indptr[1:-1] - 1
+    )]  # fmt: skip
+    assert 0.1 < (inner == 0).mean() < 0.2

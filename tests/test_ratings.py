@@ -1,0 +1,300 @@
+"""Reading: three official layouts through one door, and a sentence for every kind of bad file."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogue.errors import UserError
+from datamodules import fast_csv
+from datamodules.layouts import layout_of
+from datamodules.movie_files import read_movies
+from datamodules.ratings import Dataset, load_dataset, read_ratings
+from datamodules.ratings import _parse_any as parse_with_pyarrow
+
+HEADER = "userId,movieId,rating,timestamp\n"
+GOOD = HEADER + "1,10,4.0,964982703\n1,20,4.5,964981247\n2,10,0.5,1445714835\n"
+MOVIES = (
+    'movieId,title,genres\n10,"Matrix, The (1999)",Action|Sci-Fi\n'
+    "20,Amélie,(no genres listed)\n30,Unrated (2000),Drama\n"
+)
+
+
+def load_csv(root: Path, ratings: str | bytes, movies: str | bytes = MOVIES) -> Dataset:
+    folder = root / "ml-latest-small"
+    folder.mkdir()
+    for file, content in (("ratings.csv", ratings), ("movies.csv", movies)):
+        (folder / file).write_bytes(content.encode() if isinstance(content, str) else content)
+    return load_dataset("ml-latest-small", root)
+
+
+def load_1m(root: Path, ratings: str, movies: bytes) -> Dataset:
+    folder = root / "ml-1m"
+    folder.mkdir()
+    (folder / "ratings.dat").write_text(ratings)
+    (folder / "movies.dat").write_bytes(movies)
+    return load_dataset("ml-1m", root)
+
+
+def test_csv_layout(tmp_path: Path) -> None:
+    dataset = load_csv(tmp_path, GOOD)
+    ratings, movies = dataset.ratings, dataset.movies
+    assert ratings.user_id.tolist() == [1, 1, 2]
+    assert ratings.movie_id.tolist() == [10, 20, 10]
+    assert ratings.stars.tolist() == [4.0, 4.5, 0.5]
+    assert ratings.timestamp.tolist() == [964982703, 964981247, 1445714835]
+    assert [ratings.user_id.dtype, ratings.stars.dtype] == [np.int64, np.float32]
+    assert movies.movie_id.tolist() == [10, 20]  # the unrated movie is left out
+    assert movies.title == ["The Matrix", "Amélie"]
+    assert movies.year == [1999, None]
+    assert movies.genres == [("Action", "Sci-Fi"), ()]
+    assert dataset.scale == (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0)
+    assert dataset.report == ()
+
+
+def test_ml_1m_layout(tmp_path: Path) -> None:
+    movies = "1::Toy Story (1995)::Animation|Children's\n2::Misérables, Les (1995)::Drama\n"
+    dataset = load_1m(
+        tmp_path, "1::2::5::978300760\n1::1::3::978300760\n", movies.encode("latin-1")
+    )
+    assert dataset.ratings.movie_id.tolist() == [2, 1]  # the order of the file stays
+    assert dataset.movies.title == ["Toy Story", "Les Misérables"]
+    assert dataset.movies.genres[0] == ("Animation", "Children's")
+    assert dataset.scale == (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+def test_ml_100k_layout(tmp_path: Path) -> None:
+    folder = tmp_path / "ml-100k"
+    folder.mkdir()
+    (folder / "u.data").write_text("196\t242\t3\t881250949\n186\t302\t4\t891717742\n")
+    flags = ["0|1" + "|0" * 17, "1" + "|0" * 18]
+    lines = [
+        f"242|Léon (1994)|01-Jan-1994||http://x|{flags[0]}",
+        f"302|unknown||||{flags[1]}",
+    ]
+    (folder / "u.item").write_bytes("\n".join(lines).encode("latin-1"))
+    dataset = load_dataset("ml-100k", tmp_path)
+    assert dataset.ratings.user_id.tolist() == [196, 186]
+    assert dataset.movies.title == ["Léon", "unknown"]
+    assert dataset.movies.year == [1994, None]
+    assert dataset.movies.genres == [("Action",), ()]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
+def test_titles_in_utf_8_and_latin_1(tmp_path: Path, encoding: str) -> None:
+    dataset = load_1m(tmp_path, "1::1::5::1\n", "1::Amélie (2001)::Comedy\n".encode(encoding))
+    assert dataset.movies.title == ["Amélie"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "line", "found"),
+    [
+        pytest.param("1,10,4.0\n", 3, "3 fields, expected 4", id="field-missing"),
+        pytest.param("1,10,4.0,5,6\n", 3, "5 fields, expected 4", id="field-more"),
+        pytest.param("1,10,nan,964982703\n", 3, "'nan' stars", id="nan-stars"),
+        pytest.param("1,10,,964982703\n", 3, "'' stars", id="stars-empty"),
+        pytest.param("1,10,5.5,964982703\n", 3, "expected 0.5 to 5 in steps of 0.5", id="too-many"),
+        pytest.param("1,10,0.0,964982703\n", 3, "'0.0' stars", id="no-stars"),
+        pytest.param("1,10,3.7,964982703\n", 3, "'3.7' stars", id="between-steps"),
+        pytest.param("0,10,4.0,964982703\n", 3, "user id '0'", id="user-zero"),
+        pytest.param("-1,10,4.0,964982703\n", 3, "user id '-1'", id="user-negative"),
+        pytest.param("1,ten,4.0,964982703\n", 3, "movie id 'ten'", id="movie-word"),
+        pytest.param("1,1.5,4.0,964982703\n", 3, "movie id '1.5'", id="movie-fraction"),
+        pytest.param("1,NaN,4.0,964982703\n", 3, "movie id 'NaN'", id="movie-nan"),
+        pytest.param("1,99999999999,4.0,5\n", 3, "movie id '99999999999'", id="movie-huge"),
+        pytest.param("1,10,4.0,-5\n", 3, "timestamp '-5'", id="time-negative"),
+        pytest.param("1,10,4.0,today\n", 3, "timestamp 'today'", id="time-word"),
+        pytest.param("1::10::4::964982703\n", 3, "1 field, expected 4", id="other-layout"),
+        pytest.param("\n\n1,10,4.0\n", 5, "3 fields", id="after-empty-lines"),
+        pytest.param("1,10,4.0,964982703\r\n1,10,9,1\r\n", 4, "'9' stars", id="windows-lines"),
+        pytest.param('"1",10,4.0,964982703\n', 3, "user id '\"1\"'", id="quoted"),
+    ],
+)
+def test_a_bad_line_is_named(tmp_path: Path, lines: str, line: int, found: str) -> None:
+    content = HEADER + "1,20,4.0,964982703\n" + lines + "9,20,4.0,964982703\n"
+    with pytest.raises(UserError) as error:
+        load_csv(tmp_path, content)
+    assert str(error.value).startswith(f"{tmp_path}/ml-latest-small/ratings.csv line {line}: ")
+    assert found in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        pytest.param("1::20::4", "3 fields, expected 4 (userId::movieId::rating::", id="missing"),
+        pytest.param("1::20::4.5::5", "'4.5' stars, expected 1 to 5 in steps of 1", id="half-star"),
+        pytest.param("1:x:20::4::5", "3 fields, expected 4", id="text-between-colons"),
+        pytest.param("1,20,4,5", "1 field, expected 4", id="csv"),
+    ],
+)
+def test_a_bad_line_of_ml_1m_is_named(tmp_path: Path, line: str, found: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_1m(tmp_path, f"1::10::4::964982703\n{line}\n", b"10::A (2000)::Drama\n")
+    assert "ratings.dat line 2: " in str(error.value)
+    assert found in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param("", "ratings.csv is empty", id="empty"),
+        pytest.param("\n", "ratings.csv is empty in its first line", id="empty-line"),
+        pytest.param(HEADER, "holds no ratings, only a header", id="header-only"),
+        pytest.param(GOOD.replace("userId", "user"), "the header is 'user,movieId", id="header"),
+        pytest.param(GOOD.removeprefix(HEADER), "line 1: the header is '1,10,4.0", id="no-header"),
+        pytest.param(GOOD + "2,2", "the last line is cut off, '2,2' (2 fields", id="cut-line"),
+        pytest.param(
+            GOOD + "2,20,4.0,14457", "cut off, '2,20,4.0,14457' (timestamp", id="cut-time"
+        ),
+        pytest.param(GOOD + "2,20,4.0,", "cut off, '2,20,4.0,' (timestamp ''", id="cut-at-comma"),
+    ],
+)
+def test_a_bad_end_is_explained(tmp_path: Path, content: str, sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_csv(tmp_path, content)
+    assert sentence in str(error.value)
+
+
+def test_a_whole_last_line_needs_no_line_end(tmp_path: Path) -> None:
+    assert len(load_csv(tmp_path, GOOD.rstrip("\n")).ratings) == 3
+
+
+def test_bom_and_windows_line_ends(tmp_path: Path) -> None:
+    content = "\ufeff" + GOOD.replace("\n", "\r\n")
+    dataset = load_csv(tmp_path, content, MOVIES.replace("\n", "\r\n"))
+    assert dataset.ratings.timestamp.tolist() == [964982703, 964981247, 1445714835]
+    assert dataset.movies.genres == [("Action", "Sci-Fi"), ()]
+
+
+def test_of_duplicates_the_last_one_wins_and_is_reported(tmp_path: Path) -> None:
+    content = HEADER + "1,20,1.0,5\n1,10,2.0,6\n1,20,3.0,4\n2,20,1.5,8\n1,20,5.0,7\n"
+    dataset = load_csv(tmp_path, content)
+    assert dataset.ratings.movie_id.tolist() == [10, 20, 20]
+    assert dataset.ratings.stars.tolist() == [2.0, 1.5, 5.0]
+    assert dataset.report == (
+        "ratings.csv: 2 ratings dropped, because the same person rated the same movie again "
+        "further down; the last one counts.",
+    )
+
+
+def test_a_movie_that_the_movie_file_does_not_name_is_kept(tmp_path: Path) -> None:
+    dataset = load_csv(tmp_path, GOOD + "2,15,3.0,1445714836\n")
+    assert dataset.movies.movie_id.tolist() == [10, 15, 20]
+    assert dataset.movies.label(1) == "Movie 15"
+    assert dataset.movies.genres[1] == ()
+    assert dataset.report[0].startswith("movies.csv: 1 rated movies are not in it")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        pytest.param("", "line 1: the header is ''", id="empty"),
+        pytest.param("movieId,title,genres\n", "holds no movies", id="header-only"),
+        pytest.param(
+            MOVIES + "40,Two (2000)\n", "line 5: 2 fields, expected 3", id="field-missing"
+        ),
+        pytest.param(MOVIES + "40,A, B,Drama\n", "line 5: 4 fields", id="unquoted-comma"),
+        pytest.param(MOVIES + "x,Two,Drama\n", "line 5: movie id 'x'", id="word"),
+        pytest.param(MOVIES + "-4,Two,Drama\n", "line 5: movie id '-4'", id="negative"),
+        pytest.param(
+            MOVIES + "20,Two,Drama\n", "line 5: movie 20 again, first in line 3", id="twice"
+        ),
+        pytest.param(MOVIES + "40, (1999),Drama\n", "line 5: movie 40 has no title", id="no-title"),
+        pytest.param("id,title\n1,A\n", "the header is 'id,title', expected", id="header"),
+    ],
+)
+def test_a_bad_movie_file_is_explained(tmp_path: Path, content: str, sentence: str) -> None:
+    with pytest.raises(UserError) as error:
+        load_csv(tmp_path, GOOD, content)
+    assert sentence in str(error.value)
+
+
+def test_genre_flags_that_are_no_flags(tmp_path: Path) -> None:
+    path = tmp_path / "u.item"
+    path.write_text("1|A (1990)|||" + "|0" * 18 + "|2\n")
+    with pytest.raises(UserError, match=r"line 1: genre flags .* expected 19 of 0 or 1"):
+        read_movies(path, layout_of("ml-100k"))
+
+
+def test_the_fingerprint_follows_both_files(tmp_path: Path) -> None:
+    roots = [tmp_path / name for name in "abcd"]
+    for root in roots:
+        root.mkdir()
+    first = load_csv(roots[0], GOOD)
+    assert load_csv(roots[1], GOOD).sha256 == first.sha256
+    assert load_csv(roots[2], GOOD + "3,10,4.0,964982703\n").sha256 != first.sha256
+    assert load_csv(roots[3], GOOD, MOVIES + "40,New,Drama\n").sha256 != first.sha256
+
+
+def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no data set 'ml-2m'; use one of demo, ml-100k, ml-1m"):
+        load_dataset("ml-2m", tmp_path)
+
+
+plain_lines = st.lists(
+    st.tuples(
+        st.integers(1, 9_999_999),
+        st.integers(1, 9_999_999),
+        st.integers(1, 10),
+        st.integers(100_000_000, 9_999_999_999),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+@given(lines=plain_lines, line_end=st.sampled_from(["\n", "\r\n"]), block=st.integers(1, 400))
+def test_the_fast_reader_equals_pyarrow(
+    tmp_path_factory: pytest.TempPathFactory,
+    lines: list[tuple[int, int, int, int]],
+    line_end: str,
+    block: int,
+) -> None:
+    path = tmp_path_factory.mktemp("fast") / "ratings.csv"
+    rows = [f"{u},{m},{s / 2:.1f},{t}" for u, m, s, t in lines]
+    path.write_bytes(line_end.join([HEADER.strip(), *rows, ""]).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_csv, "BLOCK_BYTES", block)
+        fast = fast_csv.parse_csv(path)
+    assert fast is not None
+    slow = parse_with_pyarrow(path, layout_of("ml-25m"))
+    for ours, theirs in zip(
+        fast, (slow.user_id, slow.movie_id, slow.stars, slow.timestamp), strict=True
+    ):
+        assert ours.dtype == theirs.dtype
+        assert ours.tolist() == theirs.tolist()
+
+
+@given(
+    data=st.data(),
+    new=st.sampled_from([*b'0,.\n\r"- :;aZ/']),
+)
+def test_a_changed_byte_never_fools_the_fast_reader(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, new: int
+) -> None:
+    """What it takes, pyarrow and the checks take too, with the same numbers."""
+    content = bytearray(GOOD.encode())
+    content[data.draw(st.integers(len(HEADER), len(content) - 1))] = new
+    path = tmp_path_factory.mktemp("changed") / "ratings.csv"
+    path.write_bytes(content)
+    fast = fast_csv.parse_csv(path)
+    if fast is not None:
+        slow = parse_with_pyarrow(path, layout_of("ml-25m"))
+        assert [column.tolist() for column in fast] == [
+            slow.user_id.tolist(),
+            slow.movie_id.tolist(),
+            slow.stars.tolist(),
+            slow.timestamp.tolist(),
+        ]
+
+
+def test_an_unusual_but_right_file_takes_the_general_reader(tmp_path: Path) -> None:
+    folder = tmp_path / "ml-32m"
+    folder.mkdir()
+    (folder / "ratings.csv").write_text(HEADER + "1,2,4,5\n1,3,4.5,60\n")
+    assert fast_csv.parse_csv(folder / "ratings.csv") is None
+    ratings, duplicates = read_ratings(folder, "ml-32m")
+    assert ratings.stars.tolist() == [4.0, 4.5]
+    assert duplicates == 0

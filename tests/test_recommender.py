@@ -1,0 +1,302 @@
+"""The library: logits by the formula, histories as callers write them, lists, paging, stars."""
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from serving.bundle import read_bundle, write_bundle
+from serving.errors import RequestError
+from serving.recommender import Recommender
+from serving.stars import StarModel, _phi
+from tests.conftest import FILMS, tiny_parts
+
+HEAT, GOLDENEYE, SUSPECTS, PULP, RUNNER, RUNNER_2049 = 6, 10, 50, 296, 480, 541
+ALL = [film[0] for film in FILMS]
+
+
+def ids(answer: dict[str, Any]) -> list[int]:
+    return [item["movie_id"] for item in answer["items"]]
+
+
+def test_scores_follow_the_formula(recommender: Recommender) -> None:
+    arrays = tiny_parts()["arrays"]
+    got = recommender.score([[HEAT, (SUSPECTS, 5.0)]])
+    vector = arrays["item_vector"]
+    user = (vector[1] + 2 * vector[4]) / 2  # 5 stars is the 10th of the scale: 1 + .1 x 10
+    gmf = arrays["item_gmf"] @ user + arrays["item_bias"]
+    zero = recommender.score([[110]])[0] - arrays["item_bias"]  # a film without genres: user = 0
+    np.testing.assert_allclose(
+        zero, np.maximum(arrays["item_mlp"], 0) @ arrays["mlp_out"], atol=1e-6
+    )
+    assert got.shape == (1, len(FILMS)) and got.dtype == np.float32
+    hidden = _hidden(user)
+    mlp = np.maximum(arrays["item_mlp"] + hidden, 0) @ arrays["mlp_out"]
+    np.testing.assert_allclose(got[0], gmf + mlp, atol=1e-5)
+
+
+def _hidden(user: np.ndarray) -> np.ndarray:
+    import onnx
+
+    graph = onnx.load_model_from_string(tiny_parts()["encoder"]).graph
+    to_hidden = next(i for i in graph.initializer if i.name == "to_hidden")
+    return np.asarray(user @ onnx.numpy_helper.to_array(to_hidden))
+
+
+def test_the_movies_asked_for_are_columns_of_the_whole(recommender: Recommender) -> None:
+    histories = [[HEAT], [PULP, 1]]
+    every = recommender.score(histories)
+    column = {movie_id: n for n, movie_id in enumerate(recommender.movie_ids.tolist())}
+    shared = recommender.score(histories, [RUNNER, 1])
+    own = recommender.score(histories, np.array([[RUNNER, 1], [HEAT, RUNNER]]))
+    np.testing.assert_allclose(shared, every[:, [column[RUNNER], column[1]]], atol=1e-6)
+    np.testing.assert_allclose(own[1], every[1, [column[HEAT], column[RUNNER]]], atol=1e-6)
+
+
+def test_batch_equals_single(recommender: Recommender) -> None:
+    rng = np.random.default_rng(0)
+    histories = [rng.choice(ALL, size=n % 8, replace=False).tolist() for n in range(150)]
+    batch = recommender.score(histories)
+    for history, row in zip(histories, batch, strict=True):
+        np.testing.assert_allclose(recommender.score([history])[0], row, atol=1e-6)
+
+
+def test_no_people_and_no_movies_are_empty_answers(recommender: Recommender) -> None:
+    assert recommender.score([]).shape == (0, len(FILMS))
+    assert recommender.score([[HEAT]], []).shape == (1, 0)
+    assert recommender.recommend(include_ids=[])["items"] == []
+
+
+def test_a_long_history_is_cut_to_its_latest_films(recommender: Recommender) -> None:
+    latest = [1, HEAT, 32, PULP]  # history_length 4
+    np.testing.assert_array_equal(
+        recommender.score([[RUNNER, GOLDENEYE, *latest]]), recommender.score([latest])
+    )
+    assert RUNNER not in ids(recommender.recommend(history=[RUNNER, *latest]))
+
+
+@pytest.mark.parametrize(
+    ("entries", "same_as"),
+    [
+        pytest.param([(HEAT, None)], [HEAT], id="no-stars"),
+        pytest.param([(HEAT,)], [HEAT], id="one-tuple"),
+        pytest.param([[HEAT, 4.0]], [(HEAT, 4.0)], id="list"),
+        pytest.param([np.int64(HEAT)], [HEAT], id="numpy-id"),
+        pytest.param([(HEAT, np.float32(4.5))], [(HEAT, 4.5)], id="numpy-stars"),
+        pytest.param([(HEAT, 4)], [(HEAT, 4.0)], id="whole-stars"),
+        pytest.param([(HEAT, 2.0), 1, (HEAT, 5.0)], [1, (HEAT, 5.0)], id="the-last-counts"),
+        pytest.param([(HEAT, None, 0.9), 1], [(HEAT, 4.0), 1], id="watched-is-4-stars"),
+        pytest.param([(HEAT, 2.0, 0.95)], [(HEAT, 2.0)], id="stars-before-portion"),
+        pytest.param([(HEAT, None, 0.5)], [HEAT], id="half-watched"),
+        pytest.param([1, (HEAT, None, 0.05)], [1], id="left-at-once"),
+    ],
+)
+def test_ways_to_write_a_history(
+    recommender: Recommender, entries: list[Any], same_as: list[Any]
+) -> None:
+    np.testing.assert_array_equal(recommender.score([entries]), recommender.score([same_as]))
+
+
+def test_a_film_left_at_once_counts_as_seen(recommender: Recommender) -> None:
+    answer = recommender.recommend(history=[(PULP, None, 0.05)])
+    assert answer["strategy"] == "popular" and PULP not in ids(answer)
+
+
+@pytest.mark.parametrize(
+    ("entry", "code", "field", "sentence"),
+    [
+        pytest.param(7, "unknown_movie", "history.0.movie_id", "movie 7 is not", id="unknown"),
+        pytest.param((7, 4.0), "unknown_movie", "history.0.movie_id", "movie 7", id="pair"),
+        pytest.param((1, 5.5), "invalid", "history.0.stars", "off the scale", id="off-scale"),
+        pytest.param((1, math.nan), "invalid", "history.0.stars", "off the scale", id="nan"),
+        pytest.param((1, "5"), "invalid", "history.0.stars", "off the scale", id="text-stars"),
+        pytest.param((1, True), "invalid", "history.0.stars", "off the scale", id="bool-stars"),
+        pytest.param(True, "invalid", "history.0.movie_id", "no integer", id="bool-id"),
+        pytest.param("1", "invalid", "history.0.movie_id", "no integer", id="text-id"),
+        pytest.param(1.0, "invalid", "history.0.movie_id", "no integer", id="float-id"),
+        pytest.param((1, 4.0, 1.5), "invalid", "history.0.portion", "share from 0", id="portion"),
+        pytest.param((1, 4.0, 0.5, 9), "invalid", "history.0", "4 parts", id="four-parts"),
+    ],
+)
+def test_a_bad_entry_is_told(
+    recommender: Recommender, entry: Any, code: str, field: str, sentence: str
+) -> None:
+    with pytest.raises(RequestError, match=sentence) as caught:
+        recommender.score([[entry]])
+    assert (caught.value.code, caught.value.field) == (code, field)
+
+
+def test_a_recommendation_has_the_contracts_shape(recommender: Recommender) -> None:
+    answer = recommender.recommend(history=[(HEAT, 4.0)], k=2)
+    assert set(answer) == {"items", "strategy", "model_version", "next_offset"}
+    assert answer["strategy"] == "history" and answer["next_offset"] == 2
+    assert answer["model_version"] == recommender.model_version
+    for item in answer["items"]:
+        assert list(item) == ["movie_id", "title", "year", "genres", "score", "stars", "support"]
+        assert set(item["stars"]) == {"expected", "low", "high", "p_like"}
+
+
+def test_the_best_come_first_and_the_seen_are_left_out(recommender: Recommender) -> None:
+    score = dict(zip(ALL, recommender.score([[HEAT]])[0].tolist(), strict=True))
+    del score[HEAT]
+    best = sorted(score, key=lambda movie_id: -score[movie_id])
+    assert ids(recommender.recommend(history=[HEAT], k=100)) == best
+    assert HEAT in ids(recommender.recommend(history=[HEAT], k=100, exclude_seen=False))
+
+
+@pytest.mark.parametrize("withheld", range(len(FILMS)))
+def test_checkerboard(tmp_path: Path, withheld: int) -> None:
+    """Two camps, even and odd rows: the one film of its camp that a person lacks comes first."""
+    parts = tiny_parts()
+    arrays = parts["arrays"]
+    camp = np.arange(len(FILMS)) % 2
+    arrays["item_vector"] = arrays["item_gmf"] = np.eye(6, dtype=np.float32)[camp]
+    arrays["mlp_out"] *= 0
+    write_bundle(tmp_path / "b", **parts)
+    watched = [m for n, m in enumerate(ALL) if camp[n] == camp[withheld] and n != withheld]
+    answer = Recommender.load(tmp_path / "b").recommend(history=watched, k=1)
+    assert ids(answer) == [ALL[withheld]]
+
+
+def test_nobody_known_gets_the_popular_list(recommender: Recommender) -> None:
+    answer = recommender.recommend(k=3)
+    assert answer["strategy"] == "popular"
+    assert ids(answer) == [PULP, 1, SUSPECTS]  # 60, 50 and 45 ratings
+    assert answer["items"][0]["score"] == pytest.approx(math.log(61))
+    assert [item["support"] for item in answer["items"]] == [60, 50, 45]
+
+
+@pytest.mark.parametrize("k", [1, 3, 4, 10, 100])
+@pytest.mark.parametrize("history", [[], [HEAT]], ids=["popular", "history"])
+def test_pages_join_to_the_whole_list(recommender: Recommender, history: list[int], k: int) -> None:
+    whole, pages, offset = ids(recommender.recommend(history=history, k=100)), [], 0
+    while offset is not None:
+        page = recommender.recommend(history=history, k=k, offset=offset)
+        pages += ids(page)
+        offset = page["next_offset"]
+    assert pages == whole and len(whole) == len(FILMS) - len(history)
+
+
+def test_a_page_past_the_end_is_empty(recommender: Recommender) -> None:
+    answer = recommender.recommend(offset=10**18)
+    assert answer["items"] == [] and answer["next_offset"] is None
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        pytest.param(None, ALL, id="none"),
+        pytest.param({"genres": ["Animation", "Drama"]}, [1, 32, 260, PULP], id="any-genre"),
+        pytest.param({"genres": []}, ALL, id="no-genre-asked"),
+        pytest.param({"exclude_genres": ["Action", "Drama"]}, [1, SUSPECTS, 110], id="exclude"),
+        pytest.param({"year_min": 2001}, [260, RUNNER_2049], id="year-min"),
+        pytest.param({"year_max": 1994}, [PULP, RUNNER], id="year-max"),
+        pytest.param({"min_ratings": 50}, [1, PULP], id="support"),
+        pytest.param({"genres": ["Action"], "year_max": 1994}, [RUNNER], id="both"),
+    ],
+)
+def test_filters(recommender: Recommender, filters: dict[str, Any], expected: list[int]) -> None:
+    assert sorted(ids(recommender.recommend(filters=filters, k=100))) == expected
+
+
+def test_only_and_never_these(recommender: Recommender) -> None:
+    asked = {"history": [HEAT], "include_ids": [HEAT, 1, 32], "exclude_ids": [32]}
+    assert ids(recommender.recommend(**asked)) == [1]
+    assert sorted(ids(recommender.recommend(**asked, exclude_seen=False))) == [1, HEAT]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        pytest.param({"k": 0}, "invalid", id="k"),
+        pytest.param({"offset": -1}, "invalid", id="offset"),
+        pytest.param({"filters": {"genre": ["Drama"]}}, "invalid", id="unknown-filter"),
+        pytest.param({"filters": {"genres": ["Dramma"]}}, "unknown_genre", id="unknown-genre"),
+        pytest.param({"filters": {"year_min": 2, "year_max": 1}}, "invalid", id="years-crossed"),
+        pytest.param({"include_ids": [7]}, "unknown_movie", id="include"),
+        pytest.param({"exclude_ids": [7]}, "unknown_movie", id="exclude"),
+    ],
+)
+def test_a_bad_question_is_told(recommender: Recommender, asked: dict[str, Any], code: str) -> None:
+    with pytest.raises(RequestError) as caught:
+        recommender.recommend(**asked)
+    assert caught.value.code == code
+
+
+def test_predict_keeps_the_order_asked(recommender: Recommender) -> None:
+    answer = recommender.predict(history=[(HEAT, 5.0)], movie_ids=[RUNNER, 1, RUNNER])
+    assert ids(answer) == [RUNNER, 1, RUNNER]
+    expected = recommender.predict_stars([[(HEAT, 5.0)]], [RUNNER, 1])
+    got = [item["stars"]["expected"] for item in answer["items"][:2]]
+    np.testing.assert_allclose(got, expected[0], rtol=1e-6)
+
+
+def test_similar_films_share_genres(recommender: Recommender) -> None:
+    answer = recommender.similar([RUNNER], k=2)
+    assert ids(answer) == [RUNNER_2049, GOLDENEYE]
+    assert [item["score"] for item in answer["items"]] == pytest.approx([1, 1 / math.sqrt(2)])
+    assert "stars" not in answer["items"][0]
+
+
+def test_similar_to_several_is_similar_to_their_mean(recommender: Recommender) -> None:
+    answer = recommender.similar([HEAT, RUNNER], k=100, filters={"genres": ["Action"]})
+    # mean direction (2 Action, Crime, Thriller) / sqrt(6)
+    assert ids(answer) == [RUNNER_2049, GOLDENEYE]
+    score = [item["score"] for item in answer["items"]]
+    assert score == pytest.approx([3 / math.sqrt(12), 2 / math.sqrt(6)])
+
+
+def stars(recommender: Recommender, history: list[Any], movie_id: int) -> dict[str, float]:
+    item = recommender.predict(history=history, movie_ids=[movie_id])["items"][0]
+    return dict(item["stars"])
+
+
+def test_stars_of_a_stranger_are_the_films_own(bundle_folder: Any) -> None:
+    """Ten bins of width 1/2 around 3.5 - 0.5 = 3.0, sigma^2 = 1 + 0.05: summed by hand."""
+    sigma, middle = math.sqrt(1.05), 3.0
+
+    def below(edge: float) -> float:
+        return 0.5 * (1 + math.erf((edge - middle) / sigma / math.sqrt(2)))
+
+    edges = [-math.inf, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, math.inf]
+    chance = [below(b) - below(a) for a, b in itertools.pairwise(edges)]
+    scale = [0.5 * n for n in range(1, 11)]
+    got = stars(Recommender(read_bundle(bundle_folder)), [], 1)
+    assert got["expected"] == pytest.approx(sum(map(math.prod, zip(scale, chance, strict=True))))
+    assert got["p_like"] == pytest.approx(sum(chance[7:]), abs=1e-6)
+    assert (got["low"], got["high"]) == (1.5, 4.5)  # P(<= 1.0) = .044, P(<= 4.0) = .889
+
+
+def test_who_rates_high_is_expected_to_rate_high(recommender: Recommender) -> None:
+    none, harsh, kind = (stars(recommender, h, 1) for h in ([], [(HEAT, 0.5)], [(HEAT, 5.0)]))
+    assert harsh["expected"] < none["expected"] < kind["expected"]
+    assert harsh["p_like"] < none["p_like"] < kind["p_like"]
+
+
+def test_the_persons_bias_is_damped(bundle_folder: Any) -> None:
+    """Heat has bias -.5 + 1/9: (5 - 3.5 + .5 - 1/9) / (1 rating + 5)."""
+    recommender = Recommender(read_bundle(bundle_folder))
+    person = recommender._history([(HEAT, 5.0), 1])
+    model = StarModel.of(read_bundle(bundle_folder))
+    assert model.person(person) == pytest.approx((5 - 3.5 + 0.5 - 1 / 9) / (1 + 5), abs=1e-6)
+
+
+def test_a_film_with_few_ratings_has_a_wider_interval(recommender: Recommender) -> None:
+    width = [s["high"] - s["low"] for s in (stars(recommender, [], 1), stars(recommender, [], 110))]
+    assert width[0] < width[1]
+
+
+def test_the_interval_holds_the_expected_stars(recommender: Recommender) -> None:
+    for rated in ([], [(HEAT, 0.5), (PULP, 0.5), (1, 0.5)], [(HEAT, 5.0), (PULP, 5.0), (1, 5.0)]):
+        for item in recommender.predict(history=rated, movie_ids=ALL)["items"]:
+            s = item["stars"]
+            assert 0.5 <= s["low"] <= s["expected"] <= s["high"] <= 5.0 and 0 <= s["p_like"] <= 1
+
+
+def test_the_normal_distribution_function() -> None:
+    z = np.linspace(-6, 6, 241)
+    exact = [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in z]
+    np.testing.assert_allclose(_phi(z), exact, atol=2e-7)

@@ -1,0 +1,506 @@
+"""The HTTP contract: answers equal the library's, every error has the one shape, none is a 500."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from serving import guard
+from serving.recommender import Recommender
+from serving.schemas import Prediction, Recommendation, Similar
+from tests.conftest import FILMS
+
+ROOT = Path(__file__).parent.parent
+HEAT, SUSPECTS, PULP = 6, 50, 296
+
+
+def ids(answer: Any) -> list[int]:
+    return [item["movie_id"] for item in answer.json()["items"]]
+
+
+def assert_shape(answer: Any, status: int, code: str) -> dict[str, Any]:
+    error: dict[str, Any] = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (status, code), answer.text
+    assert answer.headers["content-type"] == "application/json"
+    assert set(answer.json()) == {"error"} and set(error) <= {"code", "message", "fields"}
+    assert error["message"] and "Traceback" not in answer.text
+    for field in error.get("fields", ["none"]):
+        assert field == "none" or set(field) == {"field", "message"}
+    return error
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param({}, id="nobody"),
+        pytest.param({"history": [{"movie_id": HEAT, "stars": 4.0}], "k": 3}, id="history"),
+        pytest.param({"history": [{"movie_id": HEAT, "portion": 0.95}], "k": 3}, id="portion"),
+        pytest.param({"filters": {"genres": ["Drama"], "year_min": 1995}}, id="filters"),
+        pytest.param({"include_ids": [1, HEAT], "exclude_ids": [1]}, id="only-never"),
+        pytest.param({"history": [{"movie_id": 1}], "exclude_seen": False, "offset": 2}, id="page"),
+    ],
+)
+def test_the_service_answers_what_the_library_answers(
+    client: Any, recommender: Recommender, asked: dict[str, Any]
+) -> None:
+    answer = client.post("/recommend", json=asked)
+    entries = [(e["movie_id"], e.get("stars"), e.get("portion")) for e in asked.get("history", [])]
+    assert answer.json() == recommender.recommend(**asked | {"history": entries})
+    assert Recommendation.model_validate(answer.json())
+
+
+def test_predict_and_similar_answer_what_the_library_answers(
+    client: Any, recommender: Recommender
+) -> None:
+    predict = client.post("/predict", json={"history": [{"movie_id": 1}], "movie_ids": [HEAT, 1]})
+    assert predict.json() == recommender.predict(history=[1], movie_ids=[HEAT, 1])
+    assert Prediction.model_validate(predict.json())
+    similar = client.post("/similar", json={"movie_id": HEAT, "k": 3})
+    assert similar.json() == recommender.similar([HEAT], 3)
+    assert similar.json() == client.post("/similar", json={"movie_ids": [HEAT], "k": 3}).json()
+    assert Similar.model_validate(similar.json())
+
+
+@pytest.mark.parametrize("user_id", [42, "42"])
+def test_a_stored_history_comes_first(
+    client: Any, recommender: Recommender, user_id: int | str
+) -> None:
+    """The store also holds movie 999, which this bundle does not know: left out."""
+    stored = [(HEAT, 4.0), (SUSPECTS, 5.0)]
+    answer = client.post("/recommend", json={"user_id": user_id})
+    assert answer.json() == recommender.recommend(history=stored)
+    more = client.post("/recommend", json={"user_id": user_id, "history": [{"movie_id": 1}]})
+    assert more.json() == recommender.recommend(history=[*stored, 1])
+
+
+def test_time_decides_where_every_entry_has_one(client: Any, recommender: Recommender) -> None:
+    between = {"movie_id": 1, "at": "1970-01-01T00:02:00Z"}  # second 120, between 100 and 170
+    answer = client.post("/recommend", json={"user_id": 42, "history": [between, {"movie_id": 32}]})
+    same = recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0), 1, 32])
+    assert answer.json() == same  # 32 has no time: the order given stands
+    later = {"movie_id": HEAT, "stars": 0.5, "at": "1970-01-01T01:00:00+01:00"}  # second 0
+    answer = client.post("/recommend", json={"user_id": 42, "history": [later]})
+    assert answer.json() == recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0)])
+
+
+def test_who_is_not_known_gets_the_popular_list(client: Any) -> None:
+    answer = client.post("/recommend", json={"user_id": "nobody", "k": 2})
+    assert answer.json()["strategy"] == "popular" and ids(answer) == [PULP, 1]
+
+
+def test_search(client: Any) -> None:
+    answer = client.get("/movies/search", params={"q": "heat 1995", "k": 1})
+    heat = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
+    assert answer.json()["items"] == [heat | {"support": 40}]
+    assert client.get("/movies/6").json() == heat | {"support": 40}
+    assert client.get("/movies/search?q=zzzzzz").json()["items"] == []
+
+
+def test_a_persons_history_has_stars_and_times(client: Any) -> None:
+    answer = client.get("/users/42/history").json()
+    assert answer["user_id"] == "42"
+    assert [(i["movie_id"], i["stars"], i["at"]) for i in answer["items"]] == [
+        (6, 4.0, "1970-01-01T00:01:40Z"),
+        (50, 5.0, "1970-01-01T00:02:50Z"),
+        (999, 3.0, "1970-01-01T00:03:00Z"),
+    ]
+    assert answer["items"][0]["title"] == "Heat" and "title" not in answer["items"][2]
+
+
+def test_the_model_card(client: Any, recommender: Recommender) -> None:
+    card = client.get("/model").json()
+    assert card["model_version"] == recommender.model_version and card["refit"] == "none"
+    assert "files" not in card
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_health(client: Any, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_requests_are_counted_by_route_and_not_by_address(client: Any) -> None:
+    for path in ("/movies/1", "/movies/6", "/users/42/history", "/wp-admin/setup.php"):
+        client.get(path)
+    metrics = client.get("/metrics").text
+    assert 'endpoint="/movies/{movie_id}"' in metrics
+    assert 'endpoint="/users/{user_id}/history"' in metrics
+    assert 'endpoint="other"' in metrics
+    assert 'endpoint="/movies/1"' not in metrics and "wp-admin" not in metrics
+
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code", "field"),
+    [
+        pytest.param("/recommend", {"k": 0}, 422, "invalid", "k", id="k-0"),
+        pytest.param("/recommend", {"k": 101}, 422, "invalid", "k", id="k-101"),
+        pytest.param("/recommend", {"k": True}, 422, "invalid", "k", id="k-bool"),
+        pytest.param("/recommend", {"k": "10"}, 422, "invalid", "k", id="k-text"),
+        pytest.param("/recommend", {"k": 1.5}, 422, "invalid", "k", id="k-half"),
+        pytest.param("/recommend", {"offset": -1}, 422, "invalid", "offset", id="offset"),
+        pytest.param("/recommend", {"offset": HUGE}, 422, "invalid", "offset", id="offset-huge"),
+        pytest.param("/recommend", {"user_id": True}, 422, "invalid", "user_id", id="user-bool"),
+        pytest.param("/recommend", {"user_id": ""}, 422, "invalid", "user_id", id="user-empty"),
+        pytest.param("/recommend", {"user_id": "x" * 65}, 422, "invalid", "user_id", id="user-65"),
+        pytest.param("/recommend", {"user_id": HUGE}, 422, "invalid", "user_id", id="user-huge"),
+        pytest.param("/recommend", {"user_id": "a\x00"}, 422, "invalid", "user_id", id="user-nul"),
+        pytest.param("/recommend", {"mood": "sad"}, 422, "invalid", "mood", id="unknown-key"),
+        pytest.param("/recommend", {"diversity": 1}, 422, "invalid", "diversity", id="not-here"),
+        pytest.param("/recommend", {"history": {}}, 422, "invalid", "history", id="no-list"),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": 7}]},
+            404,
+            "unknown_movie",
+            "history.0.movie_id",
+            id="unknown-movie",
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": HUGE}]},
+            422,
+            "invalid",
+            "history.0.movie_id",
+            id="movie-huge",
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": 1, "stars": 4.25}]},
+            422,
+            "invalid",
+            "history.0.stars",
+            id="off-the-scale",
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": 1, "at": "2020-01-01T00:00:00"}]},
+            422,
+            "invalid",
+            "history.0.at",
+            id="no-offset",
+        ),
+        pytest.param(
+            "/recommend",
+            {"filters": {"genres": ["Dramma"]}},
+            422,
+            "unknown_genre",
+            "filters.genres",
+            id="unknown-genre",
+        ),
+        pytest.param("/recommend", [], 422, "invalid", "body", id="a-list"),
+        pytest.param("/recommend", None, 422, "invalid", "body", id="null"),
+        pytest.param("/predict", {}, 422, "invalid", "movie_ids", id="predict-nothing"),
+        pytest.param("/predict", {"movie_ids": []}, 422, "invalid", "movie_ids", id="predict-none"),
+        pytest.param(
+            "/predict", {"movie_ids": [1, 7]}, 404, "unknown_movie", "movie_ids.1", id="predict-7"
+        ),
+        pytest.param("/similar", {}, 422, "invalid", "movie_id", id="similar-nothing"),
+        pytest.param(
+            "/similar",
+            {"movie_id": 1, "movie_ids": [1]},
+            422,
+            "invalid",
+            "movie_id",
+            id="similar-both",
+        ),
+    ],
+)
+def test_a_body_that_is_wrong(
+    client: Any, path: str, body: Any, status: int, code: str, field: str
+) -> None:
+    answer = client.post(
+        path, content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    error = assert_shape(answer, status, code)
+    assert error["fields"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "status", "code"),
+    [
+        pytest.param(b"", "application/json", 400, "not_json", id="empty"),
+        pytest.param(b"{", "application/json", 400, "not_json", id="half"),
+        pytest.param(b"\xff\xfe{}", "application/json", 400, "not_json", id="not-utf8"),
+        pytest.param(b'{"user_id":"\\ud800"}', "application/json", 400, "not_json", id="surrogate"),
+        pytest.param(b'{"a":' * 9000, "application/json", 400, "not_json", id="deep"),
+        pytest.param(b"[" * 9000 + b"]" * 9000, "application/json", 400, "not_json", id="lists"),
+        pytest.param(
+            b'{"k":1' + b"0" * 9000 + b"}", "application/json", 400, "not_json", id="9000"
+        ),
+        pytest.param(b'{"k":NaN}', "application/json", 422, "invalid", id="nan"),
+        pytest.param(
+            b'{"history":[{"movie_id":1,"stars":1e999}]}',
+            "application/json",
+            422,
+            "invalid",
+            id="infinity",
+        ),
+        pytest.param(b"{}", "text/plain", 400, "not_json", id="text"),
+        pytest.param(b"k=3", "application/x-www-form-urlencoded", 400, "not_json", id="form"),
+        pytest.param(b"x", "application/vnd.bentoml+pickle", 400, "not_json", id="pickle"),
+        pytest.param(b" " * (1 << 20) + b"{}", "application/json", 413, "too_large", id="large"),
+    ],
+)
+def test_bytes_that_are_wrong(client: Any, raw: bytes, kind: str, status: int, code: str) -> None:
+    answer = client.post("/recommend", content=raw, headers={"Content-Type": kind})
+    assert_shape(answer, status, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        pytest.param("GET", "/movies/7", 404, "unknown_movie", id="unknown-movie"),
+        pytest.param("GET", "/movies/x", 422, "invalid", id="movie-text"),
+        pytest.param("GET", f"/movies/{HUGE}", 422, "invalid", id="movie-huge"),
+        pytest.param("GET", "/movies/%ff", 422, "invalid", id="not-utf8"),
+        pytest.param("GET", "/movies/search", 422, "invalid", id="no-query"),
+        pytest.param("GET", "/movies/search?q=", 422, "invalid", id="empty-query"),
+        pytest.param("GET", "/movies/search?q=heat&k=0", 422, "invalid", id="k-0"),
+        pytest.param("GET", "/movies/search?q=heat&page=2", 422, "invalid", id="unknown-parameter"),
+        pytest.param("GET", "/users/nobody/history", 404, "unknown_user", id="unknown-user"),
+        pytest.param("GET", "/users/%00/history", 422, "invalid", id="nul"),
+        pytest.param("GET", "/nothing/here", 404, "not_found", id="no-such-route"),
+        pytest.param("GET", "/recommend", 405, "method_not_allowed", id="get-a-post"),
+        pytest.param("DELETE", "/recommend", 405, "method_not_allowed", id="delete-a-post"),
+        pytest.param("POST", "/model", 405, "method_not_allowed", id="post-a-get"),
+    ],
+)
+def test_an_address_that_is_wrong(
+    client: Any, method: str, path: str, status: int, code: str
+) -> None:
+    body = {"json": {}} if method == "POST" else {}
+    assert_shape(client.request(method, path, **body), status, code)
+
+
+def test_a_store_that_went_away_is_503(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    from catalogue.errors import UserError
+
+    def gone(*_: Any) -> None:
+        raise UserError("event store: disk I/O error")
+
+    monkeypatch.setattr("serving.events.EventStore.history", gone)
+    answer = client.post("/recommend", json={"user_id": 42})
+    assert_shape(answer, 503, "unavailable")
+    assert answer.headers["retry-after"] == "1"
+
+
+# The guard alone, before an application of four routes.
+
+
+async def fine(_: Request) -> JSONResponse:
+    return JSONResponse({"items": []})
+
+
+async def slow(_: Request) -> JSONResponse:
+    await asyncio.sleep(60)
+    return JSONResponse({})
+
+
+async def broken(_: Request) -> JSONResponse:
+    raise ZeroDivisionError("a secret path")
+
+
+async def bento_list(_: Request) -> JSONResponse:
+    return JSONResponse([{"error": "no such thing"}], status_code=404)
+
+
+async def gateway(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("upstream", status_code=504)
+
+
+def guarded(peer: str = "127.0.0.1") -> TestClient:
+    verbs = ["GET", "POST", "DELETE"]
+    paths = {
+        "/recommend": fine,
+        "/events": fine,
+        "/livez": fine,
+        "/slow": slow,
+        "/list": bento_list,
+    }
+    paths |= {"/broken": broken, "/gateway": gateway}
+    inner = Starlette(routes=[Route(path, ask, methods=verbs) for path, ask in paths.items()])
+    return TestClient(guard.Guard(inner), client=(peer, 50000), raise_server_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("keys", "peer", "method", "path", "sent", "status"),
+    [
+        pytest.param("", "127.0.0.1", "POST", "/recommend", None, 200, id="no-keys-loopback"),
+        pytest.param("", "::1", "POST", "/recommend", None, 200, id="no-keys-loopback-6"),
+        pytest.param("", "::ffff:127.0.0.1", "GET", "/recommend", None, 200, id="mapped"),
+        pytest.param("", "10.0.0.7", "POST", "/recommend", None, 401, id="no-keys-elsewhere"),
+        pytest.param("", "10.0.0.7", "POST", "/recommend", "Bearer ", 401, id="no-keys-empty-key"),
+        pytest.param(" , ", "10.0.0.7", "POST", "/recommend", "Bearer ", 401, id="blank-keys"),
+        pytest.param("", "testclient", "GET", "/recommend", None, 401, id="no-address"),
+        pytest.param("", "10.0.0.7", "GET", "/livez", None, 200, id="health-needs-none"),
+        pytest.param("a, b", "10.0.0.7", "GET", "/livez", None, 200, id="health-with-keys"),
+        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Bearer b", 200, id="second-key"),
+        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "bearer a", 200, id="lower-case"),
+        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Bearer c", 401, id="wrong-key"),
+        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Basic a", 401, id="wrong-scheme"),
+        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Bearer a,b", 401, id="both-keys"),
+        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", None, 401, id="no-key"),
+        pytest.param("a, b", "127.0.0.1", "POST", "/recommend", None, 200, id="loopback-reads"),
+        pytest.param("a, b", "127.0.0.1", "POST", "/events", None, 401, id="loopback-writes"),
+        pytest.param("a, b", "127.0.0.1", "DELETE", "/recommend", None, 401, id="loopback-deletes"),
+        pytest.param("a, b", "127.0.0.1", "POST", "/events", "Bearer a", 200, id="write-with-key"),
+    ],
+)
+def test_keys(
+    monkeypatch: pytest.MonkeyPatch,
+    keys: str,
+    peer: str,
+    method: str,
+    path: str,
+    sent: str | None,
+    status: int,
+) -> None:
+    monkeypatch.setenv("API_KEYS", keys)
+    headers = {} if sent is None else {"Authorization": sent}
+    body = {"json": {}} if method == "POST" else {}
+    answer = guarded(peer).request(method, path, headers=headers, **body)
+    assert answer.status_code == status
+    if status == 401:
+        assert_shape(answer, 401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def test_too_many_at_once_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 0)
+    answer = guarded().get("/recommend")
+    assert_shape(answer, 429, "busy")
+    assert answer.headers["retry-after"] == "1"
+    assert guarded().get("/livez").status_code == 200
+
+
+def test_a_place_is_free_again_after_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 1)
+    client = guarded()
+    asked = ["/recommend", "/broken", "/list", "/recommend"]
+    assert [client.get(path).status_code for path in asked] == [200, 500, 404, 200]
+
+
+def test_what_takes_too_long_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "TIMEOUT_S", 0.01)
+    answer = guarded().get("/slow")
+    assert_shape(answer, 503, "timeout")
+    assert answer.headers["retry-after"] == "1"
+
+
+def test_a_bug_is_500_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    answer = guarded().get("/broken")
+    assert_shape(answer, 500, "internal")
+    assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code"),
+    [("/list", 404, "not_found"), ("/gateway", 503, "unavailable"), ("/none", 404, "not_found")],
+)
+def test_other_shapes_are_rewritten(path: str, status: int, code: str) -> None:
+    assert_shape(guarded().get(path), status, code)
+
+
+def test_a_long_body_is_refused_before_it_is_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "MAX_BODY_BYTES", 10)
+
+    def endless() -> Iterator[bytes]:
+        yield b"x" * 6
+        yield b"x" * 6
+        raise AssertionError("read on after the limit")
+
+    headers = {"Content-Type": "application/json"}
+    assert_shape(guarded().post("/recommend", content=b"x" * 11, headers=headers), 413, "too_large")
+    assert guarded().post("/recommend", content=b'{"k": 1}  ', headers=headers).status_code == 200
+
+
+# The process.
+
+FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas")
+
+
+def test_the_serving_process_imports_no_training_library() -> None:
+    code = (
+        "import sys, service, serving.recommender; "
+        f"print(sorted(set({(*FORBIDDEN, 'pyarrow')!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def serve(bundle: Path, home: Path, port: int, **settings: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"BUNDLE": str(bundle), "BENTOML_HOME": str(home)} | settings
+    environment["EVENTS_URL"] = f"sqlite:///{home / 'events.sqlite'}"
+    command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee", "--port", str(port)]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: Path) -> None:
+    port = free_port()
+    process = serve(bundle_folder, tmp_path, port)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_ready(client, process)
+            answer = client.post("/recommend", json={"k": len(FILMS)})
+            assert answer.status_code == 200 and len(answer.json()["items"]) == len(FILMS)
+            assert_shape(client.post("/recommend", json={"k": 0}), 422, "invalid")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "API_KEYS is not set" in output and "Traceback" not in output
+
+
+def wait_until_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the service did not become ready")
+
+
+def test_bentoml_serve_refuses_a_bad_bundle(bundle_folder: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    shutil.copytree(bundle_folder, bad)
+    with (bad / "golden.json").open("ab") as file:
+        file.write(b" ")
+    process = serve(bad, tmp_path, free_port())
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert f"marquee: {bad / 'golden.json'}: " in output and "Traceback" not in output

@@ -1,0 +1,230 @@
+"""Splits: who is trained on what, ties, candidates; and what holds for any data (hypothesis)."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from catalogue.errors import UserError
+from catalogue.movies import Movies
+from datamodules.ratings import Dataset, Ratings
+from datamodules.splits import (
+    ML_1M_CUT,
+    Histories,
+    Split,
+    draw_candidates,
+    histories_of,
+    split_next,
+    split_time,
+)
+
+NUM_ITEMS = 12
+
+
+def dataset_of(rows: list[tuple[int, int, int]]) -> Dataset:
+    """A data set of (user id, movie id, timestamp), in this order, every rating 4 stars."""
+    user, movie, time = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
+    ids = np.unique(movie)
+    movies = Movies(ids, [str(i) for i in ids], [None] * len(ids), [()] * len(ids))
+    ratings = Ratings(user, movie, np.full(len(user), 4, np.float32), time)
+    return Dataset("small", ratings, movies, (4.0,), "", ())
+
+
+def entries(histories: Histories, user: int) -> list[int]:
+    return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
+
+
+THREE = [(7, 30, 3), (7, 10, 1), (7, 20, 2), (5, 10, 9), (5, 20, 8), (9, 20, 4), (9, 10, 1),
+         (9, 30, 2), (9, 40, 3)]  # fmt: skip
+
+
+def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
+    histories = histories_of(dataset_of(THREE))
+    assert histories.user_id.tolist() == [5, 7, 9]
+    assert histories.indptr.tolist() == [0, 2, 5, 9]
+    assert [entries(histories, user) for user in range(3)] == [[1, 0], [0, 1, 2], [0, 2, 3, 1]]
+    assert histories.timestamp.tolist() == [8, 9, 1, 2, 3, 1, 2, 3, 4]
+
+
+def test_next_holds_out_the_last_two() -> None:
+    split = split_next(histories_of(dataset_of(THREE)), 4)
+    assert split.train_end.tolist() == [2, 1, 2]  # user 5 has two ratings: all for training
+    assert split.valid_user.tolist() == split.test_user.tolist() == [1, 2]
+    assert split.valid_pos.tolist() == [1, 2]
+    assert split.test_pos.tolist() == [2, 3]
+    assert (split.protocol, split.ties, split.num_items) == ("next", "hash", 4)
+
+
+def test_refit_moves_training_on() -> None:
+    split = split_next(histories_of(dataset_of(THREE)), 4)
+    assert split.refit("none").train_end.tolist() == [2, 1, 2]
+    assert split.refit("validation").train_end.tolist() == [2, 2, 3]
+    assert split.refit("all").train_end.tolist() == [2, 3, 4]
+    assert split.refit("validation").test_pos.tolist() == [2, 3]
+    with pytest.raises(UserError, match="refit is 'test'; use none, validation or all"):
+        split.refit("test")  # type: ignore[arg-type]
+
+
+def test_time_cuts_everybody_at_one_second() -> None:
+    before = [(1, movie, movie) for movie in range(1, 6)]
+    rows = [*before, (1, 6, 100), (1, 7, 101)]  # tested on the rating of second 100
+    rows += [(2, movie, movie) for movie in range(1, 5)] + [(2, 6, 100)]  # 4 before: not asked
+    rows += [(3, movie, movie) for movie in range(1, 7)]  # nothing after: trained on whole
+    rows += [(4, 1, 100), (4, 2, 200)]  # nothing before: not in training at all
+    split = split_time(histories_of(dataset_of(rows)), 7, cut=100)
+    assert split.train_end.tolist() == [4, 4, 6, 0]
+    assert split.valid_user.tolist() == split.test_user.tolist() == [0]
+    assert split.valid_pos.tolist() == [4]
+    assert split.test_pos.tolist() == [5]
+    assert split.refit("validation").train_end.tolist() == [5, 4, 6, 0]
+
+
+def test_the_cut_of_ml_1m_is_2_december_2000() -> None:
+    assert np.datetime64(ML_1M_CUT, "s") == np.datetime64("2000-12-02T00:00:00")
+
+
+TIED = [(user, movie, 50) for user in range(1, 41) for movie in range(1, 9)]
+
+
+def test_hash_ties_depend_on_neither_file_order_nor_movie_id() -> None:
+    histories = histories_of(dataset_of(TIED))
+    assert (histories.item == histories_of(dataset_of(TIED[::-1])).item).all()
+    orders = {tuple(entries(histories, user)) for user in range(40)}
+    assert len(orders) > 30  # every person another order: no movie comes next by its id
+    first = [order[0] for order in orders]
+    assert len(set(first)) == 8
+
+
+def test_hash_ties_follow_the_seed() -> None:
+    again, other = (histories_of(dataset_of(TIED), seed=seed).item for seed in (0, 1))
+    assert (again == histories_of(dataset_of(TIED), seed=0).item).all()
+    assert (again != other).any()
+
+
+def test_file_ties_keep_the_order_of_the_file() -> None:
+    rows = [(1, 30, 5), (2, 10, 1), (1, 10, 5), (1, 20, 5), (1, 5, 6)]
+    histories = histories_of(dataset_of(rows), ties="file")
+    assert entries(histories, 0) == [3, 1, 2, 0]
+    assert histories.ties == "file"
+
+
+def test_file_ties_are_refused_where_a_person_goes_back_in_time() -> None:
+    with pytest.raises(UserError, match="in small those of user 5 go back in time; set ties: hash"):
+        histories_of(dataset_of(THREE), ties="file")
+
+
+def test_an_unknown_tie_rule_is_refused() -> None:
+    with pytest.raises(UserError, match="ties is 'random'; use hash or file"):
+        histories_of(dataset_of(THREE), ties="random")  # type: ignore[arg-type]
+
+
+def test_an_empty_part_is_refused() -> None:
+    histories = histories_of(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
+    with pytest.raises(UserError, match="test part of next is empty: nobody has 3 ratings"):
+        split_next(histories, 2)
+    with pytest.raises(UserError, match="test part of time is empty: nobody has 5 ratings before"):
+        split_time(histories, 2, cut=2)
+
+
+def test_a_test_older_than_its_training_is_refused() -> None:
+    histories = histories_of(dataset_of(THREE))
+    backwards = replace(histories, timestamp=histories.timestamp[::-1].copy())
+    with pytest.raises(UserError, match="A test older than its training: the history of user 5"):
+        split_next(backwards, 4)
+
+
+def test_candidates_are_all_the_unseen_movies_when_just_enough() -> None:
+    split = split_next(histories_of(dataset_of(THREE)), NUM_ITEMS)
+    item_TN = draw_candidates(split, num=8)
+    assert sorted(item_TN[1].tolist()) == [4, 5, 6, 7, 8, 9, 10, 11]
+    with pytest.raises(UserError, match="User 9 has 8 unseen movies, 9 candidates are asked for"):
+        draw_candidates(split, num=9)
+
+
+def test_candidates_are_uniform_over_the_unseen_movies() -> None:
+    rows = [(user, movie, movie) for user in range(2000) for movie in (0, 4, 9)]
+    histories = replace(histories_of(dataset_of(rows)), item=np.tile([0, 4, 9], 2000))
+    counts = np.bincount(draw_candidates(split_next(histories, NUM_ITEMS), num=3).ravel())
+    assert counts[[0, 4, 9]].tolist() == [0, 0, 0]
+    unseen = counts[[1, 2, 3, 5, 6, 7, 8, 10, 11]]
+    assert unseen.min() > 550  # 2000 * 3 / 9 = 667 each, standard deviation 21
+    assert unseen.max() < 780
+
+
+rows_strategy = st.lists(
+    st.tuples(st.integers(1, 6), st.integers(1, NUM_ITEMS), st.integers(0, 9)),
+    min_size=1,
+    max_size=60,
+    unique_by=lambda row: row[:2],
+)
+
+
+def split_or_none(rows: list[tuple[int, int, int]], protocol: str) -> Split | None:
+    histories = histories_of(dataset_of(rows))
+    try:
+        if protocol == "next":
+            return split_next(histories, NUM_ITEMS)
+        return split_time(histories, NUM_ITEMS, cut=5)
+    except UserError:
+        return None
+
+
+@given(rows=rows_strategy)
+def test_histories_hold_every_rating_once_in_time_order(rows: list[tuple[int, int, int]]) -> None:
+    dataset = dataset_of(rows)
+    histories = histories_of(dataset)
+    user = np.repeat(histories.user_id, histories.length)
+    movie = dataset.movies.movie_id[histories.item]
+    assert sorted(zip(user, movie, histories.timestamp, strict=True)) == sorted(rows)
+    for u in range(len(histories)):
+        time = histories.timestamp[histories.indptr[u] : histories.indptr[u + 1]]
+        assert (np.diff(time) >= 0).all()
+
+
+@given(rows=rows_strategy, protocol=st.sampled_from(["next", "time"]))
+def test_parts_are_disjoint_in_time_order_and_refits_nest(
+    rows: list[tuple[int, int, int]], protocol: str
+) -> None:
+    split = split_or_none(rows, protocol)
+    if split is None:
+        return
+    length = split.histories.length
+    assert (split.train_end[split.valid_user] == split.valid_pos).all()
+    assert (split.valid_pos < split.test_pos).all()
+    assert (split.test_pos < length[split.test_user]).all()
+    assert len(set(split.test_user.tolist())) == len(split.test_user)
+    ends = [split.refit(how).train_end for how in ("none", "validation", "all")]
+    assert (ends[0] <= ends[1]).all()
+    assert (ends[1] <= ends[2]).all()
+    assert (ends[2] <= length).all()
+    assert (ends[1][split.test_user] <= split.test_pos).all()
+
+
+@given(rows=rows_strategy)
+def test_time_trains_on_nothing_after_the_cut(rows: list[tuple[int, int, int]]) -> None:
+    split = split_or_none(rows, "time")
+    if split is None:
+        return
+    histories = split.histories
+    for u, end in enumerate(split.refit("validation").train_end):
+        start = histories.indptr[u]
+        assert (histories.timestamp[start : start + end] < 5).all()
+    assert (histories.timestamp[histories.indptr[split.test_user] + split.test_pos] >= 5).all()
+
+
+@given(rows=rows_strategy, seed=st.integers(0, 5), num=st.integers(1, 4))
+def test_candidates_are_unseen_different_and_seeded(
+    rows: list[tuple[int, int, int]], seed: int, num: int
+) -> None:
+    split = split_or_none(rows, "next")
+    if split is None or split.histories.length.max() > NUM_ITEMS - num:
+        return
+    item_TN = draw_candidates(split, num, seed)
+    assert (item_TN == draw_candidates(split, num, seed)).all()
+    assert item_TN.min() >= 0
+    assert item_TN.max() < NUM_ITEMS
+    for user, candidates in zip(split.test_user, item_TN.tolist(), strict=True):
+        assert len(set(candidates)) == num
+        assert not set(candidates) & set(entries(split.histories, user))

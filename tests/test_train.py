@@ -1,0 +1,202 @@
+"""train.py from a ratings file to an HTTP answer, on a small generated data set, trained once."""
+
+import csv
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import measure
+import train
+from datamodules.demo import write_demo
+from models.module import RankingModule
+from serving.events import EventStore
+from serving.recommender import Recommender
+
+RECIPES = Path(__file__).parent.parent / "recipes"
+
+
+class Workplace(NamedTuple):
+    root: Path
+
+    def args(self, *more: str, recipe: str = "demo") -> list[str]:
+        folders = {
+            "data.root": self.root / "data",
+            "runs": self.root / "runs",
+            "bundles": self.root / "bundles",
+            "results": self.root / "results",
+        }
+        args = ["--config", str(RECIPES / f"{recipe}.yaml")]
+        args += [f"--{name}={path}" for name, path in folders.items()]
+        small = ["--trainer.max_epochs=2", "--trainer.check_val_every_n_epoch=1"]
+        return [*args, *small, "--model.network.history_length=20", "--comet=off", *more]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """Generated data of 60 people, and the demo recipe fitted on it for two epochs."""
+    place = Workplace(tmp_path_factory.mktemp("place"))
+    write_demo(place.root / "data" / "demo", seed=1, num_users=60, num_movies=150)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMET_DISABLE_AUTO_LOGGING", "1")
+        assert train.main(["fit", *place.args("--comet=offline")]) == 0
+    return place
+
+
+def test_fit_leaves_config_checkpoints_metrics_and_rows(place: Workplace) -> None:
+    (run,) = (path for path in (place.root / "runs" / "demo").glob("*") if path.is_dir())
+    for phase in ("select", "refit"):
+        assert (run / phase / "config.yaml").is_file()
+        assert (run / phase / "last.ckpt").is_file()
+    with (run / "select" / "metrics.csv").open() as file:
+        columns = next(csv.reader(file))
+    assert {"epoch", "train/loss", "val/hit_rate@10", "val/ndcg@10"} <= set(columns)
+
+
+def test_results_have_the_shape_of_the_contract_and_can_be_recomputed(place: Workplace) -> None:
+    result = json.loads((place.root / "results" / "demo.next.json").read_text())
+    needed = "recipe protocol data commit data_sha256 seeds metrics baselines paired wall_s cpu_s"
+    assert set(needed.split()) | {"machine"} <= set(result)
+    assert set(result["baselines"]) == {"popularity", "item-knn", "ease"} == set(result["paired"])
+    for name in ("hit_rate@10", "ndcg@10", "mrr", "hit_rate@50"):
+        bounds = result["metrics"][name]
+        assert 0 <= bounds["low"] <= bounds["mean"] <= bounds["high"] <= 1
+    rows = pd.read_parquet(place.root / "runs" / "demo" / "test-next.parquet")
+    assert list(rows.columns) == ["user_id", "movie_id", "rank"]
+    mrr = (1 / rows["rank"]).mean()
+    assert mrr == pytest.approx(result["metrics"]["mrr"]["mean"], abs=1e-5)
+
+
+def test_the_bundle_scores_as_the_refitted_network(place: Workplace) -> None:
+    recommender = Recommender.load(place.root / "bundles" / "demo")
+    (run,) = (path for path in (place.root / "runs" / "demo").glob("*") if path.is_dir())
+    module = RankingModule.load_from_checkpoint(run / "refit" / "last.ckpt", weights_only=False)
+    ids = recommender.movie_ids
+    batch = {
+        "item_BL": torch.tensor([[3, 1, 4], [9, 0, 0]]),
+        "star_BL": torch.tensor([[2, 0, 10], [5, 0, 0]]),
+        "length_B": torch.tensor([3, 1]),
+    }
+    with torch.no_grad():
+        expected = module.eval().network.score(batch).numpy()
+    histories = [[(ids[3], 1.0), (ids[1], None), (ids[4], 5.0)], [(ids[9], 2.5)]]
+    assert np.abs(recommender.score(histories) - expected).max() < 1e-4
+
+
+def test_the_bundle_counts_train_and_validation_ratings_only(place: Workplace) -> None:
+    recommender = Recommender.load(place.root / "bundles" / "demo")
+    ratings = pd.read_csv(place.root / "data" / "demo" / "ratings.csv")
+    per_person = ratings.groupby("userId").size()
+    # One rating a person is the test part; people with fewer than 3 are only trained on.
+    expected = int(per_person.sum() - (per_person >= 3).sum())
+    support = [recommender.item(int(i))["support"] for i in recommender.movie_ids]
+    assert sum(support) == expected
+
+
+def test_from_a_ratings_file_to_an_http_answer(place: Workplace, tmp_path: Path) -> None:
+    """Service, library and event store agree on one person of the file."""
+    from starlette.testclient import TestClient
+
+    import service
+
+    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
+    root = str(place.root / "data")
+    assert (
+        train.main(["import-ratings", "--data=demo", f"--data.root={root}", "--events", url]) == 0
+    )
+    history = EventStore(url).history(5)
+    ratings = pd.read_csv(place.root / "data" / "demo" / "ratings.csv").query("userId == 5")
+    assert sorted(movie for movie, _, _ in history) == sorted(ratings["movieId"])
+    recommender = Recommender.load(place.root / "bundles" / "demo")
+    expected = recommender.recommend(history=[(movie, stars) for movie, stars, _ in history], k=10)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BUNDLE", str(place.root / "bundles" / "demo"))
+        patch.setenv("EVENTS_URL", url)
+        service.routes.state.answers = service.load_answers()
+        answer = service.routes.state.answers.recommend(service.RecommendRequest(user_id=5, k=10))
+    assert TestClient  # the HTTP layer itself is asked in test_service.py
+    assert json.loads(json.dumps(answer))["items"] == json.loads(json.dumps(expected))["items"]
+
+
+def test_the_offline_archive_holds_settings_metrics_and_data(place: Workplace) -> None:
+    """Comet's CometLogger(online=False) writes nothing at all; ours must."""
+    (archive,) = (place.root / "runs" / "comet").glob("*.zip")
+    with zipfile.ZipFile(archive) as zipped:
+        lines = zipped.read("messages.json").decode().splitlines()
+    text = "\n".join(lines)
+    for needed in ("val/ndcg@10", "test/next/ndcg@10", "baseline/ease/next/ndcg@10", "data_sha256"):
+        assert needed in text, needed
+
+
+def test_validate_and_test_repeat_what_fit_found(
+    place: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = json.loads((place.root / "results" / "demo.next.json").read_text())
+    assert train.main(["validate", *place.args()]) == 0
+    assert f"val/ndcg@10 {before['selection']['val/ndcg@10']:.4f}" in capsys.readouterr().out
+    assert train.main(["test", *place.args()]) == 0
+    assert json.loads((place.root / "results" / "demo.next.json").read_text()) == before
+
+
+def test_export_all_names_its_sibling_and_carries_no_test_figure(place: Workplace) -> None:
+    out = place.root / "production"
+    assert train.main(["export", *place.args("--refit=all", f"--out={out}")]) == 0
+    manifest = json.loads((out / "bundle.json").read_text())
+    sibling = json.loads((place.root / "bundles" / "demo" / "bundle.json").read_text())
+    assert (manifest["refit"], sibling["refit"]) == ("all", "validation")
+    assert manifest["sibling"] == sibling["model_version"]
+    assert not any(name.startswith("test") for name in manifest["metrics"])
+    assert manifest["data"]["num_ratings"] > sibling["data"]["num_ratings"]
+
+
+def test_the_classic_user_is_trained_measured_and_never_exported(
+    place: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = ["--data.name=demo", "--data.ties=hash", "--protocols=[next]", "--data.select_on=next"]
+    args = place.args(*small, recipe="ncf-classic-ml-1m")
+    assert train.main(["fit", *args]) == 0
+    assert (place.root / "results" / "ncf-classic-ml-1m.next.json").is_file()
+    assert not (place.root / "bundles" / "ncf-classic-ml-1m").exists()
+    assert train.main(["export", *args, f"--out={place.root / 'classic'}"]) == 2
+    assert "cannot serve a new person" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        pytest.param(["fly"], "unknown command 'fly'; one of fit", id="command"),
+        pytest.param(["fit", "--config", "none.yaml"], "none.yaml", id="no-recipe"),
+        pytest.param(["fit", "--config", "DEMO", "--model.dim=3"], "dim", id="unknown-setting"),
+        pytest.param(["fit", "--config", "DEMO", "--data.ties=coin"], "coin", id="bad-choice"),
+        pytest.param(
+            ["fit", "--config", "DEMO", "--model.network.dropout=2"], "dropout", id="bad-range"
+        ),
+        pytest.param(["fit", "--config", "DEMO", "--data.name=ml-2m"], "ml-2m", id="no-data-set"),
+        pytest.param(
+            ["validate", "--config", "DEMO", "--runs=nowhere"], "holds no run", id="no-run"
+        ),
+    ],
+)
+def test_wrong_arguments_give_one_line_and_exit_2(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    os.chdir(RECIPES.parent)
+    args = [str(RECIPES / "demo.yaml") if a == "DEMO" else a for a in args]
+    if args[0] == "fit":
+        args += [f"--runs={tmp_path}", "--comet=off"]
+    assert train.main(args) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert error[0].startswith("train.py: error: ")
+    assert said in error[0]
+
+
+def test_candidates_are_asked_only_where_a_recipe_says_so(place: Workplace) -> None:
+    run = train.Recipe(place.args("--data.refit=validation"), "refit", epochs=0)
+    assert measure.questions(run.datamodule, with_candidates=False).candidates is None
