@@ -10,6 +10,7 @@ and an unreachable server blocks for 38 s and then logs nothing (retries are set
 makes it about 3 s, and a dead experiment falls back to the archive).
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -52,8 +53,13 @@ def make_loggers(folder: Path, name: str, mode: Mode, archive: Path) -> list[Log
                 "--comet online needs an API key and found none; set COMET_API_KEY, or use "
                 "--comet offline"
             )
+        comet_log = logging.getLogger("comet_ml")
+        level = comet_log.level
+        comet_log.setLevel(logging.CRITICAL)  # 100 lines of traceback where one sentence will do
         logger = Comet(project=PROJECT, name=name, online=True)
-        if getattr(logger.experiment, "alive", False):
+        alive = getattr(logger.experiment, "alive", False)
+        comet_log.setLevel(level)
+        if alive:
             return [*local, logger]
         print("Comet's server cannot be reached: logging to an offline archive instead", flush=True)
     archive.mkdir(parents=True, exist_ok=True)

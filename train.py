@@ -151,9 +151,12 @@ class Recipe(LightningCLI):
 
     def train(self, ckpt_path: str | None = None) -> "Recipe":
         say(f"{self.phase}: {self.name}, {self.model.network.num_parameters():,} parameters")
-        self.trainer.fit(self.model, self.datamodule, ckpt_path=ckpt_path, weights_only=False)
-        if self.trainer.interrupted:
-            raise KeyboardInterrupt
+        try:
+            self.trainer.fit(self.model, self.datamodule, ckpt_path=ckpt_path, weights_only=False)
+        except SystemExit as stop:
+            if isinstance(stop, SIGTERMException):
+                raise
+            raise KeyboardInterrupt(self.run_folder) from stop  # what Lightning made it from
         return self
 
 
@@ -218,7 +221,7 @@ def validate(args: list[str]) -> None:
 
 def test(args: list[str]) -> None:
     """Measure `bundles/NAME` on the test part once more and write `results/`."""
-    run = Recipe([*args, "--data.refit=validation"], "refit", epochs=0)
+    run = Recipe([*args, "--data.refit=validation"], "test")
     measure.test(run, Fit.load(run.run_folder), run.run_folder)
 
 
@@ -347,8 +350,11 @@ def main(args: list[str]) -> int:
         return 2
     except SIGTERMException:
         return 143  # Lightning itself exits 0, and a killed run would look finished
-    except KeyboardInterrupt:
-        print("train.py: stopped; go on with --ckpt_path RUN/select/last.ckpt", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        where = stop.args[0] if stop.args else "RUN"
+        print(
+            f"train.py: stopped; go on with --ckpt_path {where}/select/last.ckpt", file=sys.stderr
+        )
         return 130
     return 0
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from catalogue.errors import UserError
 from datamodules import fast_csv
+from datamodules import ratings as ratings_module
 from datamodules.layouts import layout_of
 from datamodules.movie_files import read_movies
 from datamodules.ratings import Dataset, load_dataset, read_ratings
@@ -168,7 +169,11 @@ def test_bom_and_windows_line_ends(tmp_path: Path) -> None:
     assert dataset.movies.genres == [("Action", "Sci-Fi"), ()]
 
 
-def test_of_duplicates_the_last_one_wins_and_is_reported(tmp_path: Path) -> None:
+@pytest.mark.parametrize("chunk", [1, 2, 100], ids="chunks-of-{}".format)
+def test_of_duplicates_the_last_one_wins_and_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(ratings_module, "_CHUNK_ROWS", chunk)
     content = HEADER + "1,20,1.0,5\n1,10,2.0,6\n1,20,3.0,4\n2,20,1.5,8\n1,20,5.0,7\n"
     dataset = load_csv(tmp_path, content)
     assert dataset.ratings.movie_id.tolist() == [10, 20, 20]
@@ -177,6 +182,14 @@ def test_of_duplicates_the_last_one_wins_and_is_reported(tmp_path: Path) -> None
         "ratings.csv: 2 ratings dropped, because the same person rated the same movie again "
         "further down; the last one counts.",
     )
+
+
+def test_neighbouring_duplicates_are_found_in_an_ascending_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ratings_module, "_CHUNK_ROWS", 2)
+    content = HEADER + "1,10,1.0,5\n1,20,2.0,6\n1,20,3.0,7\n2,10,1.5,8\n"
+    assert load_csv(tmp_path, content).ratings.stars.tolist() == [1.0, 3.0, 1.5]
 
 
 def test_a_movie_that_the_movie_file_does_not_name_is_kept(tmp_path: Path) -> None:

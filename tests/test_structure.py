@@ -61,7 +61,7 @@ def test_the_readme_tree_names_every_file() -> None:
     ]
     files += list(ROOT.glob("*.py"))
     names = {path.name for path in files} - {"__init__.py"}
-    tree = readme[readme.index("```text") :]
+    tree = readme[readme.rindex("```text") :]
     shown = set(re.findall(r"[\w.-]+\.(?:py|yaml|md)", tree[: tree.index("```", 7)]))
     assert names <= shown, f"not in the tree: {sorted(names - shown)}"
     kinds = (".py", ".yaml", ".md")

@@ -198,5 +198,25 @@ def test_wrong_arguments_give_one_line_and_exit_2(
 
 
 def test_candidates_are_asked_only_where_a_recipe_says_so(place: Workplace) -> None:
-    run = train.Recipe(place.args("--data.refit=validation"), "refit", epochs=0)
+    run = train.Recipe(place.args("--data.refit=validation"), "test")
     assert measure.questions(run.datamodule, with_candidates=False).candidates is None
+
+
+def test_ctrl_c_keeps_a_checkpoint_to_go_on_from(
+    place: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import pytorch_lightning as pl
+
+    class CtrlC(pl.Callback):
+        def on_train_batch_end(self, trainer: pl.Trainer, *rest: object) -> None:
+            if trainer.global_step == 3:
+                raise KeyboardInterrupt
+
+    args = [*place.args(), f"--runs={tmp_path}", "--data.targets_per_batch=500"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "Lines", CtrlC)
+        assert train.main(["fit", *args]) == 130
+    (last,) = tmp_path.glob("demo/*/select/last.ckpt")
+    assert str(last) in capsys.readouterr().err
+    assert torch.load(last, weights_only=False)["global_step"] == 3
+    assert train.main(["fit", *args, f"--ckpt_path={last}"]) == 0
