@@ -5,16 +5,20 @@ The classic user has no bundle and is measured from its checkpoint. Baselines se
 as the model (train + validation), their settings chosen on validation before that.
 """
 
+import json
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
+from catalogue.errors import UserError
 from datamodules.batches import spans
 from datamodules.movielens import MovieLens
 from datamodules.splits import Split
@@ -22,59 +26,92 @@ from evaluation.baselines import BASELINES, GRIDS, Interactions, tune
 from evaluation.intervals import summarise, summarise_paired
 from evaluation.protocols import Asked, Ranked, Scorer, evaluate
 from evaluation.results import write_ranks, write_results
+from models.module import RankingModule
 from serving.recommender import Recommender
-
-if TYPE_CHECKING:
-    from train import Fit, Recipe
 
 TIME_METRICS = ("hit_rate@10", "ndcg@10")
 
 
-def test(run: "Recipe", chosen: "Fit", folder: Path) -> dict[str, float]:
-    """Measure a finished training; writes results and ranks, returns the figures for logging.
+@dataclass(frozen=True)
+class Fit:
+    """What a training decided and cost; `fit.json` of a run."""
 
-    run: the refit (data settings and, for the classic user, the folder of the checkpoint). chosen:
-    epochs and costs. folder: the run, which also holds the unrefitted bundle.
+    commit: str
+    """The code it started from."""
+    wall_s: float
+    """Seconds for selection and refit; before the end, the clock at the start."""
+    cpu_s: float
+    epochs: int = 0
+    """Epochs after which validation was best; the refit's length."""
+    validation: Mapping[str, float] | None = None
+
+    @classmethod
+    def start(cls) -> "Fit":
+        return cls(commit(), time.time(), time.process_time())
+
+    def end(self, epochs: int, validation: Mapping[str, float]) -> "Fit":
+        wall_s, cpu_s = time.time() - self.wall_s, time.process_time() - self.cpu_s
+        return replace(self, wall_s=wall_s, cpu_s=cpu_s, epochs=epochs, validation=validation)
+
+    def save(self, folder: Path) -> None:
+        (folder / "fit.json").write_text(json.dumps(vars(self), indent=1) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> "Fit":
+        if not (folder / "fit.json").is_file():
+            raise UserError(f"{folder} holds no finished training; run train.py fit first")
+        return cls(**json.loads((folder / "fit.json").read_text()))
+
+
+def test(
+    data: MovieLens,
+    done: Fit,
+    scorers: Mapping[str, Scorer],
+    *,
+    name: str,
+    protocols: Sequence[str],
+    results: Path,
+    rows: Path,
+    device: str,
+) -> dict[str, float]:
+    """Measure a finished training and write its results and test rows.
+
+    scorers: `model` and `unrefitted`. name: the recipe's. protocols: which questions to answer.
+    results: folder of the JSON files; rows: folder of `test-PROTOCOL.parquet`.
+    Returns every figure under a flat name, for logging: test/next/ndcg@10, baseline/ease/….
     """
-    data, name = run.datamodule, run.name
-    asked = questions(data, "ncf-paper" in run.config["protocols"])
-    if data.user == "history":
-        bundle = Path(run.config["bundles"]) / name
-        model = ranked(data, bundle_scorer(bundle), asked)
-        plain = ranked(data, bundle_scorer(folder / "bundle-unrefitted"), asked)
-    else:
-        model = ranked(data, table_scorer(run, folder / "refit" / "last.ckpt"), asked)
-        plain = ranked(data, table_scorer(run, folder / "select" / "best.ckpt"), asked)
+    asked = questions(data, "ncf-paper" in protocols)
+    found = {who: ranked(data, scorer, asked) for who, scorer in scorers.items()}
     rivals, settings = baselines(data, asked)
     flat: dict[str, float] = {}
-    for protocol in run.config["protocols"]:
-        ours = model[protocol].metrics
+    for protocol in protocols:
+        ours = found["model"][protocol].metrics
         theirs = {rival: each[protocol].metrics for rival, each in rivals.items()}
         content = {
             "recipe": f"recipes/{name}.yaml",
             "protocol": protocol,
             "data": data.dataset.name,
-            **facts(run, chosen),
+            **facts(data, done, device),
             "seeds": [data.seed],
             "ties": data.ties,
             "num_persons": len(asked.targets),
-            "selection": {"epochs": chosen.epochs, **chosen.validation},
+            "selection": {"epochs": done.epochs, **(done.validation or {})},
             "metrics": summarise(ours),
             "per_seed": [{key: float(value.mean()) for key, value in ours.items()}],
-            "unrefitted": summarise(plain[protocol].metrics),
+            "unrefitted": summarise(found["unrefitted"][protocol].metrics),
             "baselines": {rival: summarise(each) for rival, each in theirs.items()},
             "baseline_settings": {rival: each[protocol] for rival, each in settings.items()},
             "paired": {rival: summarise_paired(ours, each) for rival, each in theirs.items()},
-            "wall_s": chosen.wall_s,
-            "cpu_s": chosen.cpu_s,
+            "wall_s": done.wall_s,
+            "cpu_s": done.cpu_s,
         }
-        path = write_results(run.config["results"], name, protocol, content)
-        write_test_rows(data, run.runs / f"test-{protocol}.parquet", model[protocol])
+        path = write_results(results, name, protocol, content)
+        write_test_rows(data, rows / f"test-{protocol}.parquet", found["model"][protocol])
         print(table(path, content), flush=True)
-        flat |= {f"test/{protocol}/{key}": float(value.mean()) for key, value in ours.items()}
-        for rival, each in theirs.items():
-            means = {key: float(value.mean()) for key, value in each.items()}
-            flat |= {f"baseline/{rival}/{protocol}/{key}": v for key, v in means.items()}
+        means = {f"test/{protocol}": ours}
+        means |= {f"baseline/{rival}/{protocol}": each for rival, each in theirs.items()}
+        for group, metrics in means.items():
+            flat |= {f"{group}/{key}": float(value.mean()) for key, value in metrics.items()}
     return flat
 
 
@@ -123,16 +160,16 @@ def bundle_scorer(folder: Path) -> Scorer:
     return score
 
 
-def table_scorer(run: "Recipe", checkpoint: Path) -> Scorer:
+def table_scorer(module: RankingModule, checkpoint: Path, users: np.ndarray) -> Scorer:
     """Scores the classic user, who is known by row number: `evaluate` asks in the split's order."""
-    run.model.load_state_dict(torch.load(checkpoint, weights_only=False)["state_dict"])
-    network = run.model.network.cpu().eval()
-    users = iter(run.datamodule.plain_split.test_user.tolist())
+    waiting = iter(users.tolist())
+    state = torch.load(checkpoint, weights_only=False)["state_dict"]
 
     @torch.no_grad()
     def score(histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
-        user_B = torch.tensor([next(users) for _ in histories])
-        return network.score({"user_B": user_B}).numpy()
+        module.load_state_dict(state)  # one module serves several checkpoints in turn
+        user_B = torch.tensor([next(waiting) for _ in histories])
+        return module.cpu().eval().network.score({"user_B": user_B}).numpy()
 
     return score
 
@@ -170,17 +207,12 @@ def write_test_rows(data: MovieLens, path: Path, found: Ranked) -> None:
     write_ranks(path, histories.user_id[user], movies.movie_id[item], found.rank)
 
 
-def facts(run: "Recipe", chosen: "Fit") -> dict[str, Any]:
+def facts(data: MovieLens, done: Fit, device: str) -> dict[str, Any]:
     """What a reader needs to make a figure again: code, data, machine."""
-    device = str(run.trainer.strategy.root_device)
     if device.startswith("cuda"):
         device = torch.cuda.get_device_name()
     machine = f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}"
-    return {
-        "commit": chosen.commit,
-        "data_sha256": run.datamodule.dataset.sha256,
-        "machine": machine,
-    }
+    return {"commit": done.commit, "data_sha256": data.dataset.sha256, "machine": machine}
 
 
 def commit() -> str:

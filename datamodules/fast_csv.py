@@ -39,8 +39,9 @@ _RECORD_BYTES = 32
 _U = np.uint64
 _LOW_NIBBLES = _U(0x0F0F0F0F0F0F0F0F)
 _BIT_4 = _U(0x1010101010101010)
-_FRAME_MASK, _FRAME = _U(0x0000FF00FF00FF00), _U(0x00002C002E002C00)
-"""The separators ",", "." and "," at bytes 1, 3 and 5 of W2."""
+_HIGH_NIBBLES, _DIGITS = _U(0xF0F0F0F0F0F0F0F0), _U(0x3030303030303030)
+_FRAME_MASK, _FRAME = _U(0xF0F0FFF0FFF0FFF0), _U(0x30302C302E302C30)
+"""W2: digits with the separators ",", "." and "," at bytes 1, 3 and 5."""
 
 
 def parse_csv(path: Path) -> Columns | None:
@@ -90,7 +91,9 @@ def _parse_block(data: Bytes, begin: int, end: int, end_bytes: int, out: Columns
     if num_others != len(line_end) * (4 + end_bytes) or block.max() > ord("9"):
         return False
     w0, w1, w2, w3 = _records(data, line_end)
-    if ((w2 & _FRAME_MASK) != _FRAME).any():
+    if ((w2 & _FRAME_MASK) != _FRAME).any() or ((w3 & _HIGH_NIBBLES) != _DIGITS).any():
+        return False
+    if end_bytes == 2 and (data[line_end] != ord("\r")).any():
         return False
     movie_word = (w1 >> _U(8)) | (w2 << _U(56))
     movie_start, is_movie = _first_digit(movie_word, b",")

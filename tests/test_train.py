@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import measure
+import recipe
 import train
 from datamodules.demo import write_demo
 from models.module import RankingModule
@@ -198,7 +199,7 @@ def test_wrong_arguments_give_one_line_and_exit_2(
 
 
 def test_candidates_are_asked_only_where_a_recipe_says_so(place: Workplace) -> None:
-    run = train.Recipe(place.args("--data.refit=validation"), "test")
+    run = recipe.Recipe(place.args("--data.refit=validation"), "test")
     assert measure.questions(run.datamodule, with_candidates=False).candidates is None
 
 
@@ -214,7 +215,7 @@ def test_ctrl_c_keeps_a_checkpoint_to_go_on_from(
 
     args = [*place.args(), f"--runs={tmp_path}", "--data.targets_per_batch=500"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "Lines", CtrlC)
+        patch.setattr(recipe, "Lines", CtrlC)
         assert train.main(["fit", *args]) == 130
     (last,) = tmp_path.glob("demo/*/select/last.ckpt")
     assert str(last) in capsys.readouterr().err
