@@ -9,9 +9,8 @@ import json
 import os
 import platform
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,19 +38,11 @@ class Fit:
     commit: str
     """The code it started from."""
     wall_s: float
-    """Seconds for selection and refit; before the end, the clock at the start."""
+    """Selection and refit together."""
     cpu_s: float
-    epochs: int = 0
+    epochs: int
     """Epochs after which validation was best; the refit's length."""
-    validation: Mapping[str, float] | None = None
-
-    @classmethod
-    def start(cls) -> "Fit":
-        return cls(commit(), time.time(), time.process_time())
-
-    def end(self, epochs: int, validation: Mapping[str, float]) -> "Fit":
-        wall_s, cpu_s = time.time() - self.wall_s, time.process_time() - self.cpu_s
-        return replace(self, wall_s=wall_s, cpu_s=cpu_s, epochs=epochs, validation=validation)
+    validation: Mapping[str, float]
 
     def save(self, folder: Path) -> None:
         (folder / "fit.json").write_text(json.dumps(vars(self), indent=1) + "\n")
@@ -95,7 +86,7 @@ def test(
             "seeds": [data.seed],
             "ties": data.ties,
             "num_persons": len(asked.targets),
-            "selection": {"epochs": done.epochs, **(done.validation or {})},
+            "selection": {"epochs": done.epochs, **done.validation},
             "metrics": summarise(ours),
             "per_seed": [{key: float(value.mean()) for key, value in ours.items()}],
             "unrefitted": summarise(found["unrefitted"][protocol].metrics),

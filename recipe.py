@@ -64,8 +64,17 @@ class Recipe(LightningCLI):
     datamodule: MovieLens
     model: RankingModule
 
-    def __init__(self, args: list[str], phase: str, epochs: int | None = None) -> None:
-        self.phase, self.epochs = phase, epochs
+    def __init__(
+        self,
+        args: list[str],
+        phase: str,
+        epochs: int | None = None,
+        run_folder: Path | None = None,
+    ) -> None:
+        """phase: the folder within the run; `select` starts a new run, others go on in
+        `run_folder`, or in the newest finished run. epochs: stop after so many, without validation.
+        """
+        self.phase, self.epochs, self.given_folder = phase, epochs, run_folder
         super().__init__(
             RankingModule,
             MovieLens,
@@ -108,7 +117,10 @@ class Recipe(LightningCLI):
         if not self.name:
             raise UserError("the recipe has no name; add a line `name: …` or give --name")
         self.runs = Path(self.config["runs"]) / self.name
-        self.run_folder = newest_run(self.runs) if self.phase != "select" else new_run(self.runs)
+        if self.given_folder:
+            self.run_folder = self.given_folder
+        else:
+            self.run_folder = (new_run if self.phase == "select" else newest_run)(self.runs)
         self.folder = self.run_folder / self.phase
         self.folder.mkdir(parents=True, exist_ok=True)
         mode: tracking.Mode = self.config["comet"] if self.phase == "select" else "off"
@@ -164,9 +176,9 @@ def new_run(folder: Path) -> Path:
 
 
 def newest_run(folder: Path) -> Path:
-    runs = sorted(path for path in folder.glob("*") if path.is_dir())
+    runs = sorted(path.parent for path in folder.glob("*/fit.json"))
     if not runs:
-        raise UserError(f"{folder} holds no run; train one first: python train.py fit --config …")
+        raise UserError(f"{folder} holds no finished run; first: python train.py fit --config …")
     return runs[-1]
 
 

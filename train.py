@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,19 +40,18 @@ from serving.bundle import read_bundle
 
 def fit(args: list[str]) -> None:
     """Select on validation, refit, export, test."""
-    started = Fit.start()
+    commit, wall_s, cpu_s = measure.commit(), time.time(), time.process_time()
     run = Recipe(args, "select")
     try:
         for sentence in run.datamodule.dataset.report:
             say(f"data: {sentence}")
         run.train(run.config["ckpt_path"])
         epochs, validation = run.best_epoch()
-        say(
-            f"selected epoch {epochs} of {run.trainer.max_epochs}: {MONITOR} {validation[MONITOR]:.4f}"
-        )
+        say(f"selected epoch {epochs}: {MONITOR} {validation[MONITOR]:.4f}")
 
-        again = Recipe([*args, "--data.refit=validation"], "refit", epochs).train()
-        done = started.end(epochs, validation)
+        again = Recipe([*args, "--data.refit=validation"], "refit", epochs, run.run_folder).train()
+        cost = time.time() - wall_s, time.process_time() - cpu_s
+        done = Fit(commit, *cost, epochs, validation)
         done.save(run.run_folder)
 
         if run.datamodule.user == "history":
@@ -88,7 +88,7 @@ def export(args: list[str]) -> None:
         raise UserError("export needs --out FOLDER: where the bundle goes")
     done = Fit.load(run.run_folder)
     if how == "all":
-        run = Recipe([*args, "--data.refit=all"], "refit-all", done.epochs).train()
+        run = Recipe([*args, "--data.refit=all"], "refit-all", done.epochs, run.run_folder).train()
     else:
         phase = "refit/last.ckpt" if how == "validation" else "select/best.ckpt"
         run.load(run.config["ckpt_path"] or run.run_folder / phase)

@@ -2,9 +2,9 @@
 
     star(u, i) = mean + b_i + b_u,   b_i = sum of (r - mean) / (n_i + item_damping), b_u likewise
 
-Koren 2008, "Factorization meets the neighborhood", section 2.1. A movie with one rating stays
-near the mean, and its variance near the prior's: tau^2 * item_damping / (n_i + item_damping).
-`b_u` is computed from the person's history when they ask, so it needs no user table.
+Koren 2010, "Factor in the neighbors", section 2.1. A movie with one rating stays near the mean, and
+its variance near the prior's: tau^2 * item_damping / (n_i + item_damping). `b_u` is computed from
+the person's history when they ask, so it needs no user table.
 
 Shapes: N ratings, I movies, U persons.
 """

@@ -8,7 +8,7 @@ The edge above a star value is half way to the next; nothing lies above the top 
 few ratings has a larger star_bias_var, so a wider interval. It does not learn tastes: two people
 with the same mean deviation get the same stars.
 
-Damped biases: Koren 2009, "Collaborative filtering with temporal dynamics", section 2.
+Damped biases: Koren 2010, "Factor in the neighbors", section 2.1.
 """
 
 from dataclasses import dataclass

@@ -107,6 +107,21 @@ def test_a_missing_data_set_is_downloaded_and_read(
     assert lines[0].startswith("Downloading http://127.0.0.1:")
 
 
+def test_a_terminal_gets_a_progress_bar(
+    server: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")  # what makes rich take stderr for a terminal
+    server.serve_zip(GOOD_ZIP)
+    locate(NAME, tmp_path)
+    shown = capsys.readouterr().err
+    assert f"{NAME}.zip" in shown
+    assert "━" in shown
+    assert "Downloading" not in shown
+
+
 def test_what_is_there_is_not_asked_for(server: Server, tmp_path: Path) -> None:
     server.serve_zip(GOOD_ZIP)
     locate(NAME, tmp_path)

@@ -180,7 +180,7 @@ def test_the_classic_user_is_trained_measured_and_never_exported(
         ),
         pytest.param(["fit", "--config", "DEMO", "--data.name=ml-2m"], "ml-2m", id="no-data-set"),
         pytest.param(
-            ["validate", "--config", "DEMO", "--runs=nowhere"], "holds no run", id="no-run"
+            ["validate", "--config", "DEMO", "--runs=nowhere"], "holds no finished run", id="no-run"
         ),
     ],
 )
