@@ -24,14 +24,15 @@ from pathlib import Path
 os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # before torch, or comet_ml complains
 
 import jsonargparse
+import numpy as np
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import measure
 import tracking
 from catalogue.errors import UserError
 from datamodules.batches import spans
-from datamodules.movielens import MovieLens
-from datamodules.splits import Refit
+from datamodules.ratings import load_dataset
+from datamodules.splits import Refit, histories_of
 from measure import Fit
 from models.export import export_bundle
 from recipe import MONITOR, Recipe, say
@@ -104,9 +105,16 @@ def import_ratings(args: list[str]) -> None:
     parser.add_argument("--data.root", dest="root", help="folder of data sets, else DATA_ROOT")
     parser.add_argument("--events", required=True, help="SQLAlchemy URL, sqlite:///events.sqlite")
     chosen = parser.parse_args(args)
-    ratings = MovieLens(chosen.data, chosen.root).dataset.ratings
+    dataset = load_dataset(chosen.data, chosen.root)
+    try:  # ties stand as they were trained on: as in the file where it has an order of its own
+        histories = histories_of(dataset, "file")
+    except UserError:
+        histories = histories_of(dataset, "hash")
     stored = EventStore(chosen.events).import_ratings(
-        ratings.user_id, ratings.movie_id, ratings.stars, ratings.timestamp
+        np.repeat(histories.user_id, histories.length),
+        dataset.movies.movie_id[histories.item],
+        histories.stars,
+        histories.timestamp,
     )
     say(f"{stored:,} ratings of {chosen.data} are in {chosen.events}")
 

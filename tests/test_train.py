@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +16,9 @@ import torch
 import measure
 import recipe
 import train
+from client import demo
 from datamodules.demo import write_demo
 from models.module import RankingModule
-from serving.events import EventStore
 from serving.recommender import Recommender
 
 RECIPES = Path(__file__).parent.parent / "recipes"
@@ -100,29 +101,23 @@ def test_the_bundle_counts_train_and_validation_ratings_only(place: Workplace) -
     assert sum(support) == expected
 
 
-def test_from_a_ratings_file_to_an_http_answer(place: Workplace, tmp_path: Path) -> None:
-    """Service, library and event store agree on one person of the file."""
-    from starlette.testclient import TestClient
-
-    import service
-
-    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
+def test_from_a_ratings_file_to_an_http_answer(
+    place: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A person of the file is imported, asked for over HTTP, and answered as the library would."""
+    events, bundle = f"sqlite:///{tmp_path / 'events.sqlite'}", place.root / "bundles" / "demo"
     root = str(place.root / "data")
-    assert (
-        train.main(["import-ratings", "--data=demo", f"--data.root={root}", "--events", url]) == 0
-    )
-    history = EventStore(url).history(5)
+    told = ["--data=demo", f"--data.root={root}", f"--events={events}"]
+    assert train.main(["import-ratings", *told]) == 0
     ratings = pd.read_csv(place.root / "data" / "demo" / "ratings.csv").query("userId == 5")
-    assert sorted(movie for movie, _, _ in history) == sorted(ratings["movieId"])
-    recommender = Recommender.load(place.root / "bundles" / "demo")
-    expected = recommender.recommend(history=[(movie, stars) for movie, stars, _ in history], k=10)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BUNDLE", str(place.root / "bundles" / "demo"))
-        patch.setenv("EVENTS_URL", url)
-        service.routes.state.answers = service.load_answers()
-        answer = service.routes.state.answers.recommend(service.RecommendRequest(user_id=5, k=10))
-    assert TestClient  # the HTTP layer itself is asked in test_service.py
-    assert json.loads(json.dumps(answer))["items"] == json.loads(json.dumps(expected))["items"]
+    with demo.service(str(bundle), events) as url, httpx.Client(base_url=url) as http:
+        history = http.get("/users/5/history").json()["items"]
+        answer = http.post("/recommend", json={"user_id": 5, "k": 10}).json()
+    assert sorted(entry["movie_id"] for entry in history) == sorted(ratings["movieId"])
+    entries = [(entry["movie_id"], entry["stars"]) for entry in history]
+    assert answer == Recommender.load(bundle).recommend(history=entries, k=10)
+    demo.print_answer(5, history, answer)
+    assert demo.label(answer["items"][0]) in capsys.readouterr().out
 
 
 def test_the_offline_archive_holds_settings_metrics_and_data(place: Workplace) -> None:
