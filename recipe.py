@@ -8,6 +8,7 @@ resolved values are written beside the checkpoints. Sizes of the network's table
 data, and what data and network must agree on is linked, so that a recipe says it once.
 """
 
+import json
 import logging
 import sys
 import warnings
@@ -153,6 +154,12 @@ class Recipe(LightningCLI):
                 raise
             raise KeyboardInterrupt(self.run_folder) from stop  # what Lightning made it from
         return self
+
+    def settings(self) -> dict[str, Any]:
+        """What a training depends on, resolved, as plain JSON; no folder of this machine."""
+        config: dict[str, Any] = json.loads(self.parser.dump(self.config, format="json"))
+        config["data"].pop("root", None)
+        return {key: config[key] for key in ("seed_everything", "data", "model", "trainer")}
 
     def load(self, checkpoint: str | Path) -> "Recipe":
         """Put a checkpoint's weights into the model; UserError where there is none."""

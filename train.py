@@ -13,7 +13,6 @@ checkpoints, metrics and every test row. Any setting of a recipe can be given on
 """
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -130,7 +129,7 @@ def write(run: Recipe, folder: Path, refit: Refit, done: Fit) -> Path:
         "recipe": f"recipes/{run.name}.yaml",
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": done.commit,
-        "config": json.loads(run.parser.dump(run.config, format="json")),
+        "config": run.settings(),
         "data": {
             "name": dataset.name,
             "sha256": dataset.sha256,
