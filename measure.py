@@ -170,8 +170,8 @@ def baselines(
 ) -> tuple[dict[str, dict[str, Ranked]], dict[str, dict[str, Any]]]:
     """Each baseline on the test part, and the settings that validation chose, by protocol."""
     plain = data.plain_split
-    # In `next` the same people are asked at validation, and their drawn movies are in no part.
-    valid = asked_at(plain, plain.valid_user, plain.valid_pos, asked.candidates)
+    candidates = None if asked.candidates is None else data.valid_candidates
+    valid = asked_at(plain, plain.valid_user, plain.valid_pos, candidates)
     train, refitted = pairs(plain), pairs(plain.refit("validation"))
     found: dict[str, dict[str, Ranked]] = {}
     settings: dict[str, dict[str, Any]] = {}

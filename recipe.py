@@ -10,6 +10,7 @@ data, and what data and network must agree on is linked, so that a recipe says i
 
 import json
 import logging
+import re
 import sys
 import warnings
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from typing import Any, Literal
 
 import pytorch_lightning as pl
 import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import SIGTERMException
@@ -25,9 +27,12 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 import tracking
 from catalogue.errors import UserError
 from datamodules.movielens import MovieLens
+from datamodules.splits import Refit
 from models.module import RankingModule
 
 MONITOR = "val/ndcg@10"
+LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
+"""Settings of the trainer that change what is learned."""
 SHOWN = ("train/loss", "val/hit_rate@10", MONITOR)
 
 for _name in ("pytorch_lightning", "lightning_fabric"):  # their tips and lists of devices
@@ -69,11 +74,14 @@ class Recipe(LightningCLI):
         self,
         args: list[str],
         phase: str,
+        *,
+        refit: Refit = "none",
         epochs: int | None = None,
         run_folder: Path | None = None,
     ) -> None:
-        """phase: the folder within the run; `select` starts a new run, others go on in
-        `run_folder`, or in the newest finished run. epochs: stop after so many, without validation.
+        """phase: the folder within the run. refit: which ratings are trained on. epochs: stop after
+        so many, without validation. run_folder: the run; else that of --ckpt_path; else a new one
+        for `select`, and the newest finished one for other phases.
         """
         self.phase, self.epochs, self.given_folder = phase, epochs, run_folder
         super().__init__(
@@ -90,11 +98,15 @@ class Recipe(LightningCLI):
                 "enable_progress_bar": sys.stdout.isatty(),
             },
         )
+        self.datamodule.refit = refit
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         parser.add_argument("--name", type=str, help="the recipe's name, and its bundle's")
         parser.add_argument(
-            "--protocols", type=list[str], default=["next"], help="what the test part is asked"
+            "--protocols",
+            type=list[Literal["next", "ncf-paper", "time"]],
+            default=["next"],
+            help="what the test part is asked",
         )
         parser.add_argument("--comet", type=tracking.Mode, default="auto", help="see tracking.py")
         parser.add_argument("--runs", type=str, default="runs", help="folder of runs")
@@ -114,51 +126,101 @@ class Recipe(LightningCLI):
         parser.link_arguments("data.sizes", "model.sizes", apply_on="instantiate")
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        self.name = self.config["name"]
-        if not self.name:
-            raise UserError("the recipe has no name; add a line `name: …` or give --name")
+        self.check()
         self.runs = Path(self.config["runs"]) / self.name
-        if self.given_folder:
-            self.run_folder = self.given_folder
-        else:
-            self.run_folder = (new_run if self.phase == "select" else newest_run)(self.runs)
+        self.run_folder = self.given_folder or self.choose_run()
         self.folder = self.run_folder / self.phase
         self.folder.mkdir(parents=True, exist_ok=True)
+        keep_metrics(self.folder)
         mode: tracking.Mode = self.config["comet"] if self.phase == "select" else "off"
         archive = Path(self.config["runs"]) / "comet"
         self.loggers = tracking.make_loggers(self.folder, self.name, mode, archive)
+        trainer = self.config["trainer"]
+        every = min(trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or 1)
+        kwargs |= {"logger": self.loggers, "check_val_every_n_epoch": max(1, every)}
+        kwargs["callbacks"] = [*self.checkpoints(), *([] if sys.stdout.isatty() else [Lines()])]
+        if self.epochs is not None:
+            kwargs["callbacks"].append(StopAfter(self.epochs))
+            kwargs["limit_val_batches"] = 0
+        try:
+            return super().instantiate_trainer(**kwargs)
+        except (MisconfigurationException, ValueError, TypeError) as error:
+            raise UserError(f"trainer: {error}") from error
+
+    def check(self) -> None:
+        """Refuse what could not end well, before anything is trained or written."""
+        config = self.config
+        self.name = config["name"] or ""
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", self.name):
+            raise UserError(
+                f"name {self.name!r}: needed letters, digits, '.', '_' and '-', as it names folders"
+            )
+        allowed = {"next": {"next", "ncf-paper"}, "time": {"time"}}[config["data"]["protocol"]]
+        if not config["protocols"] or not set(config["protocols"]) <= allowed:
+            raise UserError(
+                f"protocols {config['protocols']}: data.protocol {config['data']['protocol']} "
+                f"answers {sorted(allowed)}; give one or more of them"
+            )
+        if not (config["trainer"]["max_epochs"] or 0) >= 1:
+            raise UserError(
+                f"trainer.max_epochs {config['trainer']['max_epochs']}: needed 1 or more"
+            )
+        devices = config["trainer"]["devices"]
+        if devices not in ("auto", 1, "1"):
+            raise UserError(f"trainer.devices {devices}: this trains on one device; leave it out")
+        if not 0 <= config["data"]["seed"] < 2**32:
+            raise UserError(f"seed_everything {config['data']['seed']}: needed 0 to 2^32 - 1")
+
+    def choose_run(self) -> Path:
+        checkpoint = self.config["ckpt_path"]
+        if checkpoint is not None:
+            if not Path(checkpoint).is_file():
+                raise UserError(f"no checkpoint at {checkpoint}; fit writes RUN/select/last.ckpt")
+            return Path(checkpoint).parent.parent
+        return new_run(self.runs) if self.phase == "select" else newest_run(self.runs)
+
+    def checkpoints(self) -> list[Callback]:
+        """`last` after every epoch and at a stop; `best` by validation, apart from it, so that a
+        stop in mid-epoch cannot touch the chosen weights."""
+        options: dict[str, Any] = {
+            "enable_version_counter": False,
+            "auto_insert_metric_name": False,
+        }
+        last = ModelCheckpoint(
+            self.folder,
+            filename="last",
+            save_on_train_epoch_end=True,
+            save_on_exception=True,
+            **options,
+        )
         self.best = ModelCheckpoint(
             self.folder,
             filename="best",
-            monitor=MONITOR if self.epochs is None else None,
+            monitor=MONITOR,
             mode="max",
-            save_last=True,
-            save_on_exception=True,
-            auto_insert_metric_name=False,
-            enable_version_counter=False,
+            save_on_train_epoch_end=False,
+            **options,
         )
-        callbacks: list[Callback] = [self.best]
-        if not sys.stdout.isatty():
-            callbacks.append(Lines())
-        if self.epochs is not None:
-            callbacks.append(StopAfter(self.epochs))
-            kwargs["limit_val_batches"] = 0
-        return super().instantiate_trainer(logger=self.loggers, callbacks=callbacks, **kwargs)
+        return [last] if self.epochs is not None else [self.best, last]
 
     def train(self, ckpt_path: str | None = None) -> "Recipe":
         say(f"{self.phase}: {self.name}, {self.model.network.num_parameters():,} parameters")
+        if ckpt_path is not None:
+            self.load(ckpt_path)  # a sentence where it does not fit; the trainer gives a traceback
         try:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=ckpt_path, weights_only=False)
         except SystemExit as stop:
             if isinstance(stop, SIGTERMException):
                 raise
-            raise KeyboardInterrupt(self.run_folder) from stop  # what Lightning made it from
+            # Ctrl-C is what Lightning made it from.
+            raise KeyboardInterrupt(self.run_folder / "select" / "last.ckpt") from stop
         return self
 
     def settings(self) -> dict[str, Any]:
         """What a training depends on, resolved, as plain JSON; no folder of this machine."""
         config: dict[str, Any] = json.loads(self.parser.dump(self.config, format="json"))
         config["data"].pop("root", None)
+        config["trainer"] = {key: config["trainer"].get(key) for key in LEARNS}
         return {key: config[key] for key in ("seed_everything", "data", "model", "trainer")}
 
     def load(self, checkpoint: str | Path) -> "Recipe":
@@ -167,19 +229,46 @@ class Recipe(LightningCLI):
             raise UserError(
                 f"no checkpoint at {checkpoint}; run train.py fit first, or give --ckpt_path"
             )
-        self.model.load_state_dict(torch.load(checkpoint, weights_only=False)["state_dict"])
+        try:
+            state = torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"]
+            self.model.load_state_dict(state)
+        except Exception as error:
+            raise not_this_network(checkpoint) from error
         return self
 
     def best_epoch(self) -> tuple[int, dict[str, float]]:
         """Number of epochs after which validation was best, and its figure there."""
-        saved = torch.load(self.best.best_model_path, weights_only=False)
         score = self.best.best_model_score
-        assert score is not None
+        if score is None:
+            raise UserError("no epoch was validated, so none can be chosen; train longer")
+        saved = torch.load(self.best.best_model_path, weights_only=False)
         return int(saved["epoch"]) + 1, {MONITOR: float(score)}
 
 
 def new_run(folder: Path) -> Path:
-    return folder / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    """A folder of its own, named by the time; a second run of the same second gets another."""
+    name, number = datetime.now(UTC).strftime("%Y%m%d-%H%M%S"), 1
+    while True:
+        path = folder / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            number += 1
+
+
+def keep_metrics(folder: Path) -> None:
+    """A resumed run starts a new metrics.csv: the old one is kept beside it."""
+    metrics = folder / "metrics.csv"
+    if metrics.is_file():
+        metrics.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
+
+
+def not_this_network(checkpoint: str | Path) -> UserError:
+    return UserError(
+        f"{checkpoint} is not a checkpoint of this recipe on this data; give one that fit wrote "
+        "with the same settings"
+    )
 
 
 def newest_run(folder: Path) -> Path:

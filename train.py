@@ -12,10 +12,10 @@ checkpoints, metrics and every test row. Any setting of a recipe can be given on
 (`--trainer.max_epochs 2`); `fit --help` lists them.
 """
 
-import argparse
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,36 +33,57 @@ from datamodules.batches import spans
 from datamodules.ratings import load_dataset
 from datamodules.splits import Refit, histories_of
 from measure import Fit
-from models.export import export_bundle
+from models.export import check_exportable, export_bundle
 from recipe import MONITOR, Recipe, say
-from serving.bundle import read_bundle
+from serving.bundle import read_bundle, refuse_to_replace
+from serving.events import EventStore
+from serving.recommender import Recommender
+
+UNREFITTED = "bundle-unrefitted"
+"""Folder in a run: the model as selected, trained without the validation movies."""
 
 
 def fit(args: list[str]) -> None:
     """Select on validation, refit, export, test."""
     commit, wall_s, cpu_s = measure.commit(), time.time(), time.process_time()
     run = Recipe(args, "select")
+    served = run.datamodule.user == "history"
     try:
-        for sentence in run.datamodule.dataset.report:
-            say(f"data: {sentence}")
+        prepare(run, bundle_folder(run) if served else None)
         run.train(run.config["ckpt_path"])
         epochs, validation = run.best_epoch()
         say(f"selected epoch {epochs}: {MONITOR} {validation[MONITOR]:.4f}")
 
-        again = Recipe([*args, "--data.refit=validation"], "refit", epochs, run.run_folder).train()
+        again = Recipe(
+            args, "refit", refit="validation", epochs=epochs, run_folder=run.run_folder
+        ).train()
         cost = time.time() - wall_s, time.process_time() - cpu_s
         done = Fit(commit, *cost, epochs, validation)
         done.save(run.run_folder)
 
-        if run.datamodule.user == "history":
-            say(f"bundle: {write(again, bundle_folder(again), 'validation', done)}")
-            run.load(run.folder / "best.ckpt")
-            write(run, run.run_folder / "bundle-unrefitted", "none", done)
+        if served:
+            say(f"bundle: {write(again, bundle_folder(again), done)}")
+            write(run.load(run.folder / "best.ckpt"), run.run_folder / UNREFITTED, done)
         report = report_test(again, done)
         facts = measure.facts(run.datamodule, done, device(run))
         tracking.log_summary(run.loggers, report, facts)
     finally:
         tracking.close(run.loggers)
+
+
+def prepare(run: Recipe, bundle: Path | None) -> None:
+    """What can be refused is refused before the training, not after it."""
+    for sentence in run.datamodule.dataset.report:
+        say(f"data: {sentence}")
+    if bundle is not None:
+        check_exportable(run.model.config)
+        refuse_to_replace(bundle)
+    for folder in (run.config["bundles"], run.config["results"]):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise UserError(f"{folder} cannot be written to; give another with --bundles/--results")
+    if "ncf-paper" in run.config["protocols"]:
+        _ = run.datamodule.candidates, run.datamodule.valid_candidates
 
 
 def validate(args: list[str]) -> None:
@@ -76,8 +97,31 @@ def validate(args: list[str]) -> None:
 
 def test(args: list[str]) -> None:
     """Measure `bundles/NAME` on the test part once more and write `results/`."""
-    run = Recipe([*args, "--data.refit=validation"], "test")
-    report_test(run, Fit.load(run.run_folder))
+    run = Recipe(args, "test", refit="validation")
+    done = Fit.load(run.run_folder)
+    if run.datamodule.user == "history":
+        refuse_another(run, bundle_folder(run), "validation", done)
+        refuse_another(run, run.run_folder / UNREFITTED, "none", done)
+    report_test(run, done)
+
+
+def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit) -> None:
+    """A bundle of another run, split or refit may have been trained on the test part."""
+    manifest = read_bundle(folder).manifest
+    wanted = {
+        "refit": refit,
+        "commit": done.commit,
+        "data": run.datamodule.dataset.sha256,
+        "config": run.settings(),
+    }
+    found = {name: manifest.get(name) for name in ("refit", "commit", "config")}
+    found["data"] = manifest["data"]["sha256"]
+    other = [name for name in wanted if wanted[name] != found[name]]
+    if other:
+        raise UserError(
+            f"{folder} was not made by this recipe's newest run (another {', '.join(other)}); "
+            "make it with: python train.py fit"
+        )
 
 
 def export(args: list[str]) -> None:
@@ -86,22 +130,27 @@ def export(args: list[str]) -> None:
     how, out = run.config["refit"], run.config["out"]
     if out is None:
         raise UserError("export needs --out FOLDER: where the bundle goes")
+    if Path(out).resolve() == bundle_folder(run).resolve():
+        raise UserError(f"{out} is the bundle that results are measured on; give another --out")
+    prepare(run, Path(out))
     done = Fit.load(run.run_folder)
     if how == "all":
-        run = Recipe([*args, "--data.refit=all"], "refit-all", done.epochs, run.run_folder).train()
+        read_bundle(bundle_folder(run))  # its sibling
+        run = Recipe(
+            args, "refit-all", refit="all", epochs=done.epochs, run_folder=run.run_folder
+        ).train()
     else:
         phase = "refit/last.ckpt" if how == "validation" else "select/best.ckpt"
+        run.datamodule.refit = how
         run.load(run.config["ckpt_path"] or run.run_folder / phase)
-    say(f"bundle: {write(run, Path(out), how, done)}")
+    say(f"bundle: {write(run, Path(out), done)}")
 
 
 def import_ratings(args: list[str]) -> None:
     """Seed an event store with the histories of a data set."""
-    from serving.events import EventStore
-
-    parser = argparse.ArgumentParser("train.py import-ratings", exit_on_error=False)
+    parser = jsonargparse.ArgumentParser("train.py import-ratings", exit_on_error=False)
     parser.add_argument("--data", required=True, help="a data set: ml-1m, demo, …")
-    parser.add_argument("--data.root", dest="root", help="folder of data sets, else DATA_ROOT")
+    parser.add_argument("--root", help="folder of data sets, else DATA_ROOT")
     parser.add_argument("--events", required=True, help="SQLAlchemy URL, sqlite:///events.sqlite")
     chosen = parser.parse_args(args)
     dataset = load_dataset(chosen.data, chosen.root)
@@ -109,6 +158,8 @@ def import_ratings(args: list[str]) -> None:
         histories = histories_of(dataset, "file")
     except UserError:
         histories = histories_of(dataset, "hash")
+    for sentence in dataset.report:
+        say(f"data: {sentence}")
     stored = EventStore(chosen.events).import_ratings(
         np.repeat(histories.user_id, histories.length),
         dataset.movies.movie_id[histories.item],
@@ -118,10 +169,9 @@ def import_ratings(args: list[str]) -> None:
     say(f"{stored:,} ratings of {chosen.data} are in {chosen.events}")
 
 
-def write(run: Recipe, folder: Path, refit: Refit, done: Fit) -> Path:
-    """The bundle of a trained recipe. It carries validation figures only."""
-    data = run.datamodule
-    split, dataset = data.plain_split.refit(refit), data.dataset
+def write(run: Recipe, folder: Path, done: Fit) -> Path:
+    """The bundle of a trained recipe, proven before it replaces another; no test figure in it."""
+    dataset, split, refit = run.datamodule.dataset, run.datamodule.split, run.datamodule.refit
     user, position = spans(split.histories.indptr[:-1], split.train_end)
     sibling = read_bundle(bundle_folder(run)) if refit == "all" else None
     manifest = {
@@ -149,6 +199,7 @@ def write(run: Recipe, folder: Path, refit: Refit, done: Fit) -> Path:
         movies=dataset.movies,
         scale=dataset.scale,
         train=(user, split.histories.item[position], split.histories.stars[position]),
+        prove=Recommender.load,
     )
     return folder
 
@@ -156,7 +207,7 @@ def write(run: Recipe, folder: Path, refit: Refit, done: Fit) -> Path:
 def report_test(run: Recipe, done: Fit) -> dict[str, float]:
     """Read the test part through the two bundles, or the checkpoints of the classic user."""
     if run.datamodule.user == "history":
-        bundles = {"model": bundle_folder(run), "unrefitted": run.run_folder / "bundle-unrefitted"}
+        bundles = {"model": bundle_folder(run), "unrefitted": run.run_folder / UNREFITTED}
         scorers = {name: measure.bundle_scorer(folder) for name, folder in bundles.items()}
     else:
         checkpoints = {"model": "refit/last.ckpt", "unrefitted": "select/best.ckpt"}
@@ -203,18 +254,23 @@ def main(args: list[str]) -> int:
         if args[0] not in COMMANDS:
             raise UserError(f"unknown command {args[0]!r}; one of {', '.join(COMMANDS)}")
         COMMANDS[args[0]](args[1:])
-    except (UserError, jsonargparse.ArgumentError, argparse.ArgumentError, OSError) as error:
-        print("train.py: error: " + " ".join(str(error).split()), file=sys.stderr)
-        return 2
+    except (UserError, jsonargparse.ArgumentError, OSError) as error:
+        return fail(str(error), 2)
     except SIGTERMException:
         return 143  # Lightning itself exits 0, and a killed run would look finished
     except KeyboardInterrupt as stop:
-        where = stop.args[0] if stop.args else "RUN"
-        print(
-            f"train.py: stopped; go on with --ckpt_path {where}/select/last.ckpt", file=sys.stderr
-        )
-        return 130
+        again = f"; go on with the same command and --ckpt_path {stop.args[0]}" if stop.args else ""
+        return fail("stopped" + again, 130)
+    except Exception as error:
+        log = Path("error.log")
+        log.write_text(traceback.format_exc())
+        return fail(f"{type(error).__name__}: {error} (not foreseen; where it arose: {log})", 1)
     return 0
+
+
+def fail(sentence: str, status: int) -> int:
+    print("train.py: error: " + " ".join(sentence.split()), file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

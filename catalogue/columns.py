@@ -8,3 +8,7 @@ class Columns:
     MOVIE_ID = "movie_id"
     STARS = "stars"
     TIMESTAMP = "timestamp"
+
+
+MAX_TIMESTAMP = 2**33
+"""In seconds since 1970 the year 2242: a larger time is in other units."""

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from catalogue.errors import UserError
 from datamodules.splits import Histories, Split
 
 Batch = dict[str, Tensor]
@@ -67,7 +68,10 @@ class Windows:
         self.history_length, self.star_dropout = history_length, star_dropout
         self.seed, self.epoch = seed, epoch
         self.num_targets = int(np.maximum(split.train_end - 1, 0).sum())
-        per_batch = max(targets_per_batch, history_length)
+        if self.num_targets == 0:
+            raise UserError("nobody has two training ratings, so nothing comes next; add ratings")
+        # Two windows at least, or a batch might find no window that ends in its share of targets.
+        per_batch = max(targets_per_batch, 2 * history_length)
         self.num_batches = max(1, round(self.num_targets / per_batch))
 
     def __len__(self) -> int:
@@ -94,8 +98,7 @@ class Windows:
         parts = np.split(order, np.searchsorted(group, np.arange(1, self.num_batches)))
         for number in rng.permutation(self.num_batches):
             rows = parts[number]
-            if len(rows):
-                yield self.batch(user[rows], start[rows], length[rows], rng)
+            yield self.batch(user[rows], start[rows], length[rows], rng)
 
     def batch(
         self, user: np.ndarray, start: np.ndarray, length: np.ndarray, rng: np.random.Generator
@@ -133,6 +136,12 @@ class Pairs:
         self.user_N = torch.from_numpy(row)
         self.item_N = torch.from_numpy(split.histories.item[position])
         self.num_items, self.num_negatives = split.num_items, num_negatives
+        full = np.flatnonzero(split.train_end >= split.num_items)
+        if len(full):
+            raise UserError(
+                f"user {split.histories.user_id[full[0]]} has all {split.num_items} movies in "
+                "training, so there is none to draw against; leave that person out"
+            )
         self.key_N = (self.user_N * split.num_items + self.item_N).sort().values
         self.positives_per_batch = max(1, batch_size // (1 + num_negatives))
         self.seed, self.epoch = seed, epoch

@@ -40,12 +40,15 @@ class MovieLens(pl.LightningDataModule):
     """Reads, splits and feeds one data set.
 
     name: a data set of `datamodules.sources`. root: the folder that holds it, else DATA_ROOT.
-    protocol: `next` (also trains `ncf-paper`) or `time`. ties: how equal timestamps are ordered.
-    refit: `none` trains on the training part, `validation` takes the validation movies in, `all`
-    everything. targets_per_batch: questions a step; twice as many, half the steps an epoch.
-    num_negatives: drawn movies per watched one, for pairs. star_dropout: share of histories shown
-    without their stars. select_on: what validation ranks, all unseen movies or 99 drawn ones.
-    user, history_length and seed are linked to the network's and the run's.
+    protocol: `next` (also trains `ncf-paper`) or `time`. ties: how equal timestamps are ordered;
+    `file` needs sha256, the fingerprint of the copy it holds for. targets_per_batch: questions a
+    step; twice as many, half the steps an epoch. num_negatives: drawn movies per watched one, for
+    pairs. star_dropout: share of histories shown without their stars. select_on: what validation
+    ranks, all unseen movies or 99 drawn ones. split_seed: of the tie hash and the drawn candidates;
+    all training seeds share one split.
+    user, history_length and seed are linked to the network's and the run's. The attribute `refit`
+    is set by code alone: `none` trains on the training part, `validation` takes the validation
+    movies in, `all` everything.
     Raises UserError for anything wrong with the data.
     """
 
@@ -55,7 +58,6 @@ class MovieLens(pl.LightningDataModule):
         root: str | None = None,
         protocol: Literal["next", "time"] = "next",
         ties: Ties = "hash",
-        refit: Refit = "none",
         targets_per_batch: int = 8192,
         num_negatives: int = 4,
         star_dropout: float = 0.1,
@@ -63,42 +65,56 @@ class MovieLens(pl.LightningDataModule):
         user: Literal["history", "id"] = "history",
         history_length: int = 200,
         seed: int = 0,
+        split_seed: int = 0,
+        sha256: str | None = None,
     ) -> None:
         super().__init__()
         if targets_per_batch < 1 or num_negatives < 1:
             raise UserError("data.targets_per_batch and data.num_negatives: needed at least 1")
+        if not 0 <= star_dropout <= 1:
+            raise UserError(f"data.star_dropout {star_dropout}: needed 0 to 1")
+        if select_on == "ncf-paper" and protocol != "next":
+            raise UserError(f"data.select_on ncf-paper needs data.protocol next, not {protocol}")
+        self.refit: Refit = "none"
         self.data_name, self.root, self.protocol, self.ties = name, root, protocol, ties
-        self.refit, self.targets_per_batch = refit, targets_per_batch
-        self.num_negatives, self.star_dropout = num_negatives, star_dropout
+        self.targets_per_batch, self.num_negatives = targets_per_batch, num_negatives
+        self.star_dropout, self.split_seed, self.sha256 = star_dropout, split_seed, sha256
         self.select_on, self.user = select_on, user
         self.history_length, self.seed = history_length, seed
 
     @cached_property
     def dataset(self) -> Dataset:
-        return load_dataset(self.data_name, self.root)
+        dataset = load_dataset(self.data_name, self.root)
+        if self.ties == "file" and dataset.sha256 != self.sha256:
+            raise UserError(
+                f"data.ties: file holds for the copy of {self.data_name} with data.sha256 "
+                f"{self.sha256}, but the one found has {dataset.sha256}; set data.ties: hash"
+            )
+        return dataset
 
     @cached_property
     def plain_split(self) -> Split:
         """The split as the protocol defines it, before any refit."""
-        histories = histories_of(self.dataset, self.ties, self.seed)
+        histories = histories_of(self.dataset, self.ties, self.split_seed)
         if self.protocol == "time":
             return split_time(histories, len(self.dataset.movies), ML_1M_CUT)
         return split_next(histories, len(self.dataset.movies))
 
-    @cached_property
+    @property
     def split(self) -> Split:
+        """What is trained on now: `refit` moves validation, or everything, into training."""
         return self.plain_split.refit(self.refit)
 
     @cached_property
     def star_N(self) -> np.ndarray:
-        return star_rows(self.split.histories.stars, self.dataset.scale)
+        return star_rows(self.plain_split.histories.stars, self.dataset.scale)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """num_users, num_items, num_genres, num_periods, num_stars."""
         return {
-            "num_users": len(self.split.histories),
-            "num_items": self.split.num_items,
+            "num_users": len(self.plain_split.histories),
+            "num_items": self.plain_split.num_items,
             "num_genres": max(1, len(self.dataset.movies.genre_names)),
             "num_periods": NUM_PERIODS,
             "num_stars": len(self.dataset.scale),
@@ -121,7 +137,13 @@ class MovieLens(pl.LightningDataModule):
     @cached_property
     def candidates(self) -> np.ndarray:
         """The 99 movies beside each test movie in `ncf-paper`, int64 (T, 99), drawn once."""
-        return draw_candidates(self.plain_split, seed=self.seed)
+        return draw_candidates(self.plain_split, seed=self.split_seed)
+
+    @cached_property
+    def valid_candidates(self) -> np.ndarray:
+        """The same beside each validation movie: a draw of its own, so that nothing is chosen on
+        the test's candidates. In `next` the same people are asked, in the same order."""
+        return draw_candidates(self.plain_split, seed=self.split_seed + 1)
 
     def epoch(self) -> int:
         # Read when an epoch's iterator is made: on resume, hooks come too late for that.
@@ -154,6 +176,5 @@ class MovieLens(pl.LightningDataModule):
             split.valid_user,
             split.valid_pos,
             history_length=self.history_length,
-            # The test movie is in none of a person's lists of candidates, so none is in the way.
-            candidates=self.candidates if self.select_on == "ncf-paper" else None,
+            candidates=self.valid_candidates if self.select_on == "ncf-paper" else None,
         )

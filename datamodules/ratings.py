@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
+from catalogue.columns import MAX_TIMESTAMP
 from catalogue.movies import Movies
 from datamodules.fast_csv import parse_csv
 from datamodules.layouts import Layout, layout_of
@@ -130,7 +131,7 @@ def _is_clean(ratings: Ratings, layout: Layout) -> bool:
     ids = (ratings.user_id, ratings.movie_id)
     if any(column.min() < 1 or column.max() > MAX_ID for column in ids):
         return False
-    if ratings.timestamp.min() < 0:
+    if ratings.timestamp.min() < 0 or ratings.timestamp.max() >= MAX_TIMESTAMP:
         return False
     step = np.float32(1 / layout.scale[0])  # 1 for whole stars, 2 for half stars
     for start in range(0, len(ratings), _CHUNK_ROWS):

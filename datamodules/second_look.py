@@ -7,6 +7,7 @@ Python, line by line, 2 s per million lines; its sentence names file, line, foun
 import re
 from pathlib import Path
 
+from catalogue.columns import MAX_TIMESTAMP
 from catalogue.errors import UserError
 from datamodules.layouts import Layout
 
@@ -81,7 +82,7 @@ def _fault(text: str, layout: Layout) -> str | None:
     if _number(stars) not in layout.scale:
         low, high, step = layout.scale[0], layout.scale[-1], layout.scale[0]
         return f"{stars[:40]!r} stars, expected {low:g} to {high:g} in steps of {step:g}"
-    if not _WHOLE.fullmatch(time):
+    if not (_WHOLE.fullmatch(time) and int(time) < MAX_TIMESTAMP):
         return f"timestamp {time[:40]!r}, expected whole seconds since 1970"
     return None
 

@@ -9,6 +9,7 @@ Shapes: B persons, L history entries, I movies, D embedding, H hidden, N trainin
 
 import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,8 @@ from torch import Tensor, nn
 
 from catalogue.errors import UserError
 from catalogue.movies import Movies
-from models.ncf import NCF
+from models.ncf import NCF, NetworkConfig
 from models.stars import fit_damped_biases
-from models.towers import HistoryEncoder
 from serving.bundle import write_bundle
 
 NUM_GOLDEN = 4
@@ -53,23 +53,15 @@ def export_bundle(
     movies: Movies,
     scale: tuple[float, ...],
     train: tuple[np.ndarray, np.ndarray, np.ndarray],
+    prove: Callable[[Path], object],
 ) -> str:
     """Write the bundle of a network with the history user; returns its model version.
 
     manifest: name, recipe, config, data, refit, metrics, created. train: user and item rows and
     stars of the ratings the network was trained on, (N,) each: they give support and biases.
-    Raises UserError for a network that cannot be served: the classic user, or a deep MLP.
+    prove: see `write_bundle`. Raises UserError for a network that cannot be served.
     """
-    if not isinstance(network.user, HistoryEncoder):
-        raise UserError(
-            "this network knows people by a table (network.user: id), so it cannot serve a new "
-            "person and is never exported; export a recipe with network.user: history"
-        )
-    if len(network.config.hidden_dims) != 1:
-        raise UserError(
-            f"network.hidden_dims {network.config.hidden_dims}: a bundle holds one hidden layer; "
-            "train with one width, e.g. [16]"
-        )
+    check_exportable(network.config)
     network = network.cpu().eval()
     user_N, item_N, stars_N = train
     star_arrays, stars = fit_damped_biases(user_N, item_N, stars_N, len(movies))
@@ -88,7 +80,22 @@ def export_bundle(
         arrays=arrays,
         encoder=encoder_onnx(network),
         golden=golden_answers(network, movies, scale, arrays["num_ratings"]),
+        prove=prove,
     )
+
+
+def check_exportable(config: NetworkConfig) -> None:
+    """Raises UserError for a network that cannot be served: the classic user, or a deep MLP."""
+    if config.user != "history":
+        raise UserError(
+            "this network knows people by a table (network.user: id), so it cannot serve a new "
+            "person and is never exported; export a recipe with network.user: history"
+        )
+    if len(config.hidden_dims) != 1:
+        raise UserError(
+            f"network.hidden_dims {config.hidden_dims}: a bundle holds one hidden layer; "
+            "train with one width, e.g. [16]"
+        )
 
 
 def item_arrays(network: NCF) -> dict[str, np.ndarray]:

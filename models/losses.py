@@ -16,8 +16,9 @@ def softmax_loss(logit_PC: Tensor, slot_P: Tensor, excluded_PC: Tensor | None = 
     slot_P: int64, the column of the right movie. excluded_PC: bool, True where a candidate is one
     of the person's own training movies: rejected as a negative (the right movie itself stays).
     Where it is given, both logits and mask are overwritten.
-    Candidates that leave movies of the catalogue out make this a sampled softmax without the
-    log-probability correction (Jean et al. 2015 derive it; uniform draws make it a constant).
+    Where the candidates leave movies of the catalogue out, this is a sampled softmax without the
+    log-probability correction (Jean et al. 2015): a batch's own targets are candidates more often
+    the more popular they are, so rare movies are pushed down less than in the full softmax.
     """
     if excluded_PC is not None:
         excluded_PC.scatter_(1, slot_P[:, None], False)

@@ -4,8 +4,9 @@
     loss (id)      = binary cross-entropy of watched and drawn pairs
 
 The GMF part sees every position. The MLP costs H times as much a pair, so it joins the logit at
-a random share of the positions (`mlp_share`), as a layer that is dropped elsewhere (Huang et al.
-2016, "Deep networks with stochastic depth"); ranking always uses the fused logit.
+a random share of the positions (`mlp_share`), as a layer that is dropped elsewhere (after Huang et
+al. 2016, "Deep networks with stochastic depth", without their rescaling); ranking always uses the
+fused logit.
 
 Shapes: B rows, L entries, P positions with a target, C candidates, I movies, D embedding.
 """
@@ -47,8 +48,11 @@ class LearningConfig:
     def __post_init__(self) -> None:
         if not 0 <= self.mlp_share <= 1:
             raise UserError(f"learning.mlp_share {self.mlp_share}: needed 0 <= share <= 1")
-        if self.num_negatives < 0:
-            raise UserError(f"learning.num_negatives {self.num_negatives}: needed >= 0")
+        if not 0 < self.lr <= 1:
+            raise UserError(f"learning.lr {self.lr}: needed 0 < lr <= 1")
+        for name in ("weight_decay", "warmup_steps", "num_negatives"):
+            if getattr(self, name) < 0:
+                raise UserError(f"learning.{name} {getattr(self, name)}: needed 0 or more")
 
 
 class HasFeatures(Protocol):

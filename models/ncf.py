@@ -55,6 +55,9 @@ class NetworkConfig:
     """Genre and release-period embeddings in the item tower; off is the paper's NeuMF."""
 
     def __post_init__(self) -> None:
+        for name in ("embedding_dim", "history_length", "num_layers", "num_heads"):
+            if getattr(self, name) < 1:
+                raise UserError(f"network.{name} {getattr(self, name)}: needed 1 or more")
         if self.embedding_dim % (2 * self.num_heads):
             raise UserError(
                 f"network.embedding_dim {self.embedding_dim} is not a multiple of "

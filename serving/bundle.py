@@ -17,7 +17,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,17 +66,20 @@ def write_bundle(
     arrays: Mapping[str, np.ndarray],
     encoder: bytes,
     golden: list[dict[str, Any]],
+    prove: Callable[[Path], object] = lambda folder: None,
 ) -> str:
     """Write a bundle and return its model version (64 hex digits).
 
     manifest: what the model is (name, recipe, config, data, refit, metrics, scale, history_length,
     stars, created); `format`, `files` and `model_version` are filled in here.
     arrays: exactly the names and shapes of SHAPES. golden: [{history, movie_ids, scores, top}].
+    prove: called on the finished folder before it takes its place; what it raises leaves the old
+    bundle where it was (`Recommender.load` asks the golden questions).
     A bundle that is already there is replaced in one step; any other folder is left alone.
     Raises UserError where the parts disagree, or where `folder` holds something else.
     """
     folder = Path(folder)
-    _refuse_to_replace(folder)
+    refuse_to_replace(folder)
     plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     parts = {
         "arrays.safetensors": save_arrays(plain),
@@ -87,7 +90,7 @@ def write_bundle(
     filled = json.loads(_json(dict(manifest) | {"format": FORMAT, "files": _digests(parts)}))
     filled["model_version"] = _model_version(filled)
     _check(folder, filled, movies, plain)
-    _write_whole(folder, parts | {MANIFEST: _json(filled)})
+    _write_whole(folder, parts | {MANIFEST: _json(filled)}, prove)
     return str(filled["model_version"])
 
 
@@ -175,7 +178,7 @@ def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) 
             raise _bad(path, f"{name} holds NaN or infinity")
 
 
-def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
+def _write_whole(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
     """Write beside the target and rename, so that no reader ever meets half a bundle."""
     new, old = (folder.parent / f".{folder.name}.{uuid4().hex}.{word}" for word in ("new", "old"))
     try:
@@ -185,6 +188,7 @@ def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
+        prove(new)
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
@@ -197,7 +201,8 @@ def _write_whole(folder: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _refuse_to_replace(folder: Path) -> None:
+def refuse_to_replace(folder: Path) -> None:
+    """Raises UserError where a bundle cannot go: on a file, or on a folder of something else."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise UserError(f"{folder}: holds files but no bundle; name another folder")
     if folder.exists() and not folder.is_dir():

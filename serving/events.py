@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.sqlite import insert
 
-from catalogue.columns import Columns
+from catalogue.columns import MAX_TIMESTAMP, Columns
 from catalogue.errors import UserError
 
 DEFAULT_URL = "sqlite:///events.sqlite"
@@ -73,6 +73,10 @@ class EventStore:
             raise UserError("user_id, movie_id, stars and at_s differ in length; one per rating")
         if not np.isfinite(given).all():
             raise UserError("a rating has NaN for stars; drop it before the import")
+        if times and not 0 <= min(times) <= max(times) < MAX_TIMESTAMP:
+            raise UserError(
+                f"times from {min(times)} to {max(times)}, needed seconds since 1970; convert them"
+            )
         with self._sentence(), self._engine.begin() as connection:
             newest = connection.scalar(sa.select(sa.func.max(_RATINGS.c.sequence)))
             first = 0 if newest is None else newest + 1

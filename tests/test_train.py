@@ -2,7 +2,7 @@
 
 import csv
 import json
-import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,7 @@ import httpx
 import numpy as np
 import pandas as pd
 import pytest
+import pytorch_lightning as pl
 import torch
 
 import measure
@@ -107,7 +108,7 @@ def test_from_a_ratings_file_to_an_http_answer(
     """A person of the file is imported, asked for over HTTP, and answered as the library would."""
     events, bundle = f"sqlite:///{tmp_path / 'events.sqlite'}", place.root / "bundles" / "demo"
     root = str(place.root / "data")
-    told = ["--data=demo", f"--data.root={root}", f"--events={events}"]
+    told = ["--data=demo", f"--root={root}", f"--events={events}"]
     assert train.main(["import-ratings", *told]) == 0
     ratings = pd.read_csv(place.root / "data" / "demo" / "ratings.csv").query("userId == 5")
     with demo.service(str(bundle), events) as url, httpx.Client(base_url=url) as http:
@@ -180,13 +181,20 @@ def test_the_classic_user_is_trained_measured_and_never_exported(
     ],
 )
 def test_wrong_arguments_give_one_line_and_exit_2(
-    args: list[str], said: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    args: list[str],
+    said: str,
+    place: Workplace,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    os.chdir(RECIPES.parent)
+    monkeypatch.chdir(RECIPES.parent)
     args = [str(RECIPES / "demo.yaml") if a == "DEMO" else a for a in args]
-    if args[0] == "fit":
-        args += [f"--runs={tmp_path}", "--comet=off"]
+    if args[0] == "fit" and "--config" in args:
+        folders = [f"--{name}={tmp_path / name}" for name in ("runs", "bundles", "results")]
+        args += ["--comet=off", f"--data.root={place.root / 'data'}", *folders]
     assert train.main(args) == 2
+    assert not (tmp_path / "bundles").exists()
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert error[0].startswith("train.py: error: ")
@@ -194,25 +202,64 @@ def test_wrong_arguments_give_one_line_and_exit_2(
 
 
 def test_candidates_are_asked_only_where_a_recipe_says_so(place: Workplace) -> None:
-    run = recipe.Recipe(place.args("--data.refit=validation"), "test")
+    run = recipe.Recipe(place.args(), "test")
     assert measure.questions(run.datamodule, with_candidates=False).candidates is None
 
 
-def test_ctrl_c_keeps_a_checkpoint_to_go_on_from(
+class CtrlC(pl.Callback):
+    """A person who stops the training in the middle of its fourth epoch."""
+
+    def on_train_batch_end(self, trainer: pl.Trainer, *rest: object) -> None:
+        if trainer.current_epoch == 3:
+            raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_the_best_weights_and_the_way_to_go_on(
     place: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import pytorch_lightning as pl
-
-    class CtrlC(pl.Callback):
-        def on_train_batch_end(self, trainer: pl.Trainer, *rest: object) -> None:
-            if trainer.global_step == 3:
-                raise KeyboardInterrupt
-
-    args = [*place.args(), f"--runs={tmp_path}", "--data.targets_per_batch=500"]
+    args = [*place.args("--trainer.max_epochs=5"), f"--runs={tmp_path}"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(recipe, "Lines", CtrlC)
         assert train.main(["fit", *args]) == 130
     (last,) = tmp_path.glob("demo/*/select/last.ckpt")
     assert str(last) in capsys.readouterr().err
-    assert torch.load(last, weights_only=False)["global_step"] == 3
+    best = torch.load(last.with_name("best.ckpt"), weights_only=False)
+    metrics = pd.read_csv(last.with_name("metrics.csv")).dropna(subset="val/ndcg@10")
+    assert len(metrics) == 3
+    assert best["epoch"] == metrics["val/ndcg@10"].argmax()
+
     assert train.main(["fit", *args, f"--ckpt_path={last}"]) == 0
+    (run,) = (path for path in (tmp_path / "demo").glob("*") if path.is_dir())
+    chosen = json.loads((run / "fit.json").read_text())
+    # What was best before the stop is still a candidate after it.
+    assert chosen["validation"]["val/ndcg@10"] >= metrics["val/ndcg@10"].max() - 1e-6
+    assert (run / "select" / "metrics-1.csv").is_file()
+
+
+def test_only_the_bundle_of_this_run_is_measured(
+    place: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A production bundle has seen the test part, and another split has another one."""
+    before = (place.root / "results" / "demo.next.json").read_text()
+    bundle = place.root / "bundles" / "demo"
+    assert train.main(["export", *place.args("--refit=all", f"--out={bundle}")]) == 2
+    assert train.main(["test", *place.args("--data.split_seed=1")]) == 2
+    kept = bundle.rename(bundle.with_name("kept"))
+    shutil.copytree(place.root / "production", bundle)
+    try:
+        assert train.main(["test", *place.args()]) == 2
+    finally:
+        shutil.rmtree(bundle)
+        kept.rename(bundle)
+    errors = capsys.readouterr().err.splitlines()
+    assert ["measured on" in errors[0], "another config" in errors[1]] == [True, True]
+    assert "another refit" in errors[2]
+    assert (place.root / "results" / "demo.next.json").read_text() == before
+
+
+def test_ties_by_file_hold_for_one_copy_only(
+    place: Workplace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = place.args("--data.ties=file", f"--data.sha256={'0' * 64}")
+    assert train.main(["fit", *args]) == 2
+    assert "holds for the copy" in capsys.readouterr().err
