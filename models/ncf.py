@@ -126,7 +126,8 @@ class NCF(nn.Module):
         if isinstance(self.user, UserTable):
             return self.user(batch["user_B"])
         vector_BLD = self.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
-        return vector_BLD[torch.arange(len(vector_BLD)), batch["length_B"] - 1]
+        row_B = torch.arange(len(vector_BLD), device=vector_BLD.device)
+        return vector_BLD[row_B, batch["length_B"] - 1]
 
     def score(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits of every movie for every person of the batch, float32 (B, I)."""
