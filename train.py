@@ -12,6 +12,7 @@ checkpoints, metrics and every test row. Any setting of a recipe can be given on
 (`--trainer.max_epochs 2`); `fit --help` lists them.
 """
 
+import argparse
 import os
 import sys
 import time
@@ -19,6 +20,7 @@ import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 
 os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # before torch, or comet_ml complains
 
@@ -146,11 +148,18 @@ def export(args: list[str]) -> None:
     say(f"bundle: {write(run, Path(out), done)}")
 
 
+class Arguments(argparse.ArgumentParser):
+    """Says what is wrong in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(message)
+
+
 def import_ratings(args: list[str]) -> None:
     """Seed an event store with the histories of a data set."""
-    parser = jsonargparse.ArgumentParser("train.py import-ratings", exit_on_error=False)
+    parser = Arguments("train.py import-ratings")
     parser.add_argument("--data", required=True, help="a data set: ml-1m, demo, …")
-    parser.add_argument("--root", help="folder of data sets, else DATA_ROOT")
+    parser.add_argument("--data.root", dest="root", help="folder of data sets, else DATA_ROOT")
     parser.add_argument("--events", required=True, help="SQLAlchemy URL, sqlite:///events.sqlite")
     chosen = parser.parse_args(args)
     dataset = load_dataset(chosen.data, chosen.root)

@@ -108,7 +108,7 @@ def test_from_a_ratings_file_to_an_http_answer(
     """A person of the file is imported, asked for over HTTP, and answered as the library would."""
     events, bundle = f"sqlite:///{tmp_path / 'events.sqlite'}", place.root / "bundles" / "demo"
     root = str(place.root / "data")
-    told = ["--data=demo", f"--root={root}", f"--events={events}"]
+    told = ["--data=demo", f"--data.root={root}", f"--events={events}"]
     assert train.main(["import-ratings", *told]) == 0
     ratings = pd.read_csv(place.root / "data" / "demo" / "ratings.csv").query("userId == 5")
     with demo.service(str(bundle), events) as url, httpx.Client(base_url=url) as http:
