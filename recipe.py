@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import jsonargparse
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -84,20 +85,25 @@ class Recipe(LightningCLI):
         for `select`, and the newest finished one for other phases.
         """
         self.phase, self.epochs, self.given_folder = phase, epochs, run_folder
-        super().__init__(
-            RankingModule,
-            MovieLens,
-            run=False,
-            args=args,
-            seed_everything_default=0,
-            save_config_kwargs={"overwrite": True},
-            parser_kwargs={"exit_on_error": False, "prog": "train.py fit"},
-            trainer_defaults={
-                "num_sanity_val_steps": 0,
-                "enable_model_summary": False,
-                "enable_progress_bar": sys.stdout.isatty(),
-            },
-        )
+        try:
+            super().__init__(
+                RankingModule,
+                MovieLens,
+                run=False,
+                args=args,
+                seed_everything_default=0,
+                save_config_kwargs={"overwrite": True},
+                parser_kwargs={"exit_on_error": False, "prog": "train.py fit"},
+                trainer_defaults={
+                    "num_sanity_val_steps": 0,
+                    "enable_model_summary": False,
+                    "enable_progress_bar": sys.stdout.isatty(),
+                },
+            )
+        except (UserError, jsonargparse.ArgumentError):
+            raise
+        except ValueError as error:  # of what builds the parts: "-1 is not in bounds", a seed
+            raise UserError(f"a setting is off: {error}") from error
         self.datamodule.refit = refit
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
@@ -168,15 +174,17 @@ class Recipe(LightningCLI):
         devices = config["trainer"]["devices"]
         if devices not in ("auto", 1, "1"):
             raise UserError(f"trainer.devices {devices}: this trains on one device; leave it out")
-        if not 0 <= config["data"]["seed"] < 2**32:
-            raise UserError(f"seed_everything {config['data']['seed']}: needed 0 to 2^32 - 1")
 
     def choose_run(self) -> Path:
         checkpoint = self.config["ckpt_path"]
         if checkpoint is not None:
-            if not Path(checkpoint).is_file():
-                raise UserError(f"no checkpoint at {checkpoint}; fit writes RUN/select/last.ckpt")
-            return Path(checkpoint).parent.parent
+            run = Path(checkpoint).resolve().parent.parent
+            if not Path(checkpoint).is_file() or run.parent != self.runs.resolve():
+                raise UserError(
+                    f"--ckpt_path {checkpoint}: no checkpoint of a run in {self.runs}; fit writes "
+                    f"{self.runs}/DATE/select/last.ckpt"
+                )
+            return self.runs / run.name
         return new_run(self.runs) if self.phase == "select" else newest_run(self.runs)
 
     def checkpoints(self) -> list[Callback]:

@@ -165,23 +165,33 @@ def test_the_classic_user_is_trained_measured_and_never_exported(
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("command", "said"),
     [
-        pytest.param(["fly"], "unknown command 'fly'; one of fit", id="command"),
-        pytest.param(["fit", "--config", "none.yaml"], "none.yaml", id="no-recipe"),
-        pytest.param(["fit", "--config", "DEMO", "--model.dim=3"], "dim", id="unknown-setting"),
-        pytest.param(["fit", "--config", "DEMO", "--data.ties=coin"], "coin", id="bad-choice"),
-        pytest.param(
-            ["fit", "--config", "DEMO", "--model.network.dropout=2"], "dropout", id="bad-range"
-        ),
-        pytest.param(["fit", "--config", "DEMO", "--data.name=ml-2m"], "ml-2m", id="no-data-set"),
-        pytest.param(
-            ["validate", "--config", "DEMO", "--runs=nowhere"], "holds no finished run", id="no-run"
-        ),
+        pytest.param("fly", "unknown command 'fly'; one of fit", id="command"),
+        pytest.param("fit --config none.yaml", "none.yaml", id="no-recipe"),
+        pytest.param("fit DEMO --model.dim=3", "dim", id="unknown-setting"),
+        pytest.param("fit DEMO --data.ties=coin", "coin", id="bad-choice"),
+        pytest.param("fit DEMO --data.refit=all", "refit", id="leak-by-hand"),
+        pytest.param("fit DEMO --model.network.dropout=2", "dropout", id="dropout"),
+        pytest.param("fit DEMO --model.network.num_heads=0", "num_heads", id="no-heads"),
+        pytest.param("fit DEMO --model.network.hidden_dims=[16,8]", "hidden layer", id="too-deep"),
+        pytest.param("fit DEMO --model.learning.lr=-1", "lr", id="rate"),
+        pytest.param("fit DEMO --trainer.devices=9", "devices", id="devices"),
+        pytest.param("fit DEMO --trainer.accelerator=x", "accelerator", id="accelerator"),
+        pytest.param("fit DEMO --trainer.max_epochs=0", "max_epochs", id="no-epochs"),
+        pytest.param("fit DEMO --seed_everything=-1", "not in bounds", id="seed"),
+        pytest.param("fit DEMO --protocols=[time]", "answers", id="protocol"),
+        pytest.param("fit DEMO --name=../x", "names folders", id="name-with-a-path"),
+        pytest.param("fit DEMO --ckpt_path=README.md", "no checkpoint", id="no-checkpoint"),
+        pytest.param("fit DEMO --ckpt_path=none.ckpt", "no checkpoint", id="missing-checkpoint"),
+        pytest.param("fit DEMO --data.name=ml-2m", "ml-2m", id="no-data-set"),
+        pytest.param("validate DEMO --runs=nowhere", "holds no finished run", id="no-run"),
+        pytest.param("export DEMO --runs=nowhere", "holds no finished run", id="nothing-to-export"),
+        pytest.param("import-ratings", "required: --data, --events", id="import-what"),
     ],
 )
 def test_wrong_arguments_give_one_line_and_exit_2(
-    args: list[str],
+    command: str,
     said: str,
     place: Workplace,
     capsys: pytest.CaptureFixture[str],
@@ -189,11 +199,10 @@ def test_wrong_arguments_give_one_line_and_exit_2(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(RECIPES.parent)
-    args = [str(RECIPES / "demo.yaml") if a == "DEMO" else a for a in args]
-    if args[0] == "fit" and "--config" in args:
-        folders = [f"--{name}={tmp_path / name}" for name in ("runs", "bundles", "results")]
-        args += ["--comet=off", f"--data.root={place.root / 'data'}", *folders]
-    assert train.main(args) == 2
+    names = ("runs", "bundles", "results")
+    mine = " ".join(f"--{name}={tmp_path / name}" for name in names)
+    demo_here = f"--config recipes/demo.yaml --comet=off --data.root={place.root / 'data'} {mine}"
+    assert train.main(command.replace("DEMO", demo_here).split()) == 2
     assert not (tmp_path / "bundles").exists()
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
