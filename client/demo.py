@@ -3,8 +3,8 @@
     python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
 
 It speaks to the service over HTTP as any client does. The person asked for is one of the event
-store (--user), and the reasons printed are checkable: the genres of what the person watched last
-beside the genres of what is recommended.
+store (--user), and the reasons printed are checkable: the genres of what the person watched beside
+the genres of what is recommended.
 """
 
 import argparse
@@ -79,22 +79,26 @@ def ask(answer: httpx.Response) -> dict[str, Any]:
 
 
 def print_answer(user: int, history: list[dict[str, Any]], answer: dict[str, Any]) -> None:
-    latest = history[-10:]
-    mine = Counter(genre for item in latest for genre in item["genres"])
+    mine = Counter(genre for item in history for genre in item["genres"])
+    theirs = Counter(genre for item in answer["items"] for genre in item["genres"])
     print(f"\nUser {user} watched {len(history)} movies, lately:")
-    for item in latest[:-4:-1]:
+    for item in history[:-4:-1]:
         print(f"  {label(item)}  [{', '.join(item['genres'])}]")
-    shares = [f"{genre} {count}" for genre, count in mine.most_common(5)]
-    print(f"  genres of the last {len(latest)}: {', '.join(shares)}")
+    print(f"  genres of all {len(history)}: {shares(mine, len(history))}")
     print(f"\nRecommended ({answer['strategy']}, model {answer['model_version'][:12]}):")
     for place, item in enumerate(answer["items"], 1):
-        shared = [f"{genre} ({mine[genre]} of {len(latest)})" for genre in item["genres"]]
+        shared = [f"{genre} ({mine[genre]} of {len(history)})" for genre in item["genres"]]
         stars = item["stars"]
         print(f"{place:3}. {label(item)}")
-        print(f"       genres, and how many of the last {len(latest)} share them: ", end="")
-        print(", ".join(shared) or "none listed")
+        print(f"       genres, and how many you watched: {', '.join(shared) or 'none listed'}")
         print(f"       {stars['expected']:.1f} stars, likely {stars['low']:.1f} to ", end="")
         print(f"{stars['high']:.1f}, from {item['support']} ratings")
+    print(f"  genres of this list: {shares(theirs, len(answer['items']))}")
+
+
+def shares(genres: Counter[str], total: int) -> str:
+    """The five most common genres: "Action 41%, Drama 22%"."""
+    return ", ".join(f"{genre} {count / total:.0%}" for genre, count in genres.most_common(5))
 
 
 def label(item: dict[str, Any]) -> str:
