@@ -1,6 +1,6 @@
 """From a ratings file to a model that can be served, measured and compared.
 
-    python train.py fit --config recipes/ml-1m.yaml      select, refit, export, test: 45 min
+    python train.py fit --config recipes/ml-1m.yaml      select, refit, export, test: 30 min
     python train.py fit --config recipes/demo.yaml       the same on generated data: 1 min
     python train.py validate | test | export --config …  one of these steps again
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite

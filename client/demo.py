@@ -29,7 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Start the service, ask it once, print, stop.")
     parser.add_argument("--bundle", default="bundles/demo")
     parser.add_argument("--events", default="sqlite:///runs/demo.sqlite")
-    parser.add_argument("--user", type=int, default=7)
+    parser.add_argument("--user", type=int, default=1)
     chosen = parser.parse_args()
     with service(chosen.bundle, chosen.events) as url, httpx.Client(base_url=url) as http:
         history = ask(http.get(f"/users/{chosen.user}/history"))["items"]
@@ -84,7 +84,10 @@ def print_answer(user: int, history: list[dict[str, Any]], answer: dict[str, Any
     print(f"\nUser {user} watched {len(history)} movies, lately:")
     for item in history[:-4:-1]:
         print(f"  {label(item)}  [{', '.join(item['genres'])}]")
+    latest = history[-10:]
+    lately = Counter(genre for item in latest for genre in item["genres"])
     print(f"  genres of all {len(history)}: {shares(mine, len(history))}")
+    print(f"  genres of the last {len(latest)}: {shares(lately, len(latest))}")
     print(f"\nRecommended ({answer['strategy']}, model {answer['model_version'][:12]}):")
     for place, item in enumerate(answer["items"], 1):
         shared = [f"{genre} ({mine[genre]} of {len(history)})" for genre in item["genres"]]
