@@ -8,7 +8,6 @@ as the model (train + validation), their settings chosen on validation before th
 import json
 import os
 import platform
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,14 @@ import numpy as np
 import torch
 
 from catalogue.errors import UserError
-from datamodules.batches import spans
+from datamodules.batches import training_ratings
 from datamodules.movielens import MovieLens
 from datamodules.splits import Split
 from evaluation.baselines import BASELINES, GRIDS, Interactions, tune
 from evaluation.intervals import summarise, summarise_paired
 from evaluation.protocols import Asked, Ranked, Scorer, evaluate
 from evaluation.results import write_ranks, write_results
-from models.module import RankingModule
+from models.ncf import NCF
 from serving.recommender import Recommender
 
 TIME_METRICS = ("hit_rate@10", "ndcg@10")
@@ -151,16 +150,14 @@ def bundle_scorer(folder: Path) -> Scorer:
     return score
 
 
-def table_scorer(module: RankingModule, checkpoint: Path, users: np.ndarray) -> Scorer:
+def table_scorer(network: NCF, users: np.ndarray) -> Scorer:
     """Scores the classic user, who is known by row number: `evaluate` asks in the split's order."""
-    waiting = iter(users.tolist())
-    state = torch.load(checkpoint, weights_only=False)["state_dict"]
+    network, waiting = network.cpu().eval(), iter(users.tolist())
 
     @torch.no_grad()
     def score(histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
-        module.load_state_dict(state)  # one module serves several checkpoints in turn
         user_B = torch.tensor([next(waiting) for _ in histories])
-        return module.cpu().eval().network.score({"user_B": user_B}).numpy()
+        return network.score({"user_B": user_B}).numpy()
 
     return score
 
@@ -186,8 +183,7 @@ def baselines(
 
 
 def pairs(split: Split) -> Interactions:
-    user, position = spans(split.histories.indptr[:-1], split.train_end)
-    item = split.histories.item[position]
+    user, item, _ = training_ratings(split)
     return Interactions(user, item, len(split.histories), split.num_items)
 
 
@@ -204,15 +200,6 @@ def facts(data: MovieLens, done: Fit, device: str) -> dict[str, Any]:
         device = torch.cuda.get_device_name()
     machine = f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}"
     return {"commit": done.commit, "data_sha256": data.dataset.sha256, "machine": machine}
-
-
-def commit() -> str:
-    """The git commit, marked where the code differs from it; `unknown` outside a repository."""
-    try:
-        describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-        return subprocess.run(describe, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
 
 
 def table(path: Path, content: dict[str, Any]) -> str:

@@ -241,7 +241,10 @@ class Recipe(LightningCLI):
             state = torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"]
             self.model.load_state_dict(state)
         except Exception as error:
-            raise not_this_network(checkpoint) from error
+            raise UserError(
+                f"{checkpoint} is not a checkpoint of this recipe on this data; give one that fit "
+                "wrote with the same settings"
+            ) from error
         return self
 
     def best_epoch(self) -> tuple[int, dict[str, float]]:
@@ -270,13 +273,6 @@ def keep_metrics(folder: Path) -> None:
     metrics = folder / "metrics.csv"
     if metrics.is_file():
         metrics.rename(folder / f"metrics-{len(list(folder.glob('metrics-*.csv'))) + 1}.csv")
-
-
-def not_this_network(checkpoint: str | Path) -> UserError:
-    return UserError(
-        f"{checkpoint} is not a checkpoint of this recipe on this data; give one that fit wrote "
-        "with the same settings"
-    )
 
 
 def newest_run(folder: Path) -> Path:

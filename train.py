@@ -13,6 +13,7 @@ checkpoints, metrics and every test row. Any setting of a recipe can be given on
 """
 
 import argparse
+import copy
 import os
 import sys
 import time
@@ -31,9 +32,10 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 import measure
 import tracking
 from catalogue.errors import UserError
-from datamodules.batches import spans
+from datamodules.batches import training_ratings
 from datamodules.ratings import load_dataset
 from datamodules.splits import Refit, histories_of
+from evaluation.results import code_commit
 from measure import Fit
 from models.export import check_exportable, export_bundle
 from recipe import MONITOR, Recipe, say
@@ -47,7 +49,7 @@ UNREFITTED = "bundle-unrefitted"
 
 def fit(args: list[str]) -> None:
     """Select on validation, refit, export, test."""
-    commit, wall_s, cpu_s = measure.commit(), time.time(), time.process_time()
+    commit, wall_s, cpu_s = code_commit(), time.time(), time.process_time()
     run = Recipe(args, "select")
     served = run.datamodule.user == "history"
     try:
@@ -181,7 +183,7 @@ def import_ratings(args: list[str]) -> None:
 def write(run: Recipe, folder: Path, done: Fit) -> Path:
     """The bundle of a trained recipe, proven before it replaces another; no test figure in it."""
     dataset, split, refit = run.datamodule.dataset, run.datamodule.split, run.datamodule.refit
-    user, position = spans(split.histories.indptr[:-1], split.train_end)
+    train = training_ratings(split)
     sibling = read_bundle(bundle_folder(run)) if refit == "all" else None
     manifest = {
         "name": run.name,
@@ -194,7 +196,7 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
             "sha256": dataset.sha256,
             "num_users": len(split.histories),
             "num_items": split.num_items,
-            "num_ratings": len(user),
+            "num_ratings": len(train[0]),
         },
         "refit": refit,
         "sibling": sibling.manifest["model_version"] if sibling else None,
@@ -207,7 +209,7 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
         manifest=manifest,
         movies=dataset.movies,
         scale=dataset.scale,
-        train=(user, split.histories.item[position], split.histories.stars[position]),
+        train=train,
         prove=Recommender.load,
     )
     return folder
@@ -221,10 +223,10 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
     else:
         checkpoints = {"model": "refit/last.ckpt", "unrefitted": "select/best.ckpt"}
         users = run.datamodule.plain_split.test_user
-        scorers = {
-            name: measure.table_scorer(run.model, run.run_folder / path, users)
-            for name, path in checkpoints.items()
-        }
+        scorers = {}
+        for name, path in checkpoints.items():
+            network = copy.deepcopy(run.load(run.run_folder / path).model.network)
+            scorers[name] = measure.table_scorer(network, users)
     return measure.test(
         run.datamodule,
         done,

@@ -23,6 +23,8 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
+from evaluation.results import code_commit
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 READERS = {
     "ours": (
@@ -105,7 +107,11 @@ def main() -> None:
             for reader in READERS:
                 runs[reader].append(measure(reader, folder))
                 print(f"{reader:8}", runs[reader][-1], flush=True)
-    result = {"rows": table(runs, chosen.rows, size_mb), "commit": commit(), "machine": machine()}
+    result = {
+        "rows": table(runs, chosen.rows, size_mb),
+        "commit": code_commit(),
+        "machine": machine(),
+    }
     print(json.dumps(result, indent=1))
     if chosen.rows == 25_000_000:
         path = REPOSITORY / "results" / "bench-reading.json"
@@ -138,12 +144,6 @@ def row(name: str, what: str, values: list[float], unit: str) -> dict[str, objec
         "unit": unit,
         "spread": round(spread, 3),
     }
-
-
-def commit() -> str:
-    asked = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
-    answer = subprocess.run(asked, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    return answer.stdout.strip() or "uncommitted"
 
 
 def machine() -> str:

@@ -35,6 +35,13 @@ def spans(starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarr
     return row, np.arange(len(row)) - np.repeat(first - starts, lengths)
 
 
+def training_ratings(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """User and item rows, int64, and stars, float32, of all that training may read, (N,) each."""
+    histories = split.histories
+    user, position = spans(histories.indptr[:-1], split.train_end)
+    return user, histories.item[position], histories.stars[position]
+
+
 def star_rows(stars: np.ndarray, scale: tuple[float, ...]) -> np.ndarray:
     """1 + the row of each rating on the scale, int64; 0 is kept for "no stars given"."""
     return 1 + np.searchsorted(np.asarray(scale, np.float32), stars)
@@ -132,9 +139,8 @@ class Pairs:
         seed: int,
         epoch: Callable[[], int],
     ) -> None:
-        row, position = spans(split.histories.indptr[:-1], split.train_end)
-        self.user_N = torch.from_numpy(row)
-        self.item_N = torch.from_numpy(split.histories.item[position])
+        user, item, _ = training_ratings(split)
+        self.user_N, self.item_N = torch.from_numpy(user), torch.from_numpy(item)
         self.num_items, self.num_negatives = split.num_items, num_negatives
         full = np.flatnonzero(split.train_end >= split.num_items)
         if len(full):

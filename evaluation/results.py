@@ -7,6 +7,7 @@ Both are written to a temporary sibling first and renamed, so a stopped run leav
 """
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,17 @@ def rounded(value: Any) -> Any:
     if isinstance(value, list):
         return [rounded(each) for each in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def code_commit() -> str:
+    """The git commit of this code, marked where files differ from it; `unknown` outside git."""
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    folder = Path(__file__).parent
+    try:
+        done = subprocess.run(describe, cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
 
 
 def write_ranks(
