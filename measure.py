@@ -32,25 +32,29 @@ TIME_METRICS = ("hit_rate@10", "ndcg@10")
 
 @dataclass(frozen=True)
 class Fit:
-    """What a training decided and cost; `fit.json` of a run."""
+    """What a selection decided; `fit.json` of a run. Its cost grows with every refit."""
 
+    folder: Path
     commit: str
     """The code it started from."""
-    wall_s: float
-    """Selection and refit together."""
-    cpu_s: float
     epochs: int
-    """Epochs after which validation was best; the refit's length."""
+    """Epochs after which validation was best; a refit's length."""
     validation: Mapping[str, float]
 
-    def save(self, folder: Path) -> None:
-        (folder / "fit.json").write_text(json.dumps(vars(self), indent=1) + "\n")
+    def save(self) -> None:
+        content = {name: value for name, value in vars(self).items() if name != "folder"}
+        (self.folder / "fit.json").write_text(json.dumps(content, indent=1) + "\n")
 
     @classmethod
     def load(cls, folder: Path) -> "Fit":
         if not (folder / "fit.json").is_file():
-            raise UserError(f"{folder} holds no finished training; run train.py fit first")
-        return cls(**json.loads((folder / "fit.json").read_text()))
+            raise UserError(f"{folder} holds no finished selection; run train.py fit first")
+        return cls(folder, **json.loads((folder / "fit.json").read_text()))
+
+    def cost(self) -> dict[str, float]:
+        """wall_s and cpu_s of all trainings of the run, one after the other."""
+        parts = [json.loads(path.read_text()) for path in self.folder.glob("*/cost.json")]
+        return {name: sum(part[name] for part in parts) for name in ("wall_s", "cpu_s")}
 
 
 def test(
@@ -92,8 +96,7 @@ def test(
             "baselines": {rival: summarise(each) for rival, each in theirs.items()},
             "baseline_settings": {rival: each[protocol] for rival, each in settings.items()},
             "paired": {rival: summarise_paired(ours, each) for rival, each in theirs.items()},
-            "wall_s": done.wall_s,
-            "cpu_s": done.cpu_s,
+            **done.cost(),
         }
         path = write_results(results, name, protocol, content)
         write_test_rows(data, rows / f"test-{protocol}.parquet", found["model"][protocol])

@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import sys
+import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,14 +28,12 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import tracking
 from catalogue.errors import UserError
-from datamodules.movielens import MovieLens
+from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
 from models.module import RankingModule
 
-MONITOR = "val/ndcg@10"
 LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 """Settings of the trainer that change what is learned."""
-SHOWN = ("train/loss", "val/hit_rate@10", MONITOR)
 
 for _name in ("pytorch_lightning", "lightning_fabric"):  # their tips and lists of devices
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -58,10 +57,14 @@ class StopAfter(Callback):
 class Lines(Callback):
     """One line an epoch where there is no terminal to draw a progress bar on."""
 
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         epoch, metrics = trainer.current_epoch + 1, trainer.callback_metrics
         validated = epoch % (trainer.check_val_every_n_epoch or 1) == 0
-        shown = [name for name in SHOWN[: None if validated else 1] if name in metrics]
+        shown = ["train/loss", *(["val/hit_rate@10", self.monitor] if validated else [])]
+        shown = [name for name in shown if name in metrics]
         say(f"epoch {epoch}: " + "  ".join(f"{name} {metrics[name]:.4f}" for name in shown))
 
 
@@ -70,6 +73,8 @@ class Recipe(LightningCLI):
 
     datamodule: MovieLens
     model: RankingModule
+    monitor: str
+    """The figure that validation chooses by."""
 
     def __init__(
         self,
@@ -114,6 +119,12 @@ class Recipe(LightningCLI):
             default=["next"],
             help="what the test part is asked",
         )
+        parser.add_argument(
+            "--seeds",
+            type=list[int],
+            default=[0],
+            help="seeds of the refits: results are their mean, the first one's bundle is served",
+        )
         parser.add_argument("--comet", type=tracking.Mode, default="auto", help="see tracking.py")
         parser.add_argument("--runs", type=str, default="runs", help="folder of runs")
         parser.add_argument("--bundles", type=str, default="bundles", help="folder of bundles")
@@ -133,6 +144,7 @@ class Recipe(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         self.check()
+        self.monitor = MONITORS[self.config["data"]["protocol"]]
         self.runs = Path(self.config["runs"]) / self.name
         self.run_folder = self.given_folder or self.choose_run()
         self.folder = self.run_folder / self.phase
@@ -144,7 +156,10 @@ class Recipe(LightningCLI):
         trainer = self.config["trainer"]
         every = min(trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or 1)
         kwargs |= {"logger": self.loggers, "check_val_every_n_epoch": max(1, every)}
-        kwargs["callbacks"] = [*self.checkpoints(), *([] if sys.stdout.isatty() else [Lines()])]
+        kwargs["callbacks"] = [
+            *self.checkpoints(),
+            *([] if sys.stdout.isatty() else [Lines(self.monitor)]),
+        ]
         if self.epochs is not None:
             kwargs["callbacks"].append(StopAfter(self.epochs))
             kwargs["limit_val_batches"] = 0
@@ -171,6 +186,8 @@ class Recipe(LightningCLI):
             raise UserError(
                 f"trainer.max_epochs {config['trainer']['max_epochs']}: needed 1 or more"
             )
+        if not config["seeds"] or len(set(config["seeds"])) < len(config["seeds"]):
+            raise UserError(f"seeds {config['seeds']}: needed one or more, each once")
         devices = config["trainer"]["devices"]
         if devices not in ("auto", 1, "1"):
             raise UserError(f"trainer.devices {devices}: this trains on one device; leave it out")
@@ -204,7 +221,7 @@ class Recipe(LightningCLI):
         self.best = ModelCheckpoint(
             self.folder,
             filename="best",
-            monitor=MONITOR,
+            monitor=self.monitor,
             mode="max",
             save_on_train_epoch_end=False,
             **options,
@@ -215,6 +232,7 @@ class Recipe(LightningCLI):
         say(f"{self.phase}: {self.name}, {self.model.network.num_parameters():,} parameters")
         if ckpt_path is not None:
             self.load(ckpt_path)  # a sentence where it does not fit; the trainer gives a traceback
+        started = time.time(), time.process_time()
         try:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=ckpt_path, weights_only=False)
         except SystemExit as stop:
@@ -222,13 +240,21 @@ class Recipe(LightningCLI):
                 raise
             # Ctrl-C is what Lightning made it from.
             raise KeyboardInterrupt(self.run_folder / "select" / "last.ckpt") from stop
+        finally:
+            cost = time.time() - started[0], time.process_time() - started[1]
+            add_cost(self.folder / "cost.json", *cost)
         return self
 
-    def settings(self) -> dict[str, Any]:
-        """What a training depends on, resolved, as plain JSON; no folder of this machine."""
+    def settings(self, seed: int | None = None) -> dict[str, Any]:
+        """What a training depends on, resolved, as plain JSON; no folder of this machine.
+
+        seed: of another refit, if given."""
         config: dict[str, Any] = json.loads(self.parser.dump(self.config, format="json"))
         config["data"].pop("root", None)
         config["trainer"] = {key: config["trainer"].get(key) for key in LEARNS}
+        if seed is not None:
+            config["seed_everything"] = seed
+            config["data"] |= {"seed": seed} if "seed" in config["data"] else {}
         return {key: config[key] for key in ("seed_everything", "data", "model", "trainer")}
 
     def load(self, checkpoint: str | Path) -> "Recipe":
@@ -253,7 +279,15 @@ class Recipe(LightningCLI):
         if score is None:
             raise UserError("no epoch was validated, so none can be chosen; train longer")
         saved = torch.load(self.best.best_model_path, weights_only=False)
-        return int(saved["epoch"]) + 1, {MONITOR: float(score)}
+        return int(saved["epoch"]) + 1, {self.monitor: float(score)}
+
+
+def add_cost(path: Path, wall_s: float, cpu_s: float) -> None:
+    """Adds to what the phase has cost so far: a stopped run goes on in its own folder."""
+    cost = json.loads(path.read_text()) if path.is_file() else {"wall_s": 0.0, "cpu_s": 0.0}
+    cost["wall_s"] += wall_s
+    cost["cpu_s"] += cpu_s
+    path.write_text(json.dumps(cost) + "\n")
 
 
 def new_run(folder: Path) -> Path:

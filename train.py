@@ -1,22 +1,23 @@
 """From a ratings file to a model that can be served, measured and compared.
 
-    python train.py fit --config recipes/ml-1m.yaml      select, refit, export, test: 30 min
-    python train.py fit --config recipes/demo.yaml       the same on generated data: 1 min
-    python train.py validate | test | export --config …  one of these steps again
+    python train.py fit --config recipes/demo.yaml      select, refit, test on generated data: 1 min
+    python train.py fit --config recipes/ml-1m.yaml     the same with three refits; 3 hours
+    python train.py select | refit | test --config …    the three steps of fit, one at a time
+    python train.py validate | export --config …        rank validation again; write a bundle
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
 `fit` reads in this order: seed, data, model, trainer; training with the epoch chosen on validation;
-the same again on train + validation for that many epochs; export to `bundles/NAME`; the test part,
-read once, through that bundle, beside the baselines, into `results/`. `runs/NAME/` keeps config,
-checkpoints, metrics and every test row. Any setting of a recipe can be given on the command line
-(`--trainer.max_epochs 2`); `fit --help` lists them.
+for each seed the same again on train + validation for that many epochs, exported as a bundle (the
+first seed's is `bundles/NAME`); the test part, read once, through those bundles, beside the
+baselines, into `results/`. `refit --seed_everything 1` trains one seed, so that seeds can share a
+machine. `runs/NAME/` keeps config, checkpoints, metrics and every test row. Any setting of a recipe
+can be given on the command line (`--trainer.max_epochs 2`); `fit --help` lists them.
 """
 
 import argparse
 import copy
 import os
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,10 +36,11 @@ from catalogue.errors import UserError
 from datamodules.batches import training_ratings
 from datamodules.ratings import load_dataset
 from datamodules.splits import Refit, histories_of
+from evaluation.protocols import Scorer
 from evaluation.results import code_commit
 from measure import Fit
 from models.export import check_exportable, export_bundle
-from recipe import MONITOR, Recipe, say
+from recipe import Recipe, say
 from serving.bundle import read_bundle, refuse_to_replace
 from serving.events import EventStore
 from serving.recommender import Recommender
@@ -49,30 +51,78 @@ UNREFITTED = "bundle-unrefitted"
 
 def fit(args: list[str]) -> None:
     """Select on validation, refit, export, test."""
-    commit, wall_s, cpu_s = code_commit(), time.time(), time.process_time()
     run = Recipe(args, "select")
-    served = run.datamodule.user == "history"
     try:
-        prepare(run, bundle_folder(run) if served else None)
-        run.train(run.config["ckpt_path"])
-        epochs, validation = run.best_epoch()
-        say(f"selected epoch {epochs}: {MONITOR} {validation[MONITOR]:.4f}")
-
-        again = Recipe(
-            args, "refit", refit="validation", epochs=epochs, run_folder=run.run_folder
-        ).train()
-        cost = time.time() - wall_s, time.process_time() - cpu_s
-        done = Fit(commit, *cost, epochs, validation)
-        done.save(run.run_folder)
-
-        if served:
-            say(f"bundle: {write(again, bundle_folder(again), done)}")
-            write(run.load(run.folder / "best.ckpt"), run.run_folder / UNREFITTED, done)
+        done = select_epoch(run)
+        for seed in run.config["seeds"]:
+            again = refit_seed(args, done, seed)
         report = report_test(again, done)
         facts = measure.facts(run.datamodule, done, device(run))
         tracking.log_summary(run.loggers, report, facts)
     finally:
         tracking.close(run.loggers)
+
+
+def select(args: list[str]) -> None:
+    """Train and choose the epoch on validation."""
+    run = Recipe(args, "select")
+    try:
+        select_epoch(run)
+    finally:
+        tracking.close(run.loggers)
+
+
+def refit(args: list[str]) -> None:
+    """Train one seed on train + validation for the selected epochs, and export it."""
+    run = Recipe(args, "test")
+    seed = run.config["seed_everything"]
+    if seed not in run.config["seeds"]:
+        raise UserError(
+            f"--seed_everything {seed} is none of the recipe's seeds {run.config['seeds']}"
+        )
+    refit_seed(args, Fit.load(run.run_folder), seed)
+
+
+def test(args: list[str]) -> None:
+    """Measure the newest run's bundles on the test part and write `results/`."""
+    run = Recipe(args, "test", refit="validation")
+    report_test(run, Fit.load(run.run_folder))
+
+
+def select_epoch(run: Recipe) -> Fit:
+    commit = code_commit()
+    prepare(run, bundle_folder(run) if is_served(run) else None)
+    run.train(run.config["ckpt_path"])
+    epochs, validation = run.best_epoch()
+    done = Fit(run.run_folder, commit, epochs, validation)
+    done.save()
+    say(f"selected epoch {epochs}: {run.monitor} {validation[run.monitor]:.4f}")
+    if is_served(run):
+        write(run.load(run.folder / "best.ckpt"), run.run_folder / UNREFITTED, done)
+    return done
+
+
+def refit_seed(args: list[str], done: Fit, seed: int) -> Recipe:
+    run = Recipe(
+        [*args, f"--seed_everything={seed}"],
+        f"refit-{seed}",
+        refit="validation",
+        epochs=done.epochs,
+        run_folder=done.folder,
+    ).train()
+    if is_served(run):
+        say(f"bundle: {write(run, seed_bundle(run, done, seed), done)}")
+    return run
+
+
+def is_served(run: Recipe) -> bool:
+    return run.datamodule.user == "history"
+
+
+def seed_bundle(run: Recipe, done: Fit, seed: int) -> Path:
+    """The first seed's bundle is the recipe's; the others only average its results."""
+    first = seed == run.config["seeds"][0]
+    return bundle_folder(run) if first else done.folder / f"bundle-seed-{seed}"
 
 
 def prepare(run: Recipe, bundle: Path | None) -> None:
@@ -99,24 +149,14 @@ def validate(args: list[str]) -> None:
         say(f"{name} {float(value):.4f}")
 
 
-def test(args: list[str]) -> None:
-    """Measure `bundles/NAME` on the test part once more and write `results/`."""
-    run = Recipe(args, "test", refit="validation")
-    done = Fit.load(run.run_folder)
-    if run.datamodule.user == "history":
-        refuse_another(run, bundle_folder(run), "validation", done)
-        refuse_another(run, run.run_folder / UNREFITTED, "none", done)
-    report_test(run, done)
-
-
-def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit) -> None:
+def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit, seed: int) -> Path:
     """A bundle of another run, split or refit may have been trained on the test part."""
     manifest = read_bundle(folder).manifest
     wanted = {
         "refit": refit,
         "commit": done.commit,
         "data": run.datamodule.dataset.sha256,
-        "config": run.settings(),
+        "config": run.settings(seed),
     }
     found = {name: manifest.get(name) for name in ("refit", "commit", "config")}
     found["data"] = manifest["data"]["sha256"]
@@ -126,6 +166,7 @@ def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit) -> None:
             f"{folder} was not made by this recipe's newest run (another {', '.join(other)}); "
             "make it with: python train.py fit"
         )
+    return folder
 
 
 def export(args: list[str]) -> None:
@@ -144,7 +185,11 @@ def export(args: list[str]) -> None:
             args, "refit-all", refit="all", epochs=done.epochs, run_folder=run.run_folder
         ).train()
     else:
-        phase = "refit/last.ckpt" if how == "validation" else "select/best.ckpt"
+        phase = (
+            f"refit-{run.config['seeds'][0]}/last.ckpt"
+            if how == "validation"
+            else "select/best.ckpt"
+        )
         run.datamodule.refit = how
         run.load(run.config["ckpt_path"] or run.run_folder / phase)
     say(f"bundle: {write(run, Path(out), done)}")
@@ -216,27 +261,35 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
 
 
 def report_test(run: Recipe, done: Fit) -> dict[str, float]:
-    """Read the test part through the two bundles, or the checkpoints of the classic user."""
-    if run.datamodule.user == "history":
-        bundles = {"model": bundle_folder(run), "unrefitted": run.run_folder / UNREFITTED}
-        scorers = {name: measure.bundle_scorer(folder) for name, folder in bundles.items()}
+    """Read the test part through the bundles, or the checkpoints of the classic user."""
+    seeds: list[int] = run.config["seeds"]
+    if is_served(run):
+        folders = {seed: seed_bundle(run, done, seed) for seed in seeds}
+        for seed, folder in folders.items():
+            refuse_another(run, folder, "validation", done, seed)
+        chosen = refuse_another(
+            run, done.folder / UNREFITTED, "none", done, run.config["seed_everything"]
+        )
+        model = {seed: measure.bundle_scorer(folder) for seed, folder in folders.items()}
+        unrefitted = measure.bundle_scorer(chosen)
     else:
-        checkpoints = {"model": "refit/last.ckpt", "unrefitted": "select/best.ckpt"}
-        users = run.datamodule.plain_split.test_user
-        scorers = {}
-        for name, path in checkpoints.items():
-            network = copy.deepcopy(run.load(run.run_folder / path).model.network)
-            scorers[name] = measure.table_scorer(network, users)
+        model = {seed: classic_scorer(run, f"refit-{seed}/last.ckpt") for seed in seeds}
+        unrefitted = classic_scorer(run, "select/best.ckpt")
     return measure.test(
         run.datamodule,
         done,
-        scorers,
+        {"model": model[seeds[0]], "unrefitted": unrefitted},
         name=run.name,
         protocols=run.config["protocols"],
         results=Path(run.config["results"]),
         rows=run.runs,
         device=device(run),
     )
+
+
+def classic_scorer(run: Recipe, checkpoint: str) -> Scorer:
+    network = copy.deepcopy(run.load(run.run_folder / checkpoint).model.network)
+    return measure.table_scorer(network, run.datamodule.plain_split.test_user)
 
 
 def bundle_folder(run: Recipe) -> Path:
@@ -249,6 +302,8 @@ def device(run: Recipe) -> str:
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "fit": fit,
+    "select": select,
+    "refit": refit,
     "validate": validate,
     "test": test,
     "export": export,

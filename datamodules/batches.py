@@ -58,7 +58,10 @@ def padded(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, fill: in
 class Windows:
     """Histories in windows of at most L entries with a target after each: one pass over a window
     trains L questions. Windows of similar length share a batch, so that little of it is padding;
-    where a long history is cut moves from epoch to epoch."""
+    where a long history is cut moves from epoch to epoch.
+
+    horizon: each target is drawn from the next so many entries. shuffled: every epoch reads each
+    person's entries in a new random order, which leaves nothing to learn from their order."""
 
     def __init__(
         self,
@@ -70,9 +73,13 @@ class Windows:
         star_dropout: float,
         seed: int,
         epoch: Callable[[], int],
+        horizon: int = 1,
+        shuffled: bool = False,
     ) -> None:
-        self.split, self.star_N = split, star_N
+        self.split, self.shuffled = split, shuffled
+        self.item_N, self.star_N = self.in_time = split.histories.item, star_N
         self.history_length, self.star_dropout = history_length, star_dropout
+        self.horizon = horizon
         self.seed, self.epoch = seed, epoch
         self.num_targets = int(np.maximum(split.train_end - 1, 0).sum())
         if self.num_targets == 0:
@@ -98,6 +105,8 @@ class Windows:
 
     def __iter__(self) -> Iterator[Batch]:
         rng = np.random.default_rng([self.seed, self.epoch()])
+        if self.shuffled:
+            self.shuffle(rng)
         user, start, length = self.cut(rng)
         order = np.argsort(length + rng.random(len(length)), kind="stable")
         middle = np.cumsum(length[order]) - length[order] / 2
@@ -106,6 +115,14 @@ class Windows:
         for number in rng.permutation(self.num_batches):
             rows = parts[number]
             yield self.batch(user[rows], start[rows], length[rows], rng)
+
+    def shuffle(self, rng: np.random.Generator) -> None:
+        """Puts each person's training entries into a new random order, stars with their movies."""
+        user, position = spans(self.split.histories.indptr[:-1], self.split.train_end)
+        mixed = position[np.lexsort((rng.random(len(user)), user))]
+        self.item_N, self.star_N = (values.copy() for values in self.in_time)
+        for values, in_time in zip((self.item_N, self.star_N), self.in_time, strict=True):
+            values[position] = in_time[mixed]
 
     def batch(
         self, user: np.ndarray, start: np.ndarray, length: np.ndarray, rng: np.random.Generator
@@ -117,12 +134,26 @@ class Windows:
         star_BL[torch.from_numpy(rng.random(len(user)) < self.star_dropout)] = 0
         row, position = spans(histories.indptr[user], self.split.train_end[user])
         return {
-            "item_BL": padded(histories.item, first, length, 0),
+            "item_BL": padded(self.item_N, first, length, 0),
             "star_BL": star_BL,
-            "target_BL": padded(histories.item, first + 1, length, -1),
+            "target_BL": self.targets(user, first, length, rng),
             "positive_row_N": torch.from_numpy(row),
             "positive_item_N": torch.from_numpy(histories.item[position]),
         }
+
+    def targets(
+        self, user: np.ndarray, first: np.ndarray, length: np.ndarray, rng: np.random.Generator
+    ) -> Tensor:
+        """For each entry one of the `horizon` that follow it, or of as many as there are."""
+        if self.horizon == 1:
+            return padded(self.item_N, first + 1, length, -1)
+        row, position = spans(first, length)
+        end = (self.split.histories.indptr[:-1] + self.split.train_end)[user]
+        ahead = np.minimum(self.horizon, end[row] - 1 - position)
+        target_BL = np.full((len(first), int(length.max())), -1, np.int64)
+        drawn = position + 1 + (rng.random(len(row)) * ahead).astype(np.int64)
+        target_BL[row, position - first[row]] = self.item_N[drawn]
+        return torch.from_numpy(target_BL)
 
 
 class Pairs:

@@ -4,8 +4,8 @@
 |-------------------------|----------------------|--------------------------------------------|
 | ml-100k                 | u.data, tabs         | u.item, 5 fields + 19 genre flags, Latin-1 |
 | ml-1m                   | ratings.dat, "::"    | movies.dat, "::", Latin-1                  |
-| ml-latest-small, -25m,  | ratings.csv, header, | movies.csv, header, quoted titles, UTF-8   |
-| -32m, demo              | half stars           |                                            |
+| ml-latest-small, -25m,  | ratings.csv, header, | movies.csv, header, quoted titles, UTF-8;  |
+| -32m, demo              | half stars           | tags.csv likewise (demo has none)          |
 """
 
 from dataclasses import dataclass
@@ -38,6 +38,9 @@ ML_100K_FLAGS = (
 )
 """The genre flags of u.item, in order; a movie flagged "unknown" has no genres."""
 
+TAG_FIELDS = ("userId", "movieId", "tag", "timestamp")
+"""The fields of tags.csv."""
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -51,10 +54,12 @@ class Layout:
     """The fields of a movie line, by GroupLens' names."""
     movie_delimiter: str
     header: bool
-    """Whether both files open with their field names."""
+    """Whether the files open with their field names."""
     scale: tuple[float, ...]
     """The stars that a person can give."""
     rating_fields: tuple[str, ...] = ("userId", "movieId", "rating", "timestamp")
+    tags_file: str | None = None
+    """A csv file of `TAG_FIELDS` with a header; where it is missing there are no tags."""
 
     @property
     def form(self) -> str:
@@ -70,6 +75,7 @@ _CSV = Layout(
     movie_delimiter=",",
     header=True,
     scale=HALF_STARS,
+    tags_file="tags.csv",
 )
 _ML_1M = Layout(
     ratings_file="ratings.dat",

@@ -23,7 +23,9 @@ def read_movies(path: Path, layout: Layout) -> Movies:
     titles: list[str] = []
     years: list[int | None] = []
     genres: list[tuple[str, ...]] = []
-    for line, fields in _lines(path, layout):
+    text = decode(path.read_bytes())
+    names, delimiter = layout.movie_fields, layout.movie_delimiter
+    for line, fields in numbered_lines(path, text, names, delimiter, layout.header):
         where = f"{path} line {line}"
         movie_id = _movie_id(fields[0], where)
         if movie_id in movie_ids:
@@ -41,26 +43,42 @@ def read_movies(path: Path, layout: Layout) -> Movies:
     return Movies(np.array(list(movie_ids), dtype=np.int64), titles, years, genres)
 
 
-def _lines(path: Path, layout: Layout) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields, header and empty lines left out, every field count checked."""
-    lines = decode(path.read_bytes()).split("\n")
-    if layout.header:
-        rows = csv.reader(lines)
-        _check_header(next(rows, []), path, layout)
-        numbered = ((rows.line_num, fields) for fields in rows)
+def numbered_lines(
+    path: Path, text: str, names: tuple[str, ...], delimiter: str, header: bool
+) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and fields, header and empty lines left out, every field count checked.
+
+    With a header the text is csv, with quoted fields. names: the fields a line must have.
+    """
+    lines = text.split("\n")
+    if header:
+        numbered = _csv_lines(lines, path)
+        _check_header(next(numbered, (1, []))[1], path, names)
     else:
-        separator = layout.movie_delimiter
-        numbered = ((n, row.rstrip("\r").split(separator)) for n, row in enumerate(lines, 1))
+        numbered = ((n, row.rstrip("\r").split(delimiter)) for n, row in enumerate(lines, 1))
     for line, fields in numbered:
         if fields in ([], [""]):
             continue
-        if len(fields) != len(layout.movie_fields):
-            form = layout.movie_delimiter.join(layout.movie_fields)
+        if len(fields) != len(names):
             raise UserError(
                 f"{path} line {line}: {len(fields)} fields, expected "
-                f"{len(layout.movie_fields)} ({form}); download the data set again."
+                f"{len(names)} ({delimiter.join(names)}); download the data set again."
             )
         yield line, fields
+
+
+def _csv_lines(lines: list[str], path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Each row with the line it begins in: a quoted field may hold line ends."""
+    rows = csv.reader(lines)
+    line = 1
+    try:
+        for fields in rows:
+            yield line, fields
+            line = rows.line_num + 1
+    except csv.Error as error:  # a quote that is not closed makes one field of all that follows
+        raise UserError(
+            f"{path} line {line}: {error}; is a quote not closed? Download the data set again."
+        ) from None
 
 
 def decode(content: bytes) -> str:
@@ -71,11 +89,11 @@ def decode(content: bytes) -> str:
         return content.decode("latin-1")
 
 
-def _check_header(found: list[str], path: Path, layout: Layout) -> None:
-    if tuple(found) != layout.movie_fields:
+def _check_header(found: list[str], path: Path, names: tuple[str, ...]) -> None:
+    if tuple(found) != names:
         raise UserError(
             f"{path} line 1: the header is {','.join(found)[:80]!r}, expected "
-            f"{','.join(layout.movie_fields)!r}; is this the movie file of a csv data set?"
+            f"{','.join(names)!r}; is this {path.name} of a csv data set?"
         )
 
 

@@ -14,10 +14,12 @@ from typing import Literal
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from catalogue.errors import UserError
-from datamodules.batches import Cases, Pairs, Windows, star_rows
+from datamodules.batches import Cases, Pairs, Windows, star_rows, training_ratings
+from datamodules.features import text_features
 from datamodules.ratings import Dataset, load_dataset
 from datamodules.splits import (
     ML_1M_CUT,
@@ -34,6 +36,10 @@ PERIOD_YEARS = 5
 FIRST_YEAR = 1900
 NUM_PERIODS = 2 + (2030 - FIRST_YEAR) // PERIOD_YEARS
 """Row 0: year unknown; then five years a row, years outside 1900 to 2034 at the ends."""
+TEXT_DIM = 64
+"""Directions kept of title and tags."""
+MONITORS = {"next": "val/ndcg@10", "time": "val/ndcg@10"}
+"""By protocol, the figure that validation chooses by."""
 
 
 class MovieLens(pl.LightningDataModule):
@@ -43,9 +49,11 @@ class MovieLens(pl.LightningDataModule):
     protocol: `next` (also trains `ncf-paper`) or `time`. ties: how equal timestamps are ordered;
     `file` needs sha256, the fingerprint of the copy it holds for. targets_per_batch: questions a
     step; twice as many, half the steps an epoch. num_negatives: drawn movies per watched one, for
-    pairs. star_dropout: share of histories shown without their stars. select_on: what validation
-    ranks, all unseen movies or 99 drawn ones. split_seed: of the tie hash and the drawn candidates;
-    all training seeds share one split.
+    pairs. star_dropout: share of histories shown without their stars. horizon: a target is drawn
+    from the next so many entries; 1 asks for the very next, many for what is watched sometime.
+    shuffled: training sees each history in random order, to measure what order is worth.
+    select_on: what validation ranks, all unseen movies or 99 drawn ones. split_seed: of the tie
+    hash and the drawn candidates; all training seeds share one split.
     user, history_length and seed are linked to the network's and the run's. The attribute `refit`
     is set by code alone: `none` trains on the training part, `validation` takes the validation
     movies in, `all` everything.
@@ -61,6 +69,8 @@ class MovieLens(pl.LightningDataModule):
         targets_per_batch: int = 8192,
         num_negatives: int = 4,
         star_dropout: float = 0.1,
+        horizon: int = 1,
+        shuffled: bool = False,
         select_on: Literal["next", "ncf-paper"] = "next",
         user: Literal["history", "id"] = "history",
         history_length: int = 200,
@@ -69,8 +79,10 @@ class MovieLens(pl.LightningDataModule):
         sha256: str | None = None,
     ) -> None:
         super().__init__()
-        if targets_per_batch < 1 or num_negatives < 1:
-            raise UserError("data.targets_per_batch and data.num_negatives: needed at least 1")
+        if min(targets_per_batch, num_negatives, horizon) < 1:
+            raise UserError(
+                "data.targets_per_batch, data.num_negatives and data.horizon: needed at least 1"
+            )
         if not 0 <= star_dropout <= 1:
             raise UserError(f"data.star_dropout {star_dropout}: needed 0 to 1")
         if select_on == "ncf-paper" and protocol != "next":
@@ -80,6 +92,7 @@ class MovieLens(pl.LightningDataModule):
         self.targets_per_batch, self.num_negatives = targets_per_batch, num_negatives
         self.star_dropout, self.split_seed, self.sha256 = star_dropout, split_seed, sha256
         self.select_on, self.user = select_on, user
+        self.horizon, self.shuffled = horizon, shuffled
         self.history_length, self.seed = history_length, seed
 
     @cached_property
@@ -111,13 +124,14 @@ class MovieLens(pl.LightningDataModule):
 
     @cached_property
     def sizes(self) -> dict[str, int]:
-        """num_users, num_items, num_genres, num_periods, num_stars."""
+        """num_users, num_items, num_genres, num_periods, num_stars, text_dim."""
         return {
             "num_users": len(self.plain_split.histories),
             "num_items": self.plain_split.num_items,
             "num_genres": max(1, len(self.dataset.movies.genre_names)),
             "num_periods": NUM_PERIODS,
             "num_stars": len(self.dataset.scale),
+            "text_dim": TEXT_DIM,
         }
 
     @property
@@ -133,6 +147,21 @@ class MovieLens(pl.LightningDataModule):
         row_I = 1 + (torch.tensor(years) - FIRST_YEAR).div(PERIOD_YEARS, rounding_mode="floor")
         known_I = torch.tensor([y is not None for y in self.dataset.movies.year])
         return torch.where(known_I, row_I.clamp(1, NUM_PERIODS - 1), 0)
+
+    @property
+    def text_IT(self) -> Tensor:
+        """What title and tags say, float32; columns that a small vocabulary leaves over are 0."""
+        split, movies = self.split, self.dataset.movies
+        user, item, _ = training_ratings(split)
+        pairs = split.histories.user_id[user], movies.movie_id[item]
+        text_IT = text_features(movies, self.dataset.tags, *pairs, dim=TEXT_DIM)
+        return F.pad(torch.from_numpy(text_IT), (0, TEXT_DIM - text_IT.shape[1]))
+
+    @property
+    def support_I(self) -> Tensor:
+        """Number of training ratings of each movie, int64."""
+        _, item, _ = training_ratings(self.split)
+        return torch.from_numpy(np.bincount(item, minlength=self.split.num_items))
 
     @cached_property
     def candidates(self) -> np.ndarray:
@@ -164,6 +193,8 @@ class MovieLens(pl.LightningDataModule):
             history_length=self.history_length,
             targets_per_batch=self.targets_per_batch,
             star_dropout=self.star_dropout,
+            horizon=self.horizon,
+            shuffled=self.shuffled,
             seed=self.seed,
             epoch=self.epoch,
         )

@@ -10,7 +10,7 @@ slowly, to name the line. ml-1m takes 0.3 s; 25 million rows: results/bench-read
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from datamodules.layouts import Layout, layout_of
 from datamodules.movie_files import read_movies
 from datamodules.second_look import MAX_ID, check_ends, find_bad_line
 from datamodules.sources import locate
+from datamodules.tag_files import Tags, read_tags
 
 _CHUNK_ROWS = 100_000
 """Rows checked at once, so that the check's own arrays stay in the cache."""
@@ -55,9 +56,11 @@ class Dataset:
     scale: tuple[float, ...]
     """The stars that a person can give."""
     sha256: str
-    """Fingerprint of the ratings file and the movie file."""
+    """Fingerprint of the ratings file, the movie file and, where there is one, the tags file."""
     report: tuple[str, ...]
     """What was put right while reading, one sentence each."""
+    tags: Tags = field(default_factory=Tags.none)
+    """Of all movies of the data set, rated or not; empty where the data set has none."""
 
 
 def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
@@ -73,7 +76,8 @@ def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
     known = read_movies(folder / layout.movies_file, layout)
     movies, missing = _rated_movies(known, ratings.movie_id)
     report = _report(layout, duplicates, missing)
-    return Dataset(name, ratings, movies, layout.scale, fingerprint(folder, layout), report)
+    tags = read_tags(folder, layout)
+    return Dataset(name, ratings, movies, layout.scale, fingerprint(folder, layout), report, tags)
 
 
 def read_ratings(folder: Path, name: str) -> tuple[Ratings, int]:
@@ -91,9 +95,12 @@ def read_ratings(folder: Path, name: str) -> tuple[Ratings, int]:
 
 
 def fingerprint(folder: Path, layout: Layout) -> str:
-    """sha256, hex, over the bytes of the ratings file followed by those of the movie file."""
+    """sha256, hex, over the bytes of the ratings file, the movie file and a tags file, if any."""
     digest = hashlib.sha256()
-    for file in (layout.ratings_file, layout.movies_file):
+    files = [layout.ratings_file, layout.movies_file]
+    if layout.tags_file is not None and (folder / layout.tags_file).is_file():
+        files.append(layout.tags_file)
+    for file in files:
         with (folder / file).open("rb") as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)

@@ -100,13 +100,13 @@ def check_exportable(config: NetworkConfig) -> None:
 
 def item_arrays(network: NCF) -> dict[str, np.ndarray]:
     """The catalogue's half of the network, float32; see serving/bundle.py for each array."""
-    vector_ID, head = network.items(), network.head
+    (vector_ID, bias_I), head = network.items(), network.head
     parts = {
         "item_vector": vector_ID,
         "item_gmf": head.item_gmf(vector_ID),
         "item_mlp": head.item_half(vector_ID),
         "mlp_out": head.out.weight[0],
-        "item_bias": network.item_bias,
+        "item_bias": bias_I,
     }
     return {name: part.detach().numpy().copy() for name, part in parts.items()}
 

@@ -19,20 +19,28 @@ from torch import Tensor, nn
 
 class NeuMFHead(nn.Module):
     """Fuses GMF and MLP. `own_halves`: GMF reads the first half of a vector and the MLP the second
-    (the paper's separate embeddings); otherwise both read all of it."""
+    (the paper's separate embeddings); otherwise both read all of it. `gmf` off: its weights are 0
+    and stay 0."""
 
-    def __init__(self, dim: int, hidden_dims: list[int], *, own_halves: bool) -> None:
+    weight_D: Tensor
+
+    def __init__(
+        self, dim: int, hidden_dims: list[int], *, own_halves: bool, gmf: bool = True
+    ) -> None:
         super().__init__()
         self.gmf_dim = dim // 2 if own_halves else dim
         self.own_halves = own_halves
         mlp_dim = dim - self.gmf_dim if own_halves else dim
-        self.weight_D = nn.Parameter(torch.ones(self.gmf_dim))
+        if gmf:
+            self.weight_D = nn.Parameter(torch.ones(self.gmf_dim))
+        else:
+            self.register_buffer("weight_D", torch.zeros(self.gmf_dim))
         self.user_half = nn.Linear(mlp_dim, hidden_dims[0], bias=False)
         self.item_half = nn.Linear(mlp_dim, hidden_dims[0])
         pairs = pairwise(hidden_dims)
         self.deeper = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in pairs)
         self.out = nn.Linear(hidden_dims[-1], 1, bias=False)
-        if not own_halves:
+        if gmf and not own_halves:
             # Starts as plain GMF: the MLP's first contribution is zero, and is learned from there.
             nn.init.zeros_(self.out.weight)
 

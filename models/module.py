@@ -1,6 +1,7 @@
 """The Lightning side of the network: joins it with its loss, logs, and ranks on validation.
 
-    loss (history) = softmax over the batch's movies + drawn ones, at every position of every window
+    loss (history) = softmax over the catalogue, or over the batch's movies + drawn ones, at every
+                     position of every window, each person's total weight bounded
     loss (id)      = binary cross-entropy of watched and drawn pairs
 
 The GMF part sees every position. The MLP costs H times as much a pair, so it joins the logit at
@@ -12,7 +13,7 @@ Shapes: B rows, L entries, P positions with a target, C candidates, I movies, D 
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 import pytorch_lightning as pl
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from catalogue.errors import UserError
 from evaluation.metrics import hit_rate, mrr, ndcg, rank_counts
-from models.losses import pair_loss, softmax_loss
+from models.losses import binary_loss, catalogue_softmax, pair_loss, softmax_loss
 from models.ncf import NCF, NetworkConfig, Sizes
 
 T = TypeVar("T")
@@ -37,20 +38,33 @@ class LearningConfig:
     """Decoupled decay; too much on embeddings underfits."""
     warmup_steps: int = 100
     """Steps in which the rate rises; without them the first attention patterns are noise."""
-    num_negatives: int = 512
+    loss: Literal["softmax", "binary"] = "softmax"
+    """`softmax` asks which of the candidates came next; `binary` asks of each whether it did."""
+    num_negatives: int = 0
     """Drawn movies a batch, shared by all its positions, beside the batch's own targets; 0 takes
-    the whole catalogue (full softmax), best where that is small."""
+    the whole catalogue (full softmax), best where that is some thousands of movies."""
+    sampler: Literal["uniform", "popularity"] = "uniform"
+    """How negatives are drawn: all movies alike, or by the number of their training ratings, which
+    asks harder questions and knows less of rare movies."""
     mlp_share: float = 0.05
     """Share of positions at which the MLP joins the logit. The cost of a step grows with it."""
     reject_positives: bool = True
     """Leave a person's own training movies out of the negatives at their positions."""
+    influence_cap: int = 0
+    """Positions that a person counts for at most: with 200, somebody with 2,000 ratings moves the
+    network as much as somebody with 200, each of their positions a tenth; 0 is no bound."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.mlp_share <= 1:
             raise UserError(f"learning.mlp_share {self.mlp_share}: needed 0 <= share <= 1")
+        if self.sampler == "popularity" and not self.num_negatives:
+            raise UserError(
+                "learning.sampler popularity with learning.num_negatives 0: the whole catalogue is "
+                "taken and nothing drawn; give num_negatives, e.g. 512"
+            )
         if not 0 < self.lr <= 1:
             raise UserError(f"learning.lr {self.lr}: needed 0 < lr <= 1")
-        for name in ("weight_decay", "warmup_steps", "num_negatives"):
+        for name in ("weight_decay", "warmup_steps", "num_negatives", "influence_cap"):
             if getattr(self, name) < 0:
                 raise UserError(f"learning.{name} {getattr(self, name)}: needed 0 or more")
 
@@ -62,6 +76,10 @@ class HasFeatures(Protocol):
     def genre_IG(self) -> Tensor: ...
     @property
     def period_I(self) -> Tensor: ...
+    @property
+    def text_IT(self) -> Tensor: ...
+    @property
+    def support_I(self) -> Tensor: ...
 
 
 class RankingModule(pl.LightningModule):
@@ -88,8 +106,8 @@ class RankingModule(pl.LightningModule):
         self.ranked: list[tuple[np.ndarray, np.ndarray]] = []
 
     def take_features(self, data: HasFeatures) -> None:
-        """Copies the movies' genres and periods into the network, where a checkpoint keeps them."""
-        self.network.items.set_features(data.genre_IG, data.period_I)
+        """Copies what is known of the movies into the network, where a checkpoint keeps it."""
+        self.network.items.set_features(data.genre_IG, data.period_I, data.text_IT, data.support_I)
 
     def on_fit_start(self) -> None:
         self.take_features(self.trainer.datamodule)  # type: ignore[attr-defined]
@@ -103,47 +121,76 @@ class RankingModule(pl.LightningModule):
         return loss
 
     def pairs_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
-        vector_ID = self.network.items()
+        vector_ID, bias_I = self.network.items()
         user_BD = self.network.user(batch["user_B"])
         logit_B = self.network.head.pairs(user_BD, vector_ID[batch["item_B"]])
-        logit_B = logit_B + self.network.item_bias[batch["item_B"]]
+        logit_B = logit_B + bias_I[batch["item_B"]]
         return pair_loss(logit_B, batch["label_B"]), len(logit_B)
 
     def history_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
-        network, target_BL = self.network, batch["target_BL"]
-        vector_ID = network.items()
-        user_BLD = network.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
+        """Mean over positions, a person's weight bounded: product at all, MLP at some of them."""
+        network, head, target_BL = self.network, self.network.head, batch["target_BL"]
+        vector_ID, bias_I = network.items()
+        user_BLD = network.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"]).float()
         row_P, place_P = (target_BL >= 0).nonzero(as_tuple=True)
         user_PD, target_P = user_BLD[row_P, place_P], target_BL[row_P, place_P]
         candidate_C, slot_I = self.candidates(target_P)
-        item_CD = vector_ID[candidate_C]
-        logit_PC = torch.addmm(
-            network.item_bias[candidate_C],
-            network.head.gmf_part(user_PD),
-            network.head.item_gmf(item_CD).T,
-        )
-        num_some = int(self.learning.mlp_share * len(target_P))
-        some = torch.randperm(len(target_P), device=target_P.device)[:num_some]
-        if len(some):
-            # In place, here and in the loss: (P, C) is 90 MB on ml-1m, and a copy costs 20 ms.
-            logit_PC.index_add_(0, some, network.head.mlp(user_PD[some], item_CD))
-        excluded_PC = None
-        if self.learning.reject_positives:
-            slot_N = slot_I[batch["positive_item_N"]]
-            excluded_PC = marked(batch["positive_row_N"], slot_N, len(target_BL), len(candidate_C))
-            excluded_PC = excluded_PC[row_P]
-        return softmax_loss(logit_PC, slot_I[target_P], excluded_PC), len(target_P)
+        item_CD, bias_C, slot_P = vector_ID[candidate_C], bias_I[candidate_C], slot_I[target_P]
+        keep_BC = self.negatives(batch, slot_I, len(candidate_C))
+        weight_P = self.weights(batch, row_P)
+        some, rest = self.with_mlp(len(target_P), target_P.device)
+        logit_SC = head.gmf(user_PD[some], item_CD) + head.mlp(user_PD[some], item_CD) + bias_C
+        by_logits = softmax_loss if self.learning.loss == "softmax" else binary_loss
+        loss = by_logits(logit_SC, slot_P[some], weight_P[some], keep_BC[row_P[some]])
+        given = slot_P[rest], weight_P[rest]
+        if self.learning.loss == "softmax":
+            parts = head.gmf_part(user_PD[rest]), head.item_gmf(item_CD), bias_C
+            loss = loss + catalogue_softmax(*parts, *given, row_P[rest], keep_BC)
+        else:
+            logit_RC = head.gmf(user_PD[rest], item_CD) + bias_C
+            loss = loss + binary_loss(logit_RC, *given, keep_BC[row_P[rest]])
+        return loss, len(target_P)
 
     def candidates(self, target_P: Tensor) -> tuple[Tensor, Tensor]:
-        """The movies to choose among, (C,), and the column of each movie there, (I,), -1 if out."""
-        num_items, drawn = self.sizes.num_items, self.learning.num_negatives
-        candidate_C = torch.arange(num_items, device=target_P.device)
-        if 0 < drawn < num_items:
-            negative_N = torch.randint(num_items, (drawn,), device=target_P.device)
-            candidate_C = torch.cat([target_P, negative_N]).unique()
-        slot_I = torch.full((num_items,), -1, device=target_P.device)
+        """The movies to choose among, (C,), and the column of each movie there, (I,), -1 if out.
+
+        Movies without a training rating are never among them: as negatives at every position they
+        would teach that new movies are bad.
+        """
+        support_I = self.network.items.num_ratings_I
+        candidate_C = support_I.nonzero().squeeze(1)
+        if 0 < self.learning.num_negatives < len(candidate_C):
+            chance_I = support_I if self.learning.sampler == "popularity" else support_I > 0
+            drawn = torch.multinomial(chance_I.float(), self.learning.num_negatives)
+            candidate_C = torch.cat([target_P, drawn]).unique()
+        slot_I = torch.full((self.sizes.num_items,), -1, device=target_P.device)
         slot_I[candidate_C] = torch.arange(len(candidate_C), device=target_P.device)
         return candidate_C, slot_I
+
+    def negatives(self, batch: dict[str, Tensor], slot_I: Tensor, num_candidates: int) -> Tensor:
+        """float32 (B, C): 0 where a candidate is a training movie of the person of a row."""
+        keep_BC = torch.ones(len(batch["target_BL"]), num_candidates, device=slot_I.device)
+        if self.learning.reject_positives:
+            slot_N = slot_I[batch["positive_item_N"]]
+            known = slot_N >= 0
+            keep_BC[batch["positive_row_N"][known], slot_N[known]] = 0
+        return keep_BC
+
+    def weights(self, batch: dict[str, Tensor], row_P: Tensor) -> Tensor:
+        """float32 (P,), summing to 1: equal, or less for people with more than the cap."""
+        weight_P = torch.ones(len(row_P), device=row_P.device)
+        if cap := self.learning.influence_cap:
+            count_B = torch.bincount(batch["positive_row_N"], minlength=len(batch["target_BL"]))
+            weight_P = (cap / count_B.clamp(min=cap))[row_P]
+        return weight_P / weight_P.sum()
+
+    def with_mlp(self, num: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """The positions at which the MLP joins, drawn anew, and those of the product alone."""
+        first = round(self.learning.mlp_share * num)
+        order = torch.randperm(num, device=device)
+        # Without the product branch the rest has nothing to learn from.
+        rest = order[first:] if self.config.gmf else order[:0]
+        return order[:first].sort().values, rest.sort().values
 
     def validation_step(self, batch: dict[str, Tensor], step: int) -> None:
         score_BI = self.network.score(batch)

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from catalogue.errors import UserError
 from models.heads import NeuMFHead
-from models.towers import HistoryEncoder, ItemTower, UserTable
+from models.towers import Feature, HistoryEncoder, ItemTower, UserTable
 
 SCORE_BLOCK = 1 << 22
 """Floats of one block of the MLP over the catalogue: 16 MiB, which stays near the cache."""
@@ -30,6 +30,7 @@ class Sizes:
     num_genres: int
     num_periods: int
     num_stars: int
+    text_dim: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,15 +48,28 @@ class NetworkConfig:
     """Self-attention layers; one sees pairs of entries, two see pairs in context."""
     num_heads: int = 2
     """Attention heads; must divide embedding_dim."""
+    conv_width: int = 3
+    """Entries mixed before attention, the entry itself included; 1 is attention alone."""
     dropout: float = 0.2
     """Share of activations dropped in training; small data wants more."""
     hidden_dims: list[int] = field(default_factory=lambda: [16])
     """Widths of the MLP branch; the exported kind has one hidden layer."""
-    features: bool = True
-    """Genre and release-period embeddings in the item tower; off is the paper's NeuMF."""
+    gmf: bool = True
+    """The product branch of the head; without it the MLP alone decides."""
+    features: list[Feature] = field(default_factory=lambda: ["genres", "period", "text"])
+    """What an item vector has beside the movie's own embedding; none is the paper's NeuMF."""
+    id_dropout: float = 0.0
+    """Share of movies that a training step shows without their own embedding; what is left must
+    then carry a movie that nobody has rated."""
 
     def __post_init__(self) -> None:
-        for name in ("embedding_dim", "history_length", "num_layers", "num_heads"):
+        for name in (
+            "embedding_dim",
+            "history_length",
+            "num_layers",
+            "num_heads",
+            "conv_width",
+        ):
             if getattr(self, name) < 1:
                 raise UserError(f"network.{name} {getattr(self, name)}: needed 1 or more")
         if self.embedding_dim % (2 * self.num_heads):
@@ -65,8 +79,14 @@ class NetworkConfig:
             )
         if not self.hidden_dims or min(self.hidden_dims) < 1:
             raise UserError(f"network.hidden_dims {self.hidden_dims}: needed one width >= 1")
-        if not 0 <= self.dropout < 1:
-            raise UserError(f"network.dropout {self.dropout}: needed 0 <= dropout < 1")
+        for name in ("dropout", "id_dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"network.{name} {getattr(self, name)}: needed 0 <= share < 1")
+        if self.id_dropout and not self.features:
+            raise UserError(
+                f"network.id_dropout {self.id_dropout} with network.features []: a movie without "
+                "its embedding would be nothing; give features, or id_dropout 0"
+            )
 
 
 class NCF(nn.Module):
@@ -77,9 +97,14 @@ class NCF(nn.Module):
         self.config = config
         dim = config.embedding_dim
         self.items = ItemTower(
-            sizes.num_items, sizes.num_genres, sizes.num_periods, dim, features=config.features
+            sizes.num_items,
+            sizes.num_genres,
+            sizes.num_periods,
+            sizes.text_dim,
+            dim,
+            features=config.features,
+            id_dropout=config.id_dropout,
         )
-        self.item_bias = nn.Parameter(torch.zeros(sizes.num_items))
         self.user: HistoryEncoder | UserTable
         if config.user == "history":
             self.user = HistoryEncoder(
@@ -88,11 +113,14 @@ class NCF(nn.Module):
                 config.history_length,
                 num_layers=config.num_layers,
                 num_heads=config.num_heads,
+                conv_width=config.conv_width,
                 dropout=config.dropout,
             )
         else:
             self.user = UserTable(sizes.num_users, dim)
-        self.head = NeuMFHead(dim, config.hidden_dims, own_halves=config.user == "id")
+        self.head = NeuMFHead(
+            dim, config.hidden_dims, own_halves=config.user == "id", gmf=config.gmf
+        )
         assert self.num_parameters() == self.expected_parameters(sizes)
 
     def num_parameters(self) -> int:
@@ -102,19 +130,21 @@ class NCF(nn.Module):
         """The total by arithmetic, so that the printed count cannot lie."""
         config, D = self.config, self.config.embedding_dim
         tables = sizes.num_items * (D + 1)
-        if config.features:
-            tables += (sizes.num_genres + sizes.num_periods) * D
+        widths = {"genres": sizes.num_genres, "period": sizes.num_periods, "text": sizes.text_dim}
+        tables += sum(widths[feature] for feature in config.features) * D
+        tables += D if config.features else 0
         if config.user == "history":
             layer = (3 * D * D + 3 * D) + (D * D + D) + (4 * D * D + 3 * D) + 4 * D
+            layer += config.conv_width * D + config.num_heads * config.history_length
             user = (config.history_length + sizes.num_stars + 1) * D + 2 * D
             user += config.num_layers * layer
         else:
             user = sizes.num_users * D
         gmf = D // 2 if config.user == "id" else D
         mlp_in = D - gmf if config.user == "id" else D
-        widths = [2 * mlp_in, *config.hidden_dims]
-        mlp = sum(a * b + b for a, b in pairwise(widths)) + widths[-1]
-        return tables + user + gmf + mlp
+        layers = [2 * mlp_in, *config.hidden_dims]
+        mlp = sum(a * b + b for a, b in pairwise(layers)) + layers[-1]
+        return tables + user + (gmf if config.gmf else 0) + mlp
 
     def history_vectors(self, vector_ID: Tensor, item_BL: Tensor, star_BL: Tensor) -> Tensor:
         """(B, L, D): the person after each entry."""
@@ -131,14 +161,13 @@ class NCF(nn.Module):
 
     def score(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits of every movie for every person of the batch, float32 (B, I)."""
-        vector_ID = self.items()
-        user_BD = self.user_vectors(batch, vector_ID)
-        rows = max(1, SCORE_BLOCK // (len(vector_ID) * self.config.hidden_dims[0]))
-        blocks = [self.logits(part, vector_ID) for part in user_BD.split(rows)]
-        return torch.cat(blocks).float()
+        with torch.autocast(self.items.bias.device.type, enabled=False):
+            vector_ID, bias_I = self.items()
+            user_BD = self.user_vectors(batch, vector_ID)
+            rows = max(1, SCORE_BLOCK // (len(vector_ID) * self.config.hidden_dims[0]))
+            blocks = [self.logits(part, vector_ID, bias_I) for part in user_BD.split(rows)]
+            return torch.cat(blocks)
 
-    def logits(self, user_BD: Tensor, vector_ID: Tensor) -> Tensor:
+    def logits(self, user_BD: Tensor, vector_ID: Tensor, bias_I: Tensor) -> Tensor:
         """The fused logit of every pair, (B, I)."""
-        return (
-            self.head.gmf(user_BD, vector_ID) + self.head.mlp(user_BD, vector_ID) + self.item_bias
-        )
+        return self.head.gmf(user_BD, vector_ID) + self.head.mlp(user_BD, vector_ID) + bias_I

@@ -46,9 +46,12 @@ def read_history(
 
     stars: a value of the scale, or None. portion: watched share 0..1, or None; it speaks only where
     no stars are given: below .1 the film is left out of what the encoder reads (a weak dislike) but
-    counts as seen; from .9 on it counts as 4 stars.
+    counts as seen; from .9 on it counts as 4 stars. Of a film given twice the last entry counts, in
+    its place and with its stars, or none. There is no limit here; the encoder reads the latest.
     Raises RequestError for an unknown movie, stars off the scale, or a portion outside 0..1.
     """
+    if not isinstance(entries, Iterable):
+        raise RequestError(f"a history is {entries!r}; give a list of entries", field="history")
     latest: dict[int, int | None] = {}  # row -> star; None: seen only
     for n, entry in enumerate(entries):
         movie_id, stars, portion = _three(entry, n)

@@ -129,3 +129,30 @@ def test_cases_hold_the_history_before_the_target() -> None:
         1: (list(range(21, 29)), 29, 29),
         2: ([0, 1, 2, 3], 4, 4),
     }
+
+
+def test_targets_come_from_the_horizon() -> None:
+    split = make_split([30])  # entry i of the only person is movie i; 28 of them are trained on
+    source = windows(split, 50)
+    source.horizon = 3
+    ahead = set()
+    for source.epoch in (lambda: 0, lambda: 1, lambda: 2):
+        for batch in source:
+            is_asked = batch["target_BL"] >= 0
+            step = (batch["target_BL"] - batch["item_BL"])[is_asked]
+            ahead |= set(step.tolist())
+            assert batch["target_BL"].max() <= 27
+    assert ahead == {1, 2, 3}
+
+
+def test_shuffled_windows_hold_the_same_entries_in_another_order() -> None:
+    split = make_split([30])
+    plain = windows(split, 50)
+    plain.star_dropout, plain.history_length = 0.0, 40
+    mixed = windows(split, 50)
+    mixed.shuffled, mixed.star_dropout, mixed.history_length = True, 0.0, 40
+    (before,), (first,), (again,) = list(plain), list(mixed), list(mixed)
+    entries = [b["item_BL"][0].tolist() + b["target_BL"][0, -1:].tolist() for b in (before, first)]
+    assert entries[0] == list(range(28)) == sorted(entries[1]) != entries[1]
+    assert torch.equal(first["item_BL"], again["item_BL"])
+    assert (first["star_BL"] == 1 + first["item_BL"] % 5).all()

@@ -1,6 +1,6 @@
 """The network: what depends on what, its arithmetic, and that it learns."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -8,14 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from models.losses import pair_loss, softmax_loss
+from models import losses
+from models.losses import binary_loss, catalogue_softmax, pair_loss, softmax_loss
 from models.module import LearningConfig, RankingModule, marked
 from models.ncf import NCF, NetworkConfig, Sizes
 from models.stars import ITEM_DAMPING, fit_damped_biases
+from models.towers import Dropout
 
-SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_stars=5)
+SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_stars=5, text_dim=2)
 SMALL = NetworkConfig(embedding_dim=8, history_length=6, dropout=0.0, hidden_dims=[4])
-CLASSIC = NetworkConfig(user="id", embedding_dim=8, hidden_dims=[4, 2], features=False)
+CLASSIC = NetworkConfig(user="id", embedding_dim=8, hidden_dims=[4, 2], features=[])
+
+FEATURES = (
+    torch.eye(7, 3),
+    torch.arange(7) % 4,
+    torch.eye(7, 2),
+    torch.tensor([3, 0, 1, 1, 1, 1, 1]),
+)
 
 
 def network(config: NetworkConfig = SMALL) -> NCF:
@@ -23,7 +32,7 @@ def network(config: NetworkConfig = SMALL) -> NCF:
     net = NCF(config, SIZES)
     for parameter in net.parameters():  # the zero start of the MLP would hide its path
         torch.nn.init.normal_(parameter, std=0.3)
-    net.items.set_features(torch.eye(7, 3), torch.arange(7) % 4)
+    net.items.set_features(*FEATURES)
     return net.eval()
 
 
@@ -40,7 +49,7 @@ def case(items: list[list[int]]) -> dict[str, torch.Tensor]:
 def test_score_equals_the_formula_written_out() -> None:
     net = network()
     with torch.no_grad():
-        vector_ID, bias_I = net.items(), net.item_bias
+        vector_ID, bias_I = net.items()
         user_D = net.user_vectors(case([[1, 2]]), vector_ID)[0]
         expected = []
         for i in range(7):
@@ -56,9 +65,9 @@ def test_pairs_equal_the_columns_of_score_for_the_classic_user() -> None:
     net = network(CLASSIC)
     with torch.no_grad():
         score_BI = net.score({"user_B": torch.arange(5)})
-        vector_ID = net.items()
+        vector_ID, bias_I = net.items()
         pair_B = net.head.pairs(net.user(torch.arange(5)), vector_ID[torch.arange(5)])
-        assert torch.allclose(pair_B + net.item_bias[:5], score_BI.diagonal(), atol=1e-5)
+        assert torch.allclose(pair_B + bias_I[:5], score_BI.diagonal(), atol=1e-5)
 
 
 def test_padding_and_company_change_no_score() -> None:
@@ -72,7 +81,7 @@ def test_padding_and_company_change_no_score() -> None:
 def test_the_encoder_is_causal_and_reads_order() -> None:
     net = network()
     with torch.no_grad():
-        vector_ID, star_BL = net.items(), torch.zeros(1, 3, dtype=torch.int64)
+        vector_ID, star_BL = net.items()[0], torch.zeros(1, 3, dtype=torch.int64)
         first = net.history_vectors(vector_ID, torch.tensor([[1, 2, 3]]), star_BL)
         other = net.history_vectors(vector_ID, torch.tensor([[1, 2, 5]]), star_BL)
         swapped = net.history_vectors(vector_ID, torch.tensor([[2, 1, 3]]), star_BL)
@@ -80,11 +89,45 @@ def test_the_encoder_is_causal_and_reads_order() -> None:
     assert not torch.allclose(first[:, 2], swapped[:, 2], atol=1e-3)
 
 
-def test_genres_and_periods_move_an_item() -> None:
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_each_feature_moves_an_item(place: int) -> None:
     net = network()
-    before = net.items()
-    net.items.set_features(torch.eye(7, 3).roll(1, 0), torch.arange(7) % 4)
-    assert not torch.allclose(before, net.items())
+    before = net.items()[0]
+    changed = list(FEATURES)
+    changed[place] = changed[place].roll(1, 0)
+    net.items.set_features(*changed)
+    assert not torch.allclose(before, net.items()[0])
+
+
+def test_a_movie_nobody_rated_is_its_content_alone() -> None:
+    net = network()
+    with torch.no_grad():
+        vector_ID, bias_I = net.items()
+        content_ID = net.items.content()
+    assert torch.equal(vector_ID[1], content_ID[1])
+    assert bias_I[1].item() == pytest.approx((content_ID[1] @ net.items.feature_bias).item())
+    assert torch.allclose(vector_ID[0], content_ID[0] + net.items.movie.weight[0])
+
+
+def test_id_dropout_hides_its_share_of_movies_in_training_only() -> None:
+    net = network(replace(SMALL, id_dropout=0.5))
+    net.items.set_features(*FEATURES[:3], torch.ones(7, dtype=torch.int64))
+    whole = net.items()[0] - net.items.content()
+    assert (whole.abs().sum(1) > 0).all()
+    net.train()
+    torch.manual_seed(0)
+    seen = torch.stack(
+        [(net.items()[0] - net.items.content()).abs().sum(1) > 1e-6 for _ in range(99)]
+    )
+    assert seen.float().mean() == pytest.approx(0.5, abs=0.1)
+
+
+def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
+    torch.manual_seed(0)
+    dropped = Dropout(0.25)(torch.ones(1001, 100))
+    assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert dropped.mean().item() == pytest.approx(1, abs=0.01)
+    assert torch.equal(Dropout(0.25).eval()(torch.ones(3)), torch.ones(3))
 
 
 @pytest.mark.parametrize(
@@ -93,6 +136,8 @@ def test_genres_and_periods_move_an_item() -> None:
         pytest.param({"embedding_dim": 10, "num_heads": 3}, "embedding_dim", id="odd-width"),
         pytest.param({"hidden_dims": []}, "hidden_dims", id="no-mlp"),
         pytest.param({"dropout": 1.0}, "dropout", id="drops-all"),
+        pytest.param({"conv_width": 0}, "conv_width", id="no-entry"),
+        pytest.param({"id_dropout": 0.1, "features": []}, "features", id="nothing-left"),
     ],
 )
 def test_contradictory_settings_are_refused(change: dict[str, object], named: str) -> None:
@@ -101,11 +146,52 @@ def test_contradictory_settings_are_refused(change: dict[str, object], named: st
 
 
 def test_softmax_loss_is_the_log_of_the_share() -> None:
-    logit = torch.log(torch.tensor([[1.0, 2.0, 5.0]]))
-    slot = torch.tensor([1])
-    assert softmax_loss(logit.clone(), slot).item() == pytest.approx(-np.log(2 / 8))
-    excluded = torch.tensor([[False, True, True]])  # the right movie is never excluded
-    assert softmax_loss(logit.clone(), slot, excluded).item() == pytest.approx(-np.log(2 / 3))
+    logit, slot, one = torch.log(torch.tensor([[1.0, 2.0, 5.0]])), torch.tensor([1]), torch.ones(1)
+    assert softmax_loss(logit, slot, one, torch.ones(1, 3)).item() == pytest.approx(-np.log(2 / 8))
+    keep = torch.tensor([[1.0, 0, 0]])  # the right movie is never excluded
+    assert softmax_loss(logit, slot, one, keep).item() == pytest.approx(-np.log(2 / 3))
+    assert softmax_loss(logit, slot, 3 * one, keep).item() == pytest.approx(-3 * np.log(2 / 3))
+
+
+def test_binary_loss_is_one_yes_and_the_mean_no() -> None:
+    logit, slot = torch.log(torch.tensor([[1.0, 2.0, 5.0]])), torch.tensor([1])
+    yes, no = -np.log(2 / 3), (-np.log(1 / 2) - np.log(1 / 6)) / 2
+    found = binary_loss(logit, slot, torch.ones(1), torch.ones(1, 3))
+    assert found.item() == pytest.approx(yes + no)
+
+
+def test_catalogue_softmax_has_the_value_and_gradients_of_the_plain_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(losses.LOGITS_AT_ONCE, "cpu", 1)  # many blocks
+    torch.manual_seed(0)
+    parts = [torch.randn(150, 8), torch.randn(30, 8), torch.randn(30)]
+    slot, weight = torch.randint(30, (150,)), torch.rand(150)
+    row = torch.arange(150) // 40
+    keep = (torch.rand(4, 30) > 0.3).float()
+    values, grads = [], []
+    for fused in (True, False):
+        user, item, bias = (part.clone().requires_grad_() for part in parts)
+        if fused:
+            loss = catalogue_softmax(user, item, bias, slot, weight, row, keep)
+        else:
+            loss = softmax_loss(user @ item.T + bias, slot, weight, keep[row])
+        (2 * loss).backward()
+        values.append(loss.item())
+        grads.append((user.grad, item.grad, bias.grad))
+    assert values[0] == pytest.approx(values[1], rel=1e-5)
+    for ours, plain in zip(*grads, strict=True):
+        assert torch.allclose(ours, plain, atol=1e-5)
+
+
+def test_catalogue_softmax_under_autocast_stays_near() -> None:
+    torch.manual_seed(0)
+    user, item = torch.randn(64, 8), torch.randn(30, 8)
+    rest = torch.zeros(30), torch.randint(30, (64,)), torch.full((64,), 1 / 64)
+    rest = *rest, torch.zeros(64, dtype=torch.int64), torch.ones(1, 30)
+    exact = catalogue_softmax(user, item, *rest)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert catalogue_softmax(user, item, *rest).item() == pytest.approx(exact.item(), rel=0.01)
 
 
 def test_pair_loss_is_the_log_likelihood() -> None:
@@ -128,7 +214,7 @@ def test_the_module_rejects_all_train_positives_of_a_person() -> None:
     }
     loss, count = module.history_loss(batch)
     loss.backward()
-    grad = module.network.item_bias.grad
+    grad = module.network.items.bias.grad
     assert grad is not None
     assert count == 1
     assert grad[[0, 1, 5]].tolist() == [0, 0, 0]
@@ -142,17 +228,45 @@ def test_candidates_hold_every_target_and_their_columns() -> None:
     assert candidate_C[slot_I[[2, 6]]].tolist() == [2, 6]
 
 
+def test_candidates_are_trained_movies_and_drawn_by_popularity() -> None:
+    learning = LearningConfig(num_negatives=2, sampler="popularity")
+    module = RankingModule(SIZES, SMALL, learning)
+    module.network.items.num_ratings_I.copy_(torch.tensor([10**6, 0, 10**6, 1, 1, 1, 0]))
+    candidate_C, _ = module.candidates(torch.tensor([3]))
+    assert candidate_C.tolist() == [0, 2, 3]
+    whole, _ = RankingModule(SIZES, SMALL).candidates(torch.tensor([3]))
+    assert whole.tolist() == list(range(7))  # no data yet: all count as rated
+
+
+def test_influence_is_bounded_by_the_cap() -> None:
+    module = RankingModule(SIZES, SMALL, LearningConfig(influence_cap=2))
+    batch = {"positive_row_N": torch.tensor([0] * 4 + [1]), "target_BL": torch.zeros(2, 1)}
+    weight_P = module.weights(batch, torch.tensor([0, 0, 1]))
+    # four ratings count as two, so each of them as a half; the second person's one as 1
+    assert weight_P.tolist() == pytest.approx([1 / 4, 1 / 4, 1 / 2])
+
+
+@pytest.mark.parametrize("loss", ["softmax", "binary"])
+def test_without_the_product_branch_the_mlp_decides(loss: str) -> None:
+    net = network(replace(SMALL, gmf=False))
+    assert torch.equal(net.head.gmf(torch.ones(2, 8), torch.ones(3, 8)), torch.zeros(2, 3))
+    module = RankingModule(SIZES, replace(SMALL, gmf=False), LearningConfig(loss=loss))
+    some, rest = module.with_mlp(100, torch.device("cpu"))
+    assert (len(some), len(rest)) == (5, 0)
+
+
 def test_a_checkpoint_loads_without_arguments(tmp_path: Path) -> None:
     import pytorch_lightning as pl
 
     module = RankingModule(SIZES, SMALL)
-    module.take_features(SimpleNamespace(genre_IG=torch.eye(7, 3), period_I=torch.arange(7) % 4))
+    names = ("genre_IG", "period_I", "text_IT", "support_I")
+    module.take_features(SimpleNamespace(**dict(zip(names, FEATURES, strict=True))))
     trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     trainer.strategy.connect(module)
     trainer.save_checkpoint(tmp_path / "x.ckpt")
     again = RankingModule.load_from_checkpoint(tmp_path / "x.ckpt")
     assert asdict(again.config) == asdict(SMALL)
-    assert torch.equal(again.network.items(), module.network.items())
+    assert torch.equal(again.network.items()[0], module.network.items()[0])
 
 
 def test_damped_biases_by_hand() -> None:

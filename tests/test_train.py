@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
 
 def test_fit_leaves_config_checkpoints_metrics_and_rows(place: Workplace) -> None:
     (run,) = (path for path in (place.root / "runs" / "demo").glob("*") if path.is_dir())
-    for phase in ("select", "refit"):
+    for phase in ("select", "refit-0"):
         assert (run / phase / "config.yaml").is_file()
         assert (run / phase / "last.ckpt").is_file()
     with (run / "select" / "metrics.csv").open() as file:
@@ -79,7 +79,7 @@ def test_results_have_the_shape_of_the_contract_and_can_be_recomputed(place: Wor
 def test_the_bundle_scores_as_the_refitted_network(place: Workplace) -> None:
     recommender = Recommender.load(place.root / "bundles" / "demo")
     (run,) = (path for path in (place.root / "runs" / "demo").glob("*") if path.is_dir())
-    module = RankingModule.load_from_checkpoint(run / "refit" / "last.ckpt", weights_only=False)
+    module = RankingModule.load_from_checkpoint(run / "refit-0" / "last.ckpt", weights_only=False)
     ids = recommender.movie_ids
     batch = {
         "item_BL": torch.tensor([[3, 1, 4], [9, 0, 0]]),
@@ -217,6 +217,9 @@ def test_candidates_are_asked_only_where_a_recipe_says_so(place: Workplace) -> N
 
 class CtrlC(pl.Callback):
     """A person who stops the training in the middle of its fourth epoch."""
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__()
 
     def on_train_batch_end(self, trainer: pl.Trainer, *rest: object) -> None:
         if trainer.current_epoch == 3:
