@@ -2,9 +2,12 @@
 
 What is measured is what is served: histories go into `Recommender.score` as movie ids and stars.
 The classic user has no bundle and is measured from its checkpoint. Baselines see the same ratings
-as the model (train + validation), their settings chosen on validation before that.
+as the model (train + validation), their settings chosen on validation before that. Beside the
+protocol itself the same questions are asked with every history in random order, and those of
+`new-users` with a random 20% to be found (Liang et al. 2018).
 """
 
+import itertools
 import json
 import os
 import platform
@@ -19,15 +22,26 @@ import torch
 from catalogue.errors import UserError
 from datamodules.batches import training_ratings
 from datamodules.movielens import MovieLens
-from datamodules.splits import Split
-from evaluation.baselines import BASELINES, GRIDS, Interactions, tune
-from evaluation.intervals import summarise, summarise_paired
-from evaluation.protocols import Asked, Ranked, Scorer, evaluate
+from datamodules.splits import Questions, Split
+from evaluation.baselines import Interactions
+from evaluation.beyond import Catalogue
+from evaluation.protocols import Asked, Ranked, Scorer, shuffled
+from evaluation.report import (
+    LISTED,
+    flattened,
+    means,
+    measured,
+    metrics_part,
+    paired_part,
+    table,
+)
 from evaluation.results import write_ranks, write_results
+from evaluation.tuning import rivals, tune
 from models.ncf import NCF
 from serving.recommender import Recommender
 
-TIME_METRICS = ("hit_rate@10", "ndcg@10")
+Found = dict[str, Ranked]
+"""By protocol."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +74,8 @@ class Fit:
 def test(
     data: MovieLens,
     done: Fit,
-    scorers: Mapping[str, Scorer],
+    models: Mapping[int, Scorer],
+    unrefitted: Scorer | None = None,
     *,
     name: str,
     protocols: Sequence[str],
@@ -70,72 +85,112 @@ def test(
 ) -> dict[str, float]:
     """Measure a finished training and write its results and test rows.
 
-    scorers: `model` and `unrefitted`. name: the recipe's. protocols: which questions to answer.
-    results: folder of the JSON files; rows: folder of `test-PROTOCOL.parquet`.
+    models: the refitted model of each training seed; figures are means over them. unrefitted: the
+    first seed's model as selected, if it was kept. name: the recipe's. protocols: which questions
+    to answer. results: folder of the JSON files; rows: folder of `test-PROTOCOL.parquet`.
     Returns every figure under a flat name, for logging: test/next/ndcg@10, baseline/ease/….
     """
-    asked = questions(data, "ncf-paper" in protocols)
-    found = {who: ranked(data, scorer, asked) for who, scorer in scorers.items()}
-    rivals, settings = baselines(data, asked)
+    catalogue, sets = catalogue_of(data), question_sets(data, protocols)
+    seeds = [
+        {each: measured(scorer, asked, catalogue) for each, asked in sets.items()}
+        for scorer in models.values()
+    ]
+    theirs, settings = baselines(data, sets, catalogue)
+    kept = unrefitted and measured(unrefitted, sets["asked"], catalogue)
+    common = {
+        "recipe": f"recipes/{name}.yaml",
+        "data": data.dataset.name,
+        **facts(data, done, device),
+        "seeds": list(models),
+        "ties": data.ties,
+        "num_persons": len(sets["asked"].histories),
+        "selection": {"epochs": done.epochs, **done.validation},
+        **done.cost(),
+    }
     flat: dict[str, float] = {}
     for protocol in protocols:
-        ours = found["model"][protocol].metrics
-        theirs = {rival: each[protocol].metrics for rival, each in rivals.items()}
-        content = {
-            "recipe": f"recipes/{name}.yaml",
-            "protocol": protocol,
-            "data": data.dataset.name,
-            **facts(data, done, device),
-            "seeds": [data.seed],
-            "ties": data.ties,
-            "num_persons": len(asked.targets),
-            "selection": {"epochs": done.epochs, **done.validation},
-            "metrics": summarise(ours),
-            "per_seed": [{key: float(value.mean()) for key, value in ours.items()}],
-            "unrefitted": summarise(found["unrefitted"][protocol].metrics),
-            "baselines": {rival: summarise(each) for rival, each in theirs.items()},
-            "baseline_settings": {rival: each[protocol] for rival, each in settings.items()},
-            "paired": {rival: summarise_paired(ours, each) for rival, each in theirs.items()},
-            **done.cost(),
-        }
+        chosen = {rival: each[protocol] for rival, each in settings.items()}
+        content = common | {"protocol": protocol, "baseline_settings": chosen}
+        content |= figures(protocol, seeds, theirs, kept, catalogue.num_items)
         path = write_results(results, name, protocol, content)
-        write_test_rows(data, rows / f"test-{protocol}.parquet", found["model"][protocol])
+        ranks = {
+            seed: each["asked"][protocol].rank for seed, each in zip(models, seeds, strict=True)
+        }
+        write_test_rows(data, rows / f"test-{protocol}.parquet", ranks)
         print(table(path, content), flush=True)
-        means = {f"test/{protocol}": ours}
-        means |= {f"baseline/{rival}/{protocol}": each for rival, each in theirs.items()}
-        for group, metrics in means.items():
-            flat |= {f"{group}/{key}": float(value.mean()) for key, value in metrics.items()}
+        flat |= flattened(protocol, content)
     return flat
 
 
+def figures(
+    protocol: str,
+    seeds: Sequence[Mapping[str, Found]],
+    theirs: Mapping[str, Mapping[str, Found]],
+    kept: Found | None,
+    num_items: int,
+) -> dict[str, Any]:
+    """All that a results file says of one protocol: the model's figures (means over seeds), those
+    of the baselines, and the differences person by person."""
+
+    def ours(each: str) -> list[Ranked]:
+        return [seed[each][protocol] for seed in seeds]
+
+    def beside(each: str) -> dict[str, Any]:
+        rivals = {rival: found[each][protocol] for rival, found in theirs.items()}
+        return {
+            "metrics": metrics_part(ours(each), num_items),
+            "baselines": {rival: metrics_part([one], num_items) for rival, one in rivals.items()},
+            "paired": {rival: paired_part(ours(each), one) for rival, one in rivals.items()},
+        }
+
+    content = beside("asked") | {"per_seed": [means(one, num_items) for one in ours("asked")]}
+    if kept is not None:
+        content["unrefitted"] = metrics_part([kept[protocol]], num_items)
+    if protocol in LISTED:
+        content["order_shuffled"] = metrics_part(ours("order_shuffled"), num_items)
+    if "random_holdout" in seeds[0]:
+        content["random_holdout"] = beside("random_holdout")
+    return content
+
+
+def question_sets(data: MovieLens, protocols: Sequence[str]) -> dict[str, Asked]:
+    """`asked`, the test part, and what is asked beside it."""
+    asked = questions(data, "ncf-paper" in protocols)
+    sets = {"asked": asked}
+    if set(protocols) & set(LISTED):
+        sets["order_shuffled"] = shuffled(asked)
+    if data.protocol == "new-users":
+        sets["random_holdout"] = asked_of(data.random_test, data.protocol)
+    return sets
+
+
 def questions(data: MovieLens, with_candidates: bool) -> Asked:
-    """The test part: everything before the test movie, the validation movie included."""
-    split = data.plain_split
+    """The test part: for `next` everything before the test movie, the validation movie included."""
     candidates = data.candidates if with_candidates else None
-    return asked_at(split, split.test_user, split.test_pos, candidates)
+    return asked_of(data.plain_split.test, data.protocol, candidates)
 
 
-def asked_at(
-    split: Split, user: np.ndarray, pos: np.ndarray, candidates: np.ndarray | None = None
-) -> Asked:
-    histories = split.histories
-    start = histories.indptr[user]
-    cuts = [slice(a, a + n) for a, n in zip(start.tolist(), pos.tolist(), strict=True)]
+def asked_of(part: Questions, protocol: str, candidates: np.ndarray | None = None) -> Asked:
+    def cut(values: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[np.ndarray]:
+        bounds = zip((part.start + start).tolist(), (part.start + end).tolist(), strict=True)
+        return [values[a:b] for a, b in bounds]
+
+    item, stars, nothing = part.histories.item, part.histories.stars, np.zeros_like(part.first)
     return Asked(
-        [histories.item[cut] for cut in cuts],
-        histories.item[start + pos],
+        protocol,
+        cut(item, part.first, part.given),
+        cut(item, part.given, part.end),
+        cut(stars, part.first, part.given),
         candidates,
-        [histories.stars[cut] for cut in cuts],
+        part.among,
+        cut(item, nothing, part.first),
     )
 
 
-def ranked(data: MovieLens, scorer: Scorer, asked: Asked) -> dict[str, Ranked]:
-    """By protocol name; `time` ranks as `next` does, for another question."""
-    found = evaluate(scorer, *asked)
-    if data.protocol == "time":
-        metrics = {key: found["next"].metrics[key] for key in TIME_METRICS}
-        return {"time": Ranked(metrics, found["next"].rank)}
-    return found
+def catalogue_of(data: MovieLens) -> Catalogue:
+    ratings = data.plain_split.everything
+    genre_IG = data.dataset.movies.genre_matrix()
+    return Catalogue.of(ratings.item, len(ratings), len(genre_IG), genre_IG)
 
 
 def bundle_scorer(folder: Path) -> Scorer:
@@ -155,7 +210,7 @@ def bundle_scorer(folder: Path) -> Scorer:
 
 def table_scorer(network: NCF, users: np.ndarray) -> Scorer:
     """Scores the classic user, who is known by row number: `evaluate` asks in the split's order."""
-    network, waiting = network.cpu().eval(), iter(users.tolist())
+    network, waiting = network.cpu().eval(), itertools.cycle(users.tolist())
 
     @torch.no_grad()
     def score(histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
@@ -166,22 +221,23 @@ def table_scorer(network: NCF, users: np.ndarray) -> Scorer:
 
 
 def baselines(
-    data: MovieLens, asked: Asked
-) -> tuple[dict[str, dict[str, Ranked]], dict[str, dict[str, Any]]]:
-    """Each baseline on the test part, and the settings that validation chose, by protocol."""
+    data: MovieLens, sets: Mapping[str, Asked], catalogue: Catalogue
+) -> tuple[dict[str, dict[str, Found]], dict[str, dict[str, Any]]]:
+    """Each baseline on each set of questions (but the shuffled one: no baseline reads order), and
+    the settings that validation chose, by protocol."""
     plain = data.plain_split
-    candidates = None if asked.candidates is None else data.valid_candidates
-    valid = asked_at(plain, plain.valid_user, plain.valid_pos, candidates)
+    candidates = None if sets["asked"].candidates is None else data.valid_candidates
+    valid = asked_of(plain.valid, data.protocol, candidates)
     train, refitted = pairs(plain), pairs(plain.refit("validation"))
-    found: dict[str, dict[str, Ranked]] = {}
+    found: dict[str, dict[str, Found]] = {}
     settings: dict[str, dict[str, Any]] = {}
-    for name, make in BASELINES.items():
-        best, _ = tune(make, GRIDS[name], train, valid)
-        settings[name] = {"time": best["next"]} if data.protocol == "time" else best
-        found[name] = {}
+    for name, (make, grid) in rivals(data.protocol, data.dataset.movies.genre_matrix()).items():
+        settings[name], _ = tune(make, grid, train, valid)
+        found[name] = {each: {} for each in sets if each != "order_shuffled"}
         for protocol, chosen in settings[name].items():
             baseline = make(**chosen).fit(*refitted)
-            found[name][protocol] = ranked(data, baseline.score, asked)[protocol]
+            for each, by_protocol in found[name].items():
+                by_protocol[protocol] = measured(baseline.score, sets[each], catalogue)[protocol]
     return found, settings
 
 
@@ -190,11 +246,12 @@ def pairs(split: Split) -> Interactions:
     return Interactions(user, item, len(split.histories), split.num_items)
 
 
-def write_test_rows(data: MovieLens, path: Path, found: Ranked) -> None:
-    split, movies = data.plain_split, data.dataset.movies
-    histories, user = split.histories, split.test_user
-    item = histories.item[histories.indptr[user] + split.test_pos]
-    write_ranks(path, histories.user_id[user], movies.movie_id[item], found.rank)
+def write_test_rows(data: MovieLens, path: Path, ranks: Mapping[int, np.ndarray]) -> None:
+    """One row a training seed and movie to be found."""
+    test, movie_id = data.plain_split.test, data.dataset.movies.movie_id
+    item = np.concatenate(asked_of(test, data.protocol).found)
+    user_id = np.repeat(test.histories.user_id[test.user], test.end - test.given)
+    write_ranks(path, user_id, movie_id[item], ranks)
 
 
 def facts(data: MovieLens, done: Fit, device: str) -> dict[str, Any]:
@@ -203,17 +260,3 @@ def facts(data: MovieLens, done: Fit, device: str) -> dict[str, Any]:
         device = torch.cuda.get_device_name()
     machine = f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}"
     return {"commit": done.commit, "data_sha256": data.dataset.sha256, "machine": machine}
-
-
-def table(path: Path, content: dict[str, Any]) -> str:
-    """The results as lines for the terminal."""
-    keys = list(content["metrics"])
-    lines = [f"{path} ({content['num_persons']:,} persons)", " " * 14 + "".join(map(cell, keys))]
-    rows = {"model": content["metrics"], "unrefitted": content["unrefitted"]}
-    for name, row in (rows | content["baselines"]).items():
-        lines.append(f"  {name:12}" + "".join(cell(f"{row[key]['mean']:.4f}") for key in keys))
-    return "\n".join(lines)
-
-
-def cell(text: str) -> str:
-    return f"{text:>14}"

@@ -115,7 +115,7 @@ class Recipe(LightningCLI):
         parser.add_argument("--name", type=str, help="the recipe's name, and its bundle's")
         parser.add_argument(
             "--protocols",
-            type=list[Literal["next", "ncf-paper", "time"]],
+            type=list[Literal["next", "ncf-paper", "time", "new-users", "new-movies"]],
             default=["next"],
             help="what the test part is asked",
         )
@@ -176,10 +176,11 @@ class Recipe(LightningCLI):
             raise UserError(
                 f"name {self.name!r}: needed letters, digits, '.', '_' and '-', as it names folders"
             )
-        allowed = {"next": {"next", "ncf-paper"}, "time": {"time"}}[config["data"]["protocol"]]
+        protocol = config["data"]["protocol"]
+        allowed = {"next", "ncf-paper"} if protocol == "next" else {protocol}
         if not config["protocols"] or not set(config["protocols"]) <= allowed:
             raise UserError(
-                f"protocols {config['protocols']}: data.protocol {config['data']['protocol']} "
+                f"protocols {config['protocols']}: data.protocol {protocol} "
                 f"answers {sorted(allowed)}; give one or more of them"
             )
         if not (config["trainer"]["max_epochs"] or 0) >= 1:
@@ -280,6 +281,14 @@ class Recipe(LightningCLI):
             raise UserError("no epoch was validated, so none can be chosen; train longer")
         saved = torch.load(self.best.best_model_path, weights_only=False)
         return int(saved["epoch"]) + 1, {self.monitor: float(score)}
+
+
+def as_args(settings: dict[str, Any]) -> list[str]:
+    """Settings as on a command line: `--model.network.features=["genres", "period"]`."""
+    return [
+        f"--{path}={value if isinstance(value, str) else json.dumps(value)}"
+        for path, value in settings.items()
+    ]
 
 
 def add_cost(path: Path, wall_s: float, cpu_s: float) -> None:

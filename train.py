@@ -4,6 +4,8 @@
     python train.py fit --config recipes/ml-1m.yaml     the same with three refits; 3 hours
     python train.py select | refit | test --config …    the three steps of fit, one at a time
     python train.py validate | export --config …        rank validation again; write a bundle
+    python train.py ablate --config …                   without each of its parts: variants.py
+    python train.py tune --config … --study …           search for its settings: studies.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
 `fit` reads in this order: seed, data, model, trainer; training with the epoch chosen on validation;
@@ -31,11 +33,14 @@ import numpy as np
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import measure
+import studies
 import tracking
+import variants
 from catalogue.errors import UserError
 from datamodules.batches import training_ratings
+from datamodules.histories import histories_of
 from datamodules.ratings import load_dataset
-from datamodules.splits import Refit, histories_of
+from datamodules.splits import Refit
 from evaluation.protocols import Scorer
 from evaluation.results import code_commit
 from measure import Fit
@@ -278,7 +283,8 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
     return measure.test(
         run.datamodule,
         done,
-        {"model": model[seeds[0]], "unrefitted": unrefitted},
+        model,
+        unrefitted,
         name=run.name,
         protocols=run.config["protocols"],
         results=Path(run.config["results"]),
@@ -307,6 +313,8 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "validate": validate,
     "test": test,
     "export": export,
+    "ablate": lambda args: variants.ablate(fit, args),
+    "tune": studies.tune,
     "import-ratings": import_ratings,
 }
 

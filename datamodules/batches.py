@@ -7,8 +7,9 @@ A batch is a dict of tensors (the one thing `datamodules` and `models` agree on)
               target_BL int64: the movie that came after each entry, -1 where there is none
               positive_row_N, positive_item_N int64: the training movies of the person of each row
     pairs     user_B, item_B int64; label_B float32: 1 watched, 0 drawn
-    cases     user_B, item_BL, star_BL, length_B; target_B; seen_row_N, seen_item_N: what the person
-              has seen by then; candidate_BC where a protocol ranks few movies
+    cases     user_B, item_BL, star_BL, length_B; seen_row_N, seen_item_N: what the person has seen
+              by then; target_B: the movie to be found, or found_row_N, found_item_N where there
+              are several; candidate_BC or among_C where a protocol ranks few movies
 
 Each source gives the same batches for the same (seed, epoch), whatever ran before, and the same
 number of them every epoch: both are needed for a stopped run to resume exactly.
@@ -23,7 +24,7 @@ import torch
 from torch import Tensor
 
 from catalogue.errors import UserError
-from datamodules.splits import Histories, Split
+from datamodules.splits import Questions, Split
 
 Batch = dict[str, Tensor]
 
@@ -214,23 +215,25 @@ class Pairs:
 
 
 class Cases:
-    """The questions of one part of a split: a history, and the movie that came next."""
+    """The questions of validation: a history, and the movie to be found, or with `several` all of
+    them. candidates: (Q, C) movies beside each; else the questions say what is ranked."""
 
     def __init__(
         self,
-        histories: Histories,
-        star_N: np.ndarray,
-        user: np.ndarray,
-        position: np.ndarray,
+        questions: Questions,
+        scale: tuple[float, ...],
         *,
         history_length: int,
+        several: bool = False,
         candidates: np.ndarray | None = None,
         batch_size: int = 256,
     ) -> None:
-        self.histories, self.star_N, self.history_length = histories, star_N, history_length
-        self.user, self.position, self.candidates = user, position, candidates
+        self.questions, self.history_length = questions, history_length
+        self.star_N = star_rows(questions.histories.stars, scale)
+        self.several, self.candidates = several, candidates
         # Longest first: memory is largest at once, and neighbours share a length.
-        self.parts = np.array_split(np.argsort(-position), max(1, -(-len(user) // batch_size)))
+        longest = np.argsort(-(questions.given - questions.first))
+        self.parts = np.array_split(longest, max(1, -(-len(questions) // batch_size)))
 
     def __len__(self) -> int:
         return len(self.parts)
@@ -239,20 +242,29 @@ class Cases:
         return map(self.batch, self.parts)
 
     def batch(self, rows: np.ndarray) -> Batch:
-        histories, user = self.histories, self.user[rows]
-        start, seen = histories.indptr[user], self.position[rows]
-        length = np.minimum(seen, self.history_length)
-        latest = start + seen - length
-        row, position = spans(start, seen)
+        asked, item = self.questions, self.questions.histories.item
+        start, given = asked.start[rows], asked.given[rows]
+        length = np.minimum(given - asked.first[rows], self.history_length)
+        latest = start + given - length
+        seen_row, seen = spans(start, given)
         batch = {
-            "user_B": torch.from_numpy(user),
-            "item_BL": padded(histories.item, latest, length, 0),
+            "user_B": torch.from_numpy(asked.user[rows]),
+            "item_BL": padded(item, latest, length, 0),
             "star_BL": padded(self.star_N, latest, length, 0),
             "length_B": torch.from_numpy(length),
-            "target_B": torch.from_numpy(histories.item[start + seen]),
-            "seen_row_N": torch.from_numpy(row),
-            "seen_item_N": torch.from_numpy(histories.item[position]),
+            "seen_row_N": torch.from_numpy(seen_row),
+            "seen_item_N": torch.from_numpy(item[seen]),
         }
+        if self.several:
+            found_row, found = spans(start + given, asked.end[rows] - given)
+            batch |= {
+                "found_row_N": torch.from_numpy(found_row),
+                "found_item_N": torch.from_numpy(item[found]),
+            }
+        else:
+            batch["target_B"] = torch.from_numpy(item[start + given])
         if self.candidates is not None:
             batch["candidate_BC"] = torch.from_numpy(self.candidates[rows])
+        if asked.among is not None:
+            batch["among_C"] = torch.from_numpy(asked.among)
         return batch

@@ -5,7 +5,8 @@
     data.train_dataloader()       # windows of histories, or pairs for the classic user
     data.val_dataloader()         # one case a person
 
-ml-1m is read and split in 1 s and held once, in 40 MB.
+ml-1m is read and split in 1 s and takes 70 MB: the file's table, everybody's histories, and the
+part of them that is trained on.
 """
 
 from functools import cached_property
@@ -20,14 +21,15 @@ from torch import Tensor
 from catalogue.errors import UserError
 from datamodules.batches import Cases, Pairs, Windows, star_rows, training_ratings
 from datamodules.features import text_features
+from datamodules.held_out import random_holdout, split_new_movies, split_new_users
+from datamodules.histories import Ties, histories_of
 from datamodules.ratings import Dataset, load_dataset
 from datamodules.splits import (
     ML_1M_CUT,
+    Questions,
     Refit,
     Split,
-    Ties,
     draw_candidates,
-    histories_of,
     split_next,
     split_time,
 )
@@ -38,7 +40,14 @@ NUM_PERIODS = 2 + (2030 - FIRST_YEAR) // PERIOD_YEARS
 """Row 0: year unknown; then five years a row, years outside 1900 to 2034 at the ends."""
 TEXT_DIM = 64
 """Directions kept of title and tags."""
-MONITORS = {"next": "val/ndcg@10", "time": "val/ndcg@10"}
+
+ProtocolName = Literal["next", "time", "new-users", "new-movies"]
+MONITORS: dict[str, str] = {
+    "next": "val/ndcg@10",
+    "time": "val/ndcg@10",
+    "new-users": "val/ndcg@100",
+    "new-movies": "val/auc",
+}
 """By protocol, the figure that validation chooses by."""
 
 
@@ -46,14 +55,15 @@ class MovieLens(pl.LightningDataModule):
     """Reads, splits and feeds one data set.
 
     name: a data set of `datamodules.sources`. root: the folder that holds it, else DATA_ROOT.
-    protocol: `next` (also trains `ncf-paper`) or `time`. ties: how equal timestamps are ordered;
-    `file` needs sha256, the fingerprint of the copy it holds for. targets_per_batch: questions a
-    step; twice as many, half the steps an epoch. num_negatives: drawn movies per watched one, for
-    pairs. star_dropout: share of histories shown without their stars. horizon: a target is drawn
-    from the next so many entries; 1 asks for the very next, many for what is watched sometime.
-    shuffled: training sees each history in random order, to measure what order is worth.
-    select_on: what validation ranks, all unseen movies or 99 drawn ones. split_seed: of the tie
-    hash and the drawn candidates; all training seeds share one split.
+    protocol: `next` (also trains `ncf-paper`), `time`, `new-users` or `new-movies`. ties: how equal
+    timestamps are ordered; `file` needs sha256, the fingerprint of the copy it holds for.
+    targets_per_batch: questions a step; twice as many, half the steps an epoch. num_negatives:
+    drawn movies per watched one, for pairs. star_dropout: share of histories shown without their
+    stars. horizon: a target is drawn from the next so many entries; 1 asks for the very next, many
+    for what is watched sometime. shuffled: training sees each history in random order, to measure
+    what order is worth. select_on: what validation ranks, all unseen movies or 99 drawn ones.
+    split_seed: of the tie hash, of who or what is held out and of the drawn candidates; all
+    training seeds share one split.
     user, history_length and seed are linked to the network's and the run's. The attribute `refit`
     is set by code alone: `none` trains on the training part, `validation` takes the validation
     movies in, `all` everything.
@@ -64,7 +74,7 @@ class MovieLens(pl.LightningDataModule):
         self,
         name: str,
         root: str | None = None,
-        protocol: Literal["next", "time"] = "next",
+        protocol: ProtocolName = "next",
         ties: Ties = "hash",
         targets_per_batch: int = 8192,
         num_negatives: int = 4,
@@ -87,6 +97,11 @@ class MovieLens(pl.LightningDataModule):
             raise UserError(f"data.star_dropout {star_dropout}: needed 0 to 1")
         if select_on == "ncf-paper" and protocol != "next":
             raise UserError(f"data.select_on ncf-paper needs data.protocol next, not {protocol}")
+        if user == "id" and protocol.startswith("new-"):
+            raise UserError(
+                f"data.protocol {protocol} with model.network.user id: a table of people knows "
+                "nobody new and no new movie; set user: history"
+            )
         self.refit: Refit = "none"
         self.data_name, self.root, self.protocol, self.ties = name, root, protocol, ties
         self.targets_per_batch, self.num_negatives = targets_per_batch, num_negatives
@@ -109,24 +124,30 @@ class MovieLens(pl.LightningDataModule):
     def plain_split(self) -> Split:
         """The split as the protocol defines it, before any refit."""
         histories = histories_of(self.dataset, self.ties, self.split_seed)
+        num_items = len(self.dataset.movies)
         if self.protocol == "time":
-            return split_time(histories, len(self.dataset.movies), ML_1M_CUT)
-        return split_next(histories, len(self.dataset.movies))
+            return split_time(histories, num_items, ML_1M_CUT)
+        if self.protocol == "new-users":
+            return split_new_users(histories, num_items, self.split_seed)
+        if self.protocol == "new-movies":
+            return split_new_movies(histories, num_items, self.split_seed)
+        return split_next(histories, num_items)
 
     @property
     def split(self) -> Split:
         """What is trained on now: `refit` moves validation, or everything, into training."""
         return self.plain_split.refit(self.refit)
 
-    @cached_property
-    def star_N(self) -> np.ndarray:
-        return star_rows(self.plain_split.histories.stars, self.dataset.scale)
+    @property
+    def random_test(self) -> Questions:
+        """`new-users` with a random 20% to be found, of the people of the test part."""
+        return random_holdout(self.plain_split.test, self.split_seed)
 
     @cached_property
     def sizes(self) -> dict[str, int]:
         """num_users, num_items, num_genres, num_periods, num_stars, text_dim."""
         return {
-            "num_users": len(self.plain_split.histories),
+            "num_users": len(self.plain_split.everything),
             "num_items": self.plain_split.num_items,
             "num_genres": max(1, len(self.dataset.movies.genre_names)),
             "num_periods": NUM_PERIODS,
@@ -187,9 +208,10 @@ class MovieLens(pl.LightningDataModule):
                 seed=self.seed,
                 epoch=self.epoch,
             )
+        split = self.split
         return Windows(
-            self.split,
-            self.star_N,
+            split,
+            star_rows(split.histories.stars, self.dataset.scale),
             history_length=self.history_length,
             targets_per_batch=self.targets_per_batch,
             star_dropout=self.star_dropout,
@@ -200,12 +222,10 @@ class MovieLens(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> Cases:
-        split = self.plain_split
         return Cases(
-            split.histories,
-            self.star_N,
-            split.valid_user,
-            split.valid_pos,
+            self.plain_split.valid,
+            self.dataset.scale,
             history_length=self.history_length,
+            several=self.protocol == "new-users",
             candidates=self.valid_candidates if self.select_on == "ncf-paper" else None,
         )

@@ -1,29 +1,36 @@
-"""Splits of DESIGN: what training may read, what validation and test ask for.
+"""Splits: what training may read, what validation and test ask.
 
-    histories = histories_of(dataset, ties="hash")          # every person, oldest first
     split = split_next(histories, len(dataset.movies))      # test: the last movie of each person
+    split.histories                                         # what training may read
+    split.refit("validation").histories                     # the same and the validation ratings
+    split.test                                              # the questions of the test part
     draw_candidates(split, num=99, seed=0)                  # ncf-paper: 99 unseen movies a person
     split_time(histories, len(dataset.movies), ML_1M_CUT)   # one cut through everybody's time
 
-A target is a position in a person's history, and its history is everything before that position,
-so at test the validation movie is part of it. What this does not guarantee: with `split_next` a
-model trains on ratings that other people gave after a test rating; `split_time` rules that out.
+`new-users` and `new-movies` stand in held_out.py. Every rating is in one part, training, validation
+or test. A question is a person, and three cuts through their entries; with these two splits its
+history is everything before the movie to be found, so at test the validation movie is part of it.
+What this does not guarantee: with `split_next` a model trains on ratings that other people gave
+after a test rating; `split_time` rules that out.
 
-Shapes: N ratings, U people, V validation targets, T test targets.
+ml-1m is split in 0.1 s. Shapes: N ratings, U people, Q questions, C movies that are ranked.
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from catalogue.errors import UserError
-from datamodules.ratings import Dataset
+from datamodules.histories import Histories, Ints
 
-Ints = npt.NDArray[np.int64]
-Ties = Literal["hash", "file"]
 Refit = Literal["none", "validation", "all"]
+TRAIN, VALID, TEST = 0, 1, 2
+"""The part of a rating."""
+READS: dict[str, int] = {"none": TRAIN, "validation": VALID, "all": TEST}
+"""The last part that each refit trains on."""
 
 ML_1M_CUT = 975_715_200
 """2 December 2000, 00:00 UTC: the cut of `time` on ml-1m."""
@@ -34,97 +41,70 @@ MIN_BEFORE_CUT = 5
 
 
 @dataclass(frozen=True, eq=False)
-class Histories:
-    """Every person's ratings, oldest first: person u owns entries indptr[u] to indptr[u + 1]."""
+class Questions:
+    """What validation or test asks: one question a person, as cuts through their entries.
 
-    user_id: Ints
-    """(U,) ascending; the position is the user's row number."""
-    indptr: Ints
-    """(U + 1,)"""
-    item: Ints
-    """(N,) rows of the data set's movies."""
-    stars: npt.NDArray[np.float32]
-    """(N,)"""
-    timestamp: Ints
-    """(N,) seconds since 1970, never falling within a person."""
-    ties: str = "hash"
-    """How equal timestamps of one person were ordered."""
+    0 to first         watched, but neither shown nor ranked: empty, but in `new-movies`
+    first to given     the history
+    given to end       the movies to be found
+    """
+
+    histories: Histories
+    """A table of the question's own: its entries need not stand in time order."""
+    user: Ints
+    """(Q,) rows of the people asked, each once."""
+    first: Ints
+    """(Q,)"""
+    given: Ints
+    """(Q,)"""
+    end: Ints
+    """(Q,)"""
+    among: Ints | None = None
+    """(C,) rows of the movies that are ranked; None: all."""
 
     def __len__(self) -> int:
-        return len(self.user_id)
+        return len(self.user)
 
     @property
-    def length(self) -> Ints:
-        """(U,) ratings per person."""
-        return np.diff(self.indptr)
+    def start(self) -> Ints:
+        """(Q,) where the entries of each person begin in the table."""
+        return self.histories.indptr[self.user]
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Who is trained on what, and what validation and test ask for."""
+    """Which ratings are trained on, and what validation and test ask."""
 
-    histories: Histories
-    train_end: Ints
-    """(U,) training may read the first train_end[u] entries of person u."""
-    valid_user: Ints
-    """(V,) rows of the people with a validation target."""
-    valid_pos: Ints
-    """(V,) the target is entry indptr[valid_user] + valid_pos; its history stands before it."""
-    test_user: Ints
-    """(T,)"""
-    test_pos: Ints
-    """(T,)"""
+    everything: Histories
+    """Every rating of the data set."""
+    part_N: npt.NDArray[np.int8]
+    """(N,) TRAIN, VALID or TEST: the part of each rating of `everything`."""
+    valid: Questions
+    test: Questions
     num_items: int
     protocol: str
-    ties: str
+    refitted: Refit = "none"
+
+    @cached_property
+    def histories(self) -> Histories:
+        """What training may read: a row for every person, empty for those it may not know."""
+        return self.everything.where(self.part_N <= READS[self.refitted])
+
+    @property
+    def train_end(self) -> Ints:
+        """(U,) training ratings per person: all of `histories`."""
+        return self.histories.length
+
+    @property
+    def test_user(self) -> Ints:
+        """(T,) rows of the people asked at test."""
+        return self.test.user
 
     def refit(self, how: Refit) -> "Split":
-        """The same targets, with training moved on to take in validation, or everything."""
-        if how == "none":
-            return self
-        if how == "all":
-            return replace(self, train_end=self.histories.length)
-        if how != "validation":
+        """The same questions, with training moved on to take in validation, or everything."""
+        if how not in READS:
             raise UserError(f"refit is {how!r}; use none, validation or all.")
-        train_end = self.train_end.copy()
-        train_end[self.valid_user] = self.valid_pos + 1
-        return replace(self, train_end=train_end)
-
-
-def histories_of(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Histories:
-    """Every person's ratings, oldest first.
-
-    Ratings of one second stand in the order of a seeded hash of person and movie (`ties="hash"`),
-    or as in the file (`ties="file"`), which is allowed only where the file has each person's rows
-    in time order; UserError otherwise.
-    """
-    ratings = dataset.ratings
-    user_id, user = np.unique(ratings.user_id, return_inverse=True)
-    if ties == "file":
-        order = np.argsort(user, kind="stable")
-        _check_file_order(dataset.name, user_id, user[order], ratings.timestamp[order])
-    elif ties == "hash":
-        key = tie_hash(ratings.user_id, ratings.movie_id, seed)
-        order = np.lexsort((key, ratings.timestamp, user))
-    else:
-        raise UserError(f"ties is {ties!r}; use hash or file.")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(user_id)))])
-    return Histories(
-        user_id,
-        indptr.astype(np.int64),
-        dataset.movies.rows(ratings.movie_id)[order],
-        ratings.stars[order],
-        ratings.timestamp[order],
-        ties,
-    )
-
-
-def tie_hash(user_id: Ints, movie_id: Ints, seed: int) -> npt.NDArray[np.uint64]:
-    """(N,) splitmix64 (Steele et al. 2014) of seed, person and movie: the same on every machine."""
-    mixed = _splitmix64(np.array([seed % 2**64], dtype=np.uint64))
-    for ids in (user_id, movie_id):
-        mixed = _splitmix64(mixed ^ ids.astype(np.uint64))
-    return mixed
+        return self if how == self.refitted else replace(self, refitted=how)
 
 
 def split_next(histories: Histories, num_items: int) -> Split:
@@ -133,15 +113,14 @@ def split_next(histories: Histories, num_items: int) -> Split:
     People with fewer than 3 ratings are trained on and asked nothing. UserError where nobody is
     left to test, or where a history does not stand in time order.
     """
-    length = histories.length
-    asked = np.flatnonzero(length >= MIN_NEXT)
-    train_end = np.where(length >= MIN_NEXT, length - 2, length)
-    last = length[asked] - 1
-    return _checked(
-        Split(
-            histories, train_end, asked, last - 1, asked, last, num_items, "next", histories.ties
-        ),
-        f"nobody has {MIN_NEXT} ratings",
+    asked = np.flatnonzero(histories.length >= MIN_NEXT)
+    last = histories.length[asked] - 1
+    part_N = np.full(len(histories.item), TRAIN, np.int8)
+    part_N[histories.indptr[asked] + last - 1] = VALID
+    part_N[histories.indptr[asked] + last] = TEST
+    valid, test = (_one_each(histories, asked, position) for position in (last - 1, last))
+    return checked(
+        Split(histories, part_N, valid, test, num_items, "next"), f"nobody has {MIN_NEXT} ratings"
     )
 
 
@@ -152,16 +131,22 @@ def split_time(histories: Histories, num_items: int, cut: int) -> Split:
     or after the cut and validated on the last one before it; the others' ratings before the cut are
     trained on. UserError where nobody qualifies, or where a history does not stand in time order.
     """
-    is_before = np.concatenate([[0], np.cumsum(histories.timestamp < cut)])
-    before = np.diff(is_before[histories.indptr]).astype(np.int64)
-    is_asked = (before >= MIN_BEFORE_CUT) & (before < histories.length)
-    asked = np.flatnonzero(is_asked)
-    train_end = before - is_asked
-    pos = before[asked]
-    return _checked(
-        Split(histories, train_end, asked, pos - 1, asked, pos, num_items, "time", histories.ties),
+    is_before_N = histories.timestamp < cut
+    before = histories.where(is_before_N).length
+    asked = np.flatnonzero((before >= MIN_BEFORE_CUT) & (before < histories.length))
+    position = before[asked]
+    part_N = np.where(is_before_N, TRAIN, TEST).astype(np.int8)
+    part_N[histories.indptr[asked] + position - 1] = VALID
+    valid, test = (_one_each(histories, asked, at) for at in (position - 1, position))
+    return checked(
+        Split(histories, part_N, valid, test, num_items, "time"),
         f"nobody has {MIN_BEFORE_CUT} ratings before {cut} (seconds since 1970) and one after",
     )
+
+
+def _one_each(histories: Histories, user: Ints, position: Ints) -> Questions:
+    """The entry at this position, after everything before it."""
+    return Questions(histories, user, np.zeros_like(position), position, position + 1)
 
 
 def draw_candidates(split: Split, num: int = 99, seed: int = 0) -> Ints:
@@ -171,7 +156,7 @@ def draw_candidates(split: Split, num: int = 99, seed: int = 0) -> Ints:
     the same draw: make it once and store it. UserError where a person has too few unseen movies.
     """
     rng = np.random.default_rng(seed)
-    histories = split.histories
+    histories = split.everything
     item_TN = np.empty((len(split.test_user), num), dtype=np.int64)
     for row, user in enumerate(split.test_user):
         own = np.unique(histories.item[histories.indptr[user] : histories.indptr[user + 1]])
@@ -187,12 +172,13 @@ def draw_candidates(split: Split, num: int = 99, seed: int = 0) -> Ints:
     return item_TN
 
 
-def _checked(split: Split, why_empty: str) -> Split:
-    histories = split.histories
-    if len(split.test_user) == 0:
-        raise UserError(f"The test part of {split.protocol} is empty: {why_empty}.")
-    if split.train_end.sum() == 0:
-        raise UserError(f"The training part of {split.protocol} is empty: {why_empty}.")
+def checked(split: Split, why_empty: str) -> Split:
+    """The split itself; UserError where a part is empty or a test is older than its training."""
+    histories = split.everything
+    sizes = {"test": len(split.test), "validation": len(split.valid)}
+    for name, size in (sizes | {"training": int((split.part_N == TRAIN).sum())}).items():
+        if size == 0:
+            raise UserError(f"The {name} part of {split.protocol} is empty: {why_empty}.")
     older = np.flatnonzero(np.diff(histories.timestamp) < 0) + 1
     older = np.setdiff1d(older, histories.indptr)
     if len(older):
@@ -202,21 +188,3 @@ def _checked(split: Split, why_empty: str) -> Split:
             "not stand in time order; build it with histories_of."
         )
     return split
-
-
-def _check_file_order(name: str, user_id: Ints, user: Ints, timestamp: Ints) -> None:
-    is_back = (np.diff(user) == 0) & (np.diff(timestamp) < 0)
-    if is_back.any():
-        first = user_id[user[np.argmax(is_back)]]
-        raise UserError(
-            f"ties: file needs each user's rows in time order, but in {name} those of user {first} "
-            "go back in time; set ties: hash."
-        )
-
-
-def _splitmix64(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    with np.errstate(over="ignore"):
-        z = state + np.uint64(0x9E3779B97F4A7C15)
-        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

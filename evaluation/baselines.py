@@ -1,17 +1,18 @@
-"""Baselines that any model must beat: popularity, item-kNN and EASE, tuned on validation.
+"""Baselines that any model must beat: popularity, item-kNN and EASE, and genre popularity.
 
-All three know a person only as a set of watched movies: no order, no stars, no user table, so a new
-person is scored like any other. EASE holds one dense I x I matrix (ml-1m 55 MB, ml-latest-small
-378 MB), three while it is inverted: for catalogues of up to some 20,000 movies.
+They know a person only as a set of watched movies: no order, no stars, no user table, so a new
+person is scored like any other. iALS is in ials.py, how all are tuned in tuning.py. EASE holds one
+dense I x I matrix (ml-1m 55 MB, ml-latest-small 378 MB), three while it is inverted: for catalogues
+of up to some 20,000 movies.
 
-    one core           fit item-knn, ease     tune item-knn, ease
-    ml-1m              1.4 s, 2.3 s           30 s, 22 s
-    ml-latest-small    1.6 s, 1.3 s           28 s, 12 s
+    one core           fit item-knn, ease
+    ml-1m              1.4 s, 2.3 s
+    ml-latest-small    1.6 s, 1.3 s
 
-N ratings, U users, I items, B persons asked about.
+N ratings, U users, I items, G genres, B persons asked about.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
@@ -19,9 +20,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.linalg import lapack
 
-from evaluation.protocols import Asked, Ints, Scores, Stars, evaluate
+from evaluation.protocols import Ints, Scores, Stars
 
-Settings = Mapping[str, float]
 BLOCK = 1024  # item rows at once: 1,024 x 9,724 movies in float32 are 40 MB
 
 
@@ -83,7 +83,7 @@ class ItemKNN:
 
     def fit(self, user: Ints, item: Ints, num_users: int, num_items: int) -> Self:
         """See Baseline. Blocks of BLOCK movies, so no dense I x I matrix is ever held."""
-        seen = _matrix(user, item, num_users, num_items)
+        seen = interaction_matrix(user, item, num_users, num_items)
         norm_I = np.sqrt(np.asarray(seen.sum(axis=0))).ravel()
         near = [
             self._nearest(rows, together / (norm_I[rows, None] * norm_I + self.shrink + 1e-6))
@@ -104,7 +104,7 @@ class ItemKNN:
 
     def score(self, histories: Sequence[Ints], stars: Stars = None) -> Scores:
         """See Baseline."""
-        watched = _histories(histories, self.near.shape[0])
+        watched = history_matrix(histories, self.near.shape[0])
         return np.asarray((watched @ self.near).toarray(), dtype=np.float32)
 
 
@@ -126,7 +126,7 @@ class EASE:
 
     def fit(self, user: Ints, item: Ints, num_users: int, num_items: int) -> Self:
         """See Baseline. float32 throughout; counts stay exact below 16.7 million."""
-        seen = _matrix(user, item, num_users, num_items)
+        seen = interaction_matrix(user, item, num_users, num_items)
         weight_II = self._by_persons(seen) if num_users < num_items else self._by_items(seen)
         weight_II /= -np.diag(weight_II).copy()
         np.fill_diagonal(weight_II, 0)
@@ -149,55 +149,50 @@ class EASE:
 
     def score(self, histories: Sequence[Ints], stars: Stars = None) -> Scores:
         """See Baseline."""
-        return np.asarray(_histories(histories, len(self.weight_II)) @ self.weight_II)
+        return np.asarray(history_matrix(histories, len(self.weight_II)) @ self.weight_II)
 
 
-BASELINES: dict[str, Callable[..., Baseline]] = {
-    "popularity": Popularity,
-    "item-knn": ItemKNN,
-    "ease": EASE,
-}
-GRIDS: dict[str, list[Settings]] = {
-    "popularity": [{}],
-    "item-knn": [
-        {"neighbours": n, "shrink": s} for n in (5, 10, 20, 50, 200) for s in (0, 20, 100)
-    ],
-    "ease": [{"l2": l2} for l2 in (20, 50, 100, 200, 500, 1000, 2000)],
-}
+class GenrePopularity:
+    """score_i = mean over the genres of i of the mean number of ratings of that genre's movies.
 
-
-def tune(
-    make: Callable[..., Baseline], grid: Sequence[Settings], train: Interactions, valid: Asked
-) -> tuple[dict[str, Settings], list[dict[str, Any]]]:
-    """Fit every setting of the grid on train and choose by ndcg@10 on validation.
-
-        best, table = tune(EASE, GRIDS["ease"], train, Asked(histories, targets))
-        best                    # {"next": {"l2": 200}}
-        table[0]                # {"settings": {"l2": 20}, "next": .0474}
-
-    train: the ratings that training may read. valid: the validation movies, with histories that end
-    before them; with candidates, `ncf-paper` gets a choice of its own (EASE: another l2 is best).
-    The first setting wins a tie.
+    Only movies with a rating count towards a genre's mean, so a movie that is held out neither
+    lowers nor raises it. A movie without genres, or of genres that no rated movie has, gets the
+    mean over all rated movies. The same list for everybody; for `new-movies`, where popularity
+    itself is 0 for all.
     """
-    table: list[dict[str, Any]] = []
-    for settings in grid:
-        ranked = evaluate(make(**settings).fit(*train).score, *valid)
-        found = {name: float(one.metrics["ndcg@10"].mean()) for name, one in ranked.items()}
-        table.append({"settings": dict(settings), **found})
-    protocols = [name for name in table[0] if name != "settings"]
-    return {name: max(table, key=lambda row: row[name])["settings"] for name in protocols}, table
+
+    def __init__(self, genre_IG: NDArray[np.float32]) -> None:
+        self.genre_IG = genre_IG
+
+    def fit(self, user: Ints, item: Ints, num_users: int, num_items: int) -> Self:
+        """See Baseline."""
+        count_I = np.bincount(item, minlength=num_items)
+        rated_IG = self.genre_IG * (count_I > 0)[:, None]
+        movies_G = rated_IG.sum(0)
+        known_IG = self.genre_IG * (movies_G > 0)
+        mean_G = count_I @ rated_IG / np.maximum(movies_G, 1)
+        genres_I = known_IG.sum(1)
+        overall = len(item) / max(1, (count_I > 0).sum())
+        score_I = np.where(genres_I > 0, known_IG @ mean_G / np.maximum(genres_I, 1), overall)
+        self.score_I = score_I.astype(np.float32)
+        return self
+
+    def score(self, histories: Sequence[Ints], stars: Stars = None) -> Scores:
+        """See Baseline."""
+        return np.tile(self.score_I, (len(histories), 1))
 
 
-def _matrix(user: Ints, item: Ints, num_users: int, num_items: int) -> Any:
+def interaction_matrix(user: Ints, item: Ints, num_users: int, num_items: int) -> Any:
+    """Sparse float32 (U, I), 1 where a person rated a movie."""
     shape, one = (num_users, num_items), np.ones(len(user), dtype=np.float32)
     seen = sparse.coo_array((one, (user, item)), shape=shape).tocsr()
     seen.data[:] = 1  # a pair that stood twice was summed to 2
     return seen
 
 
-def _histories(histories: Sequence[Ints], num_items: int) -> Any:
+def history_matrix(histories: Sequence[Ints], num_items: int) -> Any:
     person = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
-    return _matrix(person, np.concatenate(histories), len(histories), num_items)
+    return interaction_matrix(person, np.concatenate(histories), len(histories), num_items)
 
 
 def _together(seen: Any) -> Iterator[tuple[Ints, NDArray[np.float32]]]:

@@ -1,13 +1,14 @@
 """Results files: `results/[VARIANT-]DATA.PROTOCOL.json`, and the table of ranks behind each.
 
     write_results("results", "ml-1m", "next", {...})     # results/ml-1m.next.json
-    write_ranks("runs/ml-1m/test-next.parquet", user_ids, movie_ids, ranks)
+    write_ranks("runs/ml-1m/test-next.parquet", user_ids, movie_ids, {0: ranks})
 
 Both are written to a temporary sibling first and renamed, so a stopped run leaves no half file.
 """
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +54,20 @@ def code_commit() -> str:
 
 
 def write_ranks(
-    path: str | Path, user_id: np.ndarray, movie_id: np.ndarray, rank: np.ndarray
+    path: str | Path, user_id: np.ndarray, movie_id: np.ndarray, ranks: Mapping[int, np.ndarray]
 ) -> None:
-    """One row a person of the test part: user_id, movie_id, expected rank (1 is the best)."""
+    """One row a movie of the test part and training seed: user_id, movie_id, expected rank (1 is
+    the best), seed. ranks: by seed, in the order of the ids."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.table({Columns.USER_ID: user_id, Columns.MOVIE_ID: movie_id, "rank": rank})
+    table = pa.table(
+        {
+            Columns.USER_ID: np.tile(user_id, len(ranks)),
+            Columns.MOVIE_ID: np.tile(movie_id, len(ranks)),
+            "rank": np.concatenate(list(ranks.values())),
+            "seed": np.repeat(list(ranks), len(user_id)),
+        }
+    )
     part = path.with_suffix(".part")
     pq.write_table(table, part)
     part.replace(path)

@@ -3,19 +3,29 @@
     python -m evaluation.tables            # writes them anew
     python -m evaluation.tables --check    # exit 1 where they differ (part of the tests)
 
-A table stands between `<!-- results -->` and `<!-- /results -->`.
+Between `<!-- results -->` and `<!-- /results -->` stands a table for each pair of figures: a row a
+result and model, with 95% intervals.
 """
 
 import argparse
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
-ORDER = ("model", "unrefitted", "ease", "item-knn", "popularity")
-SHOWN = ("hit_rate@10", "ndcg@10")
+OURS = {"unrefitted": "unrefitted", "order_shuffled": "order shuffled"}
+RIVALS = ("ease", "ials", "item-knn", "genre-popularity", "popularity")
+SHOWN: dict[str, tuple[str, str]] = {
+    "next": ("hit_rate@10", "ndcg@10"),
+    "ncf-paper": ("hit_rate@10", "ndcg@10"),
+    "time": ("hit_rate@10", "ndcg@10"),
+    "new-users": ("ndcg@100", "recall@20"),
+    "new-movies": ("auc", "hit_rate@10"),
+}
+"""The two figures of a protocol."""
 
 
 def main(args: list[str]) -> int:
@@ -35,27 +45,49 @@ def main(args: list[str]) -> int:
 
 
 def filled(text: str, results: Path) -> str:
-    """The document with its table made from every quality result in the folder."""
+    """The document with its tables made from every quality result in the folder."""
     read = [json.loads(path.read_text()) for path in sorted(results.glob("*.json"))]
-    quality = [each for each in read if "metrics" in each and each["data"] != "demo"]
-    return MARKED.sub(lambda found: found[1] + table(quality) + found[2], text)
+    quality = [each for each in read if is_shown(each)]
+    by_figures = [
+        [each for each in quality if SHOWN[each["protocol"]] == shown]
+        for shown in dict.fromkeys(SHOWN.values())
+    ]
+    tables = "\n".join(table(part) for part in by_figures if part)
+    return MARKED.sub(lambda found: found[1] + tables + found[2], text)
+
+
+def is_shown(content: dict[str, Any]) -> bool:
+    """Not the demo's, and not the ablations', which have a document of their own."""
+    ours = content.get("protocol") in SHOWN and "variant" not in content
+    return ours and content["data"] != "demo"
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """Markdown: a row a result and model, hit_rate@10 and ndcg@10 with their 95% intervals."""
-    head = ["result", "", *SHOWN, "commit", "seeds"]
+    """Markdown: the results of protocols with the same figures."""
+    shown = SHOWN[results[0]["protocol"]]
+    head = ["result", "", *shown, "commit", "seeds"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for each in results:
-        rows = {"model": each["metrics"], "unrefitted": each["unrefitted"], **each["baselines"]}
-        name = f"{Path(each['recipe']).stem.removesuffix('.' + each['protocol'])}"
-        for row in ORDER:
-            cells = [cell(rows[row][metric], bold=row == "model") for metric in SHOWN]
-            first = row == "model"
-            lead = [f"{name} `{each['protocol']}`" if first else "", row]
-            seeds = ", ".join(map(str, each["seeds"]))
-            tail = [f"{each['commit'][:7]}", seeds] if first else ["", ""]
-            lines.append("| " + " | ".join([*lead, *cells, *tail]) + " |")
+        stem = Path(each["recipe"]).stem.removesuffix("." + each["protocol"])
+        tail = [each["commit"][:7], ", ".join(map(str, each["seeds"]))]
+        lines += rows(f"{stem} `{each['protocol']}`", tail, each, shown)
+        if "random_holdout" in each:
+            lines += rows("the same, a random 20%", ["", ""], each["random_holdout"], shown)
     return "\n".join(lines) + "\n"
+
+
+def rows(
+    name: str, tail: list[str], result: dict[str, Any], shown: tuple[str, str]
+) -> Iterator[str]:
+    """The model, what else was measured of it, then the baselines."""
+    parts = {"model": result["metrics"]}
+    parts |= {OURS[key]: result[key] for key in OURS if result.get(key)}
+    parts |= {rival: result["baselines"][rival] for rival in RIVALS if rival in result["baselines"]}
+    for row, part in parts.items():
+        first = row == "model"
+        cells = [cell(part[figure], bold=first) for figure in shown]
+        ends = [name if first else "", row], tail if first else ["", ""]
+        yield "| " + " | ".join([*ends[0], *cells, *ends[1]]) + " |"
 
 
 def cell(value: dict[str, float], *, bold: bool) -> str:

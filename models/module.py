@@ -21,11 +21,12 @@ import torch
 from torch import Tensor
 
 from catalogue.errors import UserError
-from evaluation.metrics import hit_rate, mrr, ndcg, rank_counts
 from models.losses import binary_loss, catalogue_softmax, pair_loss, softmax_loss
 from models.ncf import NCF, NetworkConfig, Sizes
+from models.validation import rank
 
 T = TypeVar("T")
+ON_THE_BAR = ("ndcg@10", "ndcg@100", "auc")
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class RankingModule(pl.LightningModule):
             }
         )
         self.network = NCF(self.config, self.sizes)
-        self.ranked: list[tuple[np.ndarray, np.ndarray]] = []
+        self.ranked: list[dict[str, np.ndarray]] = []
 
     def take_features(self, data: HasFeatures) -> None:
         """Copies what is known of the movies into the network, where a checkpoint keeps it."""
@@ -193,25 +194,13 @@ class RankingModule(pl.LightningModule):
         return order[:first].sort().values, rest.sort().values
 
     def validation_step(self, batch: dict[str, Tensor], step: int) -> None:
-        score_BI = self.network.score(batch)
-        if "candidate_BC" in batch:
-            column_BC = torch.cat([batch["candidate_BC"], batch["target_B"][:, None]], 1)
-            score_BI = score_BI.gather(1, column_BC)
-            target_B = torch.full_like(batch["target_B"], column_BC.shape[1] - 1)
-            seen = None
-        else:
-            target_B = batch["target_B"]
-            seen = marked(batch["seen_row_N"], batch["seen_item_N"], *score_BI.shape)
-        greater_B, ties_B = rank_counts(score_BI, target_B, seen)
-        self.ranked.append((greater_B.cpu().numpy(), ties_B.cpu().numpy()))
+        self.ranked.append(rank(self.network.score(batch), batch))
 
     def on_validation_epoch_end(self) -> None:
-        greater, ties = (np.concatenate(parts) for parts in zip(*self.ranked, strict=True))
+        for name in self.ranked[0]:
+            mean = np.concatenate([metrics[name] for metrics in self.ranked]).mean()
+            self.log(f"val/{name}", float(mean), prog_bar=name in ON_THE_BAR)
         self.ranked.clear()
-        for k in (10, 50):
-            self.log(f"val/hit_rate@{k}", float(hit_rate(greater, ties, k).mean()))
-        self.log("val/ndcg@10", float(ndcg(greater, ties, 10).mean()), prog_bar=True)
-        self.log("val/mrr", float(mrr(greater, ties).mean()))
 
     def configure_optimizers(self) -> Any:
         config = self.learning
@@ -234,11 +223,3 @@ class RankingModule(pl.LightningModule):
 def as_config(kind: type[T], value: T | dict[str, Any]) -> T:
     """A checkpoint holds plain dicts; callers pass the dataclass."""
     return kind(**value) if isinstance(value, dict) else value
-
-
-def marked(row_N: Tensor, column_N: Tensor, rows: int, columns: int) -> Tensor:
-    """bool (rows, columns), True at the listed places; a column of -1 marks nothing."""
-    kept_N = column_N >= 0
-    mask = torch.zeros(rows, columns, dtype=torch.bool, device=row_N.device)
-    mask[row_N[kept_N], column_N[kept_N]] = True
-    return mask

@@ -1,28 +1,32 @@
 """Baselines: values by hand, the checkerboard, batch equals single, tuning on validation."""
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 import evaluation.baselines
+import evaluation.tuning
 from evaluation.baselines import (
-    BASELINES,
     EASE,
-    GRIDS,
     Baseline,
+    GenrePopularity,
     Interactions,
     ItemKNN,
     Popularity,
-    tune,
 )
+from evaluation.ials import IALS
 from evaluation.protocols import Asked, Ints, Scores, Stars, evaluate
+from evaluation.tuning import NEW_USERS, rivals, settings, tune
 
+BENCH = pytest.mark.skipif(find_spec("implicit") is None, reason="needs pip install -e '.[bench]'")
 EVERY = [
     pytest.param(Popularity, id="popularity"),
     pytest.param(lambda: ItemKNN(neighbours=10), id="item-knn"),
     pytest.param(lambda: EASE(l2=1.0), id="ease"),
+    pytest.param(lambda: IALS(factors=4, regularization=0.1), id="ials", marks=BENCH),
 ]
 
 
@@ -49,12 +53,13 @@ def checkerboard(size: int) -> list[NDArray[np.int64]]:
         pytest.param(lambda: ItemKNN(neighbours=10), 1.0, id="item-knn"),
         pytest.param(lambda: ItemKNN(neighbours=3, shrink=5), 1.0, id="item-knn-shrunk"),
         pytest.param(lambda: EASE(l2=1.0), 1.0, id="ease"),
+        pytest.param(lambda: IALS(factors=2, regularization=0.1), 1.0, id="ials", marks=BENCH),
     ],
 )
 def test_checkerboard(make: Callable[[], Baseline], rank: float) -> None:
     histories = checkerboard(20)
     model = make().fit(*interactions(*histories, num_items=20))
-    ranked = evaluate(model.score, histories, np.arange(20))
+    ranked = evaluate(model.score, Asked("next", histories, list(np.arange(20)[:, None])))
     assert ranked["next"].rank.tolist() == [rank] * 20
 
 
@@ -131,6 +136,39 @@ def test_ease_solves_the_closed_form(num_users: int, num_items: int) -> None:
     assert np.allclose(model.score([rows(item) for item in range(num_items)]), expected, atol=1e-5)
 
 
+@BENCH
+def test_ials_solves_for_a_new_person_exactly() -> None:
+    """w = (H'H + (alpha - 1) H_u'H_u + l2)^-1 alpha H_u'1 for the movies of the history."""
+    rng = np.random.default_rng(0)
+    model = IALS(factors=3, alpha=4.0, regularization=2.0)
+    model.fit(*interactions(*[rng.permutation(12)[:5] for _ in range(30)], num_items=12))
+    item_ID = model.model.item_factors.astype(np.float64)
+    own_ND = item_ID[[1, 7, 8]]
+    gram_DD = item_ID.T @ item_ID + 3.0 * own_ND.T @ own_ND + 2.0 * np.eye(3)
+    expected = item_ID @ np.linalg.solve(gram_DD, 4.0 * own_ND.sum(0))
+    assert model.score([rows(1, 7, 8)])[0] == pytest.approx(expected, abs=1e-4)
+
+
+@BENCH
+def test_ials_is_the_same_every_time() -> None:
+    train = interactions(*checkerboard(20), num_items=20)
+    scores = [IALS(factors=4).fit(*train).score([rows(0, 2)]) for _ in range(2)]
+    assert np.array_equal(*scores)
+
+
+def test_genre_popularity_by_hand() -> None:
+    """Genre A: movies 0 (3 ratings), 1 (1); genre B: 1 (1), 2 (2). Held out: 3 to 6."""
+    genre_IG = np.array(
+        [[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], np.float32
+    )
+    train = interactions([0, 1, 2], [0, 2], [0], num_items=7)
+    score = GenrePopularity(genre_IG).fit(*train).score([rows(), rows(0)])
+    a, b, everything = (3 + 1) / 2, (1 + 2) / 2, 6 / 3
+    # Without a genre, and of a genre that nobody rated: the mean over all rated movies.
+    assert score[0, 3:] == pytest.approx([a, (a + b) / 2, everything, everything])
+    assert np.array_equal(score[0], score[1])
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -162,7 +200,7 @@ class Favours:
 def test_tune_takes_the_best_of_validation() -> None:
     train = interactions([0], num_items=5)
     grid = [{"movie": 1}, {"movie": 4}, {"movie": 3}]
-    best, table = tune(Favours, grid, train, Asked([rows(0)], rows(4)))
+    best, table = tune(Favours, grid, train, Asked("next", [rows(0)], [rows(4)]))
     assert best == {"next": {"movie": 4}}
     assert [row["settings"] for row in table] == grid
     assert table[1]["next"] == 1.0
@@ -170,14 +208,54 @@ def test_tune_takes_the_best_of_validation() -> None:
 
 def test_tune_chooses_for_each_protocol() -> None:
     train = interactions([0], num_items=5)
-    asked = Asked([rows(0)], rows(2), candidates=np.array([[1, 3]]))
+    asked = Asked("next", [rows(0)], [rows(2)], candidates=np.array([[1, 3]]))
     best, table = tune(Favours, [{"movie": 1}, {"movie": 4}], train, asked)
     # 1 first: the target is second in both. 4 first: third of all (after 4, 1), second of its three
     assert best == {"next": {"movie": 1}, "ncf-paper": {"movie": 1}}
     assert table[0]["ncf-paper"] == table[1]["ncf-paper"] == table[0]["next"] > table[1]["next"]
 
 
-def test_every_baseline_has_a_grid_it_accepts() -> None:
-    assert BASELINES.keys() == GRIDS.keys() == {"popularity", "item-knn", "ease"}
-    for name, grid in GRIDS.items():
-        assert [BASELINES[name](**settings) for settings in grid]
+def test_tune_chooses_by_the_figure_of_the_protocol() -> None:
+    train = interactions([0], num_items=300)
+    grid = [{"movie": 299}, {"movie": 200}]
+    # 299 first: the two are third and 201st. 200 first: it is found, the other one stays third.
+    asked = Asked("new-users", [rows(0)], [rows(2, 200)])
+    best, table = tune(Favours, grid, train, asked)
+    assert best == {"new-users": {"movie": 200}}
+    assert table[0]["new-users"] == pytest.approx(0.5 / (1 + 1 / np.log2(3)))
+    assert table[1]["new-users"] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "names"),
+    [
+        pytest.param("next", {"popularity", "item-knn", "ease"}, id="next"),
+        pytest.param("time", {"popularity", "item-knn", "ease"}, id="time"),
+        pytest.param("new-users", {"popularity", "item-knn", "ease", "ials"}, id="new-users"),
+        pytest.param("new-movies", {"genre-popularity"}, id="new-movies"),
+    ],
+)
+def test_every_protocol_has_rivals_whose_grids_they_accept(
+    protocol: str, names: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation.tuning, "find_spec", lambda name: name)
+    found = rivals(protocol, np.eye(3, dtype=np.float32))
+    assert found.keys() == names
+    for name, (make, grid) in found.items():
+        assert len(grid) > 0
+        if name != "ials" or find_spec("implicit"):
+            assert all(make(**one) for one in grid)
+
+
+def test_without_implicit_ials_is_left_out_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(evaluation.tuning, "find_spec", lambda name: None)
+    assert rivals("new-users", np.eye(3, dtype=np.float32)).keys() == NEW_USERS.keys() - {"ials"}
+    assert capsys.readouterr().out.splitlines() == [
+        "ials is left out: pip install -e '.[bench]' brings the package implicit"
+    ]
+
+
+def test_settings_are_every_combination() -> None:
+    assert settings(a=(1, 2), b=(3,)) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]

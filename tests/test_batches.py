@@ -1,11 +1,14 @@
 """Batches: windows of histories, pairs with negatives, and cases, cut from a split."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from datamodules.batches import Cases, Pairs, Windows, star_rows
-from datamodules.splits import Histories, Split, split_next
+from datamodules.histories import Histories
+from datamodules.splits import Split, split_next
 
 SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
@@ -109,10 +112,7 @@ def test_pairs_ask_every_positive_once_with_its_negatives() -> None:
 
 def test_cases_hold_the_history_before_the_target() -> None:
     split = make_split([12, 30, 5])
-    star_N = star_rows(split.histories.stars, SCALE)
-    cases = Cases(
-        split.histories, star_N, split.test_user, split.test_pos, history_length=8, batch_size=2
-    )
+    cases = Cases(split.test, SCALE, history_length=8, batch_size=2)
     found = {}
     for batch in cases:
         for row, user in enumerate(batch["user_B"].tolist()):
@@ -129,6 +129,31 @@ def test_cases_hold_the_history_before_the_target() -> None:
         1: (list(range(21, 29)), 29, 29),
         2: ([0, 1, 2, 3], 4, 4),
     }
+
+
+def test_cases_list_several_movies_to_be_found() -> None:
+    split = make_split([12, 30, 5])
+    length = split.everything.length
+    fifths = replace(split.test, given=length * 4 // 5, end=length)
+    (batch,) = Cases(fifths, SCALE, history_length=8, several=True)
+    assert batch["user_B"].tolist() == [1, 0, 2]  # longest first
+    found = [batch["found_item_N"][batch["found_row_N"] == row].tolist() for row in range(3)]
+    assert found == [list(range(24, 30)), [9, 10, 11], [4]]
+    assert batch["item_BL"].tolist()[:2] == [list(range(16, 24)), list(range(1, 9))]
+    assert "target_B" not in batch
+
+
+def test_cases_neither_show_nor_rank_what_stands_before_the_history() -> None:
+    split = make_split([12, 5])
+    among = np.array([0, 1, 2, 11, 4])
+    asked = replace(split.test, first=np.array([3, 1]), among=among)
+    (batch,) = Cases(asked, SCALE, history_length=20)
+    rows = [batch["item_BL"][row, : batch["length_B"][row]].tolist() for row in range(2)]
+    assert rows == [list(range(3, 11)), [1, 2, 3]]
+    seen = [batch["seen_item_N"][batch["seen_row_N"] == row].tolist() for row in range(2)]
+    assert seen == [list(range(11)), [0, 1, 2, 3]]
+    assert batch["target_B"].tolist() == [11, 4]
+    assert batch["among_C"].tolist() == among.tolist()
 
 
 def test_targets_come_from_the_horizon() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from datamodules.demo import FIRST_SECOND, write_demo
+from datamodules.histories import Histories, histories_of
 from datamodules.ratings import Dataset, load_dataset
-from datamodules.splits import Histories, histories_of
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.metrics import METRICS, expected_rank, hit_rate, mrr, ndcg, rank_counts
+from evaluation.metrics import (
+    METRICS,
+    METRICS_EACH,
+    auc,
+    expected_rank,
+    hit_rate,
+    mrr,
+    ndcg,
+    ndcg_each,
+    rank_counts,
+    rank_counts_each,
+    recall,
+)
 
 
 @pytest.mark.parametrize(
@@ -90,3 +102,111 @@ def test_no_persons_give_no_values() -> None:
 def test_a_list_of_no_length_is_refused() -> None:
     with pytest.raises(ValueError, match="k is 0, needed 1 or more"):
         hit_rate([0], [0], 0)
+
+
+ONE = np.zeros(1, dtype=np.int64)
+
+
+def test_rank_counts_each_counts_the_others_to_be_found_too() -> None:
+    score = np.array([[5.0, 4.0, 3.0, 3.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0]])
+    seen = np.array([[False, True, False, False, False], [False] * 4 + [True]])
+    row, column = np.array([0, 0, 1]), np.array([2, 4, 0])
+    greater, ties = rank_counts_each(score, row, column, seen)
+    assert greater.tolist() == [1, 3, 0]
+    assert ties.tolist() == [1, 0, 3]
+    assert seen.sum() == 2  # untouched
+
+
+def test_rank_counts_each_is_rank_counts_movie_by_movie() -> None:
+    rng = np.random.default_rng(0)
+    score = rng.integers(6, size=(5, 30)).astype(np.float32)
+    seen = rng.random((5, 30)) < 0.3
+    row = np.repeat(np.arange(5), [1, 4, 2, 7, 3])
+    column = np.concatenate([np.flatnonzero(~seen[b])[:n] for b, n in enumerate([1, 4, 2, 7, 3])])
+    found = rank_counts_each(score, row, column, seen)
+    expected = rank_counts(score[row], column, seen[row])
+    assert np.array_equal(np.stack(found), np.stack(expected))
+
+
+def test_rank_counts_each_refuses_nan() -> None:
+    with pytest.raises(ValueError, match="1 of the scores are NaN"):
+        rank_counts_each(np.array([[0.1, np.nan]]), ONE, ONE, np.zeros((1, 2), bool))
+
+
+@pytest.mark.parametrize(
+    ("positions", "k", "expected"),
+    [
+        pytest.param([1, 2, 30], 20, 2 / 3, id="two-of-three"),
+        pytest.param([1, 2, 3], 2, 1.0, id="as-many-as-k-holds"),
+        pytest.param([3, 4], 2, 0.0, id="none"),
+        pytest.param(list(range(1, 21)), 50, 1.0, id="all-twenty"),
+    ],
+)
+def test_recall_is_the_share_of_what_k_can_hold(
+    positions: list[int], k: int, expected: float
+) -> None:
+    greater = np.array(positions) - 1
+    row = np.zeros(len(positions), np.int64)
+    assert recall(greater, np.zeros_like(greater), row, k) == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    ("positions", "k", "expected"),
+    [
+        pytest.param([1, 2], 100, 1.0, id="both-first"),
+        pytest.param([1, 3], 100, (1 + 1 / 2) / (1 + 1 / log2(3)), id="first-and-third"),
+        pytest.param([1, 2, 3], 2, 1.0, id="more-than-k-holds"),
+        pytest.param([101], 100, 0.0, id="behind-k"),
+    ],
+)
+def test_ndcg_each_is_the_gain_of_what_could_be(
+    positions: list[int], k: int, expected: float
+) -> None:
+    greater = np.array(positions) - 1
+    row = np.zeros(len(positions), np.int64)
+    assert ndcg_each(greater, np.zeros_like(greater), row, k) == pytest.approx([expected])
+
+
+def test_people_are_kept_apart() -> None:
+    row, greater, none = np.array([0, 1, 1]), np.array([0, 0, 99]), np.zeros(3, np.int64)
+    assert recall(greater, none, row, 20).tolist() == [1.0, 0.5]
+    assert ndcg_each(greater, none, row, 100)[0] == 1.0
+    one = ndcg_each([4], [3], ONE, 10)
+    assert one == pytest.approx(ndcg([4], [3], 10))  # of one movie: the same
+
+
+def test_a_constant_scorer_gets_the_expectation_over_orders() -> None:
+    """5 of 100 to be found: 20 places hold 1 on average, and a place any of them with 1 / 20."""
+    row, column = np.zeros(5, np.int64), np.array([0, 7, 30, 31, 99])
+    counts = rank_counts_each(np.zeros((1, 100)), row, column, np.zeros((1, 100), bool))
+    found = {name: metric(*counts, row)[0] for name, metric in METRICS_EACH.items()}
+    gain = 1 / np.log2(np.arange(2, 102))
+    assert found["recall@20"] == pytest.approx(20 / 100)
+    assert found["recall@50"] == pytest.approx(50 / 100)
+    assert found["ndcg@100"] == pytest.approx(gain.sum() * 5 / 100 / gain[:5].sum())
+
+
+def test_several_ties_are_worth_the_mean_over_random_orders() -> None:
+    """Two candidates above, then 8 level, 3 of them to be found; k = 5 takes 3 of the 8 places."""
+    rng = np.random.default_rng(0)
+    places = 3 + np.argsort(rng.random((100_000, 8)), axis=1)[:, :3]
+    row, greater, ties = np.zeros(3, np.int64), np.full(3, 2), np.full(3, 7)
+    drawn = (places <= 5).sum(1) / 3
+    assert recall(greater, ties, row, 5)[0] == pytest.approx(drawn.mean(), abs=0.005)
+    gains = np.where(places <= 5, 1 / np.log2(places + 1), 0).sum(1)
+    best = 1 + 1 / log2(3) + 1 / 2
+    assert ndcg_each(greater, ties, row, 5)[0] == pytest.approx((gains / best).mean(), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("greater", "ties", "others", "expected"),
+    [
+        pytest.param(0, 0, 9, 1.0, id="first"),
+        pytest.param(9, 0, 9, 0.0, id="last"),
+        pytest.param(0, 9, 9, 0.5, id="constant"),
+        pytest.param(2, 2, 8, 1 - 3 / 8, id="two-above-two-level"),
+        pytest.param(0, 0, 0, 0.5, id="alone"),
+    ],
+)
+def test_auc_is_the_share_below(greater: int, ties: int, others: int, expected: float) -> None:
+    assert auc([greater], [ties], [others]) == pytest.approx([expected])

@@ -9,10 +9,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from datamodules.batches import training_ratings
+from datamodules.histories import histories_of
 from datamodules.ratings import load_dataset
-from datamodules.splits import draw_candidates, histories_of, split_next
+from datamodules.splits import draw_candidates, split_next
 from evaluation.baselines import Popularity
-from evaluation.protocols import PROTOCOLS, Ints, Scores, Stars, evaluate
+from evaluation.protocols import (
+    CHOSEN_BY,
+    PROTOCOLS,
+    Asked,
+    Ints,
+    Scores,
+    Stars,
+    evaluate,
+    shuffled,
+)
 
 
 def rows(*items: int) -> NDArray[np.int64]:
@@ -33,7 +44,7 @@ def fixed(*scores: float) -> Callable[[Sequence[Ints], Stars], Scores]:
     ],
 )
 def test_next_ranks_what_is_not_in_the_history(history: Ints, rank: float) -> None:
-    ranked = evaluate(fixed(4, 3, 2, 1), [history], rows(2))
+    ranked = evaluate(fixed(4, 3, 2, 1), Asked("next", [history], [rows(2)]))
     assert ranked.keys() == {"next"}
     assert ranked["next"].rank.tolist() == [rank]
     assert ranked["next"].metrics["mrr"] == pytest.approx([1 / rank])
@@ -41,23 +52,76 @@ def test_next_ranks_what_is_not_in_the_history(history: Ints, rank: float) -> No
 
 def test_ncf_paper_ranks_the_candidates_alone() -> None:
     candidates = np.array([[1, 4], [0, 1]])
-    ranked = evaluate(fixed(5, 4, 3, 2, 1), [rows(), rows()], rows(2, 2), candidates)
+    asked = Asked("next", [rows(), rows()], [rows(2), rows(2)], candidates=candidates)
+    ranked = evaluate(fixed(5, 4, 3, 2, 1), asked)
     assert ranked["ncf-paper"].rank.tolist() == [2.0, 3.0]
 
 
 def test_a_candidate_equal_to_its_target_counts_once() -> None:
     # The paper's own file has it for 156 people.
-    ranked = evaluate(fixed(5, 4, 3), [rows()], rows(1), np.array([[0, 1, 2]]))
+    asked = Asked("next", [rows()], [rows(1)], candidates=np.array([[0, 1, 2]]))
+    ranked = evaluate(fixed(5, 4, 3), asked)
     assert ranked["ncf-paper"].rank.tolist() == [2.0]
 
 
-def test_a_constant_scorer_gets_one_in_ten() -> None:
-    everybody = [rows()] * 7
+def test_a_constant_scorer_gets_what_chance_gives() -> None:
+    everybody, constant = [rows()] * 7, fixed(*[0.0] * 200)
     candidates = np.tile(np.arange(1, 100), (7, 1))
-    ranked = evaluate(fixed(*[0.0] * 200), everybody, np.zeros(7, int), candidates)
+    ranked = evaluate(constant, Asked("next", everybody, [rows(0)] * 7, candidates=candidates))
     assert ranked["ncf-paper"].metrics["hit_rate@10"].tolist() == [0.10] * 7
     assert ranked["next"].metrics["hit_rate@10"].tolist() == [0.05] * 7
+    ranked |= evaluate(constant, Asked("time", everybody, [rows(0)] * 7))
+    ranked |= evaluate(constant, Asked("new-users", everybody, [np.arange(5)] * 7))
+    assert ranked["new-users"].metrics["recall@20"] == pytest.approx([20 / 200] * 7)
+    ranked |= evaluate(constant, Asked("new-movies", everybody, [rows(0)] * 7, among=rows(0, 3, 9)))
+    assert ranked["new-movies"].metrics["auc"].tolist() == [0.5] * 7
     assert {name: tuple(one.metrics) for name, one in ranked.items()} == PROTOCOLS
+    assert all(CHOSEN_BY[name] in PROTOCOLS[name] for name in PROTOCOLS)
+
+
+def test_new_users_rank_every_movie_to_be_found() -> None:
+    asked = Asked("new-users", [rows(0), rows()], [rows(3, 1), rows(2)])
+    ranked = evaluate(fixed(9, 8, 7, 6), asked)["new-users"]
+    assert ranked.rank.tolist() == [3.0, 1.0, 3.0]  # movie by movie, in the order given
+    gain = 1 / np.log2(np.arange(2, 5))
+    best = gain[0] + gain[1]
+    assert ranked.metrics["ndcg@100"] == pytest.approx([(gain[2] + gain[0]) / best, gain[2]])
+
+
+def test_new_movies_rank_what_is_held_out_but_what_was_watched_earlier() -> None:
+    asked = Asked(
+        "new-movies",
+        [rows(0), rows(0)],
+        [rows(3), rows(3)],
+        among=rows(1, 2, 3, 4),
+        watched=[rows(), rows(1)],
+    )
+    ranked = evaluate(fixed(9, 8, 7, 6, 5), asked)["new-movies"]
+    assert ranked.rank.tolist() == [3.0, 2.0]
+    assert ranked.metrics["auc"] == pytest.approx([1 / 3, 1 / 2])
+
+
+def test_lists_are_the_ten_best_unseen() -> None:
+    asked = Asked("next", [rows(0), rows(11)], [rows(5), rows(6)])
+    top = evaluate(fixed(*range(12, 0, -1)), asked, lists=True)["next"].top
+    assert top.tolist() == [list(range(1, 11)), list(range(10))]
+    assert evaluate(fixed(*range(12)), asked)["next"].top.shape == (2, 0)
+
+
+def test_shuffled_histories_keep_their_movies_stars_and_questions() -> None:
+    rng = np.random.default_rng(0)
+    histories = [rng.permutation(50)[:n] for n in (1, 20, 40)]
+    stars = [history.astype(np.float32) for history in histories]
+    asked = Asked("next", histories, [rows(0)] * 3, stars)
+    mixed = shuffled(asked, seed=1)
+    assert mixed.stars is not None
+    for old, new, given in zip(histories, mixed.histories, mixed.stars, strict=True):
+        assert sorted(new) == sorted(old)
+        assert (given == new).all()
+    assert (mixed.histories[2] != histories[2]).any()
+    assert all(map(np.array_equal, mixed.histories, shuffled(asked, seed=1).histories))
+    assert mixed.found is asked.found
+    assert shuffled(asked._replace(stars=None)).stars is None
 
 
 def test_blocks_score_everybody_once_and_change_nothing() -> None:
@@ -77,34 +141,39 @@ def test_blocks_score_everybody_once_and_change_nothing() -> None:
         asked.extend(persons)
         return score[persons]
 
-    whole = evaluate(scorer, histories, target, candidates, stars)
+    questions = Asked("next", histories, list(target[:, None]), stars, candidates)
+    whole = evaluate(scorer, questions, lists=True)
     asked.clear()
-    blocks = evaluate(scorer, histories, target, candidates, stars, block=3)
+    blocks = evaluate(scorer, questions, block=3, lists=True)
     assert asked == list(range(10))
-    for name in PROTOCOLS:
+    for name in ("next", "ncf-paper"):
         assert np.array_equal(whole[name].rank, blocks[name].rank)
+        assert np.array_equal(whole[name].top, blocks[name].top)
 
 
 @pytest.mark.parametrize(
     ("scores", "change", "message"),
     [
-        pytest.param([3, 2, 1], {"targets": rows(2, 1)}, "'targets': 2", id="lengths"),
-        pytest.param([3, 2, 1], {"targets": rows(3)}, "target rows 3..3", id="unknown-target"),
-        pytest.param([3, 2, 1], {"targets": rows(-1)}, "target rows -1", id="negative-target"),
+        pytest.param([3, 2, 1], {"found": [rows(2), rows(1)]}, "'found': 2", id="lengths"),
+        pytest.param([3, 2, 1], {"found": [rows(3)]}, "target rows 3..3", id="unknown-target"),
+        pytest.param([3, 2, 1], {"found": [rows(-1)]}, "target rows -1", id="negative-target"),
+        pytest.param([3, 2, 1], {"found": [rows(1, 2)]}, "`next` needs one", id="two-targets"),
+        pytest.param([3, 2, 1], {"found": [rows()]}, "0 to 0 movies to be found", id="no-target"),
         pytest.param([3, 2, 1], {"candidates": np.array([[7]])}, "candidate rows", id="candidate"),
         pytest.param([3, np.nan, 1], {}, "NaN", id="nan"),
-        pytest.param([3, 2, 1], {"histories": [], "targets": rows()}, "no person", id="nobody"),
+        pytest.param([3, 2, 1], {"histories": [], "found": []}, "no person", id="nobody"),
     ],
 )
 def test_refused(scores: list[float], change: dict[str, Any], message: str) -> None:
-    asked: dict[str, Any] = {"histories": [rows(0)], "targets": rows(2)} | change
+    asked = Asked("next", [rows(0)], [rows(2)])._replace(**change)
     with pytest.raises(ValueError, match=message):
-        evaluate(fixed(*scores), **asked)
+        evaluate(fixed(*scores), asked)
 
 
 def test_scores_of_another_shape_are_refused() -> None:
     with pytest.raises(ValueError, match=r"shape \(3,\) for 1 histories"):
-        evaluate(lambda histories, stars: np.zeros(3, np.float32), [rows(0)], rows(2))
+        asked = Asked("next", [rows(0)], [rows(2)])
+        evaluate(lambda histories, stars: np.zeros(3, np.float32), asked)
 
 
 ML_1M = Path(os.environ.get("DATA_ROOT", "data")) / "ml-1m"
@@ -116,15 +185,14 @@ def test_instrument_popularity_on_ml_1m() -> None:
     dataset = load_dataset("ml-1m")
     histories = histories_of(dataset, ties="file")
     split = split_next(histories, len(dataset.movies)).refit("validation")
-    length, start = histories.length, histories.indptr
-    user = np.repeat(np.arange(len(length)), length)
-    is_train = np.arange(len(user)) - start[user] < split.train_end[user]
-    model = Popularity().fit(user[is_train], histories.item[is_train], len(length), split.num_items)
-    end = start[split.test_user] + split.test_pos
-    before = [histories.item[start[u] : stop] for u, stop in zip(split.test_user, end, strict=True)]
+    user, item, _ = training_ratings(split)
+    model = Popularity().fit(user, item, len(histories), split.num_items)
+    end = split.test.start + split.test.given
+    before = [histories.item[a:b] for a, b in zip(split.test.start, end, strict=True)]
     means = []
     for seed in range(5):
         drawn = draw_candidates(split, num=99, seed=seed)
-        found = evaluate(model.score, before, histories.item[end], drawn)["ncf-paper"].metrics
+        asked = Asked("next", before, list(histories.item[end, None]), candidates=drawn)
+        found = evaluate(model.score, asked)["ncf-paper"].metrics
         means.append([found["hit_rate@10"].mean(), found["ndcg@10"].mean()])
     assert np.mean(means, axis=0) == pytest.approx([0.459, 0.253], abs=0.004)

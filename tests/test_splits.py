@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from catalogue.errors import UserError
 from catalogue.movies import Movies
+from datamodules.histories import Histories, histories_of
 from datamodules.ratings import Dataset, Ratings
 from datamodules.splits import (
     ML_1M_CUT,
-    Histories,
+    Questions,
     Split,
     draw_candidates,
-    histories_of,
     split_next,
     split_time,
 )
@@ -36,6 +36,18 @@ def entries(histories: Histories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
 
 
+def asked(questions: Questions) -> dict[int, tuple[list[int], list[int]]]:
+    """Person -> history, movies to be found."""
+    cuts = zip(questions.user, questions.first, questions.given, questions.end, strict=True)
+    return {
+        int(user): (
+            entries(questions.histories, user)[a:b],
+            entries(questions.histories, user)[b:c],
+        )
+        for user, a, b, c in cuts
+    }
+
+
 THREE = [(7, 30, 3), (7, 10, 1), (7, 20, 2), (5, 10, 9), (5, 20, 8), (9, 20, 4), (9, 10, 1),
          (9, 30, 2), (9, 40, 3)]  # fmt: skip
 
@@ -48,13 +60,24 @@ def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
     assert histories.timestamp.tolist() == [8, 9, 1, 2, 3, 1, 2, 3, 4]
 
 
+def test_a_part_of_the_histories_keeps_everybody_and_their_order() -> None:
+    histories = histories_of(dataset_of(THREE))
+    early = histories.where(histories.timestamp <= 2)
+    assert [entries(early, user) for user in range(3)] == [[], [0, 1], [0, 2]]
+    assert early.user_id.tolist() == [5, 7, 9]
+    turned = histories.arranged(-histories.item)
+    assert [entries(turned, user) for user in range(3)] == [[1, 0], [2, 1, 0], [3, 2, 1, 0]]
+    assert turned.timestamp.tolist() == [8, 9, 3, 2, 1, 3, 2, 4, 1]
+
+
 def test_next_holds_out_the_last_two() -> None:
     split = split_next(histories_of(dataset_of(THREE)), 4)
     assert split.train_end.tolist() == [2, 1, 2]  # user 5 has two ratings: all for training
-    assert split.valid_user.tolist() == split.test_user.tolist() == [1, 2]
-    assert split.valid_pos.tolist() == [1, 2]
-    assert split.test_pos.tolist() == [2, 3]
-    assert (split.protocol, split.ties, split.num_items) == ("next", "hash", 4)
+    assert [entries(split.histories, user) for user in range(3)] == [[1, 0], [0], [0, 2]]
+    assert asked(split.valid) == {1: ([0], [1]), 2: ([0, 2], [3])}
+    assert asked(split.test) == {1: ([0, 1], [2]), 2: ([0, 2, 3], [1])}
+    assert split.test_user.tolist() == [1, 2]
+    assert (split.protocol, split.histories.ties, split.num_items) == ("next", "hash", 4)
 
 
 def test_refit_moves_training_on() -> None:
@@ -62,7 +85,7 @@ def test_refit_moves_training_on() -> None:
     assert split.refit("none").train_end.tolist() == [2, 1, 2]
     assert split.refit("validation").train_end.tolist() == [2, 2, 3]
     assert split.refit("all").train_end.tolist() == [2, 3, 4]
-    assert split.refit("validation").test_pos.tolist() == [2, 3]
+    assert asked(split.refit("validation").test) == asked(split.test)
     with pytest.raises(UserError, match="refit is 'test'; use none, validation or all"):
         split.refit("test")  # type: ignore[arg-type]
 
@@ -75,9 +98,8 @@ def test_time_cuts_everybody_at_one_second() -> None:
     rows += [(4, 1, 100), (4, 2, 200)]  # nothing before: not in training at all
     split = split_time(histories_of(dataset_of(rows)), 7, cut=100)
     assert split.train_end.tolist() == [4, 4, 6, 0]
-    assert split.valid_user.tolist() == split.test_user.tolist() == [0]
-    assert split.valid_pos.tolist() == [4]
-    assert split.test_pos.tolist() == [5]
+    assert asked(split.valid) == {0: ([0, 1, 2, 3], [4])}
+    assert asked(split.test) == {0: ([0, 1, 2, 3, 4], [5])}
     assert split.refit("validation").train_end.tolist() == [5, 4, 6, 0]
 
 
@@ -190,16 +212,16 @@ def test_parts_are_disjoint_in_time_order_and_refits_nest(
     split = split_or_none(rows, protocol)
     if split is None:
         return
-    length = split.histories.length
-    assert (split.train_end[split.valid_user] == split.valid_pos).all()
-    assert (split.valid_pos < split.test_pos).all()
-    assert (split.test_pos < length[split.test_user]).all()
-    assert len(set(split.test_user.tolist())) == len(split.test_user)
+    assert (split.valid.user == split.test.user).all()
+    assert (split.train_end[split.valid.user] == split.valid.given).all()
+    assert (split.valid.given < split.test.given).all()
+    assert (split.test.given < split.everything.length[split.test.user]).all()
+    assert len(set(split.test.user.tolist())) == len(split.test)
     ends = [split.refit(how).train_end for how in ("none", "validation", "all")]
     assert (ends[0] <= ends[1]).all()
     assert (ends[1] <= ends[2]).all()
-    assert (ends[2] <= length).all()
-    assert (ends[1][split.test_user] <= split.test_pos).all()
+    assert (ends[2] == split.everything.length).all()
+    assert (ends[1][split.test.user] <= split.test.given).all()
 
 
 @given(rows=rows_strategy)
@@ -207,11 +229,8 @@ def test_time_trains_on_nothing_after_the_cut(rows: list[tuple[int, int, int]]) 
     split = split_or_none(rows, "time")
     if split is None:
         return
-    histories = split.histories
-    for u, end in enumerate(split.refit("validation").train_end):
-        start = histories.indptr[u]
-        assert (histories.timestamp[start : start + end] < 5).all()
-    assert (histories.timestamp[histories.indptr[split.test_user] + split.test_pos] >= 5).all()
+    assert (split.refit("validation").histories.timestamp < 5).all()
+    assert (split.everything.timestamp[split.test.start + split.test.given] >= 5).all()
 
 
 @given(rows=rows_strategy, seed=st.integers(0, 5), num=st.integers(1, 4))
@@ -227,4 +246,4 @@ def test_candidates_are_unseen_different_and_seeded(
     assert item_TN.max() < NUM_ITEMS
     for user, candidates in zip(split.test_user, item_TN.tolist(), strict=True):
         assert len(set(candidates)) == num
-        assert not set(candidates) & set(entries(split.histories, user))
+        assert not set(candidates) & set(entries(split.everything, user))

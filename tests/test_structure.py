@@ -22,7 +22,9 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ROOMS = [room for room in MAY_IMPORT if "." not in room]
 DOORS: dict[str, set[str]] = {
-    "train": {"recipe", "measure", "tracking"},
+    "train": {"recipe", "measure", "variants", "studies", "tracking"},
+    "variants": {"recipe"},
+    "studies": {"recipe"},
     "recipe": {"tracking"},
     "measure": set(),
     "tracking": set(),

@@ -71,7 +71,7 @@ def test_results_have_the_shape_of_the_contract_and_can_be_recomputed(place: Wor
         bounds = result["metrics"][name]
         assert 0 <= bounds["low"] <= bounds["mean"] <= bounds["high"] <= 1
     rows = pd.read_parquet(place.root / "runs" / "demo" / "test-next.parquet")
-    assert list(rows.columns) == ["user_id", "movie_id", "rank"]
+    assert list(rows.columns) == ["user_id", "movie_id", "rank", "seed"]
     mrr = (1 / rows["rank"]).mean()
     assert mrr == pytest.approx(result["metrics"]["mrr"]["mean"], abs=1e-5)
 
@@ -139,6 +139,24 @@ def test_validate_and_test_repeat_what_fit_found(
     assert f"val/ndcg@10 {before['selection']['val/ndcg@10']:.4f}" in capsys.readouterr().out
     assert train.main(["test", *place.args()]) == 0
     assert json.loads((place.root / "results" / "demo.next.json").read_text()) == before
+
+
+def test_seeds_are_trained_one_at_a_time_and_averaged(
+    place: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = place.args("--seeds=[0,1]", f"--results={tmp_path}")
+    assert train.main(["refit", *two, "--seed_everything=5"]) == 2
+    assert "none of the recipe's seeds [0, 1]" in capsys.readouterr().err
+    assert train.main(["test", *two]) == 2  # seed 1 is not there yet
+    assert train.main(["refit", *two, "--seed_everything=1"]) == 0
+    assert train.main(["test", *two]) == 0
+    result = json.loads((tmp_path / "demo.next.json").read_text())
+    means = [each["ndcg@10"] for each in result["per_seed"]]
+    one = json.loads((place.root / "results" / "demo.next.json").read_text())
+    assert result["seeds"] == [0, 1]
+    assert means[0] == pytest.approx(one["metrics"]["ndcg@10"]["mean"]) != means[1]
+    assert result["metrics"]["ndcg@10"]["mean"] == pytest.approx(sum(means) / 2)
+    assert result["wall_s"] > one["wall_s"]
 
 
 def test_export_all_names_its_sibling_and_carries_no_test_figure(place: Workplace) -> None:

@@ -1,0 +1,192 @@
+"""A search on a small generated data set: what it leaves, how it goes on, what it refuses."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import optuna
+import pytest
+import pytorch_lightning as pl
+import yaml
+from optuna.trial import create_trial
+
+import train
+from datamodules.demo import write_demo
+from recipe import Recipe
+from studies import Plan, Prune, check, holds, settings
+
+ROOT = Path(__file__).parent.parent
+STUDIES = sorted((ROOT / "recipes" / "studies").glob("*.yaml"))
+PLAN: dict[str, Any] = {
+    "base": "demo",
+    "trials": 3,
+    "startup_trials": 1,
+    "warmup_tenths": 10,
+    "settings": {"trainer.max_epochs": 1, "model.network.history_length": 20},
+    "space": {
+        "model.learning.lr": {"type": "float", "low": 0.001, "high": 0.01, "log": True},
+        "model.network.num_layers": {"type": "categorical", "choices": [1, 2]},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("data")
+    write_demo(root / "demo", seed=1, num_users=40, num_movies=80)
+    return root
+
+
+def tune(data: Path, place: Path, *more: str, plan: dict[str, Any] = PLAN) -> int:
+    (place / "small.yaml").write_text(yaml.safe_dump(plan))
+    given = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={data}"]
+    given += [f"--{name}={place / name}" for name in ("runs", "bundles", "results")]
+    return train.main(["tune", *given, f"--study={place / 'small.yaml'}", *more])
+
+
+def rows(place: Path) -> list[dict[str, Any]]:
+    content = json.loads((place / "results" / "studies" / "small.next.json").read_text())
+    assert len(content["data_sha256"]) == 64
+    return list(content["trials"])
+
+
+def found(place: Path) -> list[tuple[dict[str, Any], float]]:
+    return [(row["settings"], row["value"]) for row in rows(place) if row["state"] == "complete"]
+
+
+def test_a_stopped_search_finds_what_one_in_a_piece_finds(
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for place in (whole, parts):
+        place.mkdir()
+    assert tune(data, whole) == 0
+    printed = capsys.readouterr().out
+    with monkeypatch.context() as stopped:
+        stopped.setattr(Recipe, "train", ctrl_c)
+        assert tune(data, parts) == 130
+    assert capsys.readouterr().err == "train.py: error: stopped\n"
+    assert tune(data, parts, "--trials=2") == 0
+    assert tune(data, parts) == 0
+
+    assert [row["state"] for row in rows(parts)] == ["fail", "complete", "complete", "complete"]
+    assert found(parts) == found(whole)
+    assert len({each["model.learning.lr"] for each, _ in found(whole)}) == 3
+    first, best = found(whole)[0][0], max(found(whole), key=lambda each: each[1])
+    assert (first["model.learning.lr"], first["model.network.num_layers"]) == (0.004, 2)
+    lines = yaml.safe_load(printed[printed.index("model:\n") :])
+    assert lines["model"]["learning"]["lr"] == best[0]["model.learning.lr"]
+    assert lines["trainer"] == {"max_epochs": 1, "check_val_every_n_epoch": 1}
+    left = [path.name for path in (whole / "runs").rglob("*") if path.is_file()]
+    assert left == ["study.sqlite"]
+    assert not (whole / "bundles").exists()
+
+
+def ctrl_c(run: Recipe, ckpt_path: str | None = None) -> Recipe:
+    raise KeyboardInterrupt("runs/demo/trial-1/last.ckpt")
+
+
+def test_a_trial_that_cannot_be_trained_is_a_row_with_its_reason(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space = {"model.network.embedding_dim": {"type": "categorical", "choices": [33]}}
+    assert tune(data, tmp_path, "--trials=2", plan=PLAN | {"space": space}) == 2
+    assert "33 is not a multiple of" in capsys.readouterr().err
+    assert [row["state"] for row in rows(tmp_path)] == ["fail", "fail"]
+    assert "33 is not a multiple of" in rows(tmp_path)[0]["error"]
+
+
+def test_a_study_that_was_changed_is_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Recipe, "train", ctrl_c)
+    assert tune(data, tmp_path) == 130
+    assert tune(data, tmp_path, plan=PLAN | {"trials": 9}) == 130, "more trials go on"
+    capsys.readouterr()
+    assert tune(data, tmp_path, plan=PLAN | {"seed": 1}) == 2
+    assert tune(data, tmp_path, "--model.network.dropout=0.1") == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert "begun with another study" in errors[0]
+    assert "begun with another recipe" in errors[1]
+
+
+@pytest.mark.parametrize(
+    ("more", "plan", "said"),
+    [
+        pytest.param("--study=none.yaml", {}, "no such file", id="no-study"),
+        pytest.param("--trials=0", {}, "trials 0: needed 1 or more", id="no-trials"),
+        pytest.param("--trials=x", {}, "invalid int", id="trials-of-a-word"),
+        pytest.param("", {"base": "ml-2m"}, "for recipe 'ml-2m'", id="another-base"),
+        pytest.param("", {"space": {"model.lr": {}}}, "is no study", id="empty-range"),
+        pytest.param("", {"pruner": "none"}, "'pruner'", id="unknown-key"),
+        pytest.param(
+            "", {"settings": {"model.learning.rate": 1}}, "'model.learning.rate'", id="no-setting"
+        ),
+    ],
+)
+def test_a_wrong_study_gives_one_line_and_exit_2(
+    more: str,
+    plan: dict[str, Any],
+    said: str,
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tune(data, tmp_path, *more.split(), plan=PLAN | plan) == 2
+    (error,) = capsys.readouterr().err.strip().splitlines()
+    assert error.startswith("train.py: error: ")
+    assert said in error
+    assert not list(tmp_path.rglob("*.sqlite"))
+
+
+def test_a_trial_ends_where_its_best_is_below_the_median_at_that_tenth() -> None:
+    """Two trials had .2 and .4 at the fifth tenth: the median there is .3."""
+    study = optuna.create_study(
+        direction="maximize", pruner=optuna.pruners.MedianPruner(2, n_warmup_steps=3)
+    )
+    for value in (0.2, 0.4):
+        seen = {2: 0.1, 5: value, 10: value}
+        study.add_trial(create_trial(value=value, intermediate_values=seen))
+    trial = study.ask()
+    prune = Prune(trial, "val/ndcg@10")
+
+    def validate(epoch: int, value: float) -> None:
+        trainer: Any = SimpleNamespace(
+            current_epoch=epoch - 1, max_epochs=40, callback_metrics={"val/ndcg@10": value}
+        )
+        prune.on_validation_end(trainer, pl.LightningModule())
+
+    validate(8, 0.01)  # tenth 2: far below, but every trial may train for three tenths
+    validate(9, 0.02)  # on the way to tenth 3
+    with pytest.raises(optuna.TrialPruned):
+        validate(20, 0.29)  # tenth 5
+    validate(40, 0.29)  # the last one: nothing is left to be saved
+    assert study.trials[-1].intermediate_values == {2: 0.01, 5: 0.29, 10: 0.29}
+    assert study.trials[-1].user_attrs["epochs"] == 40
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
+def test_a_committed_study_fits_its_recipe(path: Path, data: Path, tmp_path: Path) -> None:
+    plan = Plan.read(path)
+    given = [f"--config={ROOT / 'recipes' / plan.base}.yaml", "--data.name=demo", "--comet=off"]
+    given += ["--data.ties=hash", f"--data.root={data}", f"--runs={tmp_path}"]
+    base = Recipe(given, "select")
+    check(plan, base, path)
+    for setting, space in plan.distributions().items():
+        assert holds(space, base.config[setting]), f"{setting}: the recipe is outside of its space"
+
+
+def test_what_is_printed_is_what_was_trained() -> None:
+    base: Any = SimpleNamespace(config={"trainer": {"max_epochs": 30}})
+    plan = Plan("demo", 1, {}, settings={"model.network.gmf": True})
+    drawn = {"model.learning.lr": 0.00123456, "data.targets_per_batch": 4096}
+    assert settings(plan, base, drawn) == {
+        "model.network.gmf": True,
+        "model.learning.lr": 0.00123,
+        "data.targets_per_batch": 4096,
+        "trainer.check_val_every_n_epoch": 3,
+    }

@@ -1,0 +1,95 @@
+"""Validation ranks in training as the protocols do at test: one question, two codes, one answer."""
+
+import numpy as np
+import pytest
+import torch
+
+from datamodules.batches import Cases
+from datamodules.held_out import split_new_movies, split_new_users
+from datamodules.histories import Histories
+from datamodules.splits import Questions, draw_candidates, split_next
+from evaluation.protocols import Asked, Ints, Scores, Stars, evaluate
+from measure import asked_of
+from models.module import LearningConfig, RankingModule
+from models.ncf import NetworkConfig, Sizes
+from models.validation import rank
+
+NUM_ITEMS = 60
+SCALE = (1.0,)
+
+
+def histories() -> Histories:
+    """80 people with 6 to 40 movies each."""
+    rng = np.random.default_rng(0)
+    items = [rng.permutation(NUM_ITEMS)[: rng.integers(6, 40)] for _ in range(80)]
+    lengths = [len(each) for each in items]
+    return Histories(
+        user_id=np.arange(80),
+        indptr=np.concatenate([[0], np.cumsum(lengths)]),
+        item=np.concatenate(items),
+        stars=np.ones(sum(lengths), np.float32),
+        timestamp=np.concatenate([np.arange(n) for n in lengths]),
+    )
+
+
+SPLITS = {
+    "next": split_next(histories(), NUM_ITEMS),
+    "new-users": split_new_users(histories(), NUM_ITEMS),
+    "new-movies": split_new_movies(histories(), NUM_ITEMS),
+}
+# A score for every person and movie, with ties; people are known by the length of their history.
+SCORE_UI = np.random.default_rng(1).integers(9, size=(80, NUM_ITEMS)).astype(np.float32)
+
+
+def validated(questions: Questions, protocol: str, candidates: Ints | None) -> dict[str, float]:
+    cases = Cases(
+        questions,
+        SCALE,
+        history_length=5,
+        several=protocol == "new-users",
+        candidates=candidates,
+        batch_size=7,
+    )
+    found = [rank(torch.from_numpy(SCORE_UI)[batch["user_B"]], batch) for batch in cases]
+    return {name: np.concatenate([each[name] for each in found]).mean() for name in found[0]}
+
+
+def evaluated(asked: Asked, user: Ints) -> dict[str, dict[str, float]]:
+    waiting = iter(user.tolist())
+
+    def score(parts: list[Ints], stars: Stars) -> Scores:
+        return SCORE_UI[[next(waiting) for _ in parts]]
+
+    ranked = evaluate(score, asked).items()
+    return {name: {key: v.mean() for key, v in one.metrics.items()} for name, one in ranked}
+
+
+@pytest.mark.parametrize("protocol", SPLITS)
+def test_a_batch_is_ranked_as_its_protocol_does(protocol: str) -> None:
+    questions = SPLITS[protocol].test
+    expected = evaluated(asked_of(questions, protocol), questions.user)[protocol]
+    assert validated(questions, protocol, None) == pytest.approx(expected)
+
+
+def test_drawn_candidates_are_ranked_as_at_test() -> None:
+    split = SPLITS["next"]
+    drawn = draw_candidates(split, num=15)
+    expected = evaluated(asked_of(split.test, "next", drawn), split.test.user)["ncf-paper"]
+    found = validated(split.test, "next", drawn)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_the_module_averages_over_people_not_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = Sizes(num_users=80, num_items=NUM_ITEMS, num_genres=1, num_periods=1, num_stars=1)
+    small = NetworkConfig(embedding_dim=8, history_length=5, hidden_dims=[4], features=[])
+    module = RankingModule(sizes, small, LearningConfig()).eval()
+    logged: dict[str, float] = {}
+    monkeypatch.setattr(module, "log", lambda name, value, **rest: logged.update({name: value}))
+    valid = SPLITS["new-movies"].valid
+    for batch_size in (1000, 50):  # one batch; several, of unequal size
+        for batch in Cases(valid, SCALE, history_length=5, batch_size=batch_size):
+            module.validation_step(batch, 0)
+        before = dict(logged)
+        module.on_validation_epoch_end()
+        assert logged == pytest.approx(before or logged)
+    assert logged.keys() == {"val/hit_rate@10", "val/auc"}
