@@ -1,7 +1,7 @@
 """From a ratings file to a model that can be served, measured and compared.
 
     python train.py fit --config recipes/demo.yaml      select, refit, test on generated data: 1 min
-    python train.py fit --config recipes/ml-1m.yaml     the same with three refits; 3 hours
+    python train.py fit --config recipes/ml-1m.yaml     the same with three refits: 100 min
     python train.py select | refit | test --config …    the three steps of fit, one at a time
     python train.py validate | export --config …        rank validation again; write a bundle
     python train.py ablate --config …                   without each of its parts: variants.py
