@@ -178,12 +178,16 @@ class RankingModule(pl.LightningModule):
         return keep_BC
 
     def weights(self, batch: dict[str, Tensor], row_P: Tensor) -> Tensor:
-        """float32 (P,), summing to 1: equal, or less for people with more than the cap."""
+        """float32 (P,): one P-th each, and less for people with more than the cap.
+
+        The sum is left below 1: made 1, a batch of heavy raters, whose windows are alike in length
+        and so stand together, would pull as hard as one of light raters.
+        """
         weight_P = torch.ones(len(row_P), device=row_P.device)
         if cap := self.learning.influence_cap:
             count_B = torch.bincount(batch["positive_row_N"], minlength=len(batch["target_BL"]))
             weight_P = (cap / count_B.clamp(min=cap))[row_P]
-        return weight_P / weight_P.sum()
+        return weight_P / len(weight_P)
 
     def with_mlp(self, num: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """The positions at which the MLP joins, drawn anew, and those of the product alone."""

@@ -244,7 +244,9 @@ def test_influence_is_bounded_by_the_cap() -> None:
     batch = {"positive_row_N": torch.tensor([0] * 4 + [1]), "target_BL": torch.zeros(2, 1)}
     weight_P = module.weights(batch, torch.tensor([0, 0, 1]))
     # four ratings count as two, so each of them as a half; the second person's one as 1
-    assert weight_P.tolist() == pytest.approx([1 / 4, 1 / 4, 1 / 2])
+    assert weight_P.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 3])
+    # Among heavy raters alone the bound is the same, not made up for.
+    assert module.weights(batch, torch.tensor([0, 0])).tolist() == pytest.approx([1 / 4, 1 / 4])
 
 
 @pytest.mark.parametrize("loss", ["softmax", "binary"])
