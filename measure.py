@@ -70,6 +70,11 @@ class Fit:
         parts = [json.loads(path.read_text()) for path in self.folder.glob("*/cost.json")]
         return {name: sum(part[name] for part in parts) for name in ("wall_s", "cpu_s")}
 
+    def curve(self) -> list[dict[str, float]]:
+        """Every validation of the selection, and what the training had cost by then."""
+        rows: list[dict[str, float]] = json.loads((self.folder / "select/curve.json").read_text())
+        return [{name: float(f"{value:.6g}") for name, value in row.items()} for row in rows]
+
 
 def test(
     data: MovieLens,
@@ -104,7 +109,7 @@ def test(
         "seeds": list(models),
         "ties": data.ties,
         "num_persons": len(sets["asked"].histories),
-        "selection": {"epochs": done.epochs, **done.validation},
+        "selection": {"epochs": done.epochs, **done.validation, "curve": done.curve()},
         **done.cost(),
     }
     flat: dict[str, float] = {}

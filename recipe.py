@@ -12,7 +12,6 @@ import json
 import logging
 import re
 import sys
-import time
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +26,7 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import tracking
+from callbacks import Clock, Lines, StopAfter, say
 from catalogue.errors import UserError
 from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
@@ -42,30 +42,6 @@ warnings.filterwarnings("ignore", message="LightningCLI's args parameter")  # ar
 warnings.filterwarnings("ignore", message=".*number of training batches")
 warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
 warnings.filterwarnings("ignore", message=".*treespec")
-
-
-class StopAfter(Callback):
-    """Ends a refit after the chosen epoch, on the learning-rate schedule of the full training."""
-
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
-
-
-class Lines(Callback):
-    """One line an epoch where there is no terminal to draw a progress bar on."""
-
-    def __init__(self, monitor: str) -> None:
-        self.monitor = monitor
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        epoch, metrics = trainer.current_epoch + 1, trainer.callback_metrics
-        validated = epoch % (trainer.check_val_every_n_epoch or 1) == 0
-        shown = ["train/loss", *(["val/hit_rate@10", self.monitor] if validated else [])]
-        shown = [name for name in shown if name in metrics]
-        say(f"epoch {epoch}: " + "  ".join(f"{name} {metrics[name]:.4f}" for name in shown))
 
 
 class Recipe(LightningCLI):
@@ -156,8 +132,10 @@ class Recipe(LightningCLI):
         trainer = self.config["trainer"]
         every = min(trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or 1)
         kwargs |= {"logger": self.loggers, "check_val_every_n_epoch": max(1, every)}
+        self.clock = Clock(self.folder, self.monitor)
         kwargs["callbacks"] = [
             *self.checkpoints(),
+            self.clock,
             *([] if sys.stdout.isatty() else [Lines(self.monitor)]),
         ]
         if self.epochs is not None:
@@ -233,7 +211,7 @@ class Recipe(LightningCLI):
         say(f"{self.phase}: {self.name}, {self.model.network.num_parameters():,} parameters")
         if ckpt_path is not None:
             self.load(ckpt_path)  # a sentence where it does not fit; the trainer gives a traceback
-        started = time.time(), time.process_time()
+        self.clock.start()
         try:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=ckpt_path, weights_only=False)
         except SystemExit as stop:
@@ -242,8 +220,7 @@ class Recipe(LightningCLI):
             # Ctrl-C is what Lightning made it from.
             raise KeyboardInterrupt(self.run_folder / "select" / "last.ckpt") from stop
         finally:
-            cost = time.time() - started[0], time.process_time() - started[1]
-            add_cost(self.folder / "cost.json", *cost)
+            self.clock.stop()
         return self
 
     def settings(self, seed: int | None = None) -> dict[str, Any]:
@@ -291,14 +268,6 @@ def as_args(settings: dict[str, Any]) -> list[str]:
     ]
 
 
-def add_cost(path: Path, wall_s: float, cpu_s: float) -> None:
-    """Adds to what the phase has cost so far: a stopped run goes on in its own folder."""
-    cost = json.loads(path.read_text()) if path.is_file() else {"wall_s": 0.0, "cpu_s": 0.0}
-    cost["wall_s"] += wall_s
-    cost["cpu_s"] += cpu_s
-    path.write_text(json.dumps(cost) + "\n")
-
-
 def new_run(folder: Path) -> Path:
     """A folder of its own, named by the time; a second run of the same second gets another."""
     name, number = datetime.now(UTC).strftime("%Y%m%d-%H%M%S"), 1
@@ -323,7 +292,3 @@ def newest_run(folder: Path) -> Path:
     if not runs:
         raise UserError(f"{folder} holds no finished run; first: python train.py fit --config …")
     return runs[-1]
-
-
-def say(sentence: str) -> None:
-    print(sentence, flush=True)

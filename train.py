@@ -36,6 +36,7 @@ import measure
 import studies
 import tracking
 import variants
+from callbacks import say
 from catalogue.errors import UserError
 from datamodules.batches import training_ratings
 from datamodules.histories import histories_of
@@ -45,7 +46,7 @@ from evaluation.protocols import Scorer
 from evaluation.results import code_commit
 from measure import Fit
 from models.export import check_exportable, export_bundle
-from recipe import Recipe, say
+from recipe import Recipe
 from serving.bundle import read_bundle, refuse_to_replace
 from serving.events import EventStore
 from serving.recommender import Recommender

@@ -23,12 +23,13 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from callbacks import say
 from catalogue.columns import Columns
 from catalogue.errors import UserError
 from evaluation.intervals import summarise_paired
 from evaluation.metrics import METRICS
 from evaluation.results import results_path, write_results
-from recipe import Recipe, as_args, say
+from recipe import Recipe, as_args
 from serving.bundle import read_bundle
 
 FILE = Path(__file__).parent / "recipes" / "ablations.yaml"

@@ -22,10 +22,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ROOMS = [room for room in MAY_IMPORT if "." not in room]
 DOORS: dict[str, set[str]] = {
-    "train": {"recipe", "measure", "variants", "studies", "tracking"},
-    "variants": {"recipe"},
-    "studies": {"recipe"},
-    "recipe": {"tracking"},
+    "train": {"callbacks", "recipe", "measure", "variants", "studies", "tracking"},
+    "variants": {"callbacks", "recipe"},
+    "studies": {"callbacks", "recipe"},
+    "recipe": {"callbacks", "tracking"},
     "measure": set(),
     "tracking": set(),
     "service": set(),

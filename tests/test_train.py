@@ -141,6 +141,17 @@ def test_validate_and_test_repeat_what_fit_found(
     assert json.loads((place.root / "results" / "demo.next.json").read_text()) == before
 
 
+def test_results_tell_what_each_validation_had_cost(place: Workplace) -> None:
+    content = json.loads((place.root / "results" / "demo.next.json").read_text())
+    curve = content["selection"]["curve"]
+    assert [row["epoch"] for row in curve] == [1, 2]
+    assert max(row["val/ndcg@10"] for row in curve) == pytest.approx(
+        content["selection"]["val/ndcg@10"], rel=1e-5
+    )
+    for cost in ("wall_s", "cpu_s"):
+        assert 0 < curve[0][cost] < curve[1][cost] < content[cost]
+
+
 def test_seeds_are_trained_one_at_a_time_and_averaged(
     place: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
