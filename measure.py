@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from callbacks import read_json
 from catalogue.errors import UserError
 from datamodules.batches import training_ratings
 from datamodules.movielens import MovieLens
@@ -72,7 +73,7 @@ class Fit:
 
     def curve(self) -> list[dict[str, float]]:
         """Every validation of the selection, and what the training had cost by then."""
-        rows: list[dict[str, float]] = json.loads((self.folder / "select/curve.json").read_text())
+        rows = read_json(self.folder / "select" / "curve.json", [])
         return [{name: float(f"{value:.6g}") for name, value in row.items()} for row in rows]
 
 

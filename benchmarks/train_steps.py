@@ -49,8 +49,8 @@ class Meter(Callback):
 
 def facts(batch: dict[str, Tensor]) -> dict[str, float]:
     """Sizes of a batch; an example is a target of a history, or a pair."""
-    if "label_B" in batch:
-        return {"examples": len(batch["label_B"])}
+    if "item_KP" in batch:
+        return {"examples": batch["item_KP"].numel()}
     is_target_BL = batch["target_BL"] >= 0
     length_B = is_target_BL.sum(1)
     return {

@@ -6,7 +6,7 @@ A batch is a dict of tensors (the one thing `datamodules` and `models` agree on)
     windows   item_BL, star_BL int64: entries of a history, right-padded with 0
               target_BL int64: the movie that came after each entry, -1 where there is none
               positive_row_N, positive_item_N int64: the training movies of the person of each row
-    pairs     user_B, item_B int64; label_B float32: 1 watched, 0 drawn
+    pairs     user_P, item_KP int64: what each of them watched in row 0, drawn movies below it
     cases     user_B, item_BL, star_BL, length_B; seen_row_N, seen_item_N: what the person has seen
               by then; target_B: the movie to be found, or found_row_N, found_item_N where there
               are several; candidate_BC or among_C where a protocol ranks few movies
@@ -14,7 +14,8 @@ A batch is a dict of tensors (the one thing `datamodules` and `models` agree on)
 Each source gives the same batches for the same (seed, epoch), whatever ran before, and the same
 number of them every epoch: both are needed for a stopped run to resume exactly.
 
-Shapes: B rows of a batch, L entries, N entries of a sparse list, C candidates.
+Shapes: B rows of a batch, L entries, N entries of a sparse list, C candidates; of pairs: K
+movies, the watched one first, of P persons.
 """
 
 from collections.abc import Callable, Iterator
@@ -206,12 +207,10 @@ class Pairs:
         for rows in torch.randperm(len(self.user_N), generator=generator).split(
             self.positives_per_batch
         ):
-            user = self.user_N[rows].repeat(1 + self.num_negatives)
-            drawn = self.negatives(user[len(rows) :], generator)
-            label = torch.zeros(len(user))
-            label[: len(rows)] = 1
+            user_P = self.user_N[rows]
+            drawn = self.negatives(user_P.repeat(self.num_negatives), generator)
             item = torch.cat([self.item_N[rows], drawn])
-            yield {"user_B": user, "item_B": item, "label_B": label}
+            yield {"user_P": user_P, "item_KP": item.view(-1, len(rows))}
 
 
 class Cases:

@@ -7,7 +7,8 @@ linear in [u; v], so it is split: W [u; v] = W_u u + W_v v, and the item half be
 the catalogue. Over 3,706 movies and 16 hidden units that is 0.4 million multiplications a person
 instead of 8.
 
-Shapes: B rows (persons or positions), C candidate movies, D embedding, H first hidden layer.
+Shapes: B rows (persons or positions), C candidate movies, D embedding, H first hidden layer,
+P persons of pairs, K movies of each.
 """
 
 from itertools import pairwise
@@ -45,10 +46,17 @@ class NeuMFHead(nn.Module):
             nn.init.zeros_(self.out.weight)
 
     def gmf_part(self, vector: Tensor) -> Tensor:
-        return vector[..., : self.gmf_dim]
+        return self.halves(vector)[0]
 
     def mlp_part(self, vector: Tensor) -> Tensor:
-        return vector[..., self.gmf_dim :] if self.own_halves else vector
+        return self.halves(vector)[1]
+
+    def halves(self, vector: Tensor) -> tuple[Tensor, Tensor]:
+        """What the product reads and what the MLP reads, (..., D)."""
+        if not self.own_halves:
+            return vector, vector
+        gmf, mlp = vector.split([self.gmf_dim, vector.shape[-1] - self.gmf_dim], -1)
+        return gmf, mlp
 
     def item_gmf(self, vector_CD: Tensor) -> Tensor:
         return self.gmf_part(vector_CD) * self.weight_D
@@ -70,8 +78,16 @@ class NeuMFHead(nn.Module):
             hidden = F.relu(layer(hidden))
         return self.out(hidden).squeeze(-1)
 
-    def pairs(self, user_BD: Tensor, item_BD: Tensor) -> Tensor:
-        """(B,) logits of row-wise pairs, without the movie bias."""
-        gmf_B = (self.gmf_part(user_BD) * self.item_gmf(item_BD)).sum(-1)
-        hidden = self.user_half(self.mlp_part(user_BD)) + self.item_half(self.mlp_part(item_BD))
-        return gmf_B + self.tail(hidden)
+    def pairs(self, user_PD: Tensor, vector_ID: Tensor, item_KP: Tensor) -> Tensor:
+        """(K, P) logits of K movies for each of P persons, without the movie bias.
+
+        A person's half is made once for their K movies, a movie's once for all persons, and then
+        looked up: 2.1 times the examples a second of one half per pair (16,384 pairs, 64 + 64
+        wide, layers of 128 and 64).
+        """
+        user_gmf, user_mlp = self.halves(user_PD)
+        item_gmf, item_mlp = self.halves(vector_ID)
+        # F.embedding: the gradient of plain indexing takes five times as long on a CPU.
+        gmf_KP = (user_gmf * F.embedding(item_KP, item_gmf * self.weight_D)).sum(-1)
+        hidden = self.user_half(user_mlp) + F.embedding(item_KP, self.item_half(item_mlp))
+        return gmf_KP + self.tail(hidden)

@@ -1,7 +1,7 @@
 """Losses as pure functions, and the softmax over a catalogue that never holds all its logits.
 
 Shapes: P positions (a position is one "what comes next" question), C candidate movies, B rows
-(windows of histories) that the positions come from, D embedding.
+(windows of histories) that the positions come from, D embedding; of pairs: K movies of P persons.
 """
 
 from typing import Any
@@ -116,6 +116,9 @@ def binary_loss(logit_PC: Tensor, slot_P: Tensor, weight_P: Tensor, keep_PC: Ten
     return (weight_P * (F.softplus(-right_P) + wrong_P)).sum()
 
 
-def pair_loss(logit_B: Tensor, label_B: Tensor) -> Tensor:
-    """Binary cross-entropy of watched (1.) against drawn (0.) pairs; He et al. 2017, equation 7."""
-    return F.binary_cross_entropy_with_logits(logit_B, label_B)
+def pair_loss(logit_KP: Tensor) -> Tensor:
+    """Binary cross-entropy of watched pairs, the first row, against drawn ones, the others; He et
+    al. 2017, equation 7."""
+    label_KP = torch.zeros_like(logit_KP)
+    label_KP[0] = 1
+    return F.binary_cross_entropy_with_logits(logit_KP, label_KP)

@@ -9,7 +9,8 @@ a random share of the positions (`mlp_share`), as a layer that is dropped elsewh
 al. 2016, "Deep networks with stochastic depth", without their rescaling); ranking always uses the
 fused logit.
 
-Shapes: B rows, L entries, P positions with a target, C candidates, I movies, D embedding.
+Shapes: B rows, L entries, P positions with a target, C candidates, I movies, D embedding;
+of pairs: K movies of P persons.
 """
 
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from catalogue.errors import UserError
@@ -123,10 +125,10 @@ class RankingModule(pl.LightningModule):
 
     def pairs_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
         vector_ID, bias_I = self.network.items()
-        user_BD = self.network.user(batch["user_B"])
-        logit_B = self.network.head.pairs(user_BD, vector_ID[batch["item_B"]])
-        logit_B = logit_B + bias_I[batch["item_B"]]
-        return pair_loss(logit_B, batch["label_B"]), len(logit_B)
+        user_PD, item_KP = self.network.user(batch["user_P"]), batch["item_KP"]
+        logit_KP = self.network.head.pairs(user_PD, vector_ID, item_KP)
+        logit_KP = logit_KP + F.embedding(item_KP, bias_I[:, None]).squeeze(-1)
+        return pair_loss(logit_KP), logit_KP.numel()
 
     def history_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
         """Mean over positions, a person's weight bounded: product at all, MLP at some of them."""

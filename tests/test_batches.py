@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.batches import Cases, Pairs, Windows, star_rows
+from datamodules.batches import Cases, Pairs, Windows, star_rows, training_ratings
 from datamodules.histories import Histories
 from datamodules.splits import Split, split_next
 
@@ -97,7 +97,7 @@ def test_pairs_reject_train_positives_and_nothing_else() -> None:
     drawn: set[int] = set()
     for epoch in range(20):
         for batch in pairs(split, epoch):
-            drawn |= set(batch["item_B"][batch["label_B"] == 0].tolist())
+            drawn |= set(batch["item_KP"][1:].ravel().tolist())
     assert drawn == {26, 27, 28, 29}
 
 
@@ -105,9 +105,12 @@ def test_pairs_ask_every_positive_once_with_its_negatives() -> None:
     split = make_split([12, 9], 30)
     batches = list(pairs(split))
     assert len(batches) == len(pairs(split))
-    label = torch.cat([batch["label_B"] for batch in batches])
-    assert label.sum() == 10 + 7
-    assert (label == 0).sum() == 4 * 17
+    user_N = torch.cat([batch["user_P"] for batch in batches])
+    item_KN = torch.cat([batch["item_KP"] for batch in batches], 1)
+    assert item_KN.shape == (1 + 4, 10 + 7)
+    asked = set(zip(user_N.tolist(), item_KN[0].tolist(), strict=True))
+    user, item, _ = training_ratings(split)
+    assert asked == set(zip(user.tolist(), item.tolist(), strict=True))
 
 
 def test_cases_hold_the_history_before_the_target() -> None:

@@ -62,9 +62,8 @@ def trained_on(split: Split) -> tuple[set[int], set[int]]:
         shown = torch.cat([batch["item_BL"][batch["star_BL"] > 0], batch["target_BL"].ravel()])
         items |= set(shown.tolist()) - {-1} | set(batch["positive_item_N"].tolist())
     for pairs in Pairs(split, num_negatives=1, batch_size=64, seed=0, epoch=lambda: 0):
-        watched = pairs["label_B"] == 1
-        users |= set(pairs["user_B"][watched].tolist())
-        items |= set(pairs["item_B"][watched].tolist())
+        users |= set(pairs["user_P"].tolist())
+        items |= set(pairs["item_KP"][0].tolist())
     return users, items
 
 

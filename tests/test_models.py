@@ -67,8 +67,9 @@ def test_pairs_equal_the_columns_of_score_for_the_classic_user() -> None:
     with torch.no_grad():
         score_BI = net.score({"user_B": torch.arange(5)})
         vector_ID, bias_I = net.items()
-        pair_B = net.head.pairs(net.user(torch.arange(5)), vector_ID[torch.arange(5)])
-        assert torch.allclose(pair_B + bias_I[:5], score_BI.diagonal(), atol=1e-5)
+        item_KP = torch.tensor([[0, 1, 2, 3, 4], [3, 3, 0, 6, 5]])
+        pair_KP = net.head.pairs(net.user(torch.arange(5)), vector_ID, item_KP)
+        assert torch.allclose(pair_KP + bias_I[item_KP], score_BI.gather(1, item_KP.T).T, atol=1e-5)
 
 
 def test_padding_and_company_change_no_score() -> None:
@@ -196,8 +197,8 @@ def test_catalogue_softmax_under_autocast_stays_near() -> None:
 
 
 def test_pair_loss_is_the_log_likelihood() -> None:
-    loss = pair_loss(torch.zeros(4), torch.tensor([1.0, 0, 0, 0]))
-    assert loss.item() == pytest.approx(np.log(2))
+    loss = pair_loss(torch.tensor([[np.log(3.0), 0.0], [0.0, np.log(3.0)]]))
+    assert loss.item() == pytest.approx(-(np.log(3 / 4) + 2 * np.log(1 / 2) + np.log(1 / 4)) / 4)
 
 
 def test_marked_skips_what_is_no_candidate() -> None:

@@ -26,7 +26,7 @@ DOORS: dict[str, set[str]] = {
     "variants": {"callbacks", "recipe"},
     "studies": {"callbacks", "recipe"},
     "recipe": {"callbacks", "tracking"},
-    "measure": set(),
+    "measure": {"callbacks"},
     "tracking": set(),
     "service": set(),
 }
