@@ -31,6 +31,7 @@ from catalogue.errors import UserError
 from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
 from models.module import RankingModule
+from models.stars import StarConfig
 
 LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 """Settings of the trainer that change what is learned."""
@@ -101,6 +102,7 @@ class Recipe(LightningCLI):
             default=[0],
             help="seeds of the refits: results are their mean, the first one's bundle is served",
         )
+        parser.add_argument("--stars", type=StarConfig, default=StarConfig())
         parser.add_argument("--comet", type=tracking.Mode, default="auto", help="see tracking.py")
         parser.add_argument("--runs", type=str, default="runs", help="folder of runs")
         parser.add_argument("--bundles", type=str, default="bundles", help="folder of bundles")
@@ -233,7 +235,12 @@ class Recipe(LightningCLI):
         if seed is not None:
             config["seed_everything"] = seed
             config["data"] |= {"seed": seed} if "seed" in config["data"] else {}
-        return {key: config[key] for key in ("seed_everything", "data", "model", "trainer")}
+        names = ("seed_everything", "data", "model", "stars", "trainer")
+        return {key: config[key] for key in names}
+
+    @property
+    def stars(self) -> StarConfig:
+        return StarConfig(**self.config["stars"].as_dict())
 
     def load(self, checkpoint: str | Path) -> "Recipe":
         """Put a checkpoint's weights into the model; UserError where there is none."""

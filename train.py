@@ -261,6 +261,9 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
         movies=dataset.movies,
         scale=dataset.scale,
         train=train,
+        features=run.datamodule.feature_IF.numpy(),
+        stars=run.stars,
+        seed=run.config["seed_everything"],
         prove=Recommender.load,
     )
     return folder

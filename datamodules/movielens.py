@@ -179,6 +179,14 @@ class MovieLens(pl.LightningDataModule):
         return F.pad(torch.from_numpy(text_IT), (0, TEXT_DIM - text_IT.shape[1]))
 
     @property
+    def feature_IF(self) -> Tensor:
+        """What is known of a movie beside its ratings, float32: shares of its genres, its release
+        period, title and tags."""
+        share_IG = self.genre_IG / self.genre_IG.sum(1, keepdim=True).clamp(min=1)
+        period_IY = F.one_hot(self.period_I, NUM_PERIODS).float()
+        return torch.cat([share_IG, period_IY, self.text_IT], 1)
+
+    @property
     def support_I(self) -> Tensor:
         """Number of training ratings of each movie, int64."""
         _, item, _ = training_ratings(self.split)

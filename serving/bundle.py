@@ -10,7 +10,7 @@
 No pickle, and no person. model_version = sha256 over the canonical JSON of the sorted
 [path, sha256] list and the manifest without that field.
 
-Shapes: I movies, D embedding, H first layer of the MLP.
+Shapes: I movies, D embedding, H first layer of the MLP, S draws of the star model, E its width.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from safetensors.numpy import save as save_arrays
 from catalogue.errors import UserError
 from catalogue.movies import Movies
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "bundle.json"
 PARTS = ("arrays.safetensors", "encoder.onnx", "golden.json", "movies.json")
 SHAPES = {
@@ -40,9 +40,13 @@ SHAPES = {
     "mlp_out": "H",
     "item_bias": "I",
     "num_ratings": "I",  # training ratings per movie, int64; all others are float32
-    "star_bias": "I",
-    "star_bias_var": "I",
+    "star_item": "SIE",  # draws of the movies' star vectors, the bias last
+    "star_mean": "SE",  # draws of the persons' prior: its mean, its precision
+    "star_precision": "SEE",
+    "star_alpha": "S",  # precision of a rating
 }
+STARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
+"""Scalars of the star model; serving/stars.py says what each does."""
 REMAKE = "make the bundle again with: python train.py export"
 
 
@@ -72,7 +76,8 @@ def write_bundle(
 
     manifest: what the model is (name, recipe, config, data, refit, metrics, scale, history_length,
     stars, created); `format`, `files` and `model_version` are filled in here.
-    arrays: exactly the names and shapes of SHAPES. golden: [{history, movie_ids, scores, top}].
+    arrays: exactly the names and shapes of SHAPES. golden: [{history, movie_ids, scores, stars,
+    top}].
     prove: called on the finished folder before it takes its place; what it raises leaves the old
     bundle where it was (`Recommender.load` asks the golden questions).
     A bundle that is already there is replaced in one step; any other folder is left alone.
@@ -155,8 +160,10 @@ def _check(
         raise _bad(path, f"scale {scale!r}, expected ascending star values")
     if not isinstance(manifest.get("history_length"), int) or manifest["history_length"] < 1:
         raise _bad(path, f"history_length {manifest.get('history_length')!r}, expected 1 or more")
-    if set(stars) != {"mean", "user_damping", "sigma"} or not stars["sigma"] > 0:
-        raise _bad(path, f"stars {stars!r}, expected mean, user_damping and sigma > 0")
+    if set(stars) != STARS or min(stars["noise_factor"], stars["steady"], stars["rounds"]) <= 0:
+        raise _bad(path, f"stars {stars!r}, expected {sorted(STARS)}, above 0")
+    if len(stars["cuts"]) != len(scale) - 1 or stars["cuts"] != sorted(set(stars["cuts"])):
+        raise _bad(path, f"stars.cuts {stars['cuts']}, expected {len(scale) - 1}, ascending")
     if len(movies) == 0 or (np.diff(movies.movie_id) <= 0).any():
         raise _bad(folder / "movies.json", "movie ids must ascend, one row per movie")
     _check_arrays(folder / "arrays.safetensors", len(movies), arrays)

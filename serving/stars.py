@@ -1,14 +1,18 @@
-"""Expected stars, and how sure: damped movie and person biases read as an ordered distribution.
+"""Expected stars, and how sure: S draws of the movies, and what a history says of its person.
 
-    b_user         = sum(stars - mean - star_bias[i]) / (n + user_damping)   over n starred entries
-    middle         = mean + star_bias[i] + b_user
-    P(stars <= s)  = Phi((edge above s - middle) / sqrt(sigma^2 + star_bias_var[i]))
+    star(i)          = mean + b_i + b_u + x_u . y_i, a normal distribution for each draw
+    P(stars <= s)    = mean over draws of Phi((cut_s - star(i)) / spread)
+    spread^2         = (y_i, 1)' cov (y_i, 1) + noise_factor / (alpha steady_u)
 
-The edge above a star value is half way to the next; nothing lies above the top one. A film with
-few ratings has a larger star_bias_var, so a wider interval. It does not learn tastes: two people
-with the same mean deviation get the same stars.
+Given a draw of the movies, the person (x_u, b_u) is Gaussian: a regression of their stars on the
+movies they rated. Nobody's history: the prior, a wide one. Few ratings of a movie: its draws lie
+far apart, so the interval is wide. `steady_u` is how closely this person's stars follow, estimated
+from the same history. Where the draws come from, and the papers: models/stars.py.
 
-Damped biases: Koren 2010, "Factor in the neighbors", section 2.1.
+One person with 50 starred films, 32 draws, 20 dimensions: 1 ms on one core.
+
+Shapes: S draws, I movies, E = embedding + 1 (the bias is the last column), n movies asked for, L
+starred entries, K star values.
 """
 
 from dataclasses import dataclass
@@ -20,72 +24,146 @@ import numpy.typing as npt
 from serving.bundle import Bundle
 from serving.history import History
 
+Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
+Int64 = npt.NDArray[np.int64]
 
 LIKED = 4.0
 TAIL = 0.05
 """Left out on each side of the interval: 90% lies between."""
+ENTRIES_AT_ONCE = 512
+"""Starred entries gathered together: 1.4 MB with 32 draws of 21 numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Person:
+    """What each draw makes of one history."""
+
+    mean_SE: npt.NDArray[np.floating]
+    cov_SEE: npt.NDArray[np.floating]
+    noise_S: npt.NDArray[np.floating]
+    """Variance of a rating of theirs."""
 
 
 @dataclass(frozen=True, eq=False)
 class StarModel:
-    """I movies, S star values."""
+    """The star model of a bundle."""
 
-    scale: Float64  # (S,)
+    scale_K: Float64
+    cut_K: Float64  # (K - 1,) between neighbouring stars
     mean: float
-    user_damping: float
-    sigma: float
-    bias: npt.NDArray[np.float32]  # (I,)
-    bias_var: npt.NDArray[np.float32]  # (I,)
+    noise_factor: float
+    steady: float
+    rounds: int
+    item_SIE: Float32
+    mean_SE: Float32
+    precision_SEE: Float32
+    alpha_S: Float32
 
     @classmethod
     def of(cls, bundle: Bundle) -> "StarModel":
+        stars, arrays = bundle.manifest["stars"], bundle.arrays
         return cls(
             np.asarray(bundle.manifest["scale"], dtype=np.float64),
-            **{name: float(value) for name, value in bundle.manifest["stars"].items()},
-            bias=bundle.arrays["star_bias"],
-            bias_var=bundle.arrays["star_bias_var"],
+            np.asarray(stars["cuts"], dtype=np.float64),
+            float(stars["mean"]),
+            float(stars["noise_factor"]),
+            float(stars["steady"]),
+            int(stars["rounds"]),
+            arrays["star_item"],
+            arrays["star_mean"],
+            arrays["star_precision"],
+            arrays["star_alpha"],
         )
 
-    def chances(self, history: History, rows: npt.NDArray[np.int64]) -> Float64:
-        """P(stars = s) of n movies for one person -> (n, S), each row sums to 1."""
-        middle_n = self.mean + self.bias[rows] + self.person(history)
-        spread_n = np.sqrt(self.sigma**2 + self.bias_var[rows])
-        edge = (self.scale[:-1] + self.scale[1:]) / 2
-        below = _phi((edge[None, :] - middle_n[:, None]) / spread_n[:, None])
-        n = len(rows)
-        return np.diff(np.hstack([np.zeros((n, 1)), below, np.ones((n, 1))]), axis=1)
-
-    def person(self, history: History) -> float:
-        """How far above the movies' means this person rates, damped toward 0."""
+    def person(self, history: History) -> Person:
+        """A history to its person; entries without stars say nothing here."""
         rated = history.star > 0
-        stars = self.scale[history.star[rated] - 1]
-        over = stars - self.mean - self.bias[history.item[rated]]
-        return float(over.sum() / max(len(stars) + self.user_damping, 1e-9))
+        rows, over_L = history.item[rated], self.scale_K[history.star[rated] - 1] - self.mean
+        square_SEE, pull_SE1, rest_S = self._evidence(rows, over_L.astype(np.float32))
+        prior_SE1 = self.precision_SEE @ self.mean_SE[..., None]
+        steady_S = np.ones_like(self.alpha_S)
+        for _ in range(self.rounds if len(rows) else 1):
+            weight_S11 = (self.alpha_S * steady_S)[:, None, None]
+            cov_SEE = np.linalg.inv(self.precision_SEE + weight_S11 * square_SEE)
+            mean_SE1 = cov_SEE @ (prior_SE1 + weight_S11 * pull_SE1)
+            # Squared misses of the ratings, and what the person's own uncertainty adds to them.
+            quadratic_S = (mean_SE1 * (square_SEE @ mean_SE1 - 2 * pull_SE1)).sum((1, 2))
+            miss_S = rest_S + quadratic_S + (cov_SEE * square_SEE).sum((1, 2))
+            steady_S = (self.steady + len(rows)) / (self.steady + self.alpha_S * miss_S)
+        return Person(mean_SE1[..., 0], cov_SEE, 1 / (self.alpha_S * steady_S))
 
-    def expected(self, history: History, rows: npt.NDArray[np.int64]) -> Float64:
-        """Expected stars, (n,)."""
-        return self.chances(history, rows) @ self.scale
+    def _evidence(self, rows: Int64, over_L: Float32) -> tuple[Float32, Float32, Float32]:
+        """Sums over the entries: their squares (S, E, E), their pull (S, E, 1), their stars'
+        squares (S,), all over the movies' own means."""
+        S, E = self.mean_SE.shape
+        square, pull = np.zeros((S, E, E), np.float32), np.zeros((S, E, 1), np.float32)
+        rest = np.zeros(S, np.float32)
+        for start in range(0, len(rows), ENTRIES_AT_ONCE):
+            part = slice(start, start + ENTRIES_AT_ONCE)
+            seen_SLE, bias_SL = self._seen(rows[part])
+            rest_SL1 = (over_L[part] - bias_SL)[..., None]
+            across_SEL = seen_SLE.transpose(0, 2, 1)
+            square += across_SEL @ seen_SLE
+            pull += across_SEL @ rest_SL1
+            rest += (rest_SL1 * rest_SL1).sum((1, 2))
+        return square, pull, rest
 
-    def describe(self, history: History, rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+    def _seen(self, rows: Int64) -> tuple[Float32, Float32]:
+        """Movies as a person meets them, taste and a 1, (S, n, E), and their biases, (S, n)."""
+        seen_SnE = self.item_SIE[:, rows]  # a copy
+        bias_Sn = seen_SnE[..., -1].copy()
+        seen_SnE[..., -1] = 1
+        return seen_SnE, bias_Sn
+
+    def _outlook(self, person: Person, rows: Int64) -> tuple[Float64, Float64]:
+        """Middle and variance of a rating for each draw, (S, n)."""
+        seen_SnE, bias_Sn = self._seen(rows)
+        middle_Sn = self.mean + bias_Sn + (seen_SnE @ person.mean_SE[..., None])[..., 0]
+        unsure_Sn = ((seen_SnE @ person.cov_SEE) * seen_SnE).sum(-1)
+        noise_S1 = self.noise_factor * person.noise_S[:, None]
+        return middle_Sn.astype(np.float64), (unsure_Sn + noise_S1).astype(np.float64)
+
+    def chances(self, history: History, rows: Int64) -> Float64:
+        """P(stars = s) of n movies for one person -> (n, K), each row sums to 1."""
+        return self._chances(*self._outlook(self.person(history), rows))
+
+    def _chances(self, middle_Sn: Float64, variance_Sn: Float64) -> Float64:
+        spread_Sn1 = np.sqrt(variance_Sn)[..., None]
+        below_nK = _phi((self.cut_K - middle_Sn[..., None]) / spread_Sn1).mean(axis=0)
+        edge_n1 = np.zeros((below_nK.shape[0], 1))
+        return np.diff(np.hstack([edge_n1, below_nK, edge_n1 + 1]), axis=1)
+
+    def expected(self, history: History, rows: Int64) -> Float64:
+        """Expected stars, (n,), within the scale."""
+        middle_Sn, _ = self._outlook(self.person(history), rows)
+        return self._expected(middle_Sn)
+
+    def _expected(self, middle_Sn: Float64) -> Float64:
+        # The mean of the distribution of star values has the larger error: .888 against .887 on
+        # u2 of ml-100k.
+        return np.clip(middle_Sn.mean(axis=0), self.scale_K[0], self.scale_K[-1])
+
+    def describe(self, history: History, rows: Int64) -> list[dict[str, Any]]:
         """{expected, low, high, p_like} of n movies; low..high is the central 90%.
 
         low and high are star values, widened where the expected stars lie outside them.
         """
-        chance_nS = self.chances(history, rows)
-        below_nS = chance_nS.cumsum(axis=1)
-        expected_n = chance_nS @ self.scale
-        low_n = np.minimum(self.scale[_first(below_nS >= TAIL)], expected_n)
-        high_n = np.maximum(self.scale[_first(below_nS >= 1 - TAIL)], expected_n)
-        like_n = np.minimum(chance_nS[:, self.scale >= LIKED].sum(axis=1), 1.0)
+        middle_Sn, variance_Sn = self._outlook(self.person(history), rows)
+        chance_nK = self._chances(middle_Sn, variance_Sn)
+        below_nK = chance_nK.cumsum(axis=1)
+        expected_n = self._expected(middle_Sn)
+        low_n = np.minimum(self.scale_K[_first(below_nK >= TAIL)], expected_n)
+        high_n = np.maximum(self.scale_K[_first(below_nK >= 1 - TAIL)], expected_n)
+        like_n = np.minimum(chance_nK[:, self.scale_K >= LIKED].sum(axis=1), 1.0)
         names = ("expected", "low", "high", "p_like")
         columns = (column.tolist() for column in (expected_n, low_n, high_n, like_n))
         return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
-def _first(true_nS: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    true_nS[:, -1] = True  # the last sum is 1 but for rounding
-    return np.asarray(true_nS.argmax(axis=1))
+def _first(true_nK: npt.NDArray[np.bool_]) -> Int64:
+    true_nK[:, -1] = True  # the last sum is 1 but for rounding
+    return np.asarray(true_nK.argmax(axis=1))
 
 
 def _phi(z: Float64) -> Float64:

@@ -92,6 +92,15 @@ def encoder_bytes(to_hidden_DH: np.ndarray) -> bytes:
     return model
 
 
+def star_draws(num_items: int) -> np.ndarray:
+    """(2, I, 2): taste from -1 to 1 and bias from -.5 to .5 along the films; the two draws agree,
+    but for the film with one rating and the one with none, whose biases they put 2 apart."""
+    one = np.stack([np.linspace(-1, 1, num_items), np.linspace(-0.5, 0.5, num_items)], 1)
+    draws = np.stack([one, one])
+    draws[:, [5, 9], 1] += [[1], [-1]]
+    return draws
+
+
 def tiny_parts() -> dict[str, Any]:
     """What `write_bundle` takes, without golden answers."""
     rng = np.random.default_rng(0)
@@ -104,8 +113,10 @@ def tiny_parts() -> dict[str, Any]:
         "item_mlp": rng.normal(size=(I, HIDDEN)),
         "mlp_out": rng.normal(size=HIDDEN) * 0.1,
         "item_bias": np.arange(I) * 0.001,
-        "star_bias": np.linspace(-0.5, 0.5, I),
-        "star_bias_var": np.linspace(0.05, 0.5, I),
+        "star_item": star_draws(I),
+        "star_mean": np.zeros((2, 2)),
+        "star_precision": np.stack([np.diag([1, 4])] * 2),  # variance of taste 1, of the bias 1/4
+        "star_alpha": np.ones(2),
     }
     counts = np.array([film[-1] for film in FILMS], dtype=np.int64)
     return {
@@ -119,7 +130,13 @@ def tiny_parts() -> dict[str, Any]:
             "metrics": {},
             "scale": SCALE,
             "history_length": HISTORY_LENGTH,
-            "stars": {"mean": 3.5, "user_damping": 5.0, "sigma": 1.0},
+            "stars": {
+                "mean": 3.5,
+                "cuts": [0.75 + 0.5 * n for n in range(9)],
+                "noise_factor": 1.0,
+                "steady": 10.0,
+                "rounds": 2,
+            },
         },
         "movies": movies,
         "arrays": {k: v.astype(np.float32) for k, v in arrays.items()} | {"num_ratings": counts},
@@ -138,6 +155,7 @@ def write_tiny(folder: Path) -> Path:
         "history": history,
         "movie_ids": [1, 480],
         "scores": recommender.score([history], [1, 480])[0].tolist(),
+        "stars": recommender.predict_stars([history], [1, 480])[0].tolist(),
         "top": [item["movie_id"] for item in recommender.recommend(history=history)["items"]],
     }
     write_bundle(folder, **parts | {"golden": [golden]})

@@ -106,7 +106,8 @@ I = len(FILMS)  # noqa: E741
         pytest.param("mlp_out", np.zeros(7, "f4"), "H = 7, expected 3", id="hidden-size"),
         pytest.param("item_bias", np.zeros(I, "f8"), "item_bias is float64", id="float64"),
         pytest.param("item_bias", np.zeros((I, 1), "f4"), "item_bias is float32", id="extra-axis"),
-        pytest.param("star_bias", np.full(I, np.nan, "f4"), "star_bias holds NaN", id="nan"),
+        pytest.param("item_bias", np.full(I, np.nan, "f4"), "item_bias holds NaN", id="nan"),
+        pytest.param("star_item", np.zeros((2, I, 3), "f4"), "E = 3, expected 2|E = 2", id="width"),
         pytest.param("extra", np.zeros(1, "f4"), "extra", id="unknown-array"),
     ],
 )
@@ -126,6 +127,7 @@ def test_arrays_that_disagree_are_not_written(
         pytest.param({"scale": [5.0, 1.0]}, "scale", id="scale-descends"),
         pytest.param({"history_length": 0}, "history_length 0", id="no-history"),
         pytest.param({"stars": {"mean": 3.5}}, "stars", id="stars-incomplete"),
+        pytest.param({"scale": [1.0, 2.0]}, "cuts .* expected 1, ascending", id="cuts"),
     ],
 )
 def test_a_manifest_that_lacks_something_is_not_written(

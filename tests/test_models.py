@@ -12,7 +12,6 @@ from models import losses
 from models.losses import binary_loss, catalogue_softmax, pair_loss, softmax_loss
 from models.module import LearningConfig, RankingModule
 from models.ncf import NCF, NetworkConfig, Sizes
-from models.stars import ITEM_DAMPING, fit_damped_biases
 from models.towers import Dropout
 from models.validation import marked
 
@@ -271,17 +270,6 @@ def test_a_checkpoint_loads_without_arguments(tmp_path: Path) -> None:
     again = RankingModule.load_from_checkpoint(tmp_path / "x.ckpt")
     assert asdict(again.config) == asdict(SMALL)
     assert torch.equal(again.network.items()[0], module.network.items()[0])
-
-
-def test_damped_biases_by_hand() -> None:
-    user, item = np.array([0, 0, 1]), np.array([0, 1, 0])
-    arrays, scalars = fit_damped_biases(user, item, np.array([5, 3, 4], np.float32), 3)
-    assert scalars["mean"] == 4
-    # movie 0: (1 + 0) / (2 + damping); movie 1: -1 / (1 + damping); movie 2: no rating
-    expected = [1 / (2 + ITEM_DAMPING), -1 / (1 + ITEM_DAMPING), 0]
-    assert arrays["star_bias"] == pytest.approx(expected, abs=1e-6)
-    variance = arrays["star_bias_var"]
-    assert variance[0] < variance[1] < variance[2]
 
 
 def test_the_checkerboard_is_learned() -> None:

@@ -255,19 +255,19 @@ def stars(recommender: Recommender, history: list[Any], movie_id: int) -> dict[s
 
 
 def test_stars_of_a_stranger_are_the_films_own(bundle_folder: Any) -> None:
-    """Ten bins of width 1/2 around 3.5 - 0.5 = 3.0, sigma^2 = 1 + 0.05: summed by hand."""
-    sigma, middle = math.sqrt(1.05), 3.0
+    """Ten bins of width 1/2 around 3.5 - 0.5 = 3.0; variance (-1)^2 of taste, 1/4 of the person's
+    bias, 1 of a rating."""
+    sigma, middle = math.sqrt(1 + 1 / 4 + 1), 3.0
 
     def below(edge: float) -> float:
         return 0.5 * (1 + math.erf((edge - middle) / sigma / math.sqrt(2)))
 
     edges = [-math.inf, 0.75, 1.25, 1.75, 2.25, 2.75, 3.25, 3.75, 4.25, 4.75, math.inf]
     chance = [below(b) - below(a) for a, b in itertools.pairwise(edges)]
-    scale = [0.5 * n for n in range(1, 11)]
     got = stars(Recommender(read_bundle(bundle_folder)), [], 1)
-    assert got["expected"] == pytest.approx(sum(map(math.prod, zip(scale, chance, strict=True))))
+    assert got["expected"] == pytest.approx(3.0)
     assert got["p_like"] == pytest.approx(sum(chance[7:]), abs=1e-6)
-    assert (got["low"], got["high"]) == (1.5, 4.5)  # P(<= 1.0) = .044, P(<= 4.0) = .889
+    assert (got["low"], got["high"]) == (0.5, 5.0)  # P(.5) = .067, P(<= 4.5) = .878
 
 
 def test_who_rates_high_is_expected_to_rate_high(recommender: Recommender) -> None:
@@ -276,17 +276,46 @@ def test_who_rates_high_is_expected_to_rate_high(recommender: Recommender) -> No
     assert harsh["p_like"] < none["p_like"] < kind["p_like"]
 
 
-def test_the_persons_bias_is_damped(bundle_folder: Any) -> None:
-    """Heat has bias -.5 + 1/9: (5 - 3.5 + .5 - 1/9) / (1 rating + 5)."""
+def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder: Any) -> None:
+    """5 stars for Heat, which has taste -1 + 2/9 and bias -.5 + 1/9: one equation, two rounds."""
     recommender = Recommender(read_bundle(bundle_folder))
-    person = recommender._history([(HEAT, 5.0), 1])
-    model = StarModel.of(read_bundle(bundle_folder))
-    assert model.person(person) == pytest.approx((5 - 3.5 + 0.5 - 1 / 9) / (1 + 5), abs=1e-6)
+    person = StarModel.of(read_bundle(bundle_folder)).person(
+        recommender._history([(HEAT, 5.0), 1])  # a film without stars says nothing
+    )
+    v, rest, prior, steady = np.array([-1 + 2 / 9, 1]), 5 - 3.5 + 0.5 - 1 / 9, np.diag([1, 4]), 1.0
+    for _ in range(2):
+        cov = np.linalg.inv(prior + steady * np.outer(v, v))
+        mean = cov @ (steady * v * rest)
+        steady = (10 + 1) / (10 + (rest - v @ mean) ** 2 + v @ cov @ v)
+    np.testing.assert_allclose(person.mean_SE, [mean, mean], atol=1e-6)
+    np.testing.assert_allclose(person.cov_SEE, [cov, cov], atol=1e-6)
+    np.testing.assert_allclose(person.noise_S, 1 / steady, atol=1e-6)
+
+
+def test_a_steady_person_is_predicted_more_closely_than_an_erratic_one(
+    recommender: Recommender,
+) -> None:
+    width = []
+    for given in ([3.0, 3.0, 3.0, 3.0], [5.0, 1.0, 5.0, 1.0]):
+        history = list(zip([HEAT, GOLDENEYE, 32, 50], given, strict=True))
+        s = stars(recommender, history, 260)
+        width.append(s["high"] - s["low"])
+    assert width[0] < width[1]
+
+
+def test_a_long_history_is_read_in_parts_to_the_same_stars(
+    recommender: Recommender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = [(movie_id, 3.5) for movie_id in ALL]
+    whole = recommender.predict_stars([history], ALL)
+    monkeypatch.setattr("serving.stars.ENTRIES_AT_ONCE", 3)
+    np.testing.assert_allclose(recommender.predict_stars([history], ALL), whole, atol=1e-5)
 
 
 def test_a_film_with_few_ratings_has_a_wider_interval(recommender: Recommender) -> None:
-    width = [s["high"] - s["low"] for s in (stars(recommender, [], 1), stars(recommender, [], 110))]
-    assert width[0] < width[1]
+    """Both lie in the middle of taste; the draws differ about the second."""
+    many, few = (stars(recommender, [], movie_id) for movie_id in (SUSPECTS, 110))
+    assert many["high"] - many["low"] < few["high"] - few["low"]
 
 
 def test_the_interval_holds_the_expected_stars(recommender: Recommender) -> None:
