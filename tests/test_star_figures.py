@@ -1,0 +1,111 @@
+"""Figures of predicted stars, by arithmetic that can be checked by eye."""
+
+import numpy as np
+import pytest
+
+from evaluation.stars import (
+    RATERS,
+    Predicted,
+    compare_stars,
+    is_inside,
+    rater_kinds,
+    star_figures,
+    summarise_stars,
+)
+
+SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
+
+
+def means(predicted: Predicted) -> dict[str, float]:
+    figures = summarise_stars(star_figures(predicted, SCALE), draws=50)
+    return {name: each["mean"] for name, each in figures.items()}
+
+
+def perfect(num: int, seed: int = 0) -> Predicted:
+    """Stars drawn from the very distributions that are predicted."""
+    rng = np.random.default_rng(seed)
+    chance = rng.dirichlet(np.ones(5), num)
+    star = (rng.random(num)[:, None] > chance.cumsum(1)).sum(1).clip(max=4)
+    support = rng.choice([0, 1, 3, 10, 50, 500], num)
+    stars = star + 1.0
+    return Predicted(np.arange(num) % 200, stars, chance @ np.array(SCALE), chance, support)
+
+
+def test_rmse_and_mae_are_over_ratings_not_persons() -> None:
+    """One person misses by 1 three times, another once by 3."""
+    predicted = Predicted(
+        np.array([0, 0, 0, 1]), np.array([3.0, 3, 3, 5]), np.array([4.0, 2, 4, 2])
+    )
+    assert means(predicted) == {
+        "rmse": pytest.approx(np.sqrt((1 + 1 + 1 + 9) / 4)),
+        "mae": pytest.approx((1 + 1 + 1 + 3) / 4),
+    }
+
+
+def test_a_perfect_distribution_covers_ninety_percent_in_every_bucket() -> None:
+    found = means(perfect(60_000))
+    buckets = [name for name in found if name.startswith("coverage@90")]
+    assert len(buckets) == 1 + 6
+    for name in buckets:
+        assert found[name] == pytest.approx(0.9, abs=0.012), name
+    assert found["ece"] < 0.01
+
+
+def test_too_narrow_a_distribution_covers_less_and_is_off() -> None:
+    right = perfect(20_000)
+    assert right.chance is not None
+    sharper = right.chance**3 / (right.chance**3).sum(1, keepdims=True)
+    found = means(right._replace(chance=sharper))
+    assert found["coverage@90"] < 0.8 and found["ece"] > 0.05
+
+
+def test_ece_by_hand() -> None:
+    """30 ratings in 15 bins of two; every chance of 4 or more is .5, one in four is liked."""
+    chance = np.tile([0.5, 0, 0, 0.5, 0], (30, 1))
+    stars = np.where(np.arange(30) % 4 == 0, 4.0, 1.0)  # rows 0, 4, …: every other bin holds one
+    found = means(Predicted(np.zeros(30, np.int64), stars, np.full(30, 2.5), chance))
+    liked = np.array([(stars[2 * b : 2 * b + 2] >= 4).sum() for b in range(15)])
+    assert found["ece"] == pytest.approx(np.abs(2 * 0.5 - liked).sum() / 30)
+
+
+def test_a_sure_prediction_is_inside_nine_times_in_ten() -> None:
+    """All mass on one value: its place is uniform, so a tenth falls into the tails."""
+    chance = np.tile([0.0, 0, 1, 0, 0], (20_000, 1))
+    assert is_inside(chance, np.full(20_000, 2)).mean() == pytest.approx(0.9, abs=0.01)
+    assert is_inside(chance, np.full(20_000, 4)).mean() == 0
+
+
+@pytest.mark.parametrize(
+    ("stars", "kind"),
+    [
+        pytest.param([5, 5, 4, 5, 5, 4, 5, 5, 5, 3], "high", id="nine-in-ten-high"),
+        pytest.param([5, 1, 2, 3, 2, 3, 2, 3, 2, 3], "harsh", id="mean-2.6"),
+        pytest.param([5, 1, 4, 5, 3, 3, 4, 3, 2, 5], "full-range", id="both-ends"),
+        pytest.param([3, 3, 4, 3, 4, 3, 3, 4, 3, 3], "other", id="middle"),
+    ],
+)
+def test_kinds_of_raters(stars: list[float], kind: str) -> None:
+    found = rater_kinds(np.zeros(10, np.int64), np.array(stars, float), 1, SCALE)
+    assert RATERS[found[0]] == kind
+
+
+def test_an_interval_draws_persons_with_all_their_ratings() -> None:
+    """Ten ratings of ten persons vary; the same ten of one person cannot."""
+    miss = np.array([0.1, 2, 0.1, 2, 0.1, 2, 0.1, 2, 0.1, 2])
+    many = Predicted(np.arange(10), np.full(10, 3.0), 3 + miss)
+    one = many._replace(user=np.zeros(10, np.int64))
+    wide, none = (summarise_stars(star_figures(each, SCALE))["rmse"] for each in (many, one))
+    assert wide["low"] < wide["mean"] < wide["high"]
+    assert none["low"] == pytest.approx(none["mean"]) == pytest.approx(none["high"])
+
+
+def test_models_are_compared_on_the_same_drawn_persons() -> None:
+    """A model that is off by .1 more everywhere is worse under every draw."""
+    rng = np.random.default_rng(0)
+    stars = rng.integers(1, 6, 400).astype(float)
+    ours = Predicted(np.arange(400) % 40, stars, stars + rng.choice([1.0, 2.0], 400))
+    theirs = ours._replace(expected=ours.expected + 0.1)
+    figures = [star_figures(each, SCALE) for each in (ours, theirs)]
+    found = compare_stars(figures[0], figures[1])["mae"]
+    for each in ("diff", "low", "high"):
+        assert found[each] == pytest.approx(-0.1)
