@@ -92,7 +92,7 @@ class Recipe(LightningCLI):
         parser.add_argument("--name", type=str, help="the recipe's name, and its bundle's")
         parser.add_argument(
             "--protocols",
-            type=list[Literal["next", "ncf-paper", "time", "new-users", "new-movies"]],
+            type=list[Literal["next", "ncf-paper", "time", "new-users", "new-movies", "stars"]],
             default=["next"],
             help="what the test part is asked",
         )

@@ -33,6 +33,7 @@ import numpy as np
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 import measure
+import measure_stars
 import studies
 import tracking
 import variants
@@ -61,8 +62,8 @@ def fit(args: list[str]) -> None:
     try:
         done = select_epoch(run)
         for seed in run.config["seeds"]:
-            again = refit_seed(args, done, seed)
-        report = report_test(again, done)
+            refit_seed(args, done, seed)
+        report = report_test(run, done)
         facts = measure.facts(run.datamodule, done, device(run))
         tracking.log_summary(run.loggers, report, facts)
     finally:
@@ -151,8 +152,12 @@ def validate(args: list[str]) -> None:
     run = Recipe(args, "validate")
     run.load(run.config["ckpt_path"] or run.run_folder / "select" / "best.ckpt")
     run.trainer.validate(run.model, run.datamodule, verbose=False)
-    for name, value in sorted(run.trainer.callback_metrics.items()):
-        say(f"{name} {float(value):.4f}")
+    found = {name: float(value) for name, value in run.trainer.callback_metrics.items()}
+    if run.config["protocols"] == ["stars"]:
+        selected = Recommender.load(run.run_folder / UNREFITTED)
+        found |= measure_stars.validate(selected, run.datamodule)
+    for name, value in sorted(found.items()):
+        say(f"{name} {value:.4f}")
 
 
 def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit, seed: int) -> Path:
@@ -279,6 +284,17 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
         chosen = refuse_another(
             run, done.folder / UNREFITTED, "none", done, run.config["seed_everything"]
         )
+        if run.config["protocols"] == ["stars"]:
+            return measure_stars.test(
+                run.datamodule,
+                done,
+                {seed: Recommender.load(folder) for seed, folder in folders.items()},
+                Recommender.load(chosen),
+                name=run.name,
+                results=Path(run.config["results"]),
+                rows=run.runs,
+                device=device(run),
+            )
         model = {seed: measure.bundle_scorer(folder) for seed, folder in folders.items()}
         unrefitted = measure.bundle_scorer(chosen)
     else:

@@ -33,6 +33,7 @@ from datamodules.splits import (
     split_next,
     split_time,
 )
+from datamodules.star_split import official_fold, split_stars
 
 PERIOD_YEARS = 5
 FIRST_YEAR = 1900
@@ -41,12 +42,13 @@ NUM_PERIODS = 2 + (2030 - FIRST_YEAR) // PERIOD_YEARS
 TEXT_DIM = 64
 """Directions kept of title and tags."""
 
-ProtocolName = Literal["next", "time", "new-users", "new-movies"]
+ProtocolName = Literal["next", "time", "new-users", "new-movies", "stars"]
 MONITORS: dict[str, str] = {
     "next": "val/ndcg@10",
     "time": "val/ndcg@10",
     "new-users": "val/ndcg@100",
     "new-movies": "val/auc",
+    "stars": "val/ndcg@100",  # of the ranking beside the stars; it asks for the hidden ratings
 }
 """By protocol, the figure that validation chooses by."""
 
@@ -55,8 +57,9 @@ class MovieLens(pl.LightningDataModule):
     """Reads, splits and feeds one data set.
 
     name: a data set of `datamodules.sources`. root: the folder that holds it, else DATA_ROOT.
-    protocol: `next` (also trains `ncf-paper`), `time`, `new-users` or `new-movies`. ties: how equal
-    timestamps are ordered; `file` needs sha256, the fingerprint of the copy it holds for.
+    protocol: `next` (also trains `ncf-paper`), `time`, `new-users`, `new-movies` or `stars`. fold:
+    for `stars` on ml-100k, 1 to 5 asks for its file u1.test to u5.test. ties: how equal timestamps
+    are ordered; `file` needs sha256, the fingerprint of the copy it holds for.
     targets_per_batch: questions a step; twice as many, half the steps an epoch. num_negatives:
     drawn movies per watched one, for pairs. star_dropout: share of histories shown without their
     stars. horizon: a target is drawn from the next so many entries; 1 asks for the very next, many
@@ -86,6 +89,7 @@ class MovieLens(pl.LightningDataModule):
         history_length: int = 200,
         seed: int = 0,
         split_seed: int = 0,
+        fold: int = 0,
         sha256: str | None = None,
     ) -> None:
         super().__init__()
@@ -107,6 +111,9 @@ class MovieLens(pl.LightningDataModule):
         self.targets_per_batch, self.num_negatives = targets_per_batch, num_negatives
         self.star_dropout, self.split_seed, self.sha256 = star_dropout, split_seed, sha256
         self.select_on, self.user = select_on, user
+        if fold and protocol != "stars":
+            raise UserError(f"data.fold {fold} with data.protocol {protocol}: folds are of stars")
+        self.fold = fold
         self.horizon, self.shuffled = horizon, shuffled
         self.history_length, self.seed = history_length, seed
 
@@ -131,6 +138,11 @@ class MovieLens(pl.LightningDataModule):
             return split_new_users(histories, num_items, self.split_seed)
         if self.protocol == "new-movies":
             return split_new_movies(histories, num_items, self.split_seed)
+        if self.protocol == "stars":
+            is_test_N = None
+            if self.fold:
+                is_test_N = official_fold(histories, self.dataset, self.fold, self.root)
+            return split_stars(histories, num_items, self.split_seed, is_test_N)
         return split_next(histories, num_items)
 
     @property
@@ -234,6 +246,6 @@ class MovieLens(pl.LightningDataModule):
             self.plain_split.valid,
             self.dataset.scale,
             history_length=self.history_length,
-            several=self.protocol == "new-users",
+            several=self.protocol in ("new-users", "stars"),
             candidates=self.valid_candidates if self.select_on == "ncf-paper" else None,
         )

@@ -58,8 +58,6 @@ def write_ranks(
 ) -> None:
     """One row a movie of the test part and training seed: user_id, movie_id, expected rank (1 is
     the best), seed. ranks: by seed, in the order of the ids."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     table = pa.table(
         {
             Columns.USER_ID: np.tile(user_id, len(ranks)),
@@ -68,6 +66,11 @@ def write_ranks(
             "seed": np.repeat(list(ranks), len(user_id)),
         }
     )
+    write_table(Path(path), table)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     pq.write_table(table, part)
     part.replace(path)

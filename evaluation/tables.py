@@ -17,13 +17,14 @@ from typing import Any
 
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 OURS = {"unrefitted": "unrefitted", "order_shuffled": "order shuffled"}
-RIVALS = ("ease", "ials", "item-knn", "genre-popularity", "popularity")
+RIVALS = ("ease", "ials", "item-knn", "genre-popularity", "popularity", "biases")
 SHOWN: dict[str, tuple[str, str]] = {
     "next": ("hit_rate@10", "ndcg@10"),
     "ncf-paper": ("hit_rate@10", "ndcg@10"),
     "time": ("hit_rate@10", "ndcg@10"),
     "new-users": ("ndcg@100", "recall@20"),
     "new-movies": ("auc", "hit_rate@10"),
+    "stars": ("rmse", "mae"),
 }
 """The two figures of a protocol."""
 

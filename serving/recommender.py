@@ -102,6 +102,11 @@ class Recommender:
             out[b] = self._stars.expected(history, rows_Bn[b])
         return out
 
+    def star_chances(self, history: Iterable[Entry], movie_ids: npt.ArrayLike) -> Float32:
+        """P(stars = s) of n movies for one history, float32 (n, K), in the order of the scale."""
+        rows = self._rows(np.asarray(movie_ids).tolist(), "movie_ids")
+        return self._stars.chances(self._history(history), rows).astype(np.float32)
+
     def recommend(
         self,
         *,

@@ -1,0 +1,135 @@
+"""Protocol `stars`: what is hidden, the baselines, and a recipe from ratings to results."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import train
+from catalogue.errors import UserError
+from datamodules.demo import write_demo
+from datamodules.histories import histories_of
+from datamodules.movielens import MovieLens
+from datamodules.ratings import load_dataset
+from datamodules.splits import TEST, VALID
+from datamodules.star_split import official_fold, split_stars
+from evaluation.star_baselines import Biases, Given, ItemNeighbours
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    write_demo(folder / "demo", seed=1, num_users=60, num_movies=150)
+    return folder
+
+
+def test_a_tenth_is_test_and_a_twentieth_of_the_rest_validation(root: Path) -> None:
+    histories = histories_of(load_dataset("demo", root))
+    split, num = split_stars(histories, 150), len(histories.item)
+    assert (split.part_N == TEST).sum() == round(0.1 * num)
+    assert (split.part_N == VALID).sum() == round(0.05 * (num - round(0.1 * num)))
+    assert (split_stars(histories, 150).part_N == split.part_N).all()
+    assert (split_stars(histories, 150, seed=1).part_N != split.part_N).any()
+
+
+@pytest.mark.parametrize("refit", ["none", "validation"])
+def test_a_question_shows_what_is_trained_on_and_asks_for_the_hidden(
+    root: Path, refit: str
+) -> None:
+    histories = histories_of(load_dataset("demo", root))
+    split = split_stars(histories, 150).refit(refit)  # type: ignore[arg-type]
+    asked = split.valid if refit == "none" else split.test
+    hidden_part = VALID if refit == "none" else TEST
+    asked_for = 0
+    for number, user in enumerate(asked.user.tolist()):
+        start = asked.start[number]
+        rows = asked.histories.item[start : start + asked.end[number]]
+        own = slice(histories.indptr[user], histories.indptr[user + 1])
+        hidden = histories.item[own][split.part_N[own] == hidden_part]
+        trained = split.histories.item[split.histories.indptr[user] :][: asked.given[number]]
+        assert rows[: asked.given[number]].tolist() == trained.tolist()  # in time order
+        assert rows[asked.given[number] :].tolist() == hidden.tolist()
+        asked_for += len(hidden)
+    if refit == "validation":
+        assert asked_for == (split.part_N == TEST).sum()
+
+
+def test_folds_are_refused_where_there_are_none(root: Path, tmp_path: Path) -> None:
+    dataset = load_dataset("demo", root)
+    with pytest.raises(UserError, match="only ml-100k has folds, 1 to 5"):
+        official_fold(histories_of(dataset), dataset, 1, str(root))
+    with pytest.raises(UserError, match="folds are of stars"):
+        MovieLens("demo", str(root), fold=1)
+
+
+def test_an_official_fold_is_the_ratings_of_its_file(tmp_path: Path) -> None:
+    folder = tmp_path / "ml-100k"
+    folder.mkdir()
+    lines = [
+        f"{u}\t{m}\t{1 + (u + m) % 5}\t{100 * u + m}" for u in range(1, 4) for m in range(1, 5)
+    ]
+    (folder / "u.data").write_text("\n".join(lines) + "\n")
+    flags = "|".join("0" * 19)
+    movies = [f"{m}|Film {m} (1990)|01-Jan-1990||x|{flags}" for m in range(1, 5)]
+    (folder / "u.item").write_text("\n".join(movies) + "\n")
+    (folder / "u2.test").write_text(f"{lines[1]}\n{lines[10]}\n")
+    dataset = load_dataset("ml-100k", tmp_path)
+    histories = histories_of(dataset)
+    is_test_N = official_fold(histories, dataset, 2, str(tmp_path))
+    movie_id = dataset.movies.movie_id[histories.item]
+    found = zip(histories.user_id[histories.user][is_test_N], movie_id[is_test_N], strict=True)
+    assert sorted(found) == [(1, 2), (3, 3)]
+    (folder / "u3.test").write_text("9\t9\t3\t100\n")
+    with pytest.raises(UserError, match=r"u3.test: 1 ratings, 0 of them in u.data"):
+        official_fold(histories, dataset, 3, str(tmp_path))
+    with pytest.raises(UserError, match=r"u4.test: no such file"):
+        official_fold(histories, dataset, 4, str(tmp_path))
+
+
+def given() -> Given:
+    """Persons 0 and 1 love movies 0 and 1 alike, person 2 neither; all are cool about movie 2."""
+    rows = [(0, 0, 5), (0, 1, 5), (1, 0, 5), (1, 1, 5), (2, 0, 1), (2, 1, 1)]
+    rows += [(0, 2, 3), (1, 2, 3), (2, 2, 3), (3, 0, 5), (4, 0, 1)]
+    user, item, stars = np.array(rows).T
+    return Given(user, item, stars.astype(float), 5, 4)
+
+
+def test_biases_by_hand() -> None:
+    """No damping: mean 37/11; movie 2 is 3; person 3 has one rating, 5 for a movie of mean 17/5."""
+    model = Biases(0.0001, 0.0001).fit(given())
+    mean, first = 37 / 11, (5 + 5 + 1 + 5 + 1) / 5
+    got = model.expected(np.array([3]), np.array([2]))
+    assert got == pytest.approx([3 + (5 - first)], abs=1e-3)
+    unknown = Biases(5, 5).fit(given()).expected(np.array([3]), np.array([3]))
+    assert unknown == pytest.approx([mean + (5 - mean - 5 * (first - mean) / 10) / 6])
+
+
+def test_neighbours_carry_a_taste_over() -> None:
+    """Who loved movie 0 will love movie 1, which is rated like it; biases see that only in part."""
+    asked = np.array([3, 4]), np.array([1, 1])
+    loved, hated = ItemNeighbours(2, 0.1, 1, 1).fit(given()).expected(*asked)
+    by_bias = Biases(1, 1).fit(given()).expected(*asked)
+    assert loved > by_bias[0] and hated < by_bias[1]
+
+
+def test_a_recipe_of_stars_ends_in_results_and_rows(root: Path, tmp_path: Path) -> None:
+    folders = {name: tmp_path / name for name in ("runs", "bundles", "results")}
+    args = ["--config", str(ROOT / "recipes" / "demo.yaml"), f"--data.root={root}", "--comet=off"]
+    args += [f"--{name}={path}" for name, path in folders.items()]
+    args += ["--name=demo.stars", "--data.protocol=stars", "--protocols=[stars]", "--seeds=[0,1]"]
+    args += ["--trainer.max_epochs=1", "--model.network.history_length=20"]
+    assert train.main(["fit", *args]) == 0
+    found = json.loads((folders["results"] / "demo.stars.json").read_text())
+    assert {"rmse", "mae", "ece", "coverage@90"} <= found["metrics"].keys()
+    assert found["seeds"] == [0, 1] and len(found["per_seed"]) == 2
+    assert found["paired"].keys() == found["baselines"].keys() == {"biases", "item-knn"}
+    assert "val/rmse" in found["selection"]
+    rows = pd.read_parquet(folders["runs"] / "demo.stars" / "test-stars.parquet")
+    assert len(rows) == 2 * found["num_ratings"]
+    miss = rows["predicted"] - rows["stars"]
+    assert np.sqrt((miss * miss).mean()) == pytest.approx(found["metrics"]["rmse"]["mean"])
+    assert train.main(["validate", *args]) == 0
