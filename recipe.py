@@ -102,6 +102,9 @@ class Recipe(LightningCLI):
             default=[0],
             help="seeds of the refits: results are their mean, the first one's bundle is served",
         )
+        parser.add_argument(
+            "--folds", type=list[int], default=[], help="data.fold of each fit; none: as data says"
+        )
         parser.add_argument("--stars", type=StarConfig, default=StarConfig())
         parser.add_argument("--comet", type=tracking.Mode, default="auto", help="see tracking.py")
         parser.add_argument("--runs", type=str, default="runs", help="folder of runs")
@@ -167,6 +170,8 @@ class Recipe(LightningCLI):
             raise UserError(
                 f"trainer.max_epochs {config['trainer']['max_epochs']}: needed 1 or more"
             )
+        if config["folds"] and config["protocols"] != ["stars"]:
+            raise UserError(f"folds {config['folds']}: only protocols [stars] has folds")
         if not config["seeds"] or len(set(config["seeds"])) < len(config["seeds"]):
             raise UserError(f"seeds {config['seeds']}: needed one or more, each once")
         devices = config["trainer"]["devices"]

@@ -45,6 +45,7 @@ from datamodules.ratings import load_dataset
 from datamodules.splits import Refit
 from evaluation.protocols import Scorer
 from evaluation.results import code_commit
+from folds import fit_folds
 from measure import Fit
 from models.export import check_exportable, export_bundle
 from recipe import Recipe
@@ -59,6 +60,8 @@ UNREFITTED = "bundle-unrefitted"
 def fit(args: list[str]) -> None:
     """Select on validation, refit, export, test."""
     run = Recipe(args, "select")
+    if run.config["folds"]:
+        return fit_folds(fit, args, run)
     try:
         done = select_epoch(run)
         for seed in run.config["seeds"]:

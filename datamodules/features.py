@@ -62,6 +62,8 @@ def text_features(
         tfidf = vectorizer.fit_transform(trained)
     except ValueError:  # no word stands in two movies
         return np.zeros((len(movies), 1), dtype=np.float32)
+    if tfidf.shape[1] == 1:  # nothing to reduce, and TruncatedSVD refuses it
+        return vectorizer.transform(documents).toarray().astype(np.float32)
     svd = TruncatedSVD(min(dim, *tfidf.shape), random_state=seed).fit(tfidf)
     return svd.transform(vectorizer.transform(documents)).astype(np.float32)
 

@@ -14,8 +14,8 @@ These are figures over ratings, not means over persons: people with many ratings
 interval draws persons with all their ratings, 2,000 times, and computes the figure anew; the bins
 of `ece` stay as they are. `ece` of a perfect model is not 0: 100,000 ratings leave about .005.
 
-Shapes: T ratings of the test part (of several seeds, one after the other), U persons, K star
-values, R draws.
+Shapes: T ratings of the test part (of several seeds or folds, one after the other), U persons, K
+star values, R draws.
 """
 
 from collections.abc import Callable
@@ -46,8 +46,10 @@ class Predicted(NamedTuple):
     """(T,)"""
     expected: Floats
     """(T,)"""
-    chance: Floats | None = None
-    """(T, K), ascending star values; None for a model without a distribution."""
+    like: Floats | None = None
+    """(T,) P(stars >= 4); None for a model without a distribution."""
+    place: Floats | None = None
+    """(T,) where the stars given lie in their distribution, 0 to 1; see `places`."""
     support: Ints | None = None
     """(T,) training ratings of the movie."""
     rater: Ints | None = None
@@ -62,7 +64,7 @@ class Sums(NamedTuple):
     figure: Callable[[Floats], Floats]
 
 
-def star_figures(predicted: Predicted, scale: tuple[float, ...], seed: int = 0) -> dict[str, Sums]:
+def star_figures(predicted: Predicted) -> dict[str, Sums]:
     """Every figure that the answers allow; a bucket or kind without a rating is left out."""
     num_users = int(predicted.user.max()) + 1
     miss = predicted.expected - predicted.stars
@@ -80,12 +82,11 @@ def star_figures(predicted: Predicted, scale: tuple[float, ...], seed: int = 0) 
             among = predicted.rater == kind
             if among.any():
                 found[f"rmse/rater={name}"] = mean(miss * miss, among)._replace(figure=_root)
-    if predicted.chance is None:
+    if predicted.like is None or predicted.place is None:
         return found
-    value = np.asarray(scale)
-    like = predicted.chance[:, value >= LIKED].sum(1)
-    found["ece"] = Sums(by_person(one, *_bins(like, predicted.stars >= LIKED)), _ece)
-    inside = is_inside(predicted.chance, np.searchsorted(value, predicted.stars), seed)
+    is_liked = predicted.stars >= LIKED
+    found["ece"] = Sums(by_person(one, *_bins(predicted.like, is_liked)), _ece)
+    inside = ((predicted.place > 0.05) & (predicted.place < 0.95)).astype(np.float64)
     found["coverage@90"] = mean(inside)
     if predicted.support is not None:
         bucket = np.searchsorted(list(SUPPORT.values()), predicted.support)
@@ -95,14 +96,13 @@ def star_figures(predicted: Predicted, scale: tuple[float, ...], seed: int = 0) 
     return found
 
 
-def is_inside(chance: Floats, star: Ints, seed: int = 0) -> Floats:
-    """(T,) 1 where a rating lies within the central 90%, its place within its step drawn.
+def places(chance_TK: Floats, star: Ints, seed: int = 0) -> Floats:
+    """(T,) P(stars below) and a drawn share of the step itself: uniform if the chances are right.
 
     star: (T,) rows of the scale."""
     row = np.arange(len(star))
-    own = chance[row, star]
-    place = chance.cumsum(1)[row, star] - own * np.random.default_rng(seed).random(len(star))
-    return ((place > 0.05) & (place < 0.95)).astype(np.float64)
+    drawn = np.random.default_rng(seed).random(len(star))
+    return np.asarray(chance_TK.cumsum(1)[row, star] - chance_TK[row, star] * drawn)
 
 
 def rater_kinds(user_N: Ints, stars_N: Floats, num_users: int, scale: tuple[float, ...]) -> Ints:
@@ -120,6 +120,11 @@ def rater_kinds(user_N: Ints, stars_N: Floats, num_users: int, scale: tuple[floa
     wide = (share(stars_N <= scale[1]) >= 0.1) & (share(stars_N >= scale[-2]) >= 0.1)
     kinds = [share(stars_N >= LIKED) >= 0.9, mean < 3, wide]
     return np.select(kinds, [0, 1, 2], 3)
+
+
+def star_means(figures: dict[str, Sums]) -> dict[str, float]:
+    """Every figure, without its interval."""
+    return {name: _whole(sums) for name, sums in figures.items()}
 
 
 def summarise_stars(figures: dict[str, Sums], draws: int = 2000) -> Part:

@@ -185,6 +185,12 @@ def test_without_words_there_is_one_column_of_zeros(
     np.testing.assert_array_equal(text(titles, tags(), trained), np.zeros((2, 1)))
 
 
+def test_one_word_is_one_column() -> None:
+    """TruncatedSVD refuses to reduce it."""
+    text_I1 = text(["Film", "Film", "Other"], tags(), [(1, 1), (1, 2), (1, 3)])
+    np.testing.assert_array_equal(text_I1, [[1], [1], [0]])
+
+
 def test_accents_and_endings_do_not_part_words() -> None:
     text_IT = text(["Les Misérables", "Miserable", "Running", "RUNS"], tags(), EVERYTHING)
     cosine = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]

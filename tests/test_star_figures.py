@@ -7,7 +7,7 @@ from evaluation.stars import (
     RATERS,
     Predicted,
     compare_stars,
-    is_inside,
+    places,
     rater_kinds,
     star_figures,
     summarise_stars,
@@ -17,18 +17,23 @@ SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
 
 def means(predicted: Predicted) -> dict[str, float]:
-    figures = summarise_stars(star_figures(predicted, SCALE), draws=50)
+    figures = summarise_stars(star_figures(predicted), draws=50)
     return {name: each["mean"] for name, each in figures.items()}
 
 
-def perfect(num: int, seed: int = 0) -> Predicted:
-    """Stars drawn from the very distributions that are predicted."""
-    rng = np.random.default_rng(seed)
+def drawn(num: int) -> tuple[np.ndarray, np.ndarray]:
+    """Distributions, (T, 5), and rows of the scale drawn from them."""
+    rng = np.random.default_rng(0)
     chance = rng.dirichlet(np.ones(5), num)
-    star = (rng.random(num)[:, None] > chance.cumsum(1)).sum(1).clip(max=4)
-    support = rng.choice([0, 1, 3, 10, 50, 500], num)
-    stars = star + 1.0
-    return Predicted(np.arange(num) % 200, stars, chance @ np.array(SCALE), chance, support)
+    return chance, (rng.random(num)[:, None] > chance.cumsum(1)).sum(1).clip(max=4)
+
+
+def told(chance: np.ndarray, star: np.ndarray) -> Predicted:
+    """What a model with these distributions says."""
+    support = np.random.default_rng(1).choice([0, 1, 3, 10, 50, 500], len(star))
+    person = np.arange(len(star)) % 200
+    like, place = chance[:, 3:].sum(1), places(chance, star)
+    return Predicted(person, star + 1.0, chance @ np.array(SCALE), like, place, support)
 
 
 def test_rmse_and_mae_are_over_ratings_not_persons() -> None:
@@ -43,7 +48,7 @@ def test_rmse_and_mae_are_over_ratings_not_persons() -> None:
 
 
 def test_a_perfect_distribution_covers_ninety_percent_in_every_bucket() -> None:
-    found = means(perfect(60_000))
+    found = means(told(*drawn(60_000)))
     buckets = [name for name in found if name.startswith("coverage@90")]
     assert len(buckets) == 1 + 6
     for name in buckets:
@@ -52,27 +57,25 @@ def test_a_perfect_distribution_covers_ninety_percent_in_every_bucket() -> None:
 
 
 def test_too_narrow_a_distribution_covers_less_and_is_off() -> None:
-    right = perfect(20_000)
-    assert right.chance is not None
-    sharper = right.chance**3 / (right.chance**3).sum(1, keepdims=True)
-    found = means(right._replace(chance=sharper))
+    chance, star = drawn(20_000)
+    found = means(told(chance**3 / (chance**3).sum(1, keepdims=True), star))
     assert found["coverage@90"] < 0.8 and found["ece"] > 0.05
 
 
 def test_ece_by_hand() -> None:
     """30 ratings in 15 bins of two; every chance of 4 or more is .5, one in four is liked."""
-    chance = np.tile([0.5, 0, 0, 0.5, 0], (30, 1))
     stars = np.where(np.arange(30) % 4 == 0, 4.0, 1.0)  # rows 0, 4, …: every other bin holds one
-    found = means(Predicted(np.zeros(30, np.int64), stars, np.full(30, 2.5), chance))
+    half = np.full(30, 0.5)
+    found = means(Predicted(np.zeros(30, np.int64), stars, np.full(30, 2.5), half, half))
     liked = np.array([(stars[2 * b : 2 * b + 2] >= 4).sum() for b in range(15)])
     assert found["ece"] == pytest.approx(np.abs(2 * 0.5 - liked).sum() / 30)
 
 
-def test_a_sure_prediction_is_inside_nine_times_in_ten() -> None:
-    """All mass on one value: its place is uniform, so a tenth falls into the tails."""
-    chance = np.tile([0.0, 0, 1, 0, 0], (20_000, 1))
-    assert is_inside(chance, np.full(20_000, 2)).mean() == pytest.approx(0.9, abs=0.01)
-    assert is_inside(chance, np.full(20_000, 4)).mean() == 0
+def test_places_are_uniform_where_the_chances_are_right() -> None:
+    place = np.sort(places(*drawn(20_000)))
+    assert place == pytest.approx(np.linspace(0, 1, 20_000), abs=0.015)
+    sure = np.tile([0.0, 0, 1, 0, 0], (2, 1))  # what cannot be lies at an end
+    assert places(sure, np.array([0, 4])).tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -94,7 +97,7 @@ def test_an_interval_draws_persons_with_all_their_ratings() -> None:
     miss = np.array([0.1, 2, 0.1, 2, 0.1, 2, 0.1, 2, 0.1, 2])
     many = Predicted(np.arange(10), np.full(10, 3.0), 3 + miss)
     one = many._replace(user=np.zeros(10, np.int64))
-    wide, none = (summarise_stars(star_figures(each, SCALE))["rmse"] for each in (many, one))
+    wide, none = (summarise_stars(star_figures(each))["rmse"] for each in (many, one))
     assert wide["low"] < wide["mean"] < wide["high"]
     assert none["low"] == pytest.approx(none["mean"]) == pytest.approx(none["high"])
 
@@ -105,7 +108,7 @@ def test_models_are_compared_on_the_same_drawn_persons() -> None:
     stars = rng.integers(1, 6, 400).astype(float)
     ours = Predicted(np.arange(400) % 40, stars, stars + rng.choice([1.0, 2.0], 400))
     theirs = ours._replace(expected=ours.expected + 0.1)
-    figures = [star_figures(each, SCALE) for each in (ours, theirs)]
+    figures = [star_figures(each) for each in (ours, theirs)]
     found = compare_stars(figures[0], figures[1])["mae"]
     for each in ("diff", "low", "high"):
         assert found[each] == pytest.approx(-0.1)

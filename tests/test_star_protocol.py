@@ -133,3 +133,28 @@ def test_a_recipe_of_stars_ends_in_results_and_rows(root: Path, tmp_path: Path) 
     miss = rows["predicted"] - rows["stars"]
     assert np.sqrt((miss * miss).mean()) == pytest.approx(found["metrics"]["rmse"]["mean"])
     assert train.main(["validate", *args]) == 0
+    assert train.main(["fit", *args, "--folds=[1]", "--protocols=[next]"]) == 2
+
+
+def test_folds_are_measured_over_all_their_ratings(tmp_path: Path) -> None:
+    """Demo ratings as ml-100k, with two folds of 50 ratings."""
+    write_demo(tmp_path / "demo", seed=1, num_users=30, num_movies=80)
+    dataset = load_dataset("demo", tmp_path)
+    ratings, folder = dataset.ratings, tmp_path / "ml-100k"
+    folder.mkdir()
+    columns = ratings.user_id, ratings.movie_id, np.ceil(ratings.stars), ratings.timestamp
+    lines = ["\t".join(str(int(each)) for each in row) for row in zip(*columns, strict=True)]
+    (folder / "u.data").write_text("\n".join(lines) + "\n")
+    flags = "|".join(["0"] * 18 + ["1"])
+    movies = [f"{m}|Film {m} (1990)|01-Jan-1990||x|{flags}" for m in dataset.movies.movie_id]
+    (folder / "u.item").write_text("\n".join(movies) + "\n")
+    (folder / "u1.test").write_text("\n".join(lines[:50]) + "\n")
+    (folder / "u2.test").write_text("\n".join(lines[50:100]) + "\n")
+    args = ["--config", str(ROOT / "recipes" / "ml-100k.stars.yaml"), f"--data.root={tmp_path}"]
+    args += [f"--{name}={tmp_path / name}" for name in ("runs", "bundles", "results")]
+    args += ["--folds=[1,2]", "--comet=off", "--trainer.max_epochs=1", "--stars.num_draws=4"]
+    assert train.main(["fit", *args]) == 0
+    found = json.loads((tmp_path / "results" / "ml-100k.stars.json").read_text())
+    assert found["num_ratings"] == 100 and found["folds"] == [1, 2]
+    square = [each["rmse"] ** 2 for each in found["per_fold"]]
+    assert found["metrics"]["rmse"]["mean"] == pytest.approx(np.sqrt(np.mean(square)), rel=1e-4)

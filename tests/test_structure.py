@@ -22,12 +22,22 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 ROOMS = [room for room in MAY_IMPORT if "." not in room]
 DOORS: dict[str, set[str]] = {
-    "train": {"callbacks", "recipe", "measure", "measure_stars", "variants", "studies", "tracking"},
+    "train": {
+        "callbacks",
+        "recipe",
+        "measure",
+        "measure_stars",
+        "folds",
+        "variants",
+        "studies",
+        "tracking",
+    },
     "variants": {"callbacks", "recipe"},
     "studies": {"callbacks", "recipe"},
     "recipe": {"callbacks", "tracking"},
     "measure": {"callbacks"},
     "measure_stars": {"measure"},
+    "folds": {"measure_stars", "recipe"},
     "tracking": set(),
     "service": set(),
 }
