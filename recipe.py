@@ -244,6 +244,12 @@ class Recipe(LightningCLI):
         return {key: config[key] for key in names}
 
     @property
+    def file(self) -> str:
+        """`recipes/ml-100k.yaml`; a variant or a fold bears another name than its file."""
+        given = self.config.get("config")
+        return f"recipes/{Path(str(given[-1])).name if given else f'{self.name}.yaml'}"
+
+    @property
     def stars(self) -> StarConfig:
         return StarConfig(**self.config["stars"].as_dict())
 

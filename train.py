@@ -246,7 +246,7 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
     sibling = read_bundle(bundle_folder(run)) if refit == "all" else None
     manifest = {
         "name": run.name,
-        "recipe": f"recipes/{run.name}.yaml",
+        "recipe": run.file,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": done.commit,
         "config": run.settings(),

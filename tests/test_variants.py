@@ -54,6 +54,7 @@ def test_a_variant_is_a_fit_of_its_own_that_says_what_it_is(place: Path) -> None
         assert variant["paired"]["full"][metric]["diff"] == pytest.approx(apart, abs=1e-5)
     manifest = json.loads((place / "bundles" / "without-order-demo" / "bundle.json").read_text())
     assert manifest["config"]["data"]["shuffled"] is True
+    assert manifest["recipe"] == "recipes/demo.yaml"
     assert "variant" not in full
 
 
