@@ -262,6 +262,7 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
         "epochs": done.epochs,
         "metrics": done.validation,
     }
+    run.clock.start()  # the stars are learned here
     export_bundle(
         folder,
         run.model.network,
@@ -274,6 +275,7 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
         seed=run.config["seed_everything"],
         prove=Recommender.load,
     )
+    run.clock.stop()
     return folder
 
 
