@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from catalogue.movies import Movies
-from serving.bundle import write_bundle
+from serving.bundle import SHAPES, write_bundle
 from serving.errors import RequestError
 from serving.events import EventStore
 from serving.recommender import Recommender
@@ -66,8 +66,9 @@ def test_of_ten_thousand_films_the_latest_are_read_and_none_is_shown(tmp_path: P
     rows = np.arange(MAX_HISTORY + 3) % len(FILMS)
     names = [f"Film {row}" for row in range(len(rows))]
     movies = Movies(np.arange(1, len(rows) + 1), names, [None] * len(rows), [()] * len(rows))
-    per_item = {k: v[rows] for k, v in parts["arrays"].items() if k != "mlp_out"}
-    parts |= {"movies": movies, "arrays": parts["arrays"] | per_item}
+    per_item = {name: axes.index("I") for name, axes in SHAPES.items() if "I" in axes}
+    taken = {name: parts["arrays"][name].take(rows, axis) for name, axis in per_item.items()}
+    parts |= {"movies": movies, "arrays": parts["arrays"] | taken}
     write_bundle(tmp_path / "large", **parts)
     large = Recommender.load(tmp_path / "large")
     history = list(range(1, MAX_HISTORY + 1))
