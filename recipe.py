@@ -30,8 +30,8 @@ from callbacks import Clock, Lines, StopAfter, say
 from catalogue.errors import UserError
 from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
+from models.gibbs import StarConfig
 from models.module import RankingModule
-from models.stars import StarConfig
 
 LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 """Settings of the trainer that change what is learned."""

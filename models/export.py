@@ -20,8 +20,9 @@ from torch import Tensor, nn
 
 from catalogue.errors import UserError
 from catalogue.movies import Movies
+from models.gibbs import Draws, Ratings, StarConfig
 from models.ncf import NCF, NetworkConfig
-from models.stars import Draws, Ratings, StarConfig, fit_stars, outlook
+from models.stars import STAR_ARRAYS, fit_stars, implicit_features, outlook
 from serving.bundle import write_bundle
 
 NUM_GOLDEN = 4
@@ -162,9 +163,8 @@ def golden_answers(
         asked = np.concatenate([best[:10], rng.choice(len(movies), min(10, len(movies)))])
         top = best[~np.isin(best, item_L)][:10]
         stars = [None if star == 0 else scale[star - 1] for star in star_L]
-        rated = star_L > 0
-        over_L = np.array(scale, np.float32)[star_L[rated] - 1] - np.float32(mean_stars)
-        expected = mean_stars + expected_over(arrays, item_L[rated], over_L, asked)
+        over_L = np.array([0, *scale], np.float32)[star_L] - np.float32(mean_stars)
+        expected = mean_stars + expected_over(arrays, item_L, over_L, star_L > 0, asked)
         ids = movies.movie_id
         answers.append(
             {
@@ -179,12 +179,17 @@ def golden_answers(
 
 
 def expected_over(
-    arrays: dict[str, np.ndarray], item_L: np.ndarray, over_L: np.ndarray, asked: np.ndarray
+    arrays: dict[str, np.ndarray],
+    item_L: np.ndarray,
+    over_L: np.ndarray,
+    rated_L: np.ndarray,
+    asked: np.ndarray,
 ) -> np.ndarray:
-    """Expected stars, over the mean, of one person who gave `over_L` to `item_L`."""
-    names = ("star_item", "star_mean", "star_precision", "star_alpha")
-    draws = Draws(*(torch.from_numpy(arrays[name]) for name in names))
-    alone = torch.zeros(len(item_L), dtype=torch.int64)
-    given = Ratings(alone, torch.from_numpy(item_L), torch.from_numpy(over_L))
-    asked_N = torch.from_numpy(asked)
-    return outlook(draws, given, 1, torch.zeros_like(asked_N), asked_N).middle.mean(0).numpy()
+    """Expected stars, over the mean, of one who watched `item_L` and gave `over_L` to some."""
+    draws = Draws(**{own: torch.from_numpy(arrays[name]) for name, own in STAR_ARRAYS.items()})
+    alone_L = torch.zeros(len(item_L), dtype=torch.int64)
+    watched = Ratings(alone_L, torch.from_numpy(item_L), torch.from_numpy(over_L))
+    set_1C = implicit_features(draws.set_IC, alone_L, watched.item_N, 1)
+    given, asked_N = watched.where(torch.from_numpy(rated_L)), torch.from_numpy(asked)
+    middle_SN = outlook(draws, given, set_1C, torch.zeros_like(asked_N), asked_N).middle
+    return middle_SN.mean(0).numpy()

@@ -30,7 +30,7 @@ from safetensors.numpy import save as save_arrays
 from catalogue.errors import UserError
 from catalogue.movies import Movies
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "bundle.json"
 PARTS = ("arrays.safetensors", "encoder.onnx", "golden.json", "movies.json")
 SHAPES = {
@@ -40,8 +40,10 @@ SHAPES = {
     "mlp_out": "H",
     "item_bias": "I",
     "num_ratings": "I",  # training ratings per movie, int64; all others are float32
+    "star_set": "IC",  # what a movie adds to what is known of who rated or watched it
     "star_item": "SIE",  # draws of the movies' star vectors, the bias last
-    "star_mean": "SE",  # draws of the persons' prior: its mean, its precision
+    "star_mean": "SE",  # draws of the persons' prior: its mean, what star_set adds, its precision
+    "star_lean": "SCE",
     "star_precision": "SEE",
     "star_alpha": "S",  # precision of a rating
 }

@@ -5,14 +5,15 @@
     spread^2         = (y_i, 1)' cov (y_i, 1) + noise_factor / (alpha steady_u)
 
 Given a draw of the movies, the person (x_u, b_u) is Gaussian: a regression of their stars on the
-movies they rated. Nobody's history: the prior, a wide one. Few ratings of a movie: its draws lie
+movies they rated, from a prior that knows which movies they rated or watched. Nobody's history: the
+prior of everybody, a wide one. Few ratings of a movie: its draws lie
 far apart, so the interval is wide. `steady_u` is how closely this person's stars follow, estimated
 from the same history. Where the draws come from, and the papers: models/stars.py.
 
 One person with 50 starred films, 32 draws, 20 dimensions: 1 ms on one core.
 
 Shapes: S draws, I movies, E = embedding + 1 (the bias is the last column), n movies asked for, L
-starred entries, K star values.
+starred entries, C implicit features, K star values.
 """
 
 from dataclasses import dataclass
@@ -55,8 +56,10 @@ class StarModel:
     noise_factor: float
     steady: float
     rounds: int
+    set_IC: Float32
     item_SIE: Float32
     mean_SE: Float32
+    lean_SCE: Float32
     precision_SEE: Float32
     alpha_S: Float32
 
@@ -70,18 +73,20 @@ class StarModel:
             float(stars["noise_factor"]),
             float(stars["steady"]),
             int(stars["rounds"]),
+            arrays["star_set"],
             arrays["star_item"],
             arrays["star_mean"],
+            arrays["star_lean"],
             arrays["star_precision"],
             arrays["star_alpha"],
         )
 
     def person(self, history: History) -> Person:
-        """A history to its person; entries without stars say nothing here."""
+        """A history to its person; an entry without stars says only that it was chosen."""
         rated = history.star > 0
         rows, over_L = history.item[rated], self.scale_K[history.star[rated] - 1] - self.mean
         square_SEE, pull_SE1, rest_S = self._evidence(rows, over_L.astype(np.float32))
-        prior_SE1 = self.precision_SEE @ self.mean_SE[..., None]
+        prior_SE1 = self.precision_SEE @ self._prior_mean(history)[..., None]
         steady_S = np.ones_like(self.alpha_S)
         for _ in range(self.rounds if len(rows) else 1):
             weight_S11 = (self.alpha_S * steady_S)[:, None, None]
@@ -92,6 +97,11 @@ class StarModel:
             miss_S = rest_S + quadratic_S + (cov_SEE * square_SEE).sum((1, 2))
             steady_S = (self.steady + len(rows)) / (self.steady + self.alpha_S * miss_S)
         return Person(mean_SE1[..., 0], cov_SEE, 1 / (self.alpha_S * steady_S))
+
+    def _prior_mean(self, history: History) -> Float32:
+        """(S, E) of a person of whom the movies are known, not the stars."""
+        set_C = self.set_IC[history.item].sum(axis=0) / np.float32(max(1, len(history)) ** 0.5)
+        return self.mean_SE + set_C @ self.lean_SCE
 
     def _evidence(self, rows: Int64, over_L: Float32) -> tuple[Float32, Float32, Float32]:
         """Sums over the entries: their squares (S, E, E), their pull (S, E, 1), their stars'

@@ -113,8 +113,10 @@ def tiny_parts() -> dict[str, Any]:
         "item_mlp": rng.normal(size=(I, HIDDEN)),
         "mlp_out": rng.normal(size=HIDDEN) * 0.1,
         "item_bias": np.arange(I) * 0.001,
+        "star_set": np.eye(I, 1, 1 - I),  # the last film alone says something by being chosen
         "star_item": star_draws(I),
         "star_mean": np.zeros((2, 2)),
+        "star_lean": np.full((2, 1, 2), [0.0, 0.5]),
         "star_precision": np.stack([np.diag([1, 4])] * 2),  # variance of taste 1, of the bias 1/4
         "star_alpha": np.ones(2),
     }

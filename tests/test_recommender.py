@@ -292,6 +292,16 @@ def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder:
     np.testing.assert_allclose(person.noise_S, 1 / steady, atol=1e-6)
 
 
+def test_a_film_without_stars_tells_by_having_been_chosen(recommender: Recommender) -> None:
+    """The last film moves the person's own bias by .5, one of two films by .5 / sqrt(2)."""
+    last = FILMS[-1][0]
+    none, chosen, half = (
+        stars(recommender, history, 1)["expected"] for history in ([], [last], [HEAT, last])
+    )
+    assert chosen - none == pytest.approx(0.5)
+    assert half - none == pytest.approx(0.5 / math.sqrt(2))
+
+
 def test_a_steady_person_is_predicted_more_closely_than_an_erratic_one(
     recommender: Recommender,
 ) -> None:

@@ -1,5 +1,6 @@
 """The star model on generated ratings whose truth is known."""
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -7,15 +8,14 @@ import pytest
 import torch
 
 from catalogue.errors import UserError
+from models.gibbs import Draws, Ratings, Rows, StarConfig, implicit
 from models.stars import (
-    Draws,
+    STAR_ARRAYS,
     Outlook,
-    Ratings,
-    Rows,
-    StarConfig,
     chances,
     fit_cuts,
     fit_stars,
+    implicit_features,
     outlook,
 )
 
@@ -60,7 +60,8 @@ def found(world: World) -> tuple[np.ndarray, np.ndarray]:
     user_N, item_N, stars_N = (torch.from_numpy(each) for each in world.train())
     given = Ratings(user_N, item_N, stars_N - scalars["mean"])
     asked = (torch.from_numpy(each[world.is_test_N]) for each in (world.user_N, world.item_N))
-    seen = outlook(Draws(*map(torch.from_numpy, arrays.values())), given, U, *asked)
+    draws = Draws(**{own: torch.from_numpy(arrays[name]) for name, own in STAR_ARRAYS.items()})
+    seen = outlook(draws, given, implicit_features(draws.set_IC, user_N, item_N, U), *asked)
     cut_K = torch.tensor(scalars["cuts"]) - scalars["mean"]
     chance_TK = chances(seen, cut_K, torch.tensor(scalars["noise_factor"]))
     expected_T = (scalars["mean"] + seen.middle.mean(0)).clamp(1, 5)
@@ -105,6 +106,46 @@ def test_ninety_percent_lie_within_the_interval(
     assert found[1].sum(1) == pytest.approx(np.ones(len(truth)), abs=1e-5)
 
 
+def test_which_movies_somebody_rated_tells_of_their_stars() -> None:
+    """Two camps rate mostly their own half of the movies, and give others' movies 2 stars less."""
+    rng = np.random.default_rng(0)
+    camp_U, camp_I = np.arange(U) % 2, np.arange(I) % 2
+    own_UI = camp_U[:, None] == camp_I
+    user_N, item_N = np.nonzero(rng.random((U, I)) < np.where(own_UI, 0.3, 0.03))
+    stars_N = np.where(own_UI[user_N, item_N], 5.0, 3.0).astype(np.float32)
+    nothing_IF = np.zeros((I, 0), np.float32)
+
+    def gap(implicit_dim: int) -> float:
+        """Stars of own movies over the others', for one who rated five movies, no stars known."""
+        config = replace(SMALL, implicit_dim=implicit_dim)
+        arrays, _ = fit_stars(user_N, item_N, stars_N, nothing_IF, SCALE, config)
+        draws = Draws(**{own: torch.from_numpy(arrays[key]) for key, own in STAR_ARRAYS.items()})
+        none, movies = torch.zeros(0, dtype=torch.int64), torch.arange(I)
+        set_1C = implicit_features(
+            draws.set_IC, torch.zeros(5, dtype=torch.int64), movies[:10:2], 1
+        )
+        unrated = Ratings(none, none, torch.zeros(0))
+        middle_SI = outlook(draws, unrated, set_1C, torch.zeros_like(movies), movies).middle
+        middle_I = middle_SI.mean(0)
+        return float(middle_I[::2].mean() - middle_I[1::2].mean())
+
+    assert gap(20) > 1 > 0.2 > abs(gap(0))
+
+
+def test_implicit_features_hold_all_of_a_small_table() -> None:
+    """Persons rated movies {0}, {0, 1}, nothing, and {1, 2, 3}."""
+    user_N, item_N = torch.tensor([0, 1, 1, 3, 3, 3]), torch.tensor([0, 0, 1, 1, 2, 3])
+    set_UC, set_IC = implicit(user_N, item_N, 4, 4, 100)
+    there_UI = torch.zeros(4, 4)
+    there_UI[user_N, item_N] = torch.tensor([1, 1 / 2**0.5, 1 / 2**0.5] + 3 * [1 / 3**0.5])
+    torch.testing.assert_close(set_UC @ set_IC.T, there_UI)
+    assert set_UC.shape == (4, 3)
+    torch.testing.assert_close(implicit_features(set_IC, user_N, item_N, 4), set_UC)
+    first_UC, _ = implicit(user_N, item_N, 4, 4, 1)
+    torch.testing.assert_close(first_UC.abs(), set_UC[:, :1].abs())
+    assert implicit(user_N, item_N, 4, 4, 0)[0].shape == (4, 0)
+
+
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(world: World) -> None:
     tiny = StarConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
 
@@ -146,7 +187,7 @@ def test_cuts_are_found_again() -> None:
 
 
 def test_rows_come_in_blocks_that_hold_every_rating_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.stars.BLOCK", 6)
+    monkeypatch.setattr("models.gibbs.BLOCK", 6)
     own_N = torch.tensor([2, 0, 2, 2, 4, 0])
     rows = Rows(own_N, torch.arange(6), torch.arange(6.0), 5)
     found = {}
