@@ -5,6 +5,7 @@
     python train.py select | refit | test --config …    the three steps of fit, one at a time
     python train.py validate | export --config …        rank validation again; write a bundle
     python train.py ablate --config …                   without each of its parts: variants.py
+    python train.py influence --config …                without its busiest raters: influence.py
     python train.py tune --config … --study …           search for its settings: studies.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
@@ -32,6 +33,7 @@ import jsonargparse
 import numpy as np
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+import influence
 import measure
 import measure_stars
 import studies
@@ -339,6 +341,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "export": export,
     "ablate": lambda args: variants.ablate(fit, args),
+    "influence": lambda args: influence.measure_influence(write, args),
     "tune": studies.tune,
     "import-ratings": import_ratings,
 }

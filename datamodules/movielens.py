@@ -43,6 +43,7 @@ TEXT_DIM = 64
 """Directions kept of title and tags."""
 
 ProtocolName = Literal["next", "time", "new-users", "new-movies", "stars"]
+LeftOut = Literal["nobody", "top", "random"]
 MONITORS: dict[str, str] = {
     "next": "val/ndcg@10",
     "time": "val/ndcg@10",
@@ -65,6 +66,7 @@ class MovieLens(pl.LightningDataModule):
     stars. horizon: a target is drawn from the next so many entries; 1 asks for the very next, many
     for what is watched sometime. shuffled: training sees each history in random order, to measure
     what order is worth. select_on: what validation ranks, all unseen movies or 99 drawn ones.
+    without: one person of a hundred is left out of training, the busiest or any (influence.py).
     split_seed: of the tie hash, of who or what is held out and of the drawn candidates; all
     training seeds share one split.
     user, history_length and seed are linked to the network's and the run's. The attribute `refit`
@@ -90,6 +92,7 @@ class MovieLens(pl.LightningDataModule):
         seed: int = 0,
         split_seed: int = 0,
         fold: int = 0,
+        without: LeftOut = "nobody",
         sha256: str | None = None,
     ) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class MovieLens(pl.LightningDataModule):
         if fold and protocol != "stars":
             raise UserError(f"data.fold {fold} with data.protocol {protocol}: folds are of stars")
         self.fold = fold
-        self.horizon, self.shuffled = horizon, shuffled
+        self.horizon, self.shuffled, self.without = horizon, shuffled, without
         self.history_length, self.seed = history_length, seed
 
     @cached_property
@@ -148,7 +151,18 @@ class MovieLens(pl.LightningDataModule):
     @property
     def split(self) -> Split:
         """What is trained on now: `refit` moves validation, or everything, into training."""
-        return self.plain_split.refit(self.refit)
+        return self.plain_split.without(self.left_out).refit(self.refit)
+
+    @cached_property
+    def left_out(self) -> np.ndarray:
+        """Rows of the persons that are not trained on, int64: a hundredth of all, at least one."""
+        if self.without == "nobody":
+            return np.zeros(0, np.int64)
+        count_U = self.plain_split.histories.length
+        number = max(1, len(count_U) // 100)
+        if self.without == "top":
+            return np.argsort(-count_U, kind="stable")[:number]
+        return np.random.default_rng(self.seed).permutation(len(count_U))[:number]
 
     @property
     def random_test(self) -> Questions:

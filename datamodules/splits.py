@@ -27,8 +27,8 @@ from catalogue.errors import UserError
 from datamodules.histories import Histories, Ints
 
 Refit = Literal["none", "validation", "all"]
-TRAIN, VALID, TEST = 0, 1, 2
-"""The part of a rating."""
+TRAIN, VALID, TEST, LEFT_OUT = 0, 1, 2, 3
+"""The part of a rating; nothing is trained on one left out."""
 READS: dict[str, int] = {"none": TRAIN, "validation": VALID, "all": TEST}
 """The last part that each refit trains on."""
 
@@ -78,7 +78,7 @@ class Split:
     everything: Histories
     """Every rating of the data set."""
     part_N: npt.NDArray[np.int8]
-    """(N,) TRAIN, VALID or TEST: the part of each rating of `everything`."""
+    """(N,) the part of each rating of `everything`."""
     valid: Questions
     test: Questions
     num_items: int
@@ -99,6 +99,14 @@ class Split:
     def test_user(self) -> Ints:
         """(T,) rows of the people asked at test."""
         return self.test.user
+
+    def without(self, users: Ints) -> "Split":
+        """The same questions, with all ratings of some persons (rows, int64) left out of training,
+        whatever the refit."""
+        if len(users) == 0:
+            return self
+        part_N = np.where(np.isin(self.everything.user, users), LEFT_OUT, self.part_N)
+        return replace(self, part_N=part_N.astype(np.int8))
 
     def refit(self, how: Refit) -> "Split":
         """The same questions, with training moved on to take in validation, or everything."""

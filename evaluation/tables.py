@@ -58,9 +58,9 @@ def filled(text: str, results: Path) -> str:
 
 
 def is_shown(content: dict[str, Any]) -> bool:
-    """Not the demo's, and not the ablations', which have a document of their own."""
-    ours = content.get("protocol") in SHOWN and "variant" not in content
-    return ours and content["data"] != "demo"
+    """What a recipe's `fit` wrote of real data: the others have documents of their own."""
+    fitted = content.get("protocol") in SHOWN and "baselines" in content
+    return fitted and "variant" not in content and content["data"] != "demo"
 
 
 def table(results: list[dict[str, Any]]) -> str:
