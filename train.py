@@ -5,6 +5,7 @@
     python train.py select | refit | test --config …    the three steps of fit, one at a time
     python train.py validate | export --config …        rank validation again; write a bundle
     python train.py ablate --config …                   without each of its parts: variants.py
+    python train.py controls --config …                 what re-ranking costs: controls.py
     python train.py influence --config …                without its busiest raters: influence.py
     python train.py tune --config … --study …           search for its settings: studies.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
@@ -33,6 +34,7 @@ import jsonargparse
 import numpy as np
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+import controls
 import influence
 import measure
 import measure_stars
@@ -185,6 +187,15 @@ def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit, seed: int
     return folder
 
 
+def verified_bundles(run: Recipe, done: Fit) -> tuple[Path, Path]:
+    """The first seed's bundles of a finished run: as selected, and refitted with validation."""
+    selected, refitted = done.folder / UNREFITTED, bundle_folder(run)
+    return (
+        refuse_another(run, selected, "none", done, run.config["seed_everything"]),
+        refuse_another(run, refitted, "validation", done, run.config["seeds"][0]),
+    )
+
+
 def export(args: list[str]) -> None:
     """Write a bundle: of a checkpoint, or trained on all ratings for the selected epochs."""
     run = Recipe(args, "export")
@@ -288,9 +299,7 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
         folders = {seed: seed_bundle(run, done, seed) for seed in seeds}
         for seed, folder in folders.items():
             refuse_another(run, folder, "validation", done, seed)
-        chosen = refuse_another(
-            run, done.folder / UNREFITTED, "none", done, run.config["seed_everything"]
-        )
+        chosen, _ = verified_bundles(run, done)
         if run.config["protocols"] == ["stars"]:
             return measure_stars.test(
                 run.datamodule,
@@ -341,6 +350,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "export": export,
     "ablate": lambda args: variants.ablate(fit, args),
+    "controls": lambda args: controls.measure_controls(verified_bundles, args),
     "influence": lambda args: influence.measure_influence(write, args),
     "tune": studies.tune,
     "import-ratings": import_ratings,

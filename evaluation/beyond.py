@@ -25,11 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.intervals import Interval
+from serving.rerank import genre_shares, miscalibration, rarity
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-ALPHA = 0.01
-"""Share of p in q~: without it one genre missing from a list would cost infinitely much."""
 
 
 class Catalogue(NamedTuple):
@@ -49,9 +48,8 @@ class Catalogue(NamedTuple):
         cls, item: Ints, num_users: int, num_items: int, genre_IG: NDArray[np.floating]
     ) -> "Catalogue":
         """item: item rows of every rating of the data set, (N,). A movie without counts as one."""
-        count_I = np.maximum(np.bincount(item, minlength=num_items), 1)
-        genres_I1 = np.maximum(genre_IG.sum(1, keepdims=True), 1)
-        return cls(-np.log2(count_I / num_users), np.asarray(genre_IG / genres_I1, np.float64))
+        count_I = np.bincount(item, minlength=num_items)
+        return cls(rarity(count_I, num_users) / np.log(2), genre_shares(genre_IG))
 
 
 def top_lists(score_BI: NDArray[np.floating], seen_BI: NDArray[np.bool_], k: int = 10) -> Ints:
@@ -78,15 +76,11 @@ def of_lists(top_BK: Ints, histories: Sequence[Ints], catalogue: Catalogue) -> d
     row_M, place_M = np.nonzero(top_BK >= 0)
     watched = _Means(person_N, np.concatenate(histories), len(histories))
     listed = _Means(row_M, top_BK[row_M, place_M], len(histories))
-    novelty = listed.of(catalogue.novelty_I)
-    shares = [means.of(catalogue.share_IG) for means in (watched, listed)]
-    p_BG, q_BG = (share / np.maximum(share.sum(1, keepdims=True), 1e-12) for share in shares)
-    mixed_BG = (1 - ALPHA) * q_BG + ALPHA * p_BG
-    ratio_BG = np.divide(p_BG, mixed_BG, out=np.ones_like(p_BG), where=p_BG > 0)
+    novelty, share_IG = listed.of(catalogue.novelty_I), catalogue.share_IG
     return {
         "novelty": novelty,
         "popularity_bias": watched.of(catalogue.novelty_I) - novelty,
-        "miscalibration": (p_BG * np.log(ratio_BG)).sum(1),
+        "miscalibration": miscalibration(watched.of(share_IG), listed.of(share_IG)),
     }
 
 

@@ -54,6 +54,22 @@ def paired(ours: ArrayLike, theirs: ArrayLike, *, seed: int = 0, draws: int = 20
     return _intervals(_difference(ours, theirs)[:, None], seed, draws)[0]
 
 
+def ratio(ours: ArrayLike, theirs: ArrayLike, *, seed: int = 0, draws: int = 2000) -> Interval:
+    """Mean of ours over mean of theirs, of the same persons drawn together.
+
+    ours, theirs: floats (U,) or (S, U). Raises ValueError as bootstrap does, and where theirs is 0.
+    """
+    value_U2 = np.stack([_per_person(ours), _per_person(theirs)], axis=1)
+    rng, rows = np.random.default_rng(seed), max(1, BLOCK // len(value_U2))
+    sizes = [min(rows, draws - done) for done in range(0, draws, rows)]
+    mean_R2 = np.concatenate([_drawn_means(value_U2, rng, size) for size in sizes])
+    (over, under), drawn_R = value_U2.mean(axis=0), mean_R2[:, 1]
+    if under == 0 or not drawn_R.all():
+        raise ValueError("a ratio to a mean of 0")
+    low, high = np.percentile(mean_R2[:, 0] / drawn_R, [2.5, 97.5])
+    return Interval(float(over / under), float(low), float(high))
+
+
 def summarise(
     per_person: Measures, *, seed: int = 0, draws: int = 2000
 ) -> dict[str, dict[str, float]]:

@@ -38,6 +38,10 @@ class Answers:
             filters=_plain(request.filters),
             include_ids=request.include_ids,
             exclude_ids=request.exclude_ids,
+            calibration=request.calibration,
+            novelty=request.novelty,
+            freshness=request.freshness,
+            genre_profile=request.genre_profile,
         )
 
     def predict(self, request: PredictRequest) -> Answer:

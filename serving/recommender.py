@@ -25,6 +25,7 @@ from serving.errors import RequestError, unknown_movie
 from serving.filters import Filters
 from serving.history import Entry, History, read_history
 from serving.ranking import page
+from serving.rerank import Controls, Shelf
 from serving.stars import StarModel
 
 Float32 = npt.NDArray[np.float32]
@@ -50,6 +51,7 @@ class Recommender:
         self._head = Head.of(arrays)
         self._stars = StarModel.of(bundle)
         self._filters = Filters(self.movies, self.num_ratings)
+        self._shelf = Shelf(self.movies, self.num_ratings, manifest["data"]["num_users"])
         self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
         length_I1 = np.linalg.norm(arrays["item_vector"], axis=1, keepdims=True)
         self._direction_ID = arrays["item_vector"] / np.maximum(length_I1, 1e-12)
@@ -117,23 +119,31 @@ class Recommender:
         filters: Mapping[str, Any] | None = None,
         include_ids: Iterable[int] | None = None,
         exclude_ids: Iterable[int] | None = None,
+        calibration: float = 0.0,
+        novelty: float = 0.0,
+        freshness: float = 0.0,
+        genre_profile: Mapping[str, float] | None = None,
     ) -> Answer:
         """The k best movies from place `offset` on: what POST /recommend answers.
 
         filters: genres, exclude_genres, year_min, year_max, min_ratings. include_ids: only these
         are candidates (seen ones still leave, unless exclude_seen=False). Order: score, then
-        movie id.
+        movie id, unless a control moves it: calibration (towards the genre mix of the history, or
+        of genre_profile, {genre: weight}), novelty and freshness, each 0..1; serving/rerank.py says
+        what they do. `score` stays the network's.
         Returns {items, strategy, model_version, next_offset}; an item is {movie_id, title, year,
         genres, score, stars: {expected, low, high, p_like}, support}. strategy is "history", or
         "popular" where the history is empty; next_offset is None on the last page.
-        Raises RequestError for an unknown movie, genre or filter, k < 1 or offset < 0.
+        Raises RequestError for an unknown movie, genre or filter, a control outside 0..1, k < 1 or
+        offset < 0.
         """
+        controls = Controls(calibration, novelty, freshness, genre_profile)
         person = self._history(history)
         keep_I = self._candidates(filters, include_ids, exclude_ids)
         if exclude_seen:
             keep_I[person.seen] = False
         score_I = self._score([person])[0]
-        rows, next_offset = page(score_I, keep_I, k, offset)
+        rows, next_offset = self._shelf.page(score_I, keep_I, person.item, controls, k, offset)
         return {
             "items": self._items(rows, score_I[rows], person),
             "strategy": _strategy(person),

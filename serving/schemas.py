@@ -22,6 +22,8 @@ UserText = Annotated[
 UserId = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)] | UserText
 Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
+Strength = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
 K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
 
 
@@ -60,6 +62,12 @@ class RecommendRequest(_Person):
     include_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS, description="only these")
     exclude_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS)
     exclude_seen: bool = True
+    calibration: Strength = Field(0.0, description="towards the genre mix of the history")
+    novelty: Strength = Field(0.0, description="away from what everybody watches")
+    freshness: Strength = Field(0.0, description="towards the catalogue's newest years")
+    genre_profile: dict[Genre, Weight] | None = Field(
+        None, max_length=100, description="genre -> weight: the mix to follow instead"
+    )
 
 
 class PredictRequest(_Person):

@@ -5,7 +5,8 @@ from math import log, log2
 import numpy as np
 import pytest
 
-from evaluation.beyond import ALPHA, Catalogue, coverage, of_lists, top_lists
+from evaluation.beyond import Catalogue, coverage, of_lists, top_lists
+from serving.rerank import ALPHA
 
 
 def test_lists_hold_the_best_unseen_ties_by_row() -> None:

@@ -1,0 +1,106 @@
+"""What each control costs and gives, on a data set's own questions.
+
+    python train.py controls --config recipes/ml-1m.yaml    results/controls-ml-1m.next.json
+    python -m evaluation.fronts                             writes docs/controls.md and its plot
+
+The lists of everybody in the newest run of a recipe are made at every strength of calibration,
+novelty and freshness. The strength that halves miscalibration is chosen on validation, by the model
+as selected; the test part is then read through `bundles/NAME`, and its `metrics` are those of that
+strength.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from callbacks import say
+from catalogue.errors import UserError
+from datamodules.splits import Questions
+from evaluation import controls as lists
+from evaluation.results import code_commit, write_results
+from measure import Fit, asked_of, catalogue_of, facts
+from recipe import Recipe
+from serving.recommender import Recommender
+from serving.rerank import Shelf
+
+BLOCK = 256
+
+
+def measure_controls(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args: list[str]) -> None:
+    """Sweep the controls and write `results/controls-NAME.next.json`.
+
+    bundles: the verified bundles of a run, as selected and refitted (train.py). args: as of `fit`.
+    Raises UserError for a recipe of another protocol than `next`.
+    """
+    run = Recipe(args, "test", refit="validation")
+    if run.config["data"]["protocol"] != "next":
+        raise UserError(f"{run.name}: controls are measured under protocol next")
+    done, data = Fit.load(run.run_folder), run.datamodule
+    selected, refitted = bundles(run, done)
+    valid = swept(run, selected, data.plain_split.valid)
+    halves = lists.least_that_halves(
+        (float(name.split("=")[1]), each["miscalibration_ratio"]["mean"])
+        for name, each in valid.items()
+        if name.startswith("calibration")
+    )
+    if halves is None:
+        raise UserError(f"{run.name}: no strength of calibration halves miscalibration")
+    say(f"calibration {halves:g} halves miscalibration on validation; reading the test part")
+    test = swept(run, refitted, data.plain_split.test)
+    content = {
+        "recipe": run.file,
+        "protocol": "next",
+        "data": data.dataset.name,
+        **facts(data, done, str(run.trainer.strategy.root_device)),
+        "commit": code_commit(),
+        "trained_by": done.commit,
+        "seeds": run.config["seeds"][:1],
+        "num_persons": len(data.plain_split.test),
+        "chosen": {"calibration": halves},
+        "metrics": test[f"calibration={halves:g}"],
+        "validation": valid,
+        "fronts": test,
+    }
+    path = write_results(run.config["results"], f"controls-{run.name}", "next", content)
+    for name in ("miscalibration_ratio", "ndcg@10_ratio", "ndcg@10"):
+        value = test[f"calibration={halves:g}"][name]
+        say(f"{path}: {name} {value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]")
+
+
+def swept(run: Recipe, bundle: Path, part: Questions) -> dict[str, Any]:
+    """Figures of every strength over one part's questions, by the name of the strength."""
+    data, recommender = run.datamodule, Recommender.load(bundle)
+    movies, catalogue = data.dataset.movies, catalogue_of(data)
+    num_users = recommender.manifest["data"]["num_users"]
+    shelf = Shelf(movies, recommender.num_ratings, num_users)
+    asked, ids = asked_of(part, "next"), recommender.movie_ids
+    target = np.concatenate(asked.found)
+    when = part.histories.timestamp[part.start + part.given].astype("datetime64[s]")
+    year_I = np.array([np.nan if year is None else year for year in movies.year])
+    tops: dict[str, list[np.ndarray]] = {name: [] for name in lists.sweep()}
+    for start in range(0, len(target), BLOCK):
+        block = slice(start, start + BLOCK)
+        histories = asked.histories[block]
+        assert asked.stars is not None
+        score_BI = recommender.score(
+            [
+                list(zip(ids[items].tolist(), stars.tolist(), strict=True))
+                for items, stars in zip(histories, asked.stars[block], strict=True)
+            ]
+        )
+        for name, controls in lists.sweep().items():
+            tops[name].append(lists.listed(score_BI, histories, shelf, controls))
+    found = {
+        name: lists.figures(
+            np.concatenate(top),
+            target,
+            asked.histories,
+            catalogue,
+            year_I,
+            when.astype("datetime64[Y]").astype(np.int64) + 1970,
+        )
+        for name, top in tops.items()
+    }
+    return {name: lists.against_plain(each, found["plain"]) for name, each in found.items()}

@@ -1,0 +1,170 @@
+"""Re-ranking: each control does what it says, on lists whose arithmetic is done by hand."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from catalogue.movies import Movies
+from serving.errors import RequestError
+from serving.rerank import (
+    ALPHA,
+    Controls,
+    Shelf,
+    ages,
+    exchanged,
+    gains,
+    genre_shares,
+    miscalibration,
+    rarity,
+)
+
+I = 60  # noqa: E741
+GENRES = [("Comedy",), ("Drama",), ("Comedy", "Drama"), ("War",), ()]
+
+
+@pytest.fixture(scope="module")
+def shelf() -> Shelf:
+    """60 movies; the genres take turns, every movie is a year younger and has one rating less."""
+    movies = Movies(
+        np.arange(I),
+        [f"Film {i}" for i in range(I)],
+        [None if i == 7 else 1940 + i for i in range(I)],
+        [GENRES[i % 5] for i in range(I)],
+    )
+    return Shelf(movies, np.arange(I, 0, -1), num_persons=100)
+
+
+def ranked(shelf: Shelf, controls: Controls, history: list[int], k: int = 10, start: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """Movies by row, but for the history: the lower the row, the better it is scored."""
+    keep_I = np.ones(I, bool)
+    keep_I[history] = False
+    score_I = -np.arange(I, dtype=np.float32) / 30
+    return shelf.page(score_I, keep_I, np.array(history, np.int64), controls, k, start)
+
+
+def listed(shelf: Shelf, controls: Controls, history: list[int], k: int = 10) -> list[int]:
+    return ranked(shelf, controls, history, k)[0].tolist()
+
+
+def off(shelf: Shelf, rows: list[int], history: list[int]) -> float:
+    shares = [shelf.share_IG[each].sum(0)[None] for each in (history, rows)]
+    return float(miscalibration(*shares)[0])
+
+
+def test_without_controls_the_order_is_that_of_the_scores(shelf: Shelf) -> None:
+    assert listed(shelf, Controls(), [3]) == [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]
+
+
+def test_the_stronger_the_calibration_the_nearer_to_the_taste(shelf: Shelf) -> None:
+    history = [3, 8, 13, 0]  # three war films of four
+    lists = [listed(shelf, Controls(calibration=x), history) for x in (0, 0.2, 0.4, 0.7, 1)]
+    misses = [off(shelf, rows, history) for rows in lists]
+    assert misses == sorted(misses, reverse=True) and misses[-1] < misses[0] / 20
+    for rows in lists:
+        assert rows == sorted(rows) and not set(rows) & set(history) and len(set(rows)) == 10
+
+
+def test_pages_of_a_calibrated_list_follow_one_another(shelf: Shelf) -> None:
+    controls, history = Controls(calibration=0.8, novelty=0.2), [3, 8]
+    whole, end = ranked(shelf, controls, history, k=58)
+    assert sorted(whole) == sorted(set(range(I)) - set(history)) and end is None
+    pages = [ranked(shelf, controls, history, k=7, start=start) for start in range(0, 58, 7)]
+    assert np.concatenate([rows for rows, _ in pages]).tolist() == whole.tolist()
+    assert [after for _, after in pages] == [*range(7, 58, 7), None]
+
+
+def test_a_profile_is_followed_instead_of_the_history(shelf: Shelf) -> None:
+    def share(profile: dict[str, float]) -> float:
+        rows = listed(shelf, Controls(genre_profile=profile), [0, 1, 2])
+        return float(shelf.share_IG[rows].sum(0)[2] / shelf.share_IG[rows].sum())
+
+    shares = [share({"Comedy": 1, "Drama": 1, "War": war}) for war in (0, 1, 4, 20)]
+    assert shares == sorted(shares) and shares[0] < 0.1 < 0.6 < shares[-1]
+    mixes = [{"War": x, "Drama": x} for x in (1, 250, 1e308)]
+    first, *same = [listed(shelf, Controls(genre_profile=mix), []) for mix in mixes]
+    assert same == [first, first], "a profile is a mix: only its proportions count"
+
+
+def test_novelty_takes_the_share_of_raters_off_the_logit(shelf: Shelf) -> None:
+    score_I = np.linspace(2, -2, I)
+    moved_I = shelf.shifted(score_I, Controls(novelty=0.5))
+    np.testing.assert_allclose(moved_I, score_I - 0.5 * np.log(np.arange(I, 0, -1) / 100))
+    means = [
+        shelf.rarity_I[listed(shelf, Controls(novelty=x), [])].mean() for x in (0, 0.3, 0.6, 1)
+    ]
+    assert means == sorted(means) and means[0] < means[-1]
+    expected = pytest.approx([np.log(100), np.log(100), np.log(2)])
+    assert rarity(np.array([0, 1, 50]), 100) == expected
+
+
+def test_freshness_prefers_the_newest_years(shelf: Shelf) -> None:
+    """Film i is 59 - i years behind the newest; of an unknown year, as old as the median."""
+    assert shelf.age_I[[0, 58, 59]].tolist() == [59, 1, 0] and shelf.age_I[7] == 29
+    years = [np.mean(listed(shelf, Controls(freshness=x), [])) for x in (0, 0.3, 0.6, 1)]
+    assert years == sorted(years) and years[0] < years[-1]
+    nameless = Movies(np.arange(2), ["A", "B"], [None, None], [(), ()])
+    assert ages(nameless).tolist() == [0, 0]
+
+
+def test_exchanges_find_the_best_ten_of_a_small_pool() -> None:
+    """Beside every ten of twelve; the search may stop at another ten that gains as much."""
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        chance = np.sort(rng.dirichlet(np.ones(12)))[::-1]
+        share = genre_shares(rng.random((12, 3)) < 0.5)
+        profile = rng.dirichlet(np.ones(3))
+
+        def gain(ten: tuple[int, ...], chance=chance, share=share, profile=profile) -> float:  # type: ignore[no-untyped-def]  # noqa: ANN001
+            expected = (chance[list(ten)] / np.log2(np.arange(10) + 2)).sum()
+            listed = share[list(ten)].sum(0)
+            return float(expected - 0.3 * miscalibration(profile[None], listed[None])[0])
+
+        best = max(itertools.combinations(range(12), 10), key=gain)
+        found = tuple(exchanged(chance, share, profile, 0.3).tolist())
+        assert found == tuple(sorted(found))
+        assert gain(found) == pytest.approx(gain(best), abs=2e-3)
+
+
+def test_gains_are_those_of_the_exchanged_list() -> None:
+    chance = np.array([0.4, 0.3, 0.2, 0.1])
+    discount = 1 / np.log2([2, 3, 4])
+    found = gains(chance, np.array([0, 1, 3]), discount)
+    assert found[1, 2] == pytest.approx((chance[[0, 2, 3]] * discount).sum())
+    assert found[0, 2] == pytest.approx((chance[[1, 2, 3]] * discount).sum())
+    assert found[2, 2] == pytest.approx((chance[[0, 1, 2]] * discount).sum())
+
+
+def test_miscalibration_by_hand() -> None:
+    """Half and half against comedies alone; no taste at all; the taste itself."""
+    profile, wanted = np.array([[1.0, 1], [0, 0], [2, 1]]), np.array([[5.0, 0], [1, 2], [2, 1]])
+    comedies = 0.5 * np.log(0.5 / (1 - ALPHA / 2)) + 0.5 * np.log(0.5 / (ALPHA / 2))
+    assert miscalibration(profile, wanted) == pytest.approx([comedies, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        pytest.param({"calibration": 1.1}, "calibration 1.1: needed 0 to 1", id="too-strong"),
+        pytest.param({"novelty": -0.1}, "novelty -0.1", id="negative"),
+        pytest.param({"freshness": float("nan")}, "freshness nan", id="nan"),
+        pytest.param({"genre_profile": {"Wra": 1}}, "'Wra' is none of Comedy", id="unknown"),
+        pytest.param({"genre_profile": {"War": 0}}, "no genre has a weight", id="all-0"),
+        pytest.param({"genre_profile": {}}, "no genre has a weight", id="empty"),
+        pytest.param({"genre_profile": {"War": -1}}, "-1 of War: needed 0", id="below-0"),
+        pytest.param({"genre_profile": {"War": float("inf")}}, "inf of War", id="infinite"),
+    ],
+)
+def test_what_no_list_can_follow_is_refused(shelf: Shelf, asked: dict, said: str) -> None:  # type: ignore[type-arg]
+    with pytest.raises(RequestError, match=said):
+        listed(shelf, Controls(**asked), [1])
+
+
+def test_nobody_s_history_has_no_mix_to_keep(shelf: Shelf) -> None:
+    plain = listed(shelf, Controls(), [])
+    assert listed(shelf, Controls(calibration=1), []) == plain
+    assert listed(shelf, Controls(calibration=1), [4]) == listed(shelf, Controls(), [4]), "no genre"
+
+
+def test_who_has_seen_all_gets_nothing(shelf: Shelf) -> None:
+    assert listed(shelf, Controls(calibration=0.5), list(range(I))) == []
