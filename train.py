@@ -7,6 +7,7 @@
     python train.py ablate --config …                   without each of its parts: variants.py
     python train.py controls --config …                 what re-ranking costs: controls.py
     python train.py influence --config …                without its busiest raters: influence.py
+    python train.py simulate                            persons whose liking is known: simulate.py
     python train.py tune --config … --study …           search for its settings: studies.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
@@ -38,6 +39,7 @@ import controls
 import influence
 import measure
 import measure_stars
+import simulate
 import studies
 import tracking
 import variants
@@ -352,6 +354,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "ablate": lambda args: variants.ablate(fit, args),
     "controls": lambda args: controls.measure_controls(verified_bundles, args),
     "influence": lambda args: influence.measure_influence(write, args),
+    "simulate": lambda args: simulate.simulate(fit, args),
     "tune": studies.tune,
     "import-ratings": import_ratings,
 }

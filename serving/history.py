@@ -18,7 +18,8 @@ Entry: TypeAlias = (
 )
 
 WEAK_DISLIKE = 0.1
-"""A film left before this portion is seen, but says nothing about what to show next."""
+"""A film left before this portion says nothing about what to show next; the star model takes it for
+2 stars."""
 WATCHED = 0.9
 """A film watched at least this far, without stars, counts as 4 stars."""
 WATCHED_STARS = 4.0
@@ -32,8 +33,13 @@ class History:
     """(L,) rows that the encoder reads."""
     star: npt.NDArray[np.int64]
     """(L,) 0 where no stars were given, else 1 + their place on the scale."""
-    seen: npt.NDArray[np.int64]
-    """(S,) rows that count as seen: `item` and the films left in their first tenth."""
+    left: npt.NDArray[np.int64]
+    """(M,) rows of films left in their first tenth: a weak dislike, and seen."""
+
+    @property
+    def seen(self) -> npt.NDArray[np.int64]:
+        """(L + M,) rows that count as seen."""
+        return np.concatenate([self.item, self.left])
 
     def __len__(self) -> int:
         return len(self.item)
@@ -45,8 +51,8 @@ def read_history(
     """Read entries `movie_id`, `(movie_id, stars)` or `(movie_id, stars, portion)`, oldest first.
 
     stars: a value of the scale, or None. portion: watched share 0..1, or None; it speaks only where
-    no stars are given: below .1 the film is left out of what the encoder reads (a weak dislike) but
-    counts as seen; from .9 on it counts as 4 stars. Of a film given twice the last entry counts, in
+    no stars are given: below .1 the film counts as seen and as a weak dislike, and the encoder does
+    not read it; from .9 on it counts as 4 stars. Of a film given twice the last entry counts, in
     its place and with its stars, or none. There is no limit here; the encoder reads the latest.
     Raises RequestError for an unknown movie, stars off the scale, or a portion outside 0..1.
     """
@@ -61,7 +67,8 @@ def read_history(
         latest.pop(row, None)  # a film given again moves to its latest place
         latest[row] = _star(stars, portion, star_of, n)
     read = {row: star for row, star in latest.items() if star is not None}
-    return History(_array(read), _array(read.values()), _array(latest))
+    left = (row for row, star in latest.items() if star is None)
+    return History(_array(read), _array(read.values()), _array(left))
 
 
 def _three(entry: Entry, n: int) -> tuple[int, float | None, float | None]:

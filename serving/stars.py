@@ -30,6 +30,8 @@ Float64 = npt.NDArray[np.float64]
 Int64 = npt.NDArray[np.int64]
 
 LIKED = 4.0
+LEFT_STARS = 2.0
+"""What leaving a film in its first tenth is worth as stars (docs/decisions.md)."""
 TAIL = 0.05
 """Left out on each side of the interval: 90% lies between."""
 ENTRIES_AT_ONCE = 512
@@ -82,9 +84,11 @@ class StarModel:
         )
 
     def person(self, history: History) -> Person:
-        """A history to its person; an entry without stars says only that it was chosen."""
-        rated = history.star > 0
-        rows, over_L = history.item[rated], self.scale_K[history.star[rated] - 1] - self.mean
+        """A history to its person; an entry without stars says only that it was chosen, one that
+        was left at once that it was a poor choice."""
+        rated, left = history.star > 0, np.full(len(history.left), LEFT_STARS)
+        rows = np.concatenate([history.item[rated], history.left])
+        over_L = np.concatenate([self.scale_K[history.star[rated] - 1], left]) - self.mean
         square_SEE, pull_SE1, rest_S = self._evidence(rows, over_L.astype(np.float32))
         prior_SE1 = self.precision_SEE @ self._prior_mean(history)[..., None]
         steady_S = np.ones_like(self.alpha_S)
@@ -100,7 +104,8 @@ class StarModel:
 
     def _prior_mean(self, history: History) -> Float32:
         """(S, E) of a person of whom the movies are known, not the stars."""
-        set_C = self.set_IC[history.item].sum(axis=0) / np.float32(max(1, len(history)) ** 0.5)
+        chosen = history.seen
+        set_C = self.set_IC[chosen].sum(axis=0) / np.float32(max(1, len(chosen)) ** 0.5)
         return self.mean_SE + set_C @ self.lean_SCE
 
     def _evidence(self, rows: Int64, over_L: Float32) -> tuple[Float32, Float32, Float32]:

@@ -292,6 +292,14 @@ def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder:
     np.testing.assert_allclose(person.noise_S, 1 / steady, atol=1e-6)
 
 
+def test_a_film_left_at_once_counts_as_two_stars_not_as_a_place_in_the_list(
+    recommender: Recommender,
+) -> None:
+    left, two = [(HEAT, 5.0), (GOLDENEYE, None, 0.05)], [(HEAT, 5.0), (GOLDENEYE, 2.0)]
+    assert stars(recommender, left, 1) == pytest.approx(stars(recommender, two, 1))
+    np.testing.assert_array_equal(recommender.score([left]), recommender.score([left[:1]]))
+
+
 def test_a_film_without_stars_tells_by_having_been_chosen(recommender: Recommender) -> None:
     """The last film moves the person's own bias by .5, one of two films by .5 / sqrt(2)."""
     last = FILMS[-1][0]
