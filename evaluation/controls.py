@@ -25,7 +25,7 @@ from evaluation.intervals import ratio, summarise
 from serving.rerank import Controls, Shelf
 
 FRESH_YEARS = 2
-STRENGTHS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0)
+STRENGTHS = (0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 def sweep() -> dict[str, Controls]:

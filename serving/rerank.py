@@ -10,7 +10,7 @@ Novelty and freshness judge a movie by itself, so they move its score; no list i
     freshness f   logit - 2 f * log(1 + years behind the newest movie of the catalogue)
 
 A genre mix is a property of a list, so calibration (Steck 2018, "Calibrated recommendations") picks
-ten movies together, out of the best 300:
+ten movies together, out of the best 1,000:
 
     expected gain of the ten  -  strength^2 / 10 * miscalibration(profile, the ten)
 
@@ -41,8 +41,8 @@ ALPHA = 0.01
 cost infinitely much."""
 PLACES = 10
 """Movies chosen together."""
-POOL = 300
-"""Movies that ten are chosen from."""
+POOL = 1_000
+"""Movies that ten are chosen from. 300 lose .003 of ndcg@10 at the same mix (validation, ml-1m)."""
 TEMPERATURE = 1.3
 """Of the softmax. At 1 it says that a list of ten holds the next movie 48 times in 100, at 1.3 33
 times; on ml-1m's validation it does 34 times, and the likelihood is best there, too."""
@@ -79,6 +79,7 @@ class Shelf:
     ) -> None:
         self.rarity_I = rarity(num_ratings_I, num_persons)
         self.share_IG = genre_shares(movies.genre_matrix())
+        self.mix_I = np.unique(self.share_IG, axis=0, return_inverse=True)[1].ravel()
         self.age_I = ages(movies)
         self._column = {name: g for g, name in enumerate(movies.genre_names)}
 
@@ -161,6 +162,8 @@ class Shelf:
         chosen: list[Int64] = []
         while len(left) and PLACES * len(chosen) < places:
             pool, rest = left[:POOL], 1 - chance_n[np.concatenate([left[:0], *chosen])].sum()
+            # Of movies with the same genres only the ten best can be among the ten.
+            pool = pool[earlier(self.mix_I[rows[pool]]) < PLACES]
             chance = chance_n[pool] / max(rest, chance_n[pool].sum(), 1e-300)
             chosen.append(pool[exchanged(chance, self.share_IG[rows[pool]], profile_G, weight)])
             left = left[~np.isin(left, chosen[-1])]
@@ -212,6 +215,16 @@ def gains(chance_n: Float64, ten: Int64, discount_K: Float64) -> Float64:
     ahead_Kn = np.take_along_axis(kept_KJ, before_Kn, 1)
     behind_Kn = moved_KJ[:, -1:] - np.take_along_axis(moved_KJ, before_Kn, 1)
     return np.asarray(ahead_Kn + chance_n * discount_K[before_Kn] + behind_Kn)
+
+
+def earlier(mix_n: Int64) -> Int64:
+    """How many equal values stand before each, (n,)."""
+    order = np.argsort(mix_n, kind="stable")
+    ordered = mix_n[order]
+    first = np.searchsorted(ordered, ordered)
+    found_n = np.empty(len(mix_n), np.int64)
+    found_n[order] = np.arange(len(mix_n)) - first
+    return found_n
 
 
 def rarity(num_ratings_I: npt.NDArray[np.integer], num_persons: int) -> Float64:
