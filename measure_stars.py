@@ -21,7 +21,7 @@ from datamodules.batches import training_ratings
 from datamodules.movielens import MovieLens
 from datamodules.splits import Questions, Split
 from evaluation.results import write_results, write_table
-from evaluation.star_baselines import BASELINES, Given, StarBaseline
+from evaluation.star_baselines import BASELINES, Given, StarBaseline, rivals
 from evaluation.stars import (
     LIKED,
     Predicted,
@@ -89,7 +89,8 @@ def validate(unrefitted: Recommender, data: MovieLens) -> dict[str, float]:
 def figures(table: pd.DataFrame) -> dict[str, Any]:
     """The part of a results file that test rows decide, of one or more seeds or folds."""
     ours = star_figures(of_rows(table))
-    theirs = {rival: star_figures(of_rows(table, rival)) for rival in BASELINES}
+    there = [rival for rival in BASELINES if rival in table]
+    theirs = {rival: star_figures(of_rows(table, rival)) for rival in there}
     return {
         "num_persons": int(table[Columns.USER_ID].nunique()),
         "num_ratings": int(len(table) // table["seed"].nunique()),
@@ -162,7 +163,7 @@ def baselines(data: MovieLens) -> tuple[dict[str, np.ndarray], dict[str, dict[st
     test_user, test_item, _ = asked_for(split.test)
     found: dict[str, np.ndarray] = {}
     settings: dict[str, dict[str, float]] = {}
-    for rival, (make, grid) in BASELINES.items():
+    for rival, (make, grid) in rivals().items():
 
         def error(chosen: dict[str, float], make: Any = make) -> float:
             baseline: StarBaseline = make(**chosen).fit(given)

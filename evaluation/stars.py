@@ -1,6 +1,8 @@
 """Figures of predicted stars, with intervals over persons.
 
     rmse, mae               of the expected stars
+    rmse_snips/propensity=movie    rmse as if every movie were rated as often: errors weighed by
+                            1 / (its training ratings + 1); evaluation/propensity.py has its limits
     ece                     of P(stars >= 4): ratings in 15 bins of equal mass by that chance, the
                             mean distance of a bin's chance from its share (Naeini et al. 2015)
     coverage@90             share of ratings within the central 90% of their distribution
@@ -23,6 +25,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from evaluation.propensity import by_movie
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -82,6 +86,9 @@ def star_figures(predicted: Predicted) -> dict[str, Sums]:
             among = predicted.rater == kind
             if among.any():
                 found[f"rmse/rater={name}"] = mean(miss * miss, among)._replace(figure=_root)
+    if predicted.support is not None:
+        weight = 1 / by_movie(predicted.support, num_users)
+        found["rmse_snips/propensity=movie"] = mean(miss * miss, weight)._replace(figure=_root)
     if predicted.like is None or predicted.place is None:
         return found
     is_liked = predicted.stars >= LIKED

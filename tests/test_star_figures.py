@@ -112,3 +112,13 @@ def test_models_are_compared_on_the_same_drawn_persons() -> None:
     found = compare_stars(figures[0], figures[1])["mae"]
     for each in ("diff", "low", "high"):
         assert found[each] == pytest.approx(-0.1)
+
+
+def test_snips_weighs_a_rare_movie_as_the_many_ratings_it_lacks() -> None:
+    """A miss of 1 on a movie with 9 ratings, one of 3 on a movie with none: 1 : 10."""
+    predicted = Predicted(
+        np.array([0, 1]), np.array([3.0, 4]), np.array([4.0, 1]), support=np.array([9, 0])
+    )
+    found = means(predicted)
+    assert found["rmse"] == pytest.approx(np.sqrt(5))
+    assert found["rmse_snips/propensity=movie"] == pytest.approx(np.sqrt((1 + 10 * 9) / 11))

@@ -1,6 +1,7 @@
 """Protocol `stars`: what is hidden, the baselines, and a recipe from ratings to results."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,13 @@ from datamodules.movielens import MovieLens
 from datamodules.ratings import load_dataset
 from datamodules.splits import TEST, VALID
 from datamodules.star_split import official_fold, split_stars
-from evaluation.star_baselines import Biases, Given, ItemNeighbours
+from evaluation.star_baselines import (
+    Biases,
+    Given,
+    ItemNeighbours,
+    SVDPlusPlus,
+    rivals,
+)
 
 ROOT = Path(__file__).parent.parent
 
@@ -126,7 +133,7 @@ def test_a_recipe_of_stars_ends_in_results_and_rows(root: Path, tmp_path: Path) 
     found = json.loads((folders["results"] / "demo.stars.json").read_text())
     assert {"rmse", "mae", "ece", "coverage@90"} <= found["metrics"].keys()
     assert found["seeds"] == [0, 1] and len(found["per_seed"]) == 2
-    assert found["paired"].keys() == found["baselines"].keys() == {"biases", "item-knn"}
+    assert found["paired"].keys() == found["baselines"].keys() == rivals().keys()
     assert "val/rmse" in found["selection"]
     rows = pd.read_parquet(folders["runs"] / "demo.stars" / "test-stars.parquet")
     assert len(rows) == 2 * found["num_ratings"]
@@ -158,3 +165,22 @@ def test_folds_are_measured_over_all_their_ratings(tmp_path: Path) -> None:
     assert found["num_ratings"] == 100 and found["folds"] == [1, 2]
     square = [each["rmse"] ** 2 for each in found["per_fold"]]
     assert found["metrics"]["rmse"]["mean"] == pytest.approx(np.sqrt(np.mean(square)), rel=1e-4)
+
+
+@pytest.mark.skipif(find_spec("surprise") is None, reason="needs pip install -e '.[bench]'")
+def test_svd_plus_plus_learns_who_gives_more() -> None:
+    """Persons 0 to 9 give 5, the others 1."""
+    user, item = np.repeat(np.arange(20), 8), np.tile(np.arange(8), 20)
+    kept = np.arange(160) % 8 != user % 8
+    stars = np.where(user < 10, 5.0, 1.0)
+    given = Given(user[kept], item[kept], stars[kept], 20, 8)
+    found = SVDPlusPlus(num_epochs=40, l2=0.02).fit(given).expected(user[~kept], item[~kept])
+    assert (found[:10] > 4).all() and (found[10:] < 2).all()
+
+
+def test_without_the_library_svd_plus_plus_is_left_out_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("evaluation.star_baselines.find_spec", lambda name: None)
+    assert list(rivals()) == ["biases", "item-knn"]
+    assert "pip install -e '.[bench]'" in capsys.readouterr().out
