@@ -1,0 +1,129 @@
+"""The sweep of controls: on a small generated run, and by hand; the page made from results."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import train
+from catalogue.movies import Movies
+from datamodules.demo import write_demo
+from evaluation import fronts
+from evaluation.beyond import Catalogue
+from evaluation.controls import against_plain, figures, least_that_halves, listed, sweep
+from evaluation.intervals import ratio
+from serving.rerank import Controls, Shelf
+
+ROOT = Path(__file__).parent.parent
+
+
+def given(root: Path, *more: str) -> list[str]:
+    args = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={root / 'data'}"]
+    args += [f"--{name}={root / name}" for name in ("runs", "bundles", "results")]
+    return [*args, "--trainer.max_epochs=1", "--model.network.history_length=20", "--comet=off"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("controls")
+    write_demo(root / "data" / "demo", seed=1, num_users=60, num_movies=120)
+    assert train.main(["fit", *given(root)]) == 0
+    assert train.main(["controls", *given(root)]) == 0
+    return root
+
+
+def result(place: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(
+        (place / "results" / "controls-demo.next.json").read_text()
+    )
+    return content
+
+
+def test_the_plain_list_is_that_of_the_protocol(place: Path) -> None:
+    plain = result(place)["fronts"]["plain"]
+    published = json.loads((place / "results" / "demo.next.json").read_text())["metrics"]
+    for name in ("hit_rate@10", "ndcg@10", "novelty", "popularity_bias", "miscalibration"):
+        assert plain[name]["mean"] == pytest.approx(published[name]["mean"], abs=1e-5), name
+    assert plain["ndcg@10_ratio"]["mean"] == plain["miscalibration_ratio"]["mean"] == 1
+
+
+def test_what_is_published_is_the_weakest_that_halves_on_validation(place: Path) -> None:
+    found = result(place)
+    strength = found["chosen"]["calibration"]
+    assert found["metrics"] == found["fronts"][f"calibration={strength:g}"]
+    shares = {
+        float(name.split("=")[1]): each["miscalibration_ratio"]["mean"]
+        for name, each in found["validation"].items()
+        if name.startswith("calibration")
+    }
+    assert shares[strength] <= 0.5
+    assert all(share > 0.5 for weaker, share in shares.items() if weaker < strength)
+    assert len(found["fronts"]) == len(sweep()) == len(found["validation"])
+
+
+@pytest.mark.parametrize(
+    ("control", "figure", "sign"),
+    [("calibration", "miscalibration", -1), ("novelty", "novelty", 1)],  # no demo movie is fresh
+)
+def test_stronger_gives_more(place: Path, control: str, figure: str, sign: int) -> None:
+    found = result(place)["fronts"]
+    means = [each[figure]["mean"] for name, each in found.items() if name.startswith(control)]
+    steps = sign * np.diff([found["plain"][figure]["mean"], *means])
+    assert (steps >= -1e-6).all() and steps.sum() > 0
+
+
+def test_another_protocol_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["--data.protocol=stars", "--protocols=[stars]"]
+    assert train.main(["controls", *given(place), *more]) == 2
+    assert "controls are measured under protocol next" in capsys.readouterr().err
+
+
+def test_figures_by_hand() -> None:
+    """One person, asked in 2001, is listed movies of 1999, 1998 and one of unknown year."""
+    movies = Movies(np.arange(4), list("ABCD"), [1999, 1998, None, 1950], [("Drama",)] * 4)
+    shelf = Shelf(movies, np.array([4, 4, 2, 1]), num_persons=4)
+    catalogue = Catalogue.of(np.repeat(np.arange(4), [4, 4, 2, 1]), 4, 4, movies.genre_matrix())
+    history = [np.array([3])]
+    top = listed(np.array([[3.0, 2, 1, 9]]), history, shelf, Controls())
+    assert top[0, :4].tolist() == [0, 1, 2, -1], "the history is not listed, however good"
+    years = np.array([1999.0, 1998, np.nan, 1950])
+    found = figures(top, np.array([1]), history, catalogue, years, np.array([2001]))
+    assert found["fresh"].tolist() == pytest.approx([1 / 3])
+    assert found["hit_rate@10"].tolist() == [1]
+    assert found["ndcg@10"].tolist() == pytest.approx([1 / np.log2(3)])
+    assert found["novelty"].tolist() == pytest.approx([1 / 3])
+
+
+def test_ratios_are_of_means() -> None:
+    found = ratio([1.0, 3.0], [2.0, 6.0])
+    assert (found.mean, found.low, found.high) == (0.5, 0.5, 0.5)
+    with pytest.raises(ValueError, match="a mean of 0"):
+        ratio([1.0], [0.0])
+    half = {"ndcg@10": np.array([0.0, 1]), "miscalibration": np.array([1.0, 1])}
+    plain = {"ndcg@10": np.array([1.0, 1]), "miscalibration": np.array([2.0, 4])}
+    shares = against_plain(half, plain)
+    assert shares["ndcg@10_ratio"]["mean"] == 0.5
+    assert shares["miscalibration_ratio"]["mean"] == pytest.approx(1 / 3)
+
+
+def test_the_weakest_that_halves() -> None:
+    assert least_that_halves([(0.1, 0.8), (0.5, 0.4), (0.3, 0.5)]) == 0.3
+    assert least_that_halves([(1.0, 0.51)]) is None
+
+
+def test_the_page_is_that_of_results() -> None:
+    document = ROOT / "docs" / "controls.md"
+    args = [f"--results={ROOT / 'results'}", f"--document={document}"]
+    assert fronts.main([*args, "--check"]) == 0, "run: python -m evaluation.fronts"
+
+
+def test_another_result_makes_another_page(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = tmp_path / "controls.md"
+    document.write_text("<!-- controls -->\n<!-- /controls -->\n")
+    args = [f"--results={ROOT / 'results'}", f"--document={document}"]
+    assert fronts.main([*args, "--check"]) == 1
+    assert "differs" in capsys.readouterr().out
