@@ -16,7 +16,8 @@ ten movies together, out of the best 1,000:
 
 where the gain is sum of p_i / log2(place + 1), p a softmax of the scores, places by score. From
 the plain ten on, one movie is exchanged for another as long as that helps; the next ten likewise
-among what is left, so that longer lists and later pages begin as shorter ones do. Steck's greedy
+among what is left, so that longer lists and later pages begin as shorter ones do. Within the ten
+the order is that of the scores: a list of fewer than ten shows less of the mix. Steck's greedy
 choice loses more ndcg for the same mix (docs/decisions.md).
 
 Shapes: I movies, n of them in a pool, best first, K places, G genres.

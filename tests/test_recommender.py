@@ -276,6 +276,40 @@ def test_who_rates_high_is_expected_to_rate_high(recommender: Recommender) -> No
     assert harsh["p_like"] < none["p_like"] < kind["p_like"]
 
 
+@pytest.mark.parametrize("value", [0.5, 3.0, 5.0])
+def test_who_always_gives_the_same_is_expected_to_give_it_again(
+    recommender: Recommender, value: float
+) -> None:
+    """Of eight films, the same stars for all: the ninth lies nearer to them than a stranger's."""
+    *seen, ninth = [film[0] for film in FILMS][:9]
+    none, always = (
+        stars(recommender, history, ninth) for history in ([], [(film, value) for film in seen])
+    )
+    assert abs(always["expected"] - value) < abs(none["expected"] - value)
+    assert 0.5 <= always["low"] <= always["expected"] <= always["high"] <= 5
+    assert (always["p_like"] > none["p_like"]) == (value == 5.0)
+
+
+def test_ten_thousand_times_the_same_star_is_that_film_once(recommender: Recommender) -> None:
+    assert stars(recommender, [(HEAT, 1.0)] * 10_000, 1) == stars(recommender, [(HEAT, 1.0)], 1)
+
+
+def test_controls_move_the_list_and_leave_the_scores(recommender: Recommender) -> None:
+    """`score` is the network's; the order is the control's, page by page."""
+    history = [(HEAT, 5.0)]
+    plain = recommender.recommend(history=history, k=100)
+    score = {item["movie_id"]: item["score"] for item in plain["items"]}
+    for control in ({"novelty": 1.0}, {"freshness": 1.0}):
+        moved = recommender.recommend(history=history, k=100, **control)
+        assert sorted(ids(moved)) == sorted(ids(plain)) and ids(moved) != ids(plain), control
+        assert {item["movie_id"]: item["score"] for item in moved["items"]} == score
+        first, rest = (
+            recommender.recommend(history=history, k=3, offset=offset, **control)
+            for offset in (0, 3)
+        )
+        assert ids(first) + ids(rest) == ids(moved)[:6]
+
+
 def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder: Any) -> None:
     """5 stars for Heat, which has taste -1 + 2/9 and bias -.5 + 1/9: one equation, two rounds."""
     recommender = Recommender(read_bundle(bundle_folder))

@@ -162,6 +162,32 @@ HUGE = 10**30
         pytest.param("/recommend", {"user_id": "x" * 65}, 422, "invalid", "user_id", id="user-65"),
         pytest.param("/recommend", {"user_id": HUGE}, 422, "invalid", "user_id", id="user-huge"),
         pytest.param("/recommend", {"user_id": "a\x00"}, 422, "invalid", "user_id", id="user-nul"),
+        pytest.param("/recommend", {"novelty": 1.1}, 422, "invalid", "novelty", id="novelty-1.1"),
+        pytest.param(
+            "/recommend", {"calibration": -0.1}, 422, "invalid", "calibration", id="calibration<0"
+        ),
+        pytest.param(
+            "/recommend", {"freshness": "1"}, 422, "invalid", "freshness", id="freshness-text"
+        ),
+        pytest.param(
+            "/recommend",
+            {"genre_profile": {"Wra": 1}},
+            422,
+            "unknown_genre",
+            "genre_profile.Wra",
+            id="profile-unknown",
+        ),
+        pytest.param(
+            "/recommend", {"genre_profile": {}}, 422, "invalid", "genre_profile", id="profile-empty"
+        ),
+        pytest.param(
+            "/recommend",
+            {"genre_profile": {"Action": -1}},
+            422,
+            "invalid",
+            "genre_profile.Action",
+            id="profile-negative",
+        ),
         pytest.param("/recommend", {"mood": "sad"}, 422, "invalid", "mood", id="unknown-key"),
         pytest.param("/recommend", {"diversity": 1}, 422, "invalid", "diversity", id="not-here"),
         pytest.param("/recommend", {"history": {}}, 422, "invalid", "history", id="no-list"),
@@ -504,3 +530,11 @@ def test_bentoml_serve_refuses_a_bad_bundle(bundle_folder: Path, tmp_path: Path)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert f"marquee: {bad / 'golden.json'}: " in output and "Traceback" not in output
+
+
+def test_controls_over_http_are_those_of_the_library(recommender: Any, client: Any) -> None:
+    asked = {"calibration": 0.4, "novelty": 0.2, "freshness": 0.1, "genre_profile": {"Action": 2.0}}
+    history = [{"movie_id": 6, "stars": 5}]
+    answer = client.post("/recommend", json={"history": history, "k": 4} | asked)
+    assert answer.status_code == 200
+    assert answer.json() == recommender.recommend(history=[(6, 5.0)], k=4, **asked)
