@@ -52,6 +52,9 @@ WEIGHT = 0.1
 AGE_WEIGHT = 2.0
 """Of freshness at full strength."""
 MAX_EXCHANGES = 30
+MOST_PLACES = 200
+"""Places that follow the mix; what comes after them stands by score, so that a far page costs no
+more than 60 ms."""
 
 
 @dataclass(frozen=True)
@@ -154,21 +157,22 @@ class Shelf:
     def calibrated(
         self, rows: Int64, chance_n: Float64, profile_G: Float64, strength: float, places: int
     ) -> Int64:
-        """The first `places` of these movies in an order that follows a genre mix.
+        """The first `places` of these movies, MOST_PLACES of them in an order that follows a genre
+        mix.
 
         rows: the best candidates, best first, POOL + PLACES more than places where there are so
         many. chance_n: of being watched next, over all candidates. strength: 0..1.
         """
         weight, left = WEIGHT * strength**2, np.arange(len(rows))
         chosen: list[Int64] = []
-        while len(left) and PLACES * len(chosen) < places:
+        while len(left) and PLACES * len(chosen) < min(places, MOST_PLACES):
             pool, rest = left[:POOL], 1 - chance_n[np.concatenate([left[:0], *chosen])].sum()
             # Of movies with the same genres only the ten best can be among the ten.
             pool = pool[earlier(self.mix_I[rows[pool]]) < PLACES]
             chance = chance_n[pool] / max(rest, chance_n[pool].sum(), 1e-300)
             chosen.append(pool[exchanged(chance, self.share_IG[rows[pool]], profile_G, weight)])
             left = left[~np.isin(left, chosen[-1])]
-        return rows[np.concatenate([left[:0], *chosen])][:places]
+        return rows[np.concatenate([left[:0], *chosen, left])][:places]
 
 
 def exchanged(

@@ -168,3 +168,27 @@ def test_nobody_s_history_has_no_mix_to_keep(shelf: Shelf) -> None:
 
 def test_who_has_seen_all_gets_nothing(shelf: Shelf) -> None:
     assert listed(shelf, Controls(calibration=0.5), list(range(I))) == []
+
+
+def test_far_places_stand_by_score(monkeypatch: pytest.MonkeyPatch, shelf: Shelf) -> None:
+    controls, history = Controls(calibration=1.0), [3, 8, 13]
+    whole = listed(shelf, controls, history, k=57)
+    monkeypatch.setattr("serving.rerank.MOST_PLACES", 20)
+    cut = listed(shelf, controls, history, k=57)
+    assert cut[:20] == whole[:20] and cut[20:] == sorted(cut[20:])
+    assert sorted(cut) == sorted(whole)
+    far, _ = ranked(shelf, controls, history, k=4, start=33)
+    assert far.tolist() == cut[33:37]
+
+
+@pytest.mark.parametrize("genres", [[()], [("War",)], [(), (), ()]])
+def test_odd_catalogues(genres: list[tuple[str, ...]]) -> None:
+    num = len(genres)
+    movies = Movies(np.arange(num), ["Film"] * num, [None] * num, genres)
+    shelf = Shelf(movies, np.zeros(num, np.int64), num_persons=0)
+    every = Controls(calibration=1, novelty=1, freshness=1)
+    score_I, none = np.zeros(num, np.float32), np.zeros(0, np.int64)
+    for history in (none, np.array([0])):
+        keep_I = np.ones(num, bool)
+        rows, after = shelf.page(score_I, keep_I, history, every, 5, 0)
+        assert rows.tolist() == list(range(num)) and after is None
