@@ -171,7 +171,7 @@ def baselines(data: MovieLens) -> tuple[dict[str, np.ndarray], dict[str, dict[st
             return float(np.mean((stars - valid_stars) ** 2))
 
         choices = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
-        settings[rival] = min(choices, key=error)
+        settings[rival] = min(choices, key=error) if len(choices) > 1 else choices[0]
         chosen: StarBaseline = make(**settings[rival]).fit(refitted)
         found[rival] = np.clip(chosen.expected(test_user, test_item), low, high)
     return found, settings

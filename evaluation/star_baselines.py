@@ -8,7 +8,7 @@ Biases (Koren 2010, "Factor in the neighbors", section 2.1): mean + b_i + b_u, d
 what is left. Neighbours (section 2.2): to them is added the mean of the person's deviations on the
 k movies most alike, weighted by their correlation over people who rated both, shrunk by their
 number. SVD++ (Koren 2008) is that of scikit-surprise, extra `bench`; its other settings are the
-library's own. On ml-1m it takes some minutes.
+library's own. On ml-1m a fit takes 10 minutes.
 
 Shapes: N ratings given, T asked, U persons, I movies.
 """
@@ -132,7 +132,8 @@ BASELINES: dict[str, tuple[type[Any], dict[str, tuple[float, ...]]]] = {
             "user_damping": (5,),
         },
     ),
-    "svd++": (SVDPlusPlus, {"num_epochs": (20, 40), "l2": (0.02, 0.05)}),
+    # Of 20 or 40 epochs and l2 .02 or .05 four of ml-100k's five folds chose these (the fifth .02).
+    "svd++": (SVDPlusPlus, {"num_epochs": (20,), "l2": (0.05,)}),
 }
 """Each baseline and the settings among which validation chooses."""
 
