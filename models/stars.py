@@ -7,7 +7,7 @@
 
 Which movies somebody chose to rate says something of them before any star is read (Koren 2008,
 "Factorization meets the neighborhood"): `set_u` has that in C numbers, `rated_by_i` who rated a
-movie. Worth .006 of RMSE on ml-1m and ml-100k.
+movie. Worth .007 of RMSE on ml-1m's validation, .010 on ml-100k's.
 
 Learned by Gibbs sampling (models/gibbs.py, with its sources). What is kept is S draws of the movies
 and of the priors, no person: given a draw, what a history says of its person is Gaussian and in
