@@ -17,7 +17,7 @@ from typing import Any
 
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 OURS = {"unrefitted": "unrefitted", "order_shuffled": "order shuffled"}
-RIVALS = ("ease", "ials", "item-knn", "genre-popularity", "popularity", "biases")
+RIVALS = ("ease", "ials", "svd++", "item-knn", "genre-popularity", "popularity", "biases")
 SHOWN: dict[str, tuple[str, str]] = {
     "next": ("hit_rate@10", "ndcg@10"),
     "ncf-paper": ("hit_rate@10", "ndcg@10"),

@@ -54,7 +54,7 @@ AGE_WEIGHT = 2.0
 MAX_EXCHANGES = 30
 MOST_PLACES = 200
 """Places that follow the mix; what comes after them stands by score, so that a far page costs no
-more than 60 ms."""
+more than some 100 ms."""
 
 
 @dataclass(frozen=True)

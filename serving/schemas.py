@@ -66,7 +66,9 @@ class RecommendRequest(_Person):
     novelty: Strength = Field(0.0, description="away from what everybody watches")
     freshness: Strength = Field(0.0, description="towards the catalogue's newest years")
     genre_profile: dict[Genre, Weight] | None = Field(
-        None, max_length=100, description="genre -> weight: the mix to follow instead"
+        None,
+        max_length=100,
+        description="genre -> weight: the mix to follow; fully where calibration is 0",
     )
 
 
