@@ -20,10 +20,10 @@ from catalogue.errors import UserError
 from datamodules.splits import Questions
 from evaluation import controls as lists
 from evaluation.results import code_commit, write_results
-from measure import Fit, asked_of, catalogue_of, facts
+from measure import Fit, asked_of, catalogue_of, facts, library_scorer
 from recipe import Recipe
 from serving.recommender import Recommender
-from serving.rerank import Shelf
+from serving.rerank import release_years
 
 BLOCK = 256
 
@@ -53,7 +53,7 @@ def measure_controls(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args: 
         "recipe": run.file,
         "protocol": "next",
         "data": data.dataset.name,
-        **facts(data, done, str(run.trainer.strategy.root_device)),
+        **facts(data, done, run.device),
         "commit": code_commit(),
         "trained_by": done.commit,
         "seeds": run.config["seeds"][:1],
@@ -72,26 +72,19 @@ def measure_controls(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args: 
 def swept(run: Recipe, bundle: Path, part: Questions) -> dict[str, Any]:
     """Figures of every strength over one part's questions, by the name of the strength."""
     data, recommender = run.datamodule, Recommender.load(bundle)
-    movies, catalogue = data.dataset.movies, catalogue_of(data)
-    num_users = recommender.manifest["data"]["num_users"]
-    shelf = Shelf(movies, recommender.num_ratings, num_users)
-    asked, ids = asked_of(part, "next"), recommender.movie_ids
+    score, shelf, sweep = library_scorer(recommender), recommender.shelf, lists.sweep()
+    asked = asked_of(part, "next")
     target = np.concatenate(asked.found)
     when = part.histories.timestamp[part.start + part.given].astype("datetime64[s]")
-    year_I = np.array([np.nan if year is None else year for year in movies.year])
-    tops: dict[str, list[np.ndarray]] = {name: [] for name in lists.sweep()}
+    tops: dict[str, list[np.ndarray]] = {name: [] for name in sweep}
     for start in range(0, len(target), BLOCK):
         block = slice(start, start + BLOCK)
         histories = asked.histories[block]
         assert asked.stars is not None
-        score_BI = recommender.score(
-            [
-                list(zip(ids[items].tolist(), stars.tolist(), strict=True))
-                for items, stars in zip(histories, asked.stars[block], strict=True)
-            ]
-        )
-        for name, controls in lists.sweep().items():
+        score_BI = score(histories, asked.stars[block])
+        for name, controls in sweep.items():
             tops[name].append(lists.listed(score_BI, histories, shelf, controls))
+    catalogue, year_I = catalogue_of(data), release_years(data.dataset.movies)
     found = {
         name: lists.figures(
             np.concatenate(top),

@@ -49,7 +49,7 @@ def measure_influence(write: Write, args: list[str]) -> None:
         "recipe": base.file,
         "protocol": "next",
         "data": base.datamodule.dataset.name,
-        **facts(base.datamodule, done, str(base.trainer.strategy.root_device)),
+        **facts(base.datamodule, done, base.device),
         "seeds": list(SEEDS),
         "influence_cap": base.config["model"]["learning"]["influence_cap"],
         "epochs": done.epochs,

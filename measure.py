@@ -201,7 +201,11 @@ def catalogue_of(data: MovieLens) -> Catalogue:
 
 def bundle_scorer(folder: Path) -> Scorer:
     """Scores through the library, as the service does."""
-    recommender = Recommender.load(folder, threads=os.cpu_count() or 1)
+    return library_scorer(Recommender.load(folder, threads=os.cpu_count() or 1))
+
+
+def library_scorer(recommender: Recommender) -> Scorer:
+    """Item rows and stars as the library takes them."""
     ids = recommender.movie_ids
 
     def score(histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:

@@ -250,6 +250,10 @@ class Recipe(LightningCLI):
         return f"recipes/{Path(str(given[-1])).name if given else f'{self.name}.yaml'}"
 
     @property
+    def device(self) -> str:
+        return str(self.trainer.strategy.root_device)
+
+    @property
     def stars(self) -> StarConfig:
         return StarConfig(**self.config["stars"].as_dict())
 

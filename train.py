@@ -73,7 +73,7 @@ def fit(args: list[str]) -> None:
         for seed in run.config["seeds"]:
             refit_seed(args, done, seed)
         report = report_test(run, done)
-        facts = measure.facts(run.datamodule, done, device(run))
+        facts = measure.facts(run.datamodule, done, run.device)
         tracking.log_summary(run.loggers, report, facts)
     finally:
         tracking.close(run.loggers)
@@ -311,7 +311,7 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
                 name=run.name,
                 results=Path(run.config["results"]),
                 rows=run.runs,
-                device=device(run),
+                device=run.device,
             )
         model = {seed: measure.bundle_scorer(folder) for seed, folder in folders.items()}
         unrefitted = measure.bundle_scorer(chosen)
@@ -327,7 +327,7 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
         protocols=run.config["protocols"],
         results=Path(run.config["results"]),
         rows=run.runs,
-        device=device(run),
+        device=run.device,
     )
 
 
@@ -338,10 +338,6 @@ def classic_scorer(run: Recipe, checkpoint: str) -> Scorer:
 
 def bundle_folder(run: Recipe) -> Path:
     return Path(run.config["bundles"]) / run.name
-
-
-def device(run: Recipe) -> str:
-    return str(run.trainer.strategy.root_device)
 
 
 COMMANDS: dict[str, Callable[[list[str]], None]] = {

@@ -11,7 +11,6 @@ model first, then what `train.py ablate` made of it. The verdict is that of ndcg
     compare again         the full model's result was made anew since; run ablate
 """
 
-import argparse
 import json
 import re
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from evaluation.results import results_path
-from evaluation.tables import cell
+from evaluation.tables import cell, renew
 
 MARKED = re.compile(r"(<!-- ablations -->\n).*?(<!-- /ablations -->)", re.DOTALL)
 HEAD = (
@@ -40,21 +39,7 @@ Result = dict[str, Any]
 
 
 def main(args: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write docs/ablations.md from results/.")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--document", type=Path, default=Path("docs/ablations.md"))
-    chosen = parser.parse_args(args)
-    old = chosen.document.read_text()
-    new = filled(old, chosen.results)
-    if chosen.check and new != old:
-        print(
-            f"{chosen.document} differs from {chosen.results}; run: python -m evaluation.ablations"
-        )
-        return 1
-    if not chosen.check:
-        chosen.document.write_text(new)
-    return 0
+    return renew(args, "ablations", Path("docs/ablations.md"), filled)
 
 
 def filled(text: str, results: Path) -> str:

@@ -7,13 +7,14 @@ A table a control between `<!-- controls -->` and `<!-- /controls -->`. The plot
 gives from left to right and what it costs from top to bottom, each with its 95% interval.
 """
 
-import argparse
 import json
 import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from evaluation.tables import renew
 
 MARKED = re.compile(r"(<!-- controls -->\n).*?(<!-- /controls -->)", re.DOTALL)
 GIVES = {
@@ -30,23 +31,7 @@ Result = dict[str, Any]
 
 
 def main(args: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write docs/controls.md from results/.")
-    parser.add_argument("--check", action="store_true")
-    parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--document", type=Path, default=Path("docs/controls.md"))
-    chosen = parser.parse_args(args)
-    old, found = chosen.document.read_text(), read(chosen.results)
-    new = filled(old, found)
-    if chosen.check:
-        if new != old:
-            print(f"{chosen.document} differs from {chosen.results}: python -m evaluation.fronts")
-        return int(new != old)
-    if find_spec("matplotlib") is None:
-        print("the plot needs matplotlib: pip install -e '.[plots]'", file=sys.stderr)
-        return 2
-    chosen.document.write_text(new)
-    plot(found, chosen.document.with_suffix(".svg"))
-    return 0
+    return renew(args, "fronts", Path("docs/controls.md"), filled, plot)
 
 
 def read(results: Path) -> list[Result]:
@@ -54,8 +39,8 @@ def read(results: Path) -> list[Result]:
     return [json.loads(path.read_text()) for path in paths]
 
 
-def filled(text: str, found: list[Result]) -> str:
-    made = "\n".join(section(each) for each in found) or "None has been published yet.\n"
+def filled(text: str, results: Path) -> str:
+    made = "\n".join(section(each) for each in read(results)) or "None has been published yet.\n"
     return MARKED.sub(lambda marks: f"{marks[1]}\n{made}\n{marks[2]}", text)
 
 
@@ -86,13 +71,18 @@ def row(strength: str, figures: dict[str, dict[str, float]]) -> str:
     return "| " + " | ".join([strength, *(cell(name) for name in SHOWN)]) + " |"
 
 
-def plot(found: list[Result], path: Path) -> None:
-    """One row of panels a data set; the same bytes for the same results."""
+def plot(results: Path, document: Path) -> int:
+    """One row of panels a data set, as .svg beside the document; the same bytes for the same
+    results. 2 where matplotlib is missing."""
+    if find_spec("matplotlib") is None:
+        print("the plot needs matplotlib: pip install -e '.[plots]'", file=sys.stderr)
+        return 2
     import matplotlib
 
     matplotlib.use("svg")
     import matplotlib.pyplot as plt
 
+    found = read(results)
     matplotlib.rcParams |= {"svg.hashsalt": "controls", "svg.fonttype": "none", "font.size": 9}
     figure, axes = plt.subplots(
         len(found), len(GIVES), figsize=(9.5, 3.1 * len(found)), sharey="row", squeeze=False
@@ -117,8 +107,9 @@ def plot(found: list[Result], path: Path) -> None:
             panel.spines[["top", "right"]].set_visible(False)
         panels[0].set_ylabel(f"ndcg@10, of the plain list's\n{result['data']}")
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None, "Creator": None})
+    figure.savefig(document.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
     plt.close(figure)
+    return 0
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import argparse
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,19 +30,39 @@ SHOWN: dict[str, tuple[str, str]] = {
 
 
 def main(args: list[str]) -> int:
-    parser = argparse.ArgumentParser(description="Write the tables of a document from results/.")
+    return renew(args, "tables", Path("README.md"), filled)
+
+
+def renew(
+    args: list[str],
+    module: str,
+    document: Path,
+    filled: Callable[[str, Path], str],
+    beside: Callable[[Path, Path], int] = lambda results, document: 0,
+) -> int:
+    """Write what a document generates from results anew, or compare it (--check); exit status.
+
+    filled: its text and the folder of results -> its text of today. beside: makes what stands
+    beside the document, before it is written; another status than 0 ends there.
+    """
+    parser = argparse.ArgumentParser(description=f"Write {document} from results/.")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--results", type=Path, default=Path("results"))
-    parser.add_argument("--document", type=Path, default=Path("README.md"))
+    parser.add_argument("--document", type=Path, default=document)
     chosen = parser.parse_args(args)
     old = chosen.document.read_text()
     new = filled(old, chosen.results)
-    if chosen.check and new != old:
-        print(f"{chosen.document} differs from {chosen.results}; run: python -m evaluation.tables")
-        return 1
-    if not chosen.check:
+    if chosen.check:
+        if new != old:
+            print(
+                f"{chosen.document} differs from {chosen.results}; "
+                f"run: python -m evaluation.{module}"
+            )
+        return int(new != old)
+    status = beside(chosen.results, chosen.document)
+    if status == 0:
         chosen.document.write_text(new)
-    return 0
+    return status
 
 
 def filled(text: str, results: Path) -> str:

@@ -51,7 +51,7 @@ class Recommender:
         self._head = Head.of(arrays)
         self._stars = StarModel.of(bundle)
         self._filters = Filters(self.movies, self.num_ratings)
-        self._shelf = Shelf(self.movies, self.num_ratings, manifest["data"]["num_users"])
+        self.shelf = Shelf(self.movies, self.num_ratings, manifest["data"]["num_users"])
         self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
         length_I1 = np.linalg.norm(arrays["item_vector"], axis=1, keepdims=True)
         self._direction_ID = arrays["item_vector"] / np.maximum(length_I1, 1e-12)
@@ -143,7 +143,7 @@ class Recommender:
         if exclude_seen:
             keep_I[person.seen] = False
         score_I = self._score([person])[0]
-        rows, next_offset = self._shelf.page(score_I, keep_I, person.item, controls, k, offset)
+        rows, next_offset = self.shelf.page(score_I, keep_I, person.item, controls, k, offset)
         return {
             "items": self._items(rows, score_I[rows], person),
             "strategy": _strategy(person),

@@ -237,9 +237,14 @@ def rarity(num_ratings_I: npt.NDArray[np.integer], num_persons: int) -> Float64:
     return np.asarray(-np.log(np.maximum(num_ratings_I, 1) / max(num_persons, 1)))
 
 
+def release_years(movies: Movies) -> Float64:
+    """(I,), nan where unknown."""
+    return np.array([np.nan if year is None else year for year in movies.year], np.float64)
+
+
 def ages(movies: Movies) -> Float64:
     """Years behind the newest movie, (I,); a movie of unknown year is as old as the median."""
-    years = np.array([np.nan if year is None else year for year in movies.year], np.float64)
+    years = release_years(movies)
     if np.isnan(years).all():
         return np.zeros(len(years))
     age_I = np.nanmax(years) - years
