@@ -11,12 +11,13 @@
     python train.py tune --config … --study …           search for its settings: studies.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
-`fit` reads in this order: seed, data, model, trainer; training with the epoch chosen on validation;
-for each seed the same again on train + validation for that many epochs, exported as a bundle (the
-first seed's is `bundles/NAME`); the test part, read once, through those bundles, beside the
-baselines, into `results/`. `refit --seed_everything 1` trains one seed, so that seeds can share a
-machine. `runs/NAME/` keeps config, checkpoints, metrics and every test row. Any setting of a recipe
-can be given on the command line (`--trainer.max_epochs 2`); `fit --help` lists them.
+The files named are in training/. `fit` reads in this order: seed, data, model, trainer; training
+with the epoch chosen on validation; for each seed the same again on train + validation for that
+many epochs, exported as a bundle (the first seed's is `bundles/NAME`); the test part, read once,
+through those bundles, beside the baselines, into `results/`. `refit --seed_everything 1` trains one
+seed, so that seeds can share a machine. `runs/NAME/` keeps config, checkpoints, metrics and every
+test row. Any setting of a recipe can be given on the command line (`--trainer.max_epochs 2`); `fit
+--help` lists them.
 """
 
 import argparse
@@ -35,15 +36,6 @@ import jsonargparse
 import numpy as np
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-import controls
-import influence
-import measure
-import measure_stars
-import simulate
-import studies
-import tracking
-import variants
-from callbacks import say
 from catalogue.errors import UserError
 from datamodules.batches import training_ratings
 from datamodules.histories import histories_of
@@ -51,13 +43,24 @@ from datamodules.ratings import load_dataset
 from datamodules.splits import Refit
 from evaluation.protocols import Scorer
 from evaluation.results import code_commit
-from folds import fit_folds
-from measure import Fit
 from models.export import check_exportable, export_bundle
-from recipe import Recipe
 from serving.bundle import read_bundle, refuse_to_replace
 from serving.events import EventStore
 from serving.recommender import Recommender
+from training import (
+    controls,
+    influence,
+    measure,
+    measure_stars,
+    simulate,
+    studies,
+    tracking,
+    variants,
+)
+from training.callbacks import say
+from training.folds import fit_folds
+from training.measure import Fit
+from training.recipe import Recipe
 
 UNREFITTED = "bundle-unrefitted"
 """Folder in a run: the model as selected, trained without the validation movies."""

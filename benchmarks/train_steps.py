@@ -20,7 +20,7 @@ from floor import Batches, floor
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from recipe import Recipe
+from training.recipe import Recipe
 
 
 class Meter(Callback):

@@ -66,7 +66,8 @@ class MovieLens(pl.LightningDataModule):
     stars. horizon: a target is drawn from the next so many entries; 1 asks for the very next, many
     for what is watched sometime. shuffled: training sees each history in random order, to measure
     what order is worth. select_on: what validation ranks, all unseen movies or 99 drawn ones.
-    without: one person of a hundred is left out of training, the busiest or any (influence.py).
+    without: one person of a hundred is left out of training, the busiest or any, to
+    measure their influence.
     split_seed: of the tie hash, of who or what is held out and of the drawn candidates; all
     training seeds share one split.
     user, history_length and seed are linked to the network's and the run's. The attribute `refit`

@@ -9,7 +9,7 @@ import pytest
 import train
 from datamodules.demo import write_demo
 from datamodules.movielens import MovieLens
-from influence import figures
+from training.influence import figures
 
 ROOT = Path(__file__).parent.parent
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import measure
 import train
 from datamodules.batches import training_ratings
 from datamodules.demo import write_demo
@@ -17,7 +16,8 @@ from datamodules.movielens import MONITORS, MovieLens
 from evaluation.protocols import CHOSEN_BY, PROTOCOLS, Ints, Scorer, Scores, Stars
 from evaluation.tables import filled
 from evaluation.tuning import rivals
-from measure import Fit
+from training import measure
+from training.measure import Fit
 
 ROOT = Path(__file__).parent.parent
 TRAINED = ("next", "new-users", "new-movies")

@@ -13,8 +13,8 @@ from optuna.trial import create_trial
 
 import train
 from datamodules.demo import write_demo
-from recipe import Recipe
-from studies import Plan, Prune, check, holds, settings
+from training.recipe import Recipe
+from training.studies import Plan, Prune, check, holds, settings
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted((ROOT / "recipes" / "studies").glob("*.yaml"))

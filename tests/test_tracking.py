@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-import tracking
 from catalogue.errors import UserError
+from training import tracking
 
 
 @pytest.fixture

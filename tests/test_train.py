@@ -14,13 +14,12 @@ import pytest
 import pytorch_lightning as pl
 import torch
 
-import measure
-import recipe
 import train
 from client import demo
 from datamodules.demo import write_demo
 from models.module import RankingModule
 from serving.recommender import Recommender
+from training import measure, recipe
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 

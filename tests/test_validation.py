@@ -9,10 +9,10 @@ from datamodules.held_out import split_new_movies, split_new_users
 from datamodules.histories import Histories
 from datamodules.splits import Questions, draw_candidates, split_next
 from evaluation.protocols import Asked, Ints, Scores, Stars, evaluate
-from measure import asked_of
 from models.module import LearningConfig, RankingModule
 from models.ncf import NetworkConfig, Sizes
 from models.validation import rank
+from training.measure import asked_of
 
 NUM_ITEMS = 60
 SCALE = (1.0,)

@@ -16,7 +16,7 @@ import train
 from datamodules.demo import write_demo
 from evaluation import ablations, tables
 from evaluation.results import write_ranks, write_results
-from variants import FILE, changes, compare, figures
+from training.variants import FILE, changes, compare, figures
 
 ROOT = Path(__file__).parent.parent
 SECOND = 1 / math.log2(3)

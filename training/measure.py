@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from callbacks import read_json
 from catalogue.errors import UserError
 from datamodules.batches import training_ratings
 from datamodules.movielens import MovieLens
@@ -40,6 +39,7 @@ from evaluation.results import write_ranks, write_results
 from evaluation.tuning import rivals, tune
 from models.ncf import NCF
 from serving.recommender import Recommender
+from training.callbacks import read_json
 
 Found = dict[str, Ranked]
 """By protocol."""

@@ -15,8 +15,8 @@ from pathlib import Path
 import pandas as pd
 
 from evaluation.results import results_path, write_results
-from measure_stars import ROWS, figures, printed
-from recipe import Recipe
+from training.measure_stars import ROWS, figures, printed
+from training.recipe import Recipe
 
 
 def fit_folds(fit: Callable[[list[str]], None], args: list[str], base: Recipe) -> None:

@@ -22,17 +22,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 
-from callbacks import say
 from evaluation.propensity import by_movie, by_stars, snips_rmse
 from evaluation.results import code_commit, write_results
 from evaluation.simulator import World
-from measure_stars import ROWS
 from serving.history import Entry
 from serving.recommender import Recommender
+from training.callbacks import say
+from training.measure_stars import ROWS
 
 Histories: TypeAlias = list[list[Entry]]
 
-RECIPE = Path(__file__).parent / "recipes" / "simulated.yaml"
+RECIPE = Path(__file__).parent.parent / "recipes" / "simulated.yaml"
 WORLDS = 5
 NEW = 300
 """Persons of a world who are not trained on; they are its last ones."""

@@ -15,15 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from callbacks import say
 from catalogue.errors import UserError
 from datamodules.splits import Questions
 from evaluation import controls as lists
 from evaluation.results import code_commit, write_results
-from measure import Fit, asked_of, catalogue_of, facts, library_scorer
-from recipe import Recipe
 from serving.recommender import Recommender
 from serving.rerank import release_years
+from training.callbacks import say
+from training.measure import Fit, asked_of, catalogue_of, facts, library_scorer
+from training.recipe import Recipe
 
 BLOCK = 256
 

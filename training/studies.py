@@ -35,10 +35,10 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from pytorch_lightning.callbacks import Callback
 
-from callbacks import say
 from catalogue.errors import UserError
 from evaluation.results import code_commit, write_results
-from recipe import Recipe, as_args
+from training.callbacks import say
+from training.recipe import Recipe, as_args
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -25,13 +25,13 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-import tracking
-from callbacks import Clock, Lines, StopAfter, say
 from catalogue.errors import UserError
 from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
 from models.gibbs import StarConfig
 from models.module import RankingModule
+from training import tracking
+from training.callbacks import Clock, Lines, StopAfter, say
 
 LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 """Settings of the trainer that change what is learned."""
@@ -106,7 +106,9 @@ class Recipe(LightningCLI):
             "--folds", type=list[int], default=[], help="data.fold of each fit; none: as data says"
         )
         parser.add_argument("--stars", type=StarConfig, default=StarConfig())
-        parser.add_argument("--comet", type=tracking.Mode, default="auto", help="see tracking.py")
+        parser.add_argument(
+            "--comet", type=tracking.Mode, default="auto", help="see training/tracking.py"
+        )
         parser.add_argument("--runs", type=str, default="runs", help="folder of runs")
         parser.add_argument("--bundles", type=str, default="bundles", help="folder of bundles")
         parser.add_argument("--results", type=str, default="results", help="folder of results")

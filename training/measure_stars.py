@@ -32,8 +32,8 @@ from evaluation.stars import (
     star_means,
     summarise_stars,
 )
-from measure import Fit, facts
 from serving.recommender import Recommender
+from training.measure import Fit, facts
 
 ROWS = "test-stars.parquet"
 

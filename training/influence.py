@@ -19,13 +19,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from callbacks import say
 from catalogue.errors import UserError
 from evaluation.intervals import summarise
 from evaluation.report import measured
 from evaluation.results import code_commit, results_path, write_results
-from measure import Fit, bundle_scorer, catalogue_of, facts, questions
-from recipe import Recipe
+from training.callbacks import say
+from training.measure import Fit, bundle_scorer, catalogue_of, facts, questions
+from training.recipe import Recipe
 
 Write: TypeAlias = Callable[[Recipe, Path, Fit], Path]
 

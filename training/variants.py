@@ -23,16 +23,16 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from callbacks import say
 from catalogue.columns import Columns
 from catalogue.errors import UserError
 from evaluation.intervals import summarise_paired
 from evaluation.metrics import METRICS
 from evaluation.results import results_path, write_results
-from recipe import Recipe, as_args
 from serving.bundle import read_bundle
+from training.callbacks import say
+from training.recipe import Recipe, as_args
 
-FILE = Path(__file__).parent / "recipes" / "ablations.yaml"
+FILE = Path(__file__).parent.parent / "recipes" / "ablations.yaml"
 PROTOCOLS = ("next", "time")
 """One movie is asked of a person, whose figures its rank therefore holds."""
 
