@@ -7,11 +7,13 @@ DATA_ROOT ?= data
 RECIPE ?= recipes/demo.yaml
 BUNDLE ?= bundles/demo
 PORT   ?= 3000
+ONLY   ?= training
+ROUNDS ?= 20
 EVENTS_URL ?= sqlite:///events.sqlite
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test check lint format train serve bench-reading bench-training lock clean
+.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +47,9 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 
 test: setup ## The tests; ARGS="-k splits" picks some
 	@$(BIN)/python -m pytest -q $(ARGS)
+
+soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20
+	@PYTHONPATH=. $(BIN)/python tests/soak_$(ONLY).py --rounds $(ROUNDS)
 
 check: setup lint test ## What CI runs: lint, types, tests
 

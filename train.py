@@ -23,11 +23,13 @@ test row. Any setting of a recipe can be given on the command line (`--trainer.m
 import argparse
 import copy
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # before torch, or comet_ml complains
@@ -48,10 +50,12 @@ from serving.bundle import read_bundle, refuse_to_replace
 from serving.events import EventStore
 from serving.recommender import Recommender
 from training import (
+    checkpoints,
     controls,
     influence,
     measure,
     measure_stars,
+    ranks,
     simulate,
     studies,
     tracking,
@@ -71,13 +75,17 @@ def fit(args: list[str]) -> None:
     run = Recipe(args, "select")
     if run.config["folds"]:
         return fit_folds(fit, args, run)
+    if run.is_finished():
+        return say(f"{run.run_folder} is finished; without --ckpt_path another run is started")
     try:
         done = select_epoch(run)
         for seed in run.config["seeds"]:
             refit_seed(args, done, seed)
-        report = report_test(run, done)
-        facts = measure.facts(run.datamodule, done, run.device)
-        tracking.log_summary(run.loggers, report, facts)
+        if ranks.rank() == 0:
+            report = report_test(run, done)
+            facts = measure.facts(run.datamodule, done, run.device)
+            tracking.log_summary(run.loggers, report, facts)
+            checkpoints.mark(f"{run.kept}/finished")
     finally:
         tracking.close(run.loggers)
 
@@ -111,13 +119,15 @@ def test(args: list[str]) -> None:
 def select_epoch(run: Recipe) -> Fit:
     commit = code_commit()
     prepare(run, bundle_folder(run) if is_served(run) else None)
-    run.train(run.config["ckpt_path"])
+    run.train()
     epochs, validation = run.best_epoch()
     done = Fit(run.run_folder, commit, epochs, validation)
-    done.save()
     say(f"selected epoch {epochs}: {run.monitor} {validation[run.monitor]:.4f}")
-    if is_served(run):
-        write(run.load(run.folder / "best.ckpt"), run.run_folder / UNREFITTED, done)
+    if ranks.rank() == 0:
+        done.save()
+        if is_served(run):
+            write(run.load(run.checkpoint("best.ckpt")), run.run_folder / UNREFITTED, done)
+    ranks.wait()
     return done
 
 
@@ -129,8 +139,9 @@ def refit_seed(args: list[str], done: Fit, seed: int) -> Recipe:
         epochs=done.epochs,
         run_folder=done.folder,
     ).train()
-    if is_served(run):
+    if is_served(run) and ranks.rank() == 0:
         say(f"bundle: {write(run, seed_bundle(run, done, seed), done)}")
+    ranks.wait()
     return run
 
 
@@ -162,7 +173,7 @@ def prepare(run: Recipe, bundle: Path | None) -> None:
 def validate(args: list[str]) -> None:
     """Rank the validation movies with the selected checkpoint."""
     run = Recipe(args, "validate")
-    run.load(run.config["ckpt_path"] or run.run_folder / "select" / "best.ckpt")
+    run.load(run.config["ckpt_path"] or run.checkpoint("best.ckpt", phase="select"))
     run.trainer.validate(run.model, run.datamodule, verbose=False)
     found = {name: float(value) for name, value in run.trainer.callback_metrics.items()}
     if run.config["protocols"] == ["stars"]:
@@ -217,13 +228,8 @@ def export(args: list[str]) -> None:
             args, "refit-all", refit="all", epochs=done.epochs, run_folder=run.run_folder
         ).train()
     else:
-        phase = (
-            f"refit-{run.config['seeds'][0]}/last.ckpt"
-            if how == "validation"
-            else "select/best.ckpt"
-        )
         run.datamodule.refit = how
-        run.load(run.config["ckpt_path"] or run.run_folder / phase)
+        run.load(run.config["ckpt_path"] or trained(run, how, run.config["seeds"][0]))
     say(f"bundle: {write(run, Path(out), done)}")
 
 
@@ -319,8 +325,8 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
         model = {seed: measure.bundle_scorer(folder) for seed, folder in folders.items()}
         unrefitted = measure.bundle_scorer(chosen)
     else:
-        model = {seed: classic_scorer(run, f"refit-{seed}/last.ckpt") for seed in seeds}
-        unrefitted = classic_scorer(run, "select/best.ckpt")
+        model = {seed: classic_scorer(run, trained(run, "validation", seed)) for seed in seeds}
+        unrefitted = classic_scorer(run, trained(run, "none", seeds[0]))
     return measure.test(
         run.datamodule,
         done,
@@ -334,8 +340,15 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
     )
 
 
+def trained(run: Recipe, refit: Refit, seed: int) -> str:
+    """The checkpoint of a finished training: as selected, or of a seed's refit."""
+    if refit == "none":
+        return run.checkpoint("best.ckpt", phase="select")
+    return run.checkpoint("last.ckpt", phase=f"refit-{seed}")
+
+
 def classic_scorer(run: Recipe, checkpoint: str) -> Scorer:
-    network = copy.deepcopy(run.load(run.run_folder / checkpoint).model.network)
+    network = copy.deepcopy(run.load(checkpoint).model.network)
     return measure.table_scorer(network, run.datamodule.plain_split.test_user)
 
 
@@ -364,10 +377,12 @@ def main(args: list[str]) -> int:
     if not args or args[0] in ("-h", "--help"):
         say(__doc__ or "")
         return 0 if args else 2
+    before = signal.signal(signal.SIGTERM, terminated)
     try:
         if args[0] not in COMMANDS:
             raise UserError(f"unknown command {args[0]!r}; one of {', '.join(COMMANDS)}")
         COMMANDS[args[0]](args[1:])
+        ranks.leave()
     except (UserError, jsonargparse.ArgumentError, OSError) as error:
         return fail(str(error), 2)
     except SIGTERMException:
@@ -379,11 +394,19 @@ def main(args: list[str]) -> int:
         log = Path("error.log")
         log.write_text(traceback.format_exc())
         return fail(f"{type(error).__name__}: {error} (not foreseen; where it arose: {log})", 1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 
+def terminated(number: int, frame: FrameType | None) -> NoReturn:
+    """SIGTERM outside of a training, which saves itself first."""
+    raise SIGTERMException
+
+
 def fail(sentence: str, status: int) -> int:
-    print("train.py: error: " + " ".join(sentence.split()), file=sys.stderr)
+    who = f"rank {ranks.rank()}: " if ranks.rank() else ""
+    print(f"train.py: error: {who}" + " ".join(sentence.split()), file=sys.stderr)
     return status
 
 

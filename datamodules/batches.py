@@ -18,7 +18,9 @@ Shapes: B rows of a batch, L entries, N entries of a sparse list, C candidates; 
 movies, the watched one first, of P persons.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -57,7 +59,49 @@ def padded(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, fill: in
     return torch.from_numpy(out)
 
 
-class Windows:
+Rows = TypeVar("Rows", np.ndarray, Tensor)
+
+
+class Resumable(ABC):
+    """An epoch's batches, the same for the same (seed, epoch); a stopped one goes on where it was.
+
+    rank, world_size: of several processes each takes its share of every batch, so that the number
+    of steps, and what a step learns from, is the same for any number of them."""
+
+    def __init__(self, seed: int, epoch: Callable[[], int], rank: int, world_size: int) -> None:
+        self.seed, self.epoch, self.rank, self.world_size = seed, epoch, rank, world_size
+        self.begun = self.resume = (-1, 0)
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @abstractmethod
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """All batches of an epoch."""
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch = self.epoch()
+        skipped = self.resume[1] if self.resume[0] == epoch else 0
+        # Made and thrown away: their draws come before those of the batches to follow.
+        for number, batch in enumerate(self.batches(epoch)):
+            if number >= skipped:
+                self.begun = epoch, number + 1
+                yield batch
+
+    def share(self, rows: Rows) -> Rows:
+        """This rank's part of the rows of a batch; one of them where there are too few for all."""
+        own = rows[self.rank :: self.world_size]
+        return own if len(own) else rows[self.rank % len(rows)][None]
+
+    def state_dict(self) -> dict[str, int]:
+        """Lightning puts it into its checkpoints."""
+        return {"epoch": self.begun[0], "given": self.begun[1]}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.resume = state["epoch"], state["given"]
+
+
+class Windows(Resumable):
     """Histories in windows of at most L entries with a target after each: one pass over a window
     trains L questions. Windows of similar length share a batch, so that little of it is padding;
     where a long history is cut moves from epoch to epoch.
@@ -77,12 +121,14 @@ class Windows:
         epoch: Callable[[], int],
         horizon: int = 1,
         shuffled: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        super().__init__(seed, epoch, rank, world_size)
         self.split, self.shuffled = split, shuffled
         self.item_N, self.star_N = self.in_time = split.histories.item, star_N
         self.history_length, self.star_dropout = history_length, star_dropout
         self.horizon = horizon
-        self.seed, self.epoch = seed, epoch
         self.num_targets = int(np.maximum(split.train_end - 1, 0).sum())
         if self.num_targets == 0:
             raise UserError("nobody has two training ratings, so nothing comes next; add ratings")
@@ -105,8 +151,8 @@ class Windows:
         length = np.where(piece == 0, head[user], np.minimum(L, targets[user] - start))
         return user, start, length
 
-    def __iter__(self) -> Iterator[Batch]:
-        rng = np.random.default_rng([self.seed, self.epoch()])
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        rng = np.random.default_rng([self.seed, epoch])
         if self.shuffled:
             self.shuffle(rng)
         user, start, length = self.cut(rng)
@@ -114,8 +160,11 @@ class Windows:
         middle = np.cumsum(length[order]) - length[order] / 2
         group = (middle * self.num_batches / self.num_targets).astype(np.int64)
         parts = np.split(order, np.searchsorted(group, np.arange(1, self.num_batches)))
-        for number in rng.permutation(self.num_batches):
-            rows = parts[number]
+        numbers = rng.permutation(self.num_batches)
+        if self.rank:
+            rng = np.random.default_rng([self.seed, epoch, self.rank])
+        for number in numbers:
+            rows = self.share(parts[number])
             yield self.batch(user[rows], start[rows], length[rows], rng)
 
     def shuffle(self, rng: np.random.Generator) -> None:
@@ -158,7 +207,7 @@ class Windows:
         return torch.from_numpy(target_BL)
 
 
-class Pairs:
+class Pairs(Resumable):
     """Every training pair once an epoch, each with `num_negatives` drawn movies that the person has
     not in *train*. Test pairs may be drawn: rejecting them too would tell the model which movies
     are held out (+13% ndcg@10 on ml-1m, measured, and all of it a leak)."""
@@ -171,7 +220,10 @@ class Pairs:
         batch_size: int,
         seed: int,
         epoch: Callable[[], int],
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
+        super().__init__(seed, epoch, rank, world_size)
         user, item, _ = training_ratings(split)
         self.user_N, self.item_N = torch.from_numpy(user), torch.from_numpy(item)
         self.num_items, self.num_negatives = split.num_items, num_negatives
@@ -183,7 +235,6 @@ class Pairs:
             )
         self.key_N = (self.user_N * split.num_items + self.item_N).sort().values
         self.positives_per_batch = max(1, batch_size // (1 + num_negatives))
-        self.seed, self.epoch = seed, epoch
 
     def __len__(self) -> int:
         return -(-len(self.user_N) // self.positives_per_batch)
@@ -202,11 +253,12 @@ class Pairs:
             wrong = wrong[self.is_positive(user[wrong], item[wrong])]
         return item
 
-    def __iter__(self) -> Iterator[Batch]:
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch())
-        for rows in torch.randperm(len(self.user_N), generator=generator).split(
-            self.positives_per_batch
-        ):
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + epoch)
+        order = torch.randperm(len(self.user_N), generator=generator)
+        if self.rank:
+            generator.manual_seed((self.rank * 1_000_003 + self.seed) * 1_000_003 + epoch)
+        for rows in map(self.share, order.split(self.positives_per_batch)):
             user_P = self.user_N[rows]
             drawn = self.negatives(user_P.repeat(self.num_negatives), generator)
             item = torch.cat([self.item_N[rows], drawn])
@@ -226,13 +278,16 @@ class Cases:
         several: bool = False,
         candidates: np.ndarray | None = None,
         batch_size: int = 256,
+        rank: int = 0,
+        world_size: int = 1,
     ) -> None:
         self.questions, self.history_length = questions, history_length
         self.star_N = star_rows(questions.histories.stars, scale)
         self.several, self.candidates = several, candidates
         # Longest first: memory is largest at once, and neighbours share a length.
         longest = np.argsort(-(questions.given - questions.first))
-        self.parts = np.array_split(longest, max(1, -(-len(questions) // batch_size)))
+        own = longest[rank::world_size]
+        self.parts = np.array_split(own, max(1, -(-len(own) // batch_size)))
 
     def __len__(self) -> int:
         return len(self.parts)

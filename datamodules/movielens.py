@@ -234,6 +234,13 @@ class MovieLens(pl.LightningDataModule):
         # Read when an epoch's iterator is made: on resume, hooks come too late for that.
         return self.trainer.current_epoch if self.trainer else 0
 
+    @property
+    def ranks(self) -> dict[str, int]:
+        """Which of how many processes this is."""
+        if not self.trainer:
+            return {"rank": 0, "world_size": 1}
+        return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+
     def train_dataloader(self) -> Windows | Pairs:
         if self.user == "id":
             return Pairs(
@@ -242,6 +249,7 @@ class MovieLens(pl.LightningDataModule):
                 batch_size=self.targets_per_batch,
                 seed=self.seed,
                 epoch=self.epoch,
+                **self.ranks,
             )
         split = self.split
         return Windows(
@@ -254,6 +262,7 @@ class MovieLens(pl.LightningDataModule):
             shuffled=self.shuffled,
             seed=self.seed,
             epoch=self.epoch,
+            **self.ranks,
         )
 
     def val_dataloader(self) -> Cases:
@@ -263,4 +272,5 @@ class MovieLens(pl.LightningDataModule):
             history_length=self.history_length,
             several=self.protocol in ("new-users", "stars"),
             candidates=self.valid_candidates if self.select_on == "ncf-paper" else None,
+            **self.ranks,
         )

@@ -115,13 +115,11 @@ class RankingModule(pl.LightningModule):
     def on_fit_start(self) -> None:
         self.take_features(self.trainer.datamodule)  # type: ignore[attr-defined]
 
-    def training_step(self, batch: dict[str, Tensor], step: int) -> Tensor:
-        if self.config.user == "history":
-            loss, count = self.history_loss(batch)
-        else:
-            loss, count = self.pairs_loss(batch)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=count, prog_bar=True)
-        return loss
+    def training_step(self, batch: dict[str, Tensor], step: int) -> dict[str, Any]:
+        """`loss`, and the `count` of questions or pairs that it is the mean of."""
+        of = self.history_loss if self.config.user == "history" else self.pairs_loss
+        loss, count = of(batch)
+        return {"loss": loss, "count": count}
 
     def pairs_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
         vector_ID, bias_I = self.network.items()
@@ -204,8 +202,11 @@ class RankingModule(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         for name in self.ranked[0]:
-            mean = np.concatenate([metrics[name] for metrics in self.ranked]).mean()
-            self.log(f"val/{name}", float(mean), prog_bar=name in ON_THE_BAR)
+            found = np.concatenate([metrics[name] for metrics in self.ranked])
+            total = torch.tensor([found.sum(), len(found)], dtype=torch.float64)
+            # Of all ranks: each was asked its share of the questions.
+            total = self.trainer.strategy.reduce(total.to(self.device), reduce_op="sum").cpu()
+            self.log(f"val/{name}", float(total[0] / total[1]), prog_bar=name in ON_THE_BAR)
         self.ranked.clear()
 
     def configure_optimizers(self) -> Any:

@@ -8,9 +8,12 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback
 
+from training import ranks
+
 
 def say(sentence: str) -> None:
-    print(sentence, flush=True)
+    if ranks.rank() == 0:
+        print(sentence, flush=True)
 
 
 class StopAfter(Callback):
@@ -21,6 +24,35 @@ class StopAfter(Callback):
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
+
+
+class TrainLoss(Callback):
+    """The mean loss of an epoch, whole even where a stop cut the epoch in two."""
+
+    def __init__(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"total": float(self.total), "count": int(self.count)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.total, self.count = state_dict["total"], state_dict["count"]
+
+    def on_train_batch_end(
+        self,
+        trainer: pl.Trainer,
+        module: pl.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        # A tensor: asking for its value would make a GPU wait in every step.
+        self.total = self.total + outputs["loss"].detach().double() * outputs["count"]
+        self.count += outputs["count"]
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        module.log("train/loss", float(self.total) / self.count, prog_bar=True, sync_dist=True)
+        self.total, self.count = 0.0, 0
 
 
 class Lines(Callback):
@@ -40,15 +72,25 @@ class Lines(Callback):
 class Clock(Callback):
     """What a training has cost: in `curve.json` at each validation, in `cost.json` at its end.
 
-    A resumed training goes on from what was written before it stopped; an epoch made again is
-    paid again.
+    A resumed training goes on from what it had cost at its checkpoint: steps that a kill made it
+    make again count once. Of several ranks the first one's time is counted.
     """
 
     def __init__(self, folder: Path, monitor: str) -> None:
         self.curve, self.cost, self.monitor = folder / "curve.json", folder / "cost.json", monitor
 
-    def start(self) -> None:
-        self.before = read_json(self.cost, {"wall_s": 0.0, "cpu_s": 0.0})
+        self.rows: list[dict[str, float]] = []
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"curve": self.rows, "cost": self.so_far()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = state_dict["curve"]
+        self.start(state_dict["cost"])
+
+    def start(self, before: dict[str, float] | None = None) -> None:
+        """before: wall_s and cpu_s that were spent already."""
+        self.before = before or {"wall_s": 0.0, "cpu_s": 0.0}
         self.started = {"wall_s": time.time(), "cpu_s": time.process_time()}
 
     def so_far(self) -> dict[str, float]:
@@ -59,12 +101,13 @@ class Clock(Callback):
         if trainer.state.fn != "fit":
             return
         figure, epoch = float(trainer.callback_metrics[self.monitor]), trainer.current_epoch + 1
-        rows = [row for row in read_json(self.curve, []) if row["epoch"] < epoch]
-        rows.append({"epoch": epoch, self.monitor: figure, **self.so_far()})
-        write_json(self.curve, rows)
+        self.rows.append({"epoch": epoch, self.monitor: figure, **self.so_far()})
+        if trainer.is_global_zero:
+            write_json(self.curve, self.rows)
 
     def stop(self) -> None:
-        write_json(self.cost, self.so_far())
+        if ranks.rank() == 0:
+            write_json(self.cost, self.so_far())
 
 
 def read_json(path: Path, otherwise: Any) -> Any:

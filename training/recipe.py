@@ -19,10 +19,10 @@ from typing import Any, Literal
 
 import jsonargparse
 import pytorch_lightning as pl
-import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from catalogue.errors import UserError
@@ -30,8 +30,9 @@ from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
 from models.gibbs import StarConfig
 from models.module import RankingModule
-from training import tracking
-from training.callbacks import Clock, Lines, StopAfter, say
+from training import checkpoints, ranks, tracking
+from training.callbacks import Clock, Lines, StopAfter, TrainLoss, say
+from training.checkpoints import CheckpointConfig, Saver, WholeFiles
 
 LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 """Settings of the trainer that change what is learned."""
@@ -43,6 +44,8 @@ warnings.filterwarnings("ignore", message="LightningCLI's args parameter")  # ar
 warnings.filterwarnings("ignore", message=".*number of training batches")
 warnings.filterwarnings("ignore", message="Checkpoint directory .* exists")
 warnings.filterwarnings("ignore", message=".*treespec")
+warnings.filterwarnings("ignore", message=".*sync_dist=True")  # it is synchronised by then
+warnings.filterwarnings("ignore", message="Experiment logs directory")  # keep_metrics moved them
 
 
 class Recipe(LightningCLI):
@@ -112,7 +115,13 @@ class Recipe(LightningCLI):
         parser.add_argument("--runs", type=str, default="runs", help="folder of runs")
         parser.add_argument("--bundles", type=str, default="bundles", help="folder of bundles")
         parser.add_argument("--results", type=str, default="results", help="folder of results")
-        parser.add_argument("--ckpt_path", type=str | None, default=None, help="resume from here")
+        parser.add_argument("--checkpoints", type=CheckpointConfig, default=CheckpointConfig())
+        parser.add_argument(
+            "--ckpt_path",
+            type=str | None,
+            default=None,
+            help="go on from this checkpoint; `last`: with the newest run, or a new one",
+        )
         parser.add_argument(
             "--refit",
             type=Literal["none", "validation", "all"],
@@ -129,19 +138,28 @@ class Recipe(LightningCLI):
         self.check()
         self.monitor = MONITORS[self.config["data"]["protocol"]]
         self.runs = Path(self.config["runs"]) / self.name
-        self.run_folder = self.given_folder or self.choose_run()
+        self.run_folder = self.given_folder or ranks.same(self.choose_run())
         self.folder = self.run_folder / self.phase
-        self.folder.mkdir(parents=True, exist_ok=True)
-        keep_metrics(self.folder)
-        mode: tracking.Mode = self.config["comet"] if self.phase == "select" else "off"
-        archive = Path(self.config["runs"]) / "comet"
-        self.loggers = tracking.make_loggers(self.folder, self.name, mode, archive)
+        self.loggers: list[Logger] = []
+        if ranks.rank() == 0:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            keep_metrics(self.folder)
+            logged = self.phase == "select" and not self.is_finished()
+            mode: tracking.Mode = self.config["comet"] if logged else "off"
+            archive = Path(self.config["runs"]) / "comet"
+            self.loggers = tracking.make_loggers(self.folder, self.name, mode, archive)
+        ranks.wait()
         trainer = self.config["trainer"]
         every = min(trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or 1)
         kwargs |= {"logger": self.loggers, "check_val_every_n_epoch": max(1, every)}
+        if ranks.world_size() > 1:
+            nodes = ranks.world_size() // ranks.per_machine()
+            kwargs |= {"strategy": "ddp", "devices": ranks.per_machine(), "num_nodes": nodes}
         self.clock = Clock(self.folder, self.monitor)
+        kwargs["plugins"] = [WholeFiles()]
         kwargs["callbacks"] = [
-            *self.checkpoints(),
+            TrainLoss(),
+            *self.savers(),
             self.clock,
             *([] if sys.stdout.isatty() else [Lines(self.monitor)]),
         ]
@@ -178,59 +196,109 @@ class Recipe(LightningCLI):
             raise UserError(f"seeds {config['seeds']}: needed one or more, each once")
         devices = config["trainer"]["devices"]
         if devices not in ("auto", 1, "1"):
-            raise UserError(f"trainer.devices {devices}: this trains on one device; leave it out")
+            raise UserError(
+                f"trainer.devices {devices}: leave it out; several devices are several processes: "
+                f"torchrun --nproc-per-node {devices} train.py …"
+            )
+        checkpoints.refuse_absent(self.kept_in)
+        if config["trainer"]["val_check_interval"] not in (None, 1.0):
+            raise UserError(
+                f"trainer.val_check_interval {config['trainer']['val_check_interval']}: validation "
+                "is at the ends of epochs (check_val_every_n_epoch), or no stop could be exact"
+            )
 
     def choose_run(self) -> Path:
-        checkpoint = self.config["ckpt_path"]
-        if checkpoint is not None:
-            run = Path(checkpoint).resolve().parent.parent
-            if not Path(checkpoint).is_file() or run.parent != self.runs.resolve():
-                raise UserError(
-                    f"--ckpt_path {checkpoint}: no checkpoint of a run in {self.runs}; fit writes "
-                    f"{self.runs}/DATE/select/last.ckpt"
-                )
-            return self.runs / run.name
-        return new_run(self.runs) if self.phase == "select" else newest_run(self.runs)
+        """The folder of a new run for `select`, of the newest selected one for what follows it, or
+        the one that --ckpt_path names."""
+        given = self.config["ckpt_path"]
+        if given not in (None, "last"):
+            return self.runs / self.run_of(given)
+        if self.phase != "select":
+            return newest_run(self.runs)
+        name = checkpoints.newest_run(f"{self.kept_in}/{self.name}") if given else None
+        return self.runs / name if name else new_run(self.runs)
 
-    def checkpoints(self) -> list[Callback]:
-        """`last` after every epoch and at a stop; `best` by validation, apart from it, so that a
-        stop in mid-epoch cannot touch the chosen weights."""
-        options: dict[str, Any] = {
-            "enable_version_counter": False,
-            "auto_insert_metric_name": False,
-        }
-        last = ModelCheckpoint(
-            self.folder,
-            filename="last",
-            save_on_train_epoch_end=True,
-            save_on_exception=True,
-            **options,
+    def run_of(self, checkpoint: str) -> str:
+        """Name of the run that a checkpoint is of; UserError where it is none of this recipe's."""
+        run, _, _ = checkpoint.rstrip("/").rpartition("/")[0].rpartition("/")
+        folder = f"{self.kept_in}/{self.name}"
+        here = run.rpartition("/")[0]
+        same = here == folder or (
+            not checkpoints.is_url(folder) and Path(here).resolve() == Path(folder).resolve()
         )
+        if not same or not checkpoints.exists(checkpoint):
+            raise UserError(
+                f"--ckpt_path {checkpoint}: no checkpoint of a run in {folder}; fit writes "
+                f"{folder}/DATE/select/last.ckpt"
+            )
+        return run.rpartition("/")[2]
+
+    @property
+    def kept_in(self) -> str:
+        """The folder or URL that holds the checkpoints of all recipes."""
+        return str(self.config["checkpoints"]["folder"] or self.config["runs"]).rstrip("/")
+
+    def checkpoint(self, file: str, phase: str | None = None) -> str:
+        """Path or URL of `last.ckpt` or `best.ckpt` of this run, of this phase or another."""
+        return f"{self.kept}/{phase or self.phase}/{file}"
+
+    @property
+    def kept(self) -> str:
+        """The folder or URL of this run's checkpoints; an empty file `finished` ends it."""
+        return f"{self.kept_in}/{self.name}/{self.run_folder.name}"
+
+    def is_finished(self) -> bool:
+        """Whether this run, gone on with, has nothing left to do."""
+        return bool(self.config["ckpt_path"]) and checkpoints.exists(f"{self.kept}/finished")
+
+    def savers(self) -> list[Callback]:
+        """`last` as CheckpointConfig says; `best` by validation, apart from it, so that a stop in
+        mid-epoch cannot touch the chosen weights."""
+        last = self.checkpoint("last.ckpt")
+        self.saver = Saver(last, CheckpointConfig(**self.config["checkpoints"].as_dict()))
         self.best = ModelCheckpoint(
-            self.folder,
+            last.rpartition("/")[0],
             filename="best",
             monitor=self.monitor,
             mode="max",
             save_on_train_epoch_end=False,
-            **options,
+            enable_version_counter=False,
+            auto_insert_metric_name=False,
         )
-        return [last] if self.epochs is not None else [self.best, last]
+        return [self.saver] if self.epochs is not None else [self.best, self.saver]
 
-    def train(self, ckpt_path: str | None = None) -> "Recipe":
+    def train(self) -> "Recipe":
+        """Train this phase, from where it was stopped if --ckpt_path asks for that."""
         say(f"{self.phase}: {self.name}, {self.model.network.num_parameters():,} parameters")
-        if ckpt_path is not None:
-            self.load(ckpt_path)  # a sentence where it does not fit; the trainer gives a traceback
+        data = {"sha256": self.datamodule.dataset.sha256, "refit": self.datamodule.refit}
+        self.saver.settings = self.settings() | {"of": data}
+        resumed = self.resumed()
         self.clock.start()
         try:
-            self.trainer.fit(self.model, self.datamodule, ckpt_path=ckpt_path, weights_only=False)
+            self.trainer.fit(self.model, self.datamodule, ckpt_path=resumed, weights_only=False)
+            checkpoints.stop(self.saver.signal)
         except SystemExit as stop:
             if isinstance(stop, SIGTERMException):
                 raise
             # Ctrl-C is what Lightning made it from.
-            raise KeyboardInterrupt(self.run_folder / "select" / "last.ckpt") from stop
+            saved = [self.saver.path] if checkpoints.exists(self.saver.path) else []
+            raise KeyboardInterrupt(*saved) from stop
         finally:
             self.clock.stop()
         return self
+
+    def resumed(self) -> str | None:
+        """The checkpoint that this phase goes on from, if it is to and there is one."""
+        given, last = self.config["ckpt_path"], self.saver.path
+        if given is None:
+            return None
+        path = str(given) if self.phase in str(given).split("/")[-2:-1] else last
+        if not checkpoints.exists(path):
+            return None
+        state = checkpoints.read(path)
+        checkpoints.refuse_others(path, state, self.saver.settings)
+        say(f"{self.phase}: going on from {path}, step {state['global_step']}")
+        return path
 
     def settings(self, seed: int | None = None) -> dict[str, Any]:
         """What a training depends on, resolved, as plain JSON; no folder of this machine.
@@ -259,16 +327,16 @@ class Recipe(LightningCLI):
     def stars(self) -> StarConfig:
         return StarConfig(**self.config["stars"].as_dict())
 
-    def load(self, checkpoint: str | Path) -> "Recipe":
+    def load(self, checkpoint: str) -> "Recipe":
         """Put a checkpoint's weights into the model; UserError where there is none."""
-        if not Path(checkpoint).is_file():
+        if not checkpoints.exists(checkpoint):
             raise UserError(
                 f"no checkpoint at {checkpoint}; run train.py fit first, or give --ckpt_path"
             )
+        state = checkpoints.read(checkpoint)
         try:
-            state = torch.load(checkpoint, map_location="cpu", weights_only=False)["state_dict"]
-            self.model.load_state_dict(state)
-        except Exception as error:
+            self.model.load_state_dict(state["state_dict"])
+        except (KeyError, RuntimeError) as error:
             raise UserError(
                 f"{checkpoint} is not a checkpoint of this recipe on this data; give one that fit "
                 "wrote with the same settings"
@@ -280,7 +348,7 @@ class Recipe(LightningCLI):
         score = self.best.best_model_score
         if score is None:
             raise UserError("no epoch was validated, so none can be chosen; train longer")
-        saved = torch.load(self.best.best_model_path, weights_only=False)
+        saved = checkpoints.read(self.best.best_model_path)
         return int(saved["epoch"]) + 1, {self.monitor: float(score)}
 
 
