@@ -8,7 +8,7 @@
     python train.py controls --config …                 what re-ranking costs: controls.py
     python train.py influence --config …                without its busiest raters: influence.py
     python train.py simulate                            persons whose liking is known: simulate.py
-    python train.py tune --config … --study …           search for its settings: studies.py
+    python train.py tune --config … --trials 12         search for its settings: studies.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
 The files named are in training/. `fit` reads in this order: seed, data, model, trainer; training
@@ -372,6 +372,10 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 }
 
 
+SHARED = ("fit", "select", "refit")
+"""Commands that several processes can do together."""
+
+
 def main(args: list[str]) -> int:
     """Run one command; wrong arguments and wrong data give one line and exit status 2."""
     if not args or args[0] in ("-h", "--help"):
@@ -381,6 +385,8 @@ def main(args: list[str]) -> int:
     try:
         if args[0] not in COMMANDS:
             raise UserError(f"unknown command {args[0]!r}; one of {', '.join(COMMANDS)}")
+        if ranks.world_size() > 1 and args[0] not in SHARED:
+            raise UserError(f"{args[0]} runs in one process; torchrun is for {', '.join(SHARED)}")
         COMMANDS[args[0]](args[1:])
         ranks.leave()
     except (UserError, jsonargparse.ArgumentError, OSError) as error:

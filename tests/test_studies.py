@@ -1,6 +1,7 @@
 """A search on a small generated data set: what it leaves, how it goes on, what it refuses."""
 
 import json
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,7 @@ from optuna.trial import create_trial
 
 import train
 from datamodules.demo import write_demo
+from training import studies
 from training.recipe import Recipe
 from training.studies import Plan, Prune, check, holds, settings
 
@@ -38,10 +40,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def tune(data: Path, place: Path, *more: str, plan: dict[str, Any] = PLAN) -> int:
+def tune(
+    data: Path, place: Path, *more: str, plan: dict[str, Any] = PLAN, comet: str = "off"
+) -> int:
     (place / "small.yaml").write_text(yaml.safe_dump(plan))
     given = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={data}"]
     given += [f"--{name}={place / name}" for name in ("runs", "bundles", "results")]
+    given.append(f"--comet={comet}")
     return train.main(["tune", *given, f"--study={place / 'small.yaml'}", *more])
 
 
@@ -78,15 +83,82 @@ def test_a_stopped_search_finds_what_one_in_a_piece_finds(
     assert len({each["model.learning.lr"] for each, _ in found(whole)}) == 3
     first, best = found(whole)[0][0], max(found(whole), key=lambda each: each[1])
     assert (first["model.learning.lr"], first["model.network.num_layers"]) == (0.004, 2)
-    lines = yaml.safe_load(printed[printed.index("model:\n") :])
-    assert lines["model"]["learning"]["lr"] == best[0]["model.learning.lr"]
-    assert lines["trainer"] == {"max_epochs": 1, "check_val_every_n_epoch": 1}
-    left = [path.name for path in (whole / "runs").rglob("*") if path.is_file()]
-    assert left == ["study.sqlite"]
+    winner = whole / "runs" / "demo" / "tuned-demo.yaml"
+    assert f"fit --config {winner}" in printed
+    run = Recipe([f"--config={winner}", f"--data.root={data}", f"--runs={whole}"], "select")
+    assert run.name == "tuned-demo"
+    assert run.config["model"]["learning"]["lr"] == best[0]["model.learning.lr"]
+    assert run.config["model"]["network"]["num_layers"] == best[0]["model.network.num_layers"]
+    assert run.config["model"]["network"]["embedding_dim"] == 32, "of the base recipe"
+    assert run.config["trainer"]["max_epochs"] == 1
+    left = {path.name for path in (whole / "runs").rglob("*") if path.is_file()}
+    assert left == {"study.sqlite", "tuned-demo.yaml"}
     assert not (whole / "bundles").exists()
 
 
-def ctrl_c(run: Recipe, ckpt_path: str | None = None) -> Recipe:
+def test_a_killed_trial_is_made_again(data: Path, tmp_path: Path) -> None:
+    """A kill leaves it running for ever, and the recipe's own settings would never be tried."""
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for place in (whole, parts):
+        place.mkdir()
+    assert tune(data, whole, "--trials=1") == 0
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(studies, "train_trial", kill)
+        tune(data, parts)
+    assert tune(data, parts, "--trials=1") == 0
+    assert [row["state"] for row in rows(parts)] == ["fail", "complete"]
+    assert found(parts) == found(whole)
+
+
+class Killed(BaseException):
+    """Nobody gets to tell the study."""
+
+
+def kill(*_: Any) -> None:
+    raise Killed
+
+
+@pytest.mark.usefixtures("no_key")
+def test_each_trial_is_a_comet_experiment(data: Path, tmp_path: Path) -> None:
+    assert tune(data, tmp_path, "--trials=2", comet="auto") == 0
+    archives = list((tmp_path / "runs" / "comet").glob("*.zip"))
+    assert len(archives) == 2
+    for archive in archives:
+        with zipfile.ZipFile(archive) as zipped:
+            said = zipped.read("messages.json").decode() + zipped.read("experiment.json").decode()
+        assert "sweep" in said
+        assert "optuna_value" in said
+        assert "val/ndcg@10" in said
+
+
+@pytest.fixture
+def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("COMET_API_KEY", raising=False)
+    monkeypatch.setenv("COMET_CONFIG", str(tmp_path / "none.config"))
+
+
+def test_a_search_leaves_other_runs_alone(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "runs" / "demo" / "20260101-000000"
+    run.mkdir(parents=True)
+    assert tune(data, tmp_path, "--ckpt_path=last") == 2
+    assert "leave --ckpt_path out" in capsys.readouterr().err
+    assert run.is_dir()
+
+
+def test_a_recipe_without_a_study_takes_the_one_for_all(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={data}", "--comet=off"]
+    given += [f"--{name}={tmp_path / name}" for name in ("runs", "bundles", "results")]
+    small = ["--trainer.max_epochs=1", "--model.network.history_length=20"]
+    assert train.main(["tune", *given, *small, "--trials=1"]) == 0
+    assert (tmp_path / "results" / "studies" / "any.next.json").is_file()
+    assert "best of 1: trial 0" in capsys.readouterr().out
+
+
+def ctrl_c(run: Recipe) -> Recipe:
     raise KeyboardInterrupt("runs/demo/trial-1/last.ckpt")
 
 
@@ -172,7 +244,11 @@ def test_a_trial_ends_where_its_best_is_below_the_median_at_that_tenth() -> None
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_committed_study_fits_its_recipe(path: Path, data: Path, tmp_path: Path) -> None:
     plan = Plan.read(path)
-    given = [f"--config={ROOT / 'recipes' / plan.base}.yaml", "--data.name=demo", "--comet=off"]
+    given = [
+        f"--config={ROOT / 'recipes' / (plan.base or 'demo')}.yaml",
+        "--data.name=demo",
+        "--comet=off",
+    ]
     given += ["--data.ties=hash", f"--data.root={data}", f"--runs={tmp_path}"]
     base = Recipe(given, "select")
     check(plan, base, path)

@@ -24,7 +24,8 @@ def fit_folds(fit: Callable[[list[str]], None], args: list[str], base: Recipe) -
 
     fit: the verb of train.py. args: its arguments. base: the recipe they make, not run.
     """
-    shutil.rmtree(base.run_folder)
+    if not base.config["ckpt_path"]:  # else it may be a run of before
+        shutil.rmtree(base.run_folder)
     runs = Path(base.config["runs"])
     contents, tables = [], []
     for fold in base.config["folds"]:

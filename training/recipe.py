@@ -34,6 +34,8 @@ from training import checkpoints, ranks, tracking
 from training.callbacks import Clock, Lines, StopAfter, TrainLoss, say
 from training.checkpoints import CheckpointConfig, Saver, WholeFiles
 
+TRIAL = "trial-"
+"""Phases of a search, each a training that is logged like a selection."""
 LEARNS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 """Settings of the trainer that change what is learned."""
 
@@ -144,7 +146,8 @@ class Recipe(LightningCLI):
         if ranks.rank() == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             keep_metrics(self.folder)
-            logged = self.phase == "select" and not self.is_finished()
+            chooses = self.phase == "select" or self.phase.startswith(TRIAL)
+            logged = chooses and not self.is_finished()
             mode: tracking.Mode = self.config["comet"] if logged else "off"
             archive = Path(self.config["runs"]) / "comet"
             self.loggers = tracking.make_loggers(self.folder, self.name, mode, archive)

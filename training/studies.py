@@ -1,14 +1,17 @@
 """A search for the settings of a recipe: Optuna proposes, validation judges, no test part is read.
 
-    python train.py tune --config recipes/ml-100k.yaml --study recipes/studies/ml-100k.yaml
-    python train.py tune --config … --study … --trials 3 --trainer.max_epochs 10     a look at it
+    python train.py tune --config recipes/ml-100k.yaml --trials 12
+    python train.py tune --config … --study FILE --trials 3 --trainer.max_epochs 10     a look at it
 
-A study file says what is searched (see Plan). A trial is one training of the recipe, validated ten
+A study file says what is searched (see Plan): `recipes/studies/NAME.yaml` where the recipe has one,
+else `any.yaml` there, which fits all. A trial is one training of the recipe, validated ten
 times along its schedule and ended where its best is below the median of the others at that tenth
 (Golovin et al. 2017, "Google Vizier", section 3.1.2); TPE (Bergstra et al. 2011) proposes the next.
 The first trial is the recipe as it stands, where the space holds it. A trial leaves its row in
-`runs/NAME/study.sqlite` and `results/studies/STUDY.PROTOCOL.json`, and nothing else. The same
-command goes on where it was stopped, and finds what it would have found in one go.
+`runs/NAME/study.sqlite` and `results/studies/STUDY.PROTOCOL.json`, one Comet experiment with the
+tags `sweep` and STUDY (unless --comet off), and nothing else. The same command goes on where it was
+stopped, even by a kill, and finds what it would have found in one go. The winner is written as a
+recipe of its own, `runs/NAME/tuned-NAME.yaml`.
 
 What this does not guarantee: the winner's figure is the best of many, so validation flatters it.
 What it is worth is what `train.py fit` finds on the test part.
@@ -34,14 +37,17 @@ from optuna.distributions import (
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.loggers import Logger
 
 from catalogue.errors import UserError
 from evaluation.results import code_commit, write_results
+from training import tracking
 from training.callbacks import say
-from training.recipe import Recipe, as_args
+from training.recipe import TRIAL, Recipe, as_args
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+STUDIES = Path(__file__).parent.parent / "recipes" / "studies"
 TENTHS = 10
 """Validations of a trial of any length, about: schedules are compared tenth by tenth."""
 
@@ -50,8 +56,8 @@ TENTHS = 10
 class Plan:
     """A study file: the committed recipe of a search."""
 
-    base: str
-    """Name of the recipe whose settings are searched."""
+    base: str | None
+    """Name of the recipe whose settings are searched; null fits any."""
     trials: int
     """Trainings that the search may cost in all; `--trials` overrides it."""
     space: dict[str, dict[str, Any]]
@@ -105,25 +111,25 @@ class Prune(Callback):
 def tune(args: list[str]) -> None:
     """Search as a study file says, up to its number of trials in all, and print the winner.
 
-    args: those of `fit`, `--study FILE` and `--trials N`. Returns at once where the storage holds N
-    trials already. Raises UserError for a study that does not fit the recipe, or was changed since
-    its storage was made.
+    args: those of `fit`; `--study FILE` and `--trials N` where the recipe's own study is not meant.
+    Returns at once where the storage holds N trials already. Raises UserError for a study that does
+    not fit the recipe, or was changed since its storage was made.
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     parser.add_argument("--study", type=Path)
     parser.add_argument("--trials", type=int)
     chosen, rest = parser.parse_known_args(args)
-    if chosen.study is None:
-        raise UserError("tune needs --study FILE, e.g. --study recipes/studies/ml-100k.yaml")
-    plan = Plan.read(chosen.study)
-    wanted = plan.trials if chosen.trials is None else chosen.trials
-    if wanted < 1:
-        raise UserError(f"trials {wanted}: needed 1 or more")
-    rest = [*rest, "--comet=off"]
-    base = Recipe(rest, "select")
+    base = Recipe([*rest, "--comet=off"], "select")
+    if base.config["ckpt_path"]:
+        raise UserError("tune goes on by itself; leave --ckpt_path out")
     try:
-        check(plan, base, chosen.study)
-        study = open_study(plan, base, chosen.study.stem)
+        path = chosen.study or study_of(base)
+        plan = Plan.read(path)
+        wanted = plan.trials if chosen.trials is None else chosen.trials
+        if wanted < 1:
+            raise UserError(f"trials {wanted}: needed 1 or more")
+        check(plan, base, path)
+        study = open_study(plan, base, path.stem)
         while len(ended(study)) < wanted:
             # A sampler for each trial, seeded by how many there were: one that is made anew at
             # every start would propose its first trials again.
@@ -134,14 +140,19 @@ def tune(args: list[str]) -> None:
             )
             trial = study.ask(plan.distributions())
             train_trial(study, trial, settings(plan, base, trial.params), rest, base.run_folder)
-            write_rows(study, plan, base, chosen.study)
+            write_rows(study, plan, base, path)
     finally:
         shutil.rmtree(base.run_folder)
-    print_winner(study, plan, base)
+    write_winner(study, plan, base)
+
+
+def study_of(base: Recipe) -> Path:
+    own = STUDIES / f"{base.name}.yaml"
+    return own if own.is_file() else STUDIES / "any.yaml"
 
 
 def check(plan: Plan, base: Recipe, path: Path) -> None:
-    if base.name != plan.base:
+    if plan.base not in (None, base.name):
         raise UserError(f"{path} searches for recipe {plan.base!r}, but --config is {base.name!r}")
     for setting in (*plan.space, *plan.settings):
         if setting not in base.config:
@@ -173,6 +184,9 @@ def open_study(plan: Plan, base: Recipe, name: str) -> Study:
         first = {path: base.config[path] for path in plan.space}
         if all(holds(each, first[path]) for path, each in plan.distributions().items()):
             study.enqueue_trial(first)
+    for killed in study.get_trials(states=[TrialState.RUNNING]):
+        study.tell(killed.number, state=TrialState.FAIL)
+        study.enqueue_trial(killed.params)
     return study
 
 
@@ -195,11 +209,14 @@ def train_trial(
     study: Study, trial: Trial, chosen: dict[str, Any], args: list[str], folder: Path
 ) -> None:
     """One training, told to the study whatever becomes of it."""
-    phase, value, state = f"trial-{trial.number}", None, TrialState.FAIL
+    phase, value, state = f"{TRIAL}{trial.number}", None, TrialState.FAIL
+    loggers: list[Logger] = []
     trial.set_user_attr("commit", code_commit())
     try:
         run = Recipe([*args, *as_args(chosen)], phase, run_folder=folder)
+        loggers = run.loggers
         run.trainer.callbacks.append(Prune(trial, run.monitor))  # type: ignore[attr-defined]
+        tracking.tag(run.loggers, ["sweep", study.study_name], {"trial": trial.number})
         run.train()
         value, state = run.best_epoch()[1][run.monitor], TrialState.COMPLETE
     except optuna.TrialPruned:
@@ -215,6 +232,8 @@ def train_trial(
         if cost.is_file():
             trial.set_user_attr("cpu_s", json.loads(cost.read_text())["cpu_s"])
         told = study.tell(trial, value, state=state)
+        tracking.tag(loggers, [told.state.name.lower()], {"optuna_value": told.value})
+        tracking.close(loggers)
         shown = ", ".join(f"{path.split('.')[-1]} {value}" for path, value in chosen.items())
         reached = "" if told.value is None else f" at {told.value:.4f}"
         say(f"{phase}: {told.state.name.lower()}{reached} with {shown}")
@@ -253,15 +272,42 @@ def write_rows(study: Study, plan: Plan, base: Recipe, path: Path) -> None:
     write_results(Path(base.config["results"]) / "studies", path.stem, protocol, content)
 
 
-def print_winner(study: Study, plan: Plan, base: Recipe) -> None:
+def write_winner(study: Study, plan: Plan, base: Recipe) -> None:
+    """The best trial as a recipe: all settings of the base, resolved, and the trial's own."""
     if not any(each.state == TrialState.COMPLETE for each in study.trials):
         raise UserError(f"no trial came to its end: {ended(study)[-1].user_attrs['error']}")
-    best, tree = study.best_trial, dict[str, Any]()
-    for path, value in settings(plan, base, best.params).items():
+    best, name = study.best_trial, f"tuned-{base.name}"
+    own = nested(settings(plan, base, best.params))
+    same = ("protocols", "seeds", "folds")
+    recipe = {"name": name, **{key: base.config[key] for key in same}, **base.settings()}
+    path = base.runs / f"{name}.yaml"
+    found = f"{base.monitor} {best.value:.4f}"
+    path.write_text(
+        f"# recipes/{base.name}.yaml with the settings of trial {best.number} of the study "
+        f"{study.study_name},\n# best of {len(ended(study))}: {found} on validation, which "
+        "flatters the best of many.\n" + yaml.safe_dump(merged(recipe, own), sort_keys=False)
+    )
+    say(f"best of {len(ended(study))}: trial {best.number}, {found}, with")
+    say(yaml.safe_dump(own, sort_keys=False).rstrip())
+    say(f"as a recipe: {path}; what it is worth: python train.py fit --config {path}")
+
+
+def nested(flat: dict[str, Any]) -> dict[str, Any]:
+    """{"model.learning.lr": 1} as {"model": {"learning": {"lr": 1}}}."""
+    tree: dict[str, Any] = {}
+    for path, value in flat.items():
         *groups, last = path.split(".")
         branch = tree
         for group in groups:
             branch = branch.setdefault(group, {})
         branch[last] = value
-    say(f"best of {len(ended(study))}: trial {best.number}, {base.monitor} {best.value:.4f}")
-    say(f"for recipes/{base.name}.yaml:\n{yaml.safe_dump(tree, sort_keys=False)}".rstrip())
+    return tree
+
+
+def merged(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """old, with what new says instead, group by group."""
+    both = {
+        key: merged(old[key], value) if isinstance(value, dict) and key in old else value
+        for key, value in new.items()
+    }
+    return old | both

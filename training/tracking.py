@@ -56,14 +56,15 @@ def make_loggers(folder: Path, name: str, mode: Mode, archive: Path) -> list[Log
         comet_log = logging.getLogger("comet_ml")
         level = comet_log.level
         comet_log.setLevel(logging.CRITICAL)  # 100 lines of traceback where one sentence will do
-        logger = Comet(project=PROJECT, name=name, online=True)
+        logger = Comet(project=PROJECT, name=name, online=True, auto_output_logging="")
         alive = getattr(logger.experiment, "alive", False)
         comet_log.setLevel(level)
         if alive:
             return [*local, logger]
         print("Comet's server cannot be reached: logging to an offline archive instead", flush=True)
     archive.mkdir(parents=True, exist_ok=True)
-    return [*local, Comet(project=PROJECT, name=name, online=False, offline_directory=str(archive))]
+    offline = {"online": False, "offline_directory": str(archive), "auto_output_logging": ""}
+    return [*local, Comet(project=PROJECT, name=name, **offline)]
 
 
 def has_key() -> bool:
@@ -80,6 +81,15 @@ def log_summary(
         logger.log_metrics(dict(metrics))
         if isinstance(logger, CometLogger):
             logger.log_hyperparams(dict(facts))
+
+
+def tag(loggers: list[Logger], tags: list[str], others: Mapping[str, Any]) -> None:
+    """Mark the Comet experiment, so that a sweep can be told from other runs and sorted."""
+    for logger in loggers:
+        if isinstance(logger, CometLogger):
+            logger.experiment.add_tags(tags)
+            for name, value in others.items():
+                logger.experiment.log_other(name, value)
 
 
 def close(loggers: list[Logger]) -> None:
