@@ -90,7 +90,7 @@ def main(size: dict[str, Any], recipe: list[str]) -> None:
         run = Recipe([*recipe, *given, "--runs", runs, "--comet", "off"], "select")
         meter = Meter(size["warmup"])
         run.trainer.callbacks.append(meter)
-        run.trainer.fit(run.model, run.datamodule)
+        run.train()
     answer = {
         "examples": sum(batch["examples"] for batch in meter.batches),
         "cpu": meter.cpu - meter.start[0],
