@@ -204,7 +204,7 @@ class MovieLens(pl.LightningDataModule):
         tagger = np.flatnonzero(np.isin(histories.user_id, tags.user_id))
         user, entry = spans(histories.indptr[tagger], histories.length[tagger])
         rated = np.flatnonzero(histories.support(len(movies)))
-        user_id = np.concatenate([histories.user_id[tagger][user], np.zeros_like(rated)])
+        user_id = np.concatenate([histories.user_id[tagger][user], np.full_like(rated, -1)])
         movie_id = movies.movie_id[np.concatenate([histories.item[entry], rated])]
         text_IT = text_features(movies, tags, user_id, movie_id, dim=TEXT_DIM)
         return F.pad(torch.from_numpy(text_IT), (0, TEXT_DIM - text_IT.shape[1]))
