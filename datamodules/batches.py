@@ -28,6 +28,7 @@ from torch import Tensor
 
 from catalogue.errors import UserError
 from datamodules.mapped import blocks, mapped
+from datamodules.positives import Positives
 from datamodules.splits import Questions, Split
 
 Batch = dict[str, Tensor]
@@ -242,24 +243,20 @@ class Pairs(Resumable):
                 f"user {split.histories.user_id[full[0]]} has all {split.num_items} movies in "
                 "training, so there is none to draw against; leave that person out"
             )
-        self.key_N = (self.user_N * split.num_items + self.item_N).sort().values
+        num_users = len(split.train_end)
+        self.positives = Positives(self.user_N, self.item_N, num_users, split.num_items)
         self.positives_per_batch = max(1, batch_size // (1 + num_negatives))
 
     def __len__(self) -> int:
         return -(-len(self.user_N) // self.positives_per_batch)
 
-    def is_positive(self, user: Tensor, item: Tensor) -> Tensor:
-        key = user * self.num_items + item
-        slot = torch.searchsorted(self.key_N, key).clamp(max=len(self.key_N) - 1)
-        return self.key_N[slot] == key
-
     def negatives(self, user: Tensor, generator: torch.Generator) -> Tensor:
         """One movie for each entry of `user`, redrawn until it is not a training positive."""
         item = torch.randint(self.num_items, user.shape, generator=generator)
-        wrong = self.is_positive(user, item).nonzero().squeeze(1)
+        wrong = self.positives.contain(user, item).nonzero().squeeze(1)
         while len(wrong):
             item[wrong] = torch.randint(self.num_items, wrong.shape, generator=generator)
-            wrong = wrong[self.is_positive(user[wrong], item[wrong])]
+            wrong = wrong[self.positives.contain(user[wrong], item[wrong])]
         return item
 
     def batches(self, epoch: int) -> Iterator[Batch]:
