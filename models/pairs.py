@@ -107,18 +107,23 @@ def pull(
 ) -> None:
     """Adds the layers' gradients to `to_layers` and fills that of the first layer's sum.
 
-    slope_N: the loss along each logit. `kept` is used up: each activation becomes its own
-    derivative, 1 where it is above 0.
+    slope_N: the loss along each logit.
     """
     to_layers[-1][0].addmv_(kept[-1].T, slope_N)
     outs = [to_hidden_NH, *(torch.empty_like(each) for each in kept[1:])]
     torch.mul(slope_N[:, None], layers[-1][0], out=outs[-1])
     for number in range(len(kept) - 1, 0, -1):
-        to, weight = outs[number].mul_(kept[number].sign_()), layers[2 * number - 2]
+        to, weight = relu_back(outs[number], kept[number]), layers[2 * number - 2]
         to_layers[2 * number - 2].addmm_(to.T, kept[number - 1])
         to_layers[2 * number - 1].add_(to.sum(0))
         torch.mm(to, weight, out=outs[number - 1])
-    to_hidden_NH.mul_(kept[0].sign_())
+    relu_back(to_hidden_NH, kept[0])
+
+
+def relu_back(to: Tensor, kept: Tensor) -> Tensor:
+    """`to`, in place, where the activation is above 0, else 0; one pass over both."""
+    torch.ops.aten.threshold_backward.grad_input(to, kept, 0, grad_input=to)
+    return to
 
 
 def bags(
