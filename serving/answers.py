@@ -81,18 +81,9 @@ class Answers:
         return {key: value for key, value in manifest.items() if key != "files"}
 
     def _history(self, user_id: UserId | None, given: list[Watched] | None) -> list[Entry]:
-        """The stored history, then the request's; by time where every entry has one.
-
-        Left out of what is stored: movies that the bundle does not hold, and stars given on another
-        scale than the bundle's (the film still counts).
-        """
-        known, on_scale = self.recommender.knows, self.recommender.on_scale
+        """The stored history, then the request's; by time where every entry has one."""
         stored = [] if user_id is None else self._store.history(user_id)
-        entries: list[tuple[float | None, Entry]] = [
-            (at_s, (movie_id, stars if on_scale(stars) else None))
-            for movie_id, stars, at_s in stored
-            if known(movie_id)
-        ]
+        entries: list[tuple[float | None, Entry]] = [*self.recommender.readable(stored)]
         for film in given or []:
             at_s = None if film.at is None else film.at.timestamp()
             entries.append((at_s, (film.movie_id, film.stars, film.portion)))

@@ -11,6 +11,9 @@ One million ratings take 2 s on one core (4 s where they replace others) and 24 
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,6 +24,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from catalogue.columns import MAX_TIMESTAMP, Columns
 from catalogue.errors import UserError
+from serving.history import Rated
 
 DEFAULT_URL = "sqlite:///events.sqlite"
 MAX_USER_ID = 64
@@ -46,18 +50,27 @@ _RATINGS = sa.Table(
 class EventStore:
     """Histories by person. Makes its file and table at start; processes may share the file."""
 
-    def __init__(self, url: str = DEFAULT_URL) -> None:
-        """url: sqlite:///FILE. Raises UserError where the file cannot be made, read or written."""
+    def __init__(self, url: str = DEFAULT_URL, read_only: bool = False) -> None:
+        """url: sqlite:///FILE. Raises UserError where the file cannot be made, read or written.
+
+        read_only: nothing is made or changed, and a file that is not there is an error.
+        """
         try:
             self._url = sa.make_url(url)
         except sa.exc.ArgumentError as error:
             raise UserError(f"EVENTS_URL is no database address; give {DEFAULT_URL}") from error
         if self._url.get_backend_name() != "sqlite" or self._url.database in (None, "", ":memory:"):
             raise UserError(f"EVENTS_URL {self._url!r}: expected sqlite:///FILE")
+        if read_only and not Path(self._url.database).is_file():
+            raise UserError(
+                f"event store {self._url!r}: no such file; fill one with: "
+                "python train.py import-ratings --data … --events …"
+            )
         self._engine = sa.create_engine(self._url)
-        sa.event.listen(self._engine, "connect", _set_up)
+        sa.event.listen(self._engine, "connect", _only_read if read_only else _set_up)
         with self._sentence(), self._engine.begin() as connection:
-            _METADATA.create_all(connection)
+            if not read_only:
+                _METADATA.create_all(connection)
             connection.execute(sa.select(*_RATINGS.c).limit(1))  # a table of another shape
 
     def import_ratings(self, user_id: Ids, movie_id: Ids, stars: Ids, at_s: Ids) -> int:
@@ -86,11 +99,36 @@ class EventStore:
                 connection.exec_driver_sql(_UPSERT, rows[start : start + ROWS_AT_ONCE])
         return len(users)
 
-    def history(self, user_id: int | str) -> list[tuple[int, float, int]]:
+    def history(self, user_id: int | str) -> list[Rated]:
         """(movie_id, stars, Unix seconds) of one person, oldest first; [] for who is not known."""
         with self._sentence(), self._engine.connect() as connection:
             rows = connection.execute(_HISTORY, {"person": str(user_id)}).all()
         return [(row[0], row[1], row[2]) for row in rows]
+
+    def ranges(self, num_persons: int) -> Iterator[tuple[str, str]]:
+        """The first and the last user_id of every `num_persons` persons, in the store's order.
+
+        Streamed: a million persons take 10 MB at once, not their ratings' memory.
+        """
+        with self._sentence(), self._engine.connect() as connection:
+            stream = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(_PERSONS)
+            persons = stream.scalars()
+            while part := list(islice(persons, num_persons)):
+                yield part[0], part[-1]
+
+    def histories(self, first: str, last: str) -> Iterator[tuple[str, list[Rated]]]:
+        """(user_id, what `history` gives) of every person from `first` to `last`, in one query."""
+        with self._sentence(), self._engine.connect() as connection:
+            rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
+                _HISTORIES, {"first": first, "last": last}
+            )
+            for user_id, ratings in groupby(rows, key=itemgetter(0)):
+                yield user_id, [(row[1], row[2], row[3]) for row in ratings]
+
+    @property
+    def address(self) -> str:
+        """The URL without its password."""
+        return repr(self._url)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -112,6 +150,12 @@ _HISTORY = (
     .where(_RATINGS.c.user_id == sa.bindparam("person"))
     .order_by(_RATINGS.c.at_s, _RATINGS.c.sequence)
 )
+_HISTORIES = (
+    sa.select(_RATINGS.c.user_id, _RATINGS.c.movie_id, _RATINGS.c.stars, _RATINGS.c.at_s)
+    .where(_RATINGS.c.user_id.between(sa.bindparam("first"), sa.bindparam("last")))
+    .order_by(_RATINGS.c.user_id, _RATINGS.c.at_s, _RATINGS.c.sequence)
+)
+_PERSONS = sa.select(_RATINGS.c.user_id).distinct().order_by(_RATINGS.c.user_id)
 _INSERT = insert(_RATINGS)
 # As text for the driver: through SQLAlchemy's parameter dictionaries a million rows take 10 s.
 _UPSERT = str(
@@ -133,4 +177,9 @@ def _texts(user_id: Ids) -> list[str]:
 def _set_up(connection: Any, _: object) -> None:
     """Readers never wait for a writer; a second writer waits up to 5 s."""
     for setting in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _only_read(connection: Any, _: object) -> None:
+    for setting in ("query_only=ON", "busy_timeout=5000"):
         connection.execute(f"PRAGMA {setting}")

@@ -25,7 +25,16 @@ ROOMS = [room for room in MAY_IMPORT if "." not in room]
 DOORS = {"train", "service"}
 """Nothing below imports them."""
 FILES = [path for room in ROOMS for path in sorted((ROOT / room).glob("*.py"))]
-NOT_IN_SERVING = ("torch", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas", "pyarrow")
+NOT_IN_SERVING = (
+    "torch",
+    "pytorch_lightning",
+    "comet_ml",
+    "sklearn",
+    "nltk",
+    "pandas",
+    "pyarrow",
+    "ray",
+)
 
 
 def imports(path: Path) -> set[str]:
