@@ -9,6 +9,7 @@
     python train.py influence --config …                without its busiest raters: influence.py
     python train.py simulate                            persons whose liking is known: simulate.py
     python train.py tune --config … --trials 12         search for its settings: studies.py
+    python train.py compare [RUN …]                     runs beside each other: compare.py
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
 The files named are in training/. `fit` reads in this order: seed, data, model, trainer; training
@@ -51,6 +52,7 @@ from serving.events import EventStore
 from serving.recommender import Recommender
 from training import (
     checkpoints,
+    compare,
     controls,
     influence,
     measure,
@@ -368,6 +370,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "influence": lambda args: influence.measure_influence(write, args),
     "simulate": lambda args: simulate.simulate(fit, args),
     "tune": studies.tune,
+    "compare": lambda args: compare.compare(Arguments("train.py compare"), args),
     "import-ratings": import_ratings,
 }
 

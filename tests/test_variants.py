@@ -16,7 +16,8 @@ import train
 from datamodules.demo import write_demo
 from evaluation import ablations, tables
 from evaluation.results import write_ranks, write_results
-from training.variants import FILE, changes, compare, figures
+from training.paired import figures
+from training.variants import FILE, changes, compare
 
 ROOT = Path(__file__).parent.parent
 SECOND = 1 / math.log2(3)
@@ -97,7 +98,7 @@ def test_figures_are_read_off_expected_ranks_and_averaged_over_seeds(tmp_path: P
     """Ranks 1 and 2 in the two seeds; 2.5 is a tie for the second place; 11 earns nothing."""
     ranks = {0: np.array([1.0, 2.5, 11.0]), 7: np.array([2.0, 2.5, 11.0])}
     write_ranks(tmp_path / "rows", np.array([1, 2, 3]), np.array([9, 9, 9]), ranks)
-    found = figures(tmp_path / "rows")
+    found = figures(pd.read_parquet(tmp_path / "rows"))
     third = 1 / math.log2(4)
     assert found["ndcg@10"].tolist() == pytest.approx([(1 + SECOND) / 2, (SECOND + third) / 2, 0])
     assert found["hit_rate@10"].tolist() == [1, 1, 0]

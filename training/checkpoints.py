@@ -239,7 +239,7 @@ def refuse_others(path: str, checkpoint: dict[str, Any], settings: dict[str, Any
 
 
 def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"data": {"ties": "hash"}} as {"data.ties": "hash"}."""
+    """{"data": {"ties": "hash"}} as {"data.ties": "hash"}; a list is a value."""
     found: dict[str, Any] = {}
     for key, value in settings.items():
         found |= (

@@ -19,17 +19,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import yaml
 
-from catalogue.columns import Columns
 from catalogue.errors import UserError
 from evaluation.intervals import summarise_paired
-from evaluation.metrics import METRICS
 from evaluation.results import results_path, write_results
 from serving.bundle import read_bundle
 from training.callbacks import say
+from training.paired import figures
 from training.recipe import Recipe, as_args
 
 FILE = Path(__file__).parent.parent / "recipes" / "ablations.yaml"
@@ -97,7 +95,7 @@ def refuse_another_base(base: Recipe, protocol: str) -> None:
         if not path.is_file():
             raise UserError(f"{path} is missing, to which variants are compared; {again}")
     content, manifest = json.loads(result.read_text()), bundle_manifest(base)
-    mean, sha256 = figures(rows)["ndcg@10"].mean(), base.datamodule.dataset.sha256
+    mean, sha256 = figures(pd.read_parquet(rows))["ndcg@10"].mean(), base.datamodule.dataset.sha256
     agree = {
         "data": manifest["data"]["sha256"] == content["data_sha256"] == sha256,
         "settings": manifest["config"] == base.settings(base.config["seeds"][0]),
@@ -117,24 +115,12 @@ def test_rows(runs: Path, protocol: str) -> Path:
     return runs / f"test-{protocol}.parquet"
 
 
-def figures(rows: Path) -> pd.DataFrame:
-    """Each person's figures, from the expected ranks of the test rows, means over seeds."""
-    table = pd.read_parquet(rows)
-    above = np.floor(table["rank"]).astype(int) - 1
-    # A rank of 2.5 is one movie above and one level. A longer tie, which the float32 logits of a
-    # trained network hardly know, is read as one level or none.
-    level = (2 * (table["rank"] % 1)).astype(int)
-    found = {name: metric(above, level) for name, metric in METRICS.items()}
-    person = [table[Columns.USER_ID], table[Columns.MOVIE_ID]]
-    return pd.DataFrame(found).groupby(person).mean()
-
-
 def compare(base: Recipe, protocol: str, name: str, changed: dict[str, Any]) -> None:
     """Say in a variant's result what it is, and how far it stands from its base."""
     results, variant = Path(base.config["results"]), f"{name}-{base.name}"
     content = json.loads(results_path(results, variant, protocol).read_text())
-    theirs = figures(test_rows(base.runs, protocol))
-    ours = figures(test_rows(base.runs.with_name(variant), protocol))
+    theirs = figures(pd.read_parquet(test_rows(base.runs, protocol)))
+    ours = figures(pd.read_parquet(test_rows(base.runs.with_name(variant), protocol)))
     assert ours.index.equals(theirs.index), "one data set, one split: the same persons and movies"
     kept = [metric for metric in content["metrics"] if metric in ours]
     full = summarise_paired({key: ours[key] for key in kept}, {key: theirs[key] for key in kept})
