@@ -10,6 +10,7 @@
     python train.py simulate                            persons whose liking is known: simulate.py
     python train.py tune --config … --trials 12         search for its settings: studies.py
     python train.py compare [RUN …]                     runs beside each other: compare.py
+    python train.py register --bundle bundles/ml-1m     into Comet's model registry
     python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
 
 The files named are in training/. `fit` reads in this order: seed, data, model, trainer; training
@@ -37,6 +38,7 @@ os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")  # before torch, or com
 
 import jsonargparse
 import numpy as np
+from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from catalogue.errors import UserError
@@ -60,6 +62,7 @@ from training import (
     ranks,
     simulate,
     studies,
+    summary,
     tracking,
     variants,
 )
@@ -84,9 +87,7 @@ def fit(args: list[str]) -> None:
         for seed in run.config["seeds"]:
             refit_seed(args, done, seed)
         if ranks.rank() == 0:
-            report = report_test(run, done)
-            facts = measure.facts(run.datamodule, done, run.device)
-            tracking.log_summary(run.loggers, report, facts)
+            publish(run, done, run.loggers)
             checkpoints.mark(f"{run.kept}/finished")
     finally:
         tracking.close(run.loggers)
@@ -115,7 +116,17 @@ def refit(args: list[str]) -> None:
 def test(args: list[str]) -> None:
     """Measure the newest run's bundles on the test part and write `results/`."""
     run = Recipe(args, "test", refit="validation")
-    report_test(run, Fit.load(run.run_folder))
+    runs = Path(run.config["runs"])
+    with tracking.continued(run.run_folder, runs, run.config["comet"]) as loggers:
+        publish(run, Fit.load(run.run_folder), loggers)
+
+
+def publish(run: Recipe, done: Fit, loggers: list[Logger]) -> None:
+    """Read the test part and write its results, into the run's folder and Comet, too."""
+    report = report_test(run, done)
+    bundle = bundle_folder(run) if is_served(run) else None
+    summary.keep(run, done, bundle)
+    summary.log_end(loggers, run, done, report, bundle)
 
 
 def select_epoch(run: Recipe) -> Fit:
@@ -233,6 +244,19 @@ def export(args: list[str]) -> None:
         run.datamodule.refit = how
         run.load(run.config["ckpt_path"] or trained(run, how, run.config["seeds"][0]))
     say(f"bundle: {write(run, Path(out), done)}")
+
+
+def register(args: list[str]) -> None:
+    """Put a bundle that a run has logged into Comet's model registry."""
+    parser = Arguments("train.py register")
+    parser.add_argument("--bundle", type=Path, required=True, help="a bundle that fit wrote")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    parser.add_argument("--version", help="X.Y.Z; else Comet counts on from the last one")
+    parser.add_argument("--status", help="a stage of the registry: Production, …")
+    chosen = parser.parse_args(args)
+    manifest = read_bundle(chosen.bundle).manifest
+    tracking.register(manifest, chosen.runs, chosen.version, chosen.status)
+    say(f"{manifest['name']} {manifest['model_version'][:12]} is in Comet's model registry")
 
 
 class Arguments(argparse.ArgumentParser):
@@ -371,6 +395,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "simulate": lambda args: simulate.simulate(fit, args),
     "tune": studies.tune,
     "compare": lambda args: compare.compare(Arguments("train.py compare"), args),
+    "register": register,
     "import-ratings": import_ratings,
 }
 

@@ -61,13 +61,17 @@ def _by_seed(found: Sequence[Ranked]) -> dict[str, NDArray[np.float64]]:
 
 
 def flattened(protocol: str, content: Mapping[str, Any]) -> dict[str, float]:
-    """Every mean of a results file under a flat name: test/next/ndcg@10, baseline/ease/next/…."""
+    """Every figure of a results file under a flat name: test/next/ndcg@10, …/low and …/high,
+    baseline/ease/next/… and paired/ease/next/… alike."""
     groups = {f"test/{protocol}": content["metrics"]}
     groups |= {f"baseline/{rival}/{protocol}": each for rival, each in content["baselines"].items()}
+    groups |= {f"paired/{rival}/{protocol}": each for rival, each in content["paired"].items()}
     return {
-        f"{group}/{key}": value["mean"]
+        f"{group}/{key}" + ("" if name in ("mean", "diff") else f"/{name}"): figure
         for group, part in groups.items()
         for key, value in part.items()
+        for name, figure in value.items()
+        if name in ("mean", "diff", "low", "high")
     }
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from catalogue.errors import UserError
@@ -102,7 +103,8 @@ class RankingModule(pl.LightningModule):
                 "sizes": asdict(self.sizes),
                 "network": asdict(self.config),
                 "learning": asdict(self.learning),
-            }
+            },
+            logger=False,  # a run logs its settings by their names on the command line
         )
         self.network = NCF(self.config, self.sizes)
         self.ranked: list[dict[str, np.ndarray]] = []
@@ -202,8 +204,9 @@ class RankingModule(pl.LightningModule):
         for name in self.ranked[0]:
             found = np.concatenate([metrics[name] for metrics in self.ranked])
             total = torch.tensor([found.sum(), len(found)], dtype=torch.float64)
-            # Of all ranks: each was asked its share of the questions.
-            total = self.trainer.strategy.reduce(total.to(self.device), reduce_op="sum").cpu()
+            if dist.is_available() and dist.is_initialized():  # each rank was asked its share
+                total = total.to(self.device)
+                dist.all_reduce(total)
             self.log(f"val/{name}", float(total[0] / total[1]), prog_bar=name in ON_THE_BAR)
         self.ranked.clear()
 

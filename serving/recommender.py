@@ -57,7 +57,7 @@ class Recommender:
         self.shelf = Shelf(self.movies, self.num_ratings, manifest["data"]["num_users"])
         self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
         length_I1 = np.linalg.norm(arrays["item_vector"], axis=1, keepdims=True)
-        self._direction_ID = arrays["item_vector"] / np.maximum(length_I1, 1e-12)
+        self.direction_ID = arrays["item_vector"] / np.maximum(length_I1, 1e-12)
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
@@ -184,8 +184,8 @@ class Recommender:
             raise RequestError("no movie to compare with; give one", field="movie_ids")
         keep_I = self._candidates(filters, None, None)
         keep_I[asked] = False
-        mean_D = self._direction_ID[np.unique(asked)].mean(axis=0)
-        cosine_I = self._direction_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), 1e-12))
+        mean_D = self.direction_ID[np.unique(asked)].mean(axis=0)
+        cosine_I = self.direction_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), 1e-12))
         rows, _ = page(cosine_I, keep_I, k, 0)
         return {"items": self._items(rows, cosine_I[rows]), "model_version": self.model_version}
 

@@ -20,6 +20,7 @@ from catalogue.columns import Columns
 from datamodules.batches import training_ratings
 from datamodules.movielens import MovieLens
 from datamodules.splits import Questions, Split
+from evaluation.report import flattened
 from evaluation.results import write_results, write_table
 from evaluation.star_baselines import BASELINES, Given, StarBaseline, rivals
 from evaluation.stars import (
@@ -52,7 +53,7 @@ def test(
     """Measure the bundles of a finished training and write its results and test rows.
 
     models: by training seed; figures are over their answers together. Returns every figure under a
-    flat name: test/stars/rmse, baseline/biases/stars/rmse.
+    flat name: test/stars/rmse, test/stars/rmse/low, baseline/biases/stars/rmse.
     """
     theirs, settings = baselines(data)
     found = [
@@ -74,10 +75,7 @@ def test(
     }
     path = write_results(results, name, "stars", content)
     print(printed(path, content), flush=True)
-    flat = {f"test/stars/{figure}": each["mean"] for figure, each in content["metrics"].items()}
-    for rival, part in content["baselines"].items():
-        flat |= {f"baseline/{rival}/stars/{name}": each["mean"] for name, each in part.items()}
-    return flat
+    return flattened("stars", content)
 
 
 def validate(unrefitted: Recommender, data: MovieLens) -> dict[str, float]:

@@ -30,9 +30,10 @@ from datamodules.movielens import MONITORS, MovieLens
 from datamodules.splits import Refit
 from models.gibbs import StarConfig
 from models.module import RankingModule
-from training import checkpoints, ranks, tracking
+from training import checkpoints, ranks, summary, tracking
 from training.callbacks import Clock, Lines, StopAfter, TrainLoss, say
 from training.checkpoints import CheckpointConfig, Saver, WholeFiles
+from training.speed import Speed
 
 TRIAL = "trial-"
 """Phases of a search, each a training that is logged like a selection."""
@@ -149,8 +150,10 @@ class Recipe(LightningCLI):
             chooses = self.phase == "select" or self.phase.startswith(TRIAL)
             logged = chooses and not self.is_finished()
             mode: tracking.Mode = self.config["comet"] if logged else "off"
-            archive = Path(self.config["runs"]) / "comet"
-            self.loggers = tracking.make_loggers(self.folder, self.name, mode, archive)
+            trial = self.phase.startswith(TRIAL)  # an experiment of its own
+            logged_as = self.folder if trial else self.run_folder
+            runs = Path(self.config["runs"])
+            self.loggers = tracking.make_loggers(self.folder, logged_as, runs, mode)
         ranks.wait()
         trainer = self.config["trainer"]
         every = min(trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or 1)
@@ -162,6 +165,7 @@ class Recipe(LightningCLI):
         kwargs["plugins"] = [WholeFiles()]
         kwargs["callbacks"] = [
             TrainLoss(),
+            Speed(),
             *self.savers(),
             self.clock,
             *([] if sys.stdout.isatty() else [Lines(self.monitor)]),
@@ -276,6 +280,7 @@ class Recipe(LightningCLI):
         data = {"sha256": self.datamodule.dataset.sha256, "refit": self.datamodule.refit}
         self.saver.settings = self.settings() | {"of": data}
         resumed = self.resumed()
+        summary.log_start(self.loggers, self)
         self.clock.start()
         try:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=resumed, weights_only=False)
@@ -302,6 +307,17 @@ class Recipe(LightningCLI):
         checkpoints.refuse_others(path, state, self.saver.settings)
         say(f"{self.phase}: going on from {path}, step {state['global_step']}")
         return path
+
+    def everything(self) -> dict[str, Any]:
+        """Every resolved setting but the folders of this machine, by its name on the command line:
+        what two runs are told apart by."""
+        config: dict[str, Any] = json.loads(self.parser.dump(self.config, format="json"))
+        for name in ("config", "runs", "bundles", "results", "ckpt_path", "out", "comet"):
+            config.pop(name, None)
+        config["data"].pop("root", None)
+        config["checkpoints"].pop("folder", None)
+        config["trainer"] = {key: config["trainer"].get(key) for key in LEARNS}
+        return checkpoints.flat(config)
 
     def settings(self, seed: int | None = None) -> dict[str, Any]:
         """What a training depends on, resolved, as plain JSON; no folder of this machine.
