@@ -8,7 +8,7 @@ histories, split, windows of histories; pairs with negatives up to 10 million; t
 steps of the history network, whose catalogue is the same at each size. Each in a process of its own
 on one thread. Time is CPU seconds. Memory is looked at every 5 ms: `anonymous` is what the process
 must hold, `mapped` are pages of files, which the kernel drops where memory is short; both above
-what the process had when its imports were done. Needs 10 GB of disk in TMPDIR, else in /var/tmp.
+what the process had when its imports were done. Needs 6 GB of disk in TMPDIR, else in /var/tmp.
 """
 
 import argparse
