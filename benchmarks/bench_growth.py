@@ -1,6 +1,6 @@
 """What ten and a hundred times the ratings cost: 1, 10 and 100 million generated ones, as columns.
 
-    make bench-growth                               # 15 minutes on one core, writes results/
+    make bench-growth                               # 30 minutes on a busy core, writes results/
     python benchmarks/bench_growth.py --short       # 200,000 and 2 million, 1 minute, prints only
 
 From a folder of columns (synthetic, generate.py) to all batches of an epoch: read and check,
