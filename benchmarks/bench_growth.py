@@ -1,6 +1,6 @@
 """What ten and a hundred times the ratings cost: 1, 10 and 100 million generated ones, as columns.
 
-    make bench-growth                               # 15 minutes on one core, writes results/
+    make bench-growth                               # 30 minutes on a busy core, writes results/
     python benchmarks/bench_growth.py --short       # 200,000 and 2 million, 1 minute, prints only
 
 From a folder of columns (synthetic, generate.py) to all batches of an epoch: read and check,
@@ -8,7 +8,7 @@ histories, split, windows of histories; pairs with negatives up to 10 million; t
 steps of the history network, whose catalogue is the same at each size. Each in a process of its own
 on one thread. Time is CPU seconds. Memory is looked at every 5 ms: `anonymous` is what the process
 must hold, `mapped` are pages of files, which the kernel drops where memory is short; both above
-what the process had when its imports were done. Needs 10 GB of disk in TMPDIR, else in /var/tmp.
+what the process had when its imports were done. Needs 6 GB of disk in TMPDIR, else in /var/tmp.
 """
 
 import argparse

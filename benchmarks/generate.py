@@ -1,6 +1,6 @@
 """Generated ratings by the hundred million, in the layout of columns. SYNTHETIC: no real person.
 
-    python benchmarks/generate.py 1000000 data/generated-1m     # 1 s; 100 million take 2 minutes
+    python benchmarks/generate.py 1000000 data/generated-1m     # 1.5 CPU seconds a million
 
 What it has of MovieLens: a catalogue whose popularity falls by rank to the power -0.8, lognormal
 counts of ratings a person (from 20, 150 on average), half stars, sittings of some ten movies within

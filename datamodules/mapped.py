@@ -42,9 +42,11 @@ def mapped(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def scratch_folder() -> Path:
-    """TMPDIR, else /var/tmp where there is one, else Python's choice."""
+    """TMPDIR, else /var/tmp where it can be written, else Python's choice."""
     var = Path("/var/tmp")
-    return Path(os.environ.get("TMPDIR") or (var if var.is_dir() else tempfile.gettempdir()))
+    return Path(
+        os.environ.get("TMPDIR") or (var if os.access(var, os.W_OK) else tempfile.gettempdir())
+    )
 
 
 def reserve(file: int, num_bytes: int) -> None:
