@@ -14,10 +14,12 @@ P persons of pairs, K movies of each.
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.pairs import pair_loss
+
+SCORED_AT_ONCE = {"cpu": 1 << 18, "cuda": 1 << 26}
+"""Floats of the MLP's first layer held at a time in ranking: 1 MiB on a CPU."""
 
 
 class NeuMFHead(nn.Module):
@@ -74,11 +76,27 @@ class NeuMFHead(nn.Module):
         return self.tail(user_BH[:, None] + item_CH[None])
 
     def tail(self, hidden: Tensor) -> Tensor:
-        """The layers after the split one, on (..., H) before its activation -> (...)."""
-        hidden = F.relu(hidden)
+        """The layers after the split one, (..., H) -> (...). What it is given is overwritten."""
+        hidden = hidden.relu_()
         for layer in self.deeper:
-            hidden = F.relu(layer(hidden))
-        return self.out(hidden).squeeze(-1)
+            hidden = layer(hidden).relu_()
+        return hidden @ self.out.weight[0]
+
+    def score(self, user_BD: Tensor, item_CD: Tensor) -> Tensor:
+        """(B, C) logits without the movie bias, for ranking: the MLP in blocks that stay in the
+        cache, which takes a third of the time of B x C x H floats in memory."""
+        logit_BC = self.gmf(user_BD, item_CD)
+        user_BH = self.user_half(self.mlp_part(user_BD))
+        item_CH = self.item_half(self.mlp_part(item_CD))
+        C, H = item_CH.shape
+        at_once = SCORED_AT_ONCE[user_BD.device.type]
+        rows, columns = max(1, at_once // (C * H)), max(1, at_once // H)
+        for start in range(0, len(user_BH), rows):
+            for first in range(0, C, columns):
+                part = slice(start, start + rows), slice(first, first + columns)
+                hidden = user_BH[part[0], None] + item_CH[part[1]]
+                logit_BC[part] += self.tail(hidden)
+        return logit_BC
 
     def pair_loss(
         self, user_PD: Tensor, vector_ID: Tensor, bias_I: Tensor, item_KP: Tensor

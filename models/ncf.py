@@ -17,9 +17,6 @@ from catalogue.errors import UserError
 from models.heads import NeuMFHead
 from models.towers import Feature, HistoryEncoder, ItemTower, UserTable
 
-SCORE_BLOCK = 1 << 22
-"""Floats of one block of the MLP over the catalogue: 16 MiB, which stays near the cache."""
-
 
 @dataclass(frozen=True)
 class Sizes:
@@ -164,10 +161,4 @@ class NCF(nn.Module):
         with torch.autocast(self.items.bias.device.type, enabled=False):
             vector_ID, bias_I = self.items()
             user_BD = self.user_vectors(batch, vector_ID)
-            rows = max(1, SCORE_BLOCK // (len(vector_ID) * self.config.hidden_dims[0]))
-            blocks = [self.logits(part, vector_ID, bias_I) for part in user_BD.split(rows)]
-            return torch.cat(blocks)
-
-    def logits(self, user_BD: Tensor, vector_ID: Tensor, bias_I: Tensor) -> Tensor:
-        """The fused logit of every pair, (B, I)."""
-        return self.head.gmf(user_BD, vector_ID) + self.head.mlp(user_BD, vector_ID) + bias_I
+            return self.head.score(user_BD, vector_ID) + bias_I

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from datamodules import positives
 from datamodules.positives import Positives
-from models import pairs
+from models import heads, pairs
 from models.module import RankingModule
 from models.ncf import NetworkConfig, Sizes
 from models.pairs import pair_loss
@@ -33,7 +33,8 @@ def expected_loss(module: RankingModule, user_P: Tensor, item_KP: Tensor) -> Ten
     """Logits as `score` has them, then PyTorch's own cross-entropy."""
     network = module.network
     vector_ID, bias_I = network.items()
-    logit_PI = network.logits(network.user(user_P), vector_ID, bias_I)
+    user_PD, head = network.user(user_P), network.head
+    logit_PI = head.gmf(user_PD, vector_ID) + head.mlp(user_PD, vector_ID) + bias_I
     label_KP = torch.zeros(item_KP.shape)
     label_KP[0] = 1
     return F.binary_cross_entropy_with_logits(logit_PI.gather(1, item_KP.T).T, label_KP)
@@ -82,6 +83,22 @@ def test_the_loss_stays_float32_under_autocast() -> None:
     loss.backward()
     assert loss.item() == pytest.approx(exact.item(), rel=0.01)
     assert module.network.user.user.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("floats", [1, 12, 30, 1 << 18])
+def test_scores_in_blocks_are_those_of_all_pairs_at_once(
+    floats: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ranks are the same too: no block moves a score by as much as two movies differ."""
+    monkeypatch.setitem(heads.SCORED_AT_ONCE, "cpu", floats)
+    network = classic([4, 2]).network.eval()
+    with torch.no_grad():
+        vector_ID, bias_I = network.items()
+        user_BD, head = network.user(torch.arange(5)), network.head
+        expected = head.gmf(user_BD, vector_ID) + head.mlp(user_BD, vector_ID) + bias_I
+        score_BI = network.score({"user_B": torch.arange(5)})
+    assert torch.allclose(score_BI, expected, atol=1e-5)
+    assert torch.equal(score_BI.argsort(1), expected.argsort(1))
 
 
 @pytest.mark.parametrize("max_bytes", [0, 1 << 10], ids=["searched", "table"])
