@@ -13,7 +13,7 @@ EVENTS_URL ?= sqlite:///events.sqlite
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training lock clean
+.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,6 +75,9 @@ bench-reading: setup ## Reading 25 million ratings, ours against pandas: results
 bench-training: setup ## Training speed, beside RecBole's, Cornac's and the floor: results/bench-training.json
 	@$(MAKE) -s .venv-bench/.cornac || echo "bench-training: a peer could not be installed (see above)"
 	@$(BIN)/python benchmarks/bench_training.py $(ARGS)
+
+bench-growth: setup ## 1, 10, 100 million generated ratings: results/bench-growth.json; ARGS=--short
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench_growth.py $(ARGS)
 
 # RecBole pins ray and more that its training does not use, and would hold back what we use: the peers
 # get an environment of their own, which borrows our packages, so that all run the same PyTorch and

@@ -27,6 +27,8 @@ import torch
 from torch import Tensor
 
 from catalogue.errors import UserError
+from datamodules.mapped import blocks, mapped
+from datamodules.positives import Positives
 from datamodules.splits import Questions, Split
 
 Batch = dict[str, Tensor]
@@ -42,13 +44,15 @@ def spans(starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def training_ratings(split: Split) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """User and item rows, int64, and stars, float32, of all that training may read, (N,) each."""
     histories = split.histories
-    user, position = spans(histories.indptr[:-1], split.train_end)
-    return user, histories.item[position], histories.stars[position]
+    return histories.user, histories.item.astype(np.int64), histories.stars
 
 
 def star_rows(stars: np.ndarray, scale: tuple[float, ...]) -> np.ndarray:
-    """1 + the row of each rating on the scale, int64; 0 is kept for "no stars given"."""
-    return 1 + np.searchsorted(np.asarray(scale, np.float32), stars)
+    """1 + the row of each rating on the scale, uint8; 0 is kept for "no stars given"."""
+    row_N = mapped(len(stars), np.uint8)
+    for rows in blocks(len(stars)):
+        row_N[rows] = 1 + np.searchsorted(np.asarray(scale, np.float32), stars[rows])
+    return row_N
 
 
 def padded(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, fill: int) -> Tensor:
@@ -57,6 +61,11 @@ def padded(values: np.ndarray, starts: np.ndarray, lengths: np.ndarray, fill: in
     out = np.full((len(starts), int(lengths.max())), fill, np.int64)
     out[row, position - starts[row]] = values[position]
     return torch.from_numpy(out)
+
+
+def rows_of(item: np.ndarray, position: np.ndarray) -> Tensor:
+    """The movies at these places, int64."""
+    return torch.from_numpy(item[position].astype(np.int64))
 
 
 Rows = TypeVar("Rows", np.ndarray, Tensor)
@@ -129,7 +138,8 @@ class Windows(Resumable):
         self.item_N, self.star_N = self.in_time = split.histories.item, star_N
         self.history_length, self.star_dropout = history_length, star_dropout
         self.horizon = horizon
-        self.num_targets = int(np.maximum(split.train_end - 1, 0).sum())
+        self.train_end = split.train_end
+        self.num_targets = int(np.maximum(self.train_end - 1, 0).sum())
         if self.num_targets == 0:
             raise UserError("nobody has two training ratings, so nothing comes next; add ratings")
         # Two windows at least, or a batch might find no window that ends in its share of targets.
@@ -141,7 +151,7 @@ class Windows(Resumable):
 
     def cut(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """User, first entry and number of targets of every window of this epoch."""
-        targets = np.maximum(self.split.train_end - 1, 0)
+        targets = np.maximum(self.train_end - 1, 0)
         L = self.history_length
         # A long history starts with a piece of random length, then whole windows, then the rest.
         head = np.where(targets > L, rng.integers(1, L + 1, len(targets)), targets)
@@ -169,11 +179,11 @@ class Windows(Resumable):
 
     def shuffle(self, rng: np.random.Generator) -> None:
         """Puts each person's training entries into a new random order, stars with their movies."""
-        user, position = spans(self.split.histories.indptr[:-1], self.split.train_end)
-        mixed = position[np.lexsort((rng.random(len(user)), user))]
-        self.item_N, self.star_N = (values.copy() for values in self.in_time)
-        for values, in_time in zip((self.item_N, self.star_N), self.in_time, strict=True):
-            values[position] = in_time[mixed]
+        self.item_N, self.star_N = (mapped(len(old), old.dtype) for old in self.in_time)
+        for rows, user in self.split.histories.blocks():
+            mixed = np.lexsort((rng.random(len(user)), user))
+            for values, in_time in zip((self.item_N, self.star_N), self.in_time, strict=True):
+                values[rows] = in_time[rows][mixed]
 
     def batch(
         self, user: np.ndarray, start: np.ndarray, length: np.ndarray, rng: np.random.Generator
@@ -183,13 +193,13 @@ class Windows(Resumable):
         star_BL = padded(self.star_N, first, length, 0)
         # A served history may carry no stars: some rows learn to do without.
         star_BL[torch.from_numpy(rng.random(len(user)) < self.star_dropout)] = 0
-        row, position = spans(histories.indptr[user], self.split.train_end[user])
+        row, position = spans(histories.indptr[user], self.train_end[user])
         return {
             "item_BL": padded(self.item_N, first, length, 0),
             "star_BL": star_BL,
             "target_BL": self.targets(user, first, length, rng),
             "positive_row_N": torch.from_numpy(row),
-            "positive_item_N": torch.from_numpy(histories.item[position]),
+            "positive_item_N": rows_of(histories.item, position),
         }
 
     def targets(
@@ -199,7 +209,7 @@ class Windows(Resumable):
         if self.horizon == 1:
             return padded(self.item_N, first + 1, length, -1)
         row, position = spans(first, length)
-        end = (self.split.histories.indptr[:-1] + self.split.train_end)[user]
+        end = self.split.histories.indptr[user + 1]
         ahead = np.minimum(self.horizon, end[row] - 1 - position)
         target_BL = np.full((len(first), int(length.max())), -1, np.int64)
         drawn = position + 1 + (rng.random(len(row)) * ahead).astype(np.int64)
@@ -233,24 +243,20 @@ class Pairs(Resumable):
                 f"user {split.histories.user_id[full[0]]} has all {split.num_items} movies in "
                 "training, so there is none to draw against; leave that person out"
             )
-        self.key_N = (self.user_N * split.num_items + self.item_N).sort().values
+        num_users = len(split.train_end)
+        self.positives = Positives(self.user_N, self.item_N, num_users, split.num_items)
         self.positives_per_batch = max(1, batch_size // (1 + num_negatives))
 
     def __len__(self) -> int:
         return -(-len(self.user_N) // self.positives_per_batch)
 
-    def is_positive(self, user: Tensor, item: Tensor) -> Tensor:
-        key = user * self.num_items + item
-        slot = torch.searchsorted(self.key_N, key).clamp(max=len(self.key_N) - 1)
-        return self.key_N[slot] == key
-
     def negatives(self, user: Tensor, generator: torch.Generator) -> Tensor:
         """One movie for each entry of `user`, redrawn until it is not a training positive."""
         item = torch.randint(self.num_items, user.shape, generator=generator)
-        wrong = self.is_positive(user, item).nonzero().squeeze(1)
+        wrong = self.positives.contain(user, item).nonzero().squeeze(1)
         while len(wrong):
             item[wrong] = torch.randint(self.num_items, wrong.shape, generator=generator)
-            wrong = wrong[self.is_positive(user[wrong], item[wrong])]
+            wrong = wrong[self.positives.contain(user[wrong], item[wrong])]
         return item
 
     def batches(self, epoch: int) -> Iterator[Batch]:
@@ -297,7 +303,7 @@ class Cases:
 
     def batch(self, rows: np.ndarray) -> Batch:
         asked, item = self.questions, self.questions.histories.item
-        start, given = asked.start[rows], asked.given[rows]
+        start, given = asked.histories.indptr[asked.user[rows]], asked.given[rows]
         length = np.minimum(given - asked.first[rows], self.history_length)
         latest = start + given - length
         seen_row, seen = spans(start, given)
@@ -307,16 +313,16 @@ class Cases:
             "star_BL": padded(self.star_N, latest, length, 0),
             "length_B": torch.from_numpy(length),
             "seen_row_N": torch.from_numpy(seen_row),
-            "seen_item_N": torch.from_numpy(item[seen]),
+            "seen_item_N": rows_of(item, seen),
         }
         if self.several:
             found_row, found = spans(start + given, asked.end[rows] - given)
             batch |= {
                 "found_row_N": torch.from_numpy(found_row),
-                "found_item_N": torch.from_numpy(item[found]),
+                "found_item_N": rows_of(item, found),
             }
         else:
-            batch["target_B"] = torch.from_numpy(item[start + given])
+            batch["target_B"] = rows_of(item, start + given)
         if self.candidates is not None:
             batch["candidate_BC"] = torch.from_numpy(self.candidates[rows])
         if asked.among is not None:

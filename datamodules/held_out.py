@@ -45,7 +45,7 @@ def split_new_users(histories: Histories, num_items: int, seed: int = 0) -> Spli
     part_U = _drawn(enough, len(histories), PEOPLE_PERCENT, seed)
     valid, test = (_last_fifth(histories, np.flatnonzero(part_U == part)) for part in (VALID, TEST))
     return checked(
-        Split(histories, part_U[histories.user], valid, test, num_items, "new-users"),
+        Split(histories, np.repeat(part_U, histories.length), valid, test, num_items, "new-users"),
         f"{len(enough)} people have {MIN_NEW_USER} ratings",
     )
 
@@ -56,11 +56,12 @@ def random_holdout(questions: Questions, seed: int = 0) -> Questions:
     histories = questions.histories
     given_U = histories.length
     given_U[questions.user] = questions.given
-    user = histories.user
-    mixed = np.lexsort((np.random.default_rng(seed).random(len(user)), user))
-    place = np.arange(len(user)) - histories.indptr[user]
-    is_hidden_N = np.zeros(len(user), bool)
-    is_hidden_N[mixed] = place >= given_U[user]
+    rng = np.random.default_rng(seed)
+    is_hidden_N = np.zeros(len(histories.item), bool)
+    for rows, user in histories.blocks():
+        mixed = np.lexsort((rng.random(len(user)), user))
+        place = np.arange(rows.start, rows.stop) - histories.indptr[user]
+        is_hidden_N[rows][mixed] = place >= given_U[user]
     return replace(questions, histories=histories.arranged(is_hidden_N))
 
 
@@ -72,11 +73,12 @@ def split_new_movies(histories: Histories, num_items: int, seed: int = 0) -> Spl
     trained on by then: refit `validation` trains on the validation movies, so at test they are in
     it. UserError where a part would be empty, or where a history does not stand in time order.
     """
-    rated = np.flatnonzero(np.bincount(histories.item, minlength=num_items))
+    rated = np.flatnonzero(histories.support(num_items))
     part_I = _drawn(rated, num_items, MOVIES_PERCENT, seed)
     valid, test = (_last_held_out(histories, part_I, part) for part in (VALID, TEST))
+    part_N = np.concatenate([part_I[histories.item[rows]] for rows, _ in histories.blocks()])
     return checked(
-        Split(histories, part_I[histories.item], valid, test, num_items, "new-movies"),
+        Split(histories, part_N, valid, test, num_items, "new-movies"),
         f"too few of {len(rated)} rated movies were watched after a trained one",
     )
 
@@ -98,17 +100,17 @@ def _last_fifth(histories: Histories, user: Ints) -> Questions:
 
 def _last_held_out(histories: Histories, part_I: npt.NDArray[np.int8], part: int) -> Questions:
     """For each person their last movie of the part, after the movies of the parts before it."""
-    user, place = histories.user, np.arange(len(histories.item))
-    is_shown_N = part_I[histories.item] < part
-    last_U = np.full(len(histories), -1)
-    np.maximum.at(last_U, user, np.where(part_I[histories.item] == part, place, -1))
-    is_last_N, is_before_N = place == last_U[user], place < last_U[user]
-    until = is_before_N | is_last_N
-    # Not shown, shown, the last one: cuts at `first` and `given`.
-    table = histories.where(until).arranged(np.where(is_last_N, 2, is_shown_N)[until])
-    given_U = table.length - 1
-    shown_U = histories.where(is_before_N & is_shown_N).length
-    asked = np.flatnonzero((last_U >= 0) & (shown_U > 0))
+    # Not shown, shown, the last one: cuts at `first` and `given`. Behind it nothing is kept.
+    place_N, last_U = np.empty(len(histories.item), np.int8), np.full(len(histories), -1)
+    for rows, user in histories.blocks():
+        own, entry = part_I[histories.item[rows]], np.arange(rows.start, rows.stop)
+        np.maximum.at(last_U, user, np.where(own == part, entry, -1))
+        behind, here = entry > last_U[user], entry == last_U[user]
+        place_N[rows] = np.where(behind, 3, np.where(here, 2, own < part))
+    until = place_N < 3
+    table = histories.where(until).arranged(place_N[until])
+    given_U, shown_U = table.length - 1, histories.counted(place_N == 1)
+    asked = np.flatnonzero(shown_U)
     given = given_U[asked]
     among = np.flatnonzero(part_I == part)
     return Questions(table, asked, given - shown_U[asked], given, given + 1, among)

@@ -3,17 +3,20 @@
     histories = histories_of(dataset, ties="hash")
     histories.where(histories.stars >= 4)           # a part of them, the people still all there
 
-Shapes: N ratings, U people.
+Entries are mapped (mapped.py) and made block by block: 16 bytes a rating, none of them a Python
+object, and none that memory must hold. Shapes: N ratings, U people.
 """
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from catalogue.errors import UserError
-from datamodules.ratings import Dataset
+from datamodules.mapped import kept, mapped, people_blocks
+from datamodules.ratings import Dataset, Ratings
 
 Ints = npt.NDArray[np.int64]
 Ties = Literal["hash", "file"]
@@ -27,8 +30,8 @@ class Histories:
     """(U,) ascending; the position is the user's row number."""
     indptr: Ints
     """(U + 1,)"""
-    item: Ints
-    """(N,) rows of the data set's movies."""
+    item: npt.NDArray[np.integer]
+    """(N,) rows of the data set's movies, int32."""
     stars: npt.NDArray[np.float32]
     """(N,)"""
     timestamp: Ints
@@ -45,22 +48,57 @@ class Histories:
         return np.diff(self.indptr)
 
     @property
+    def entries(self) -> tuple[npt.NDArray[Any], ...]:
+        """item, stars and timestamp."""
+        return self.item, self.stars, self.timestamp
+
+    @property
     def user(self) -> Ints:
-        """(N,) row number of the person of each rating."""
+        """(N,) row number of the person of each rating: 8 bytes each, so only for what needs all
+        at once; `blocks` gives them in portions."""
         return np.repeat(np.arange(len(self)), self.length)
+
+    def blocks(self) -> Iterator[tuple[slice, Ints]]:
+        """Portions of the ratings, whole people each: their rows, and the person of each row."""
+        for people, rows in people_blocks(self.indptr):
+            length = np.diff(self.indptr[people.start : people.stop + 1])
+            yield rows, np.repeat(np.arange(people.start, people.stop), length)
+
+    def support(self, num_items: int) -> Ints:
+        """(num_items,) ratings of each movie."""
+        return sum(
+            (np.bincount(self.item[rows], minlength=num_items) for rows, _ in self.blocks()),
+            start=np.zeros(num_items, np.int64),
+        )
+
+    def counted(self, keep_N: npt.NDArray[np.bool_]) -> Ints:
+        """(U,) how many of each person's ratings are kept."""
+        count = np.zeros(len(self), np.int64)
+        for rows, user in self.blocks():
+            if len(user):
+                own = np.bincount(user[keep_N[rows]] - user[0])
+                count[user[0] : user[0] + len(own)] = own
+        return count
 
     def where(self, keep_N: npt.NDArray[np.bool_]) -> "Histories":
         """These ratings alone; who has none left keeps an empty row."""
-        count = np.concatenate([[0], np.cumsum(keep_N)])
-        return self._taken(np.flatnonzero(keep_N), count[self.indptr])
+        item, stars, timestamp = (kept(column, keep_N) for column in self.entries)
+        indptr = _offsets(self.counted(keep_N))
+        return Histories(self.user_id, indptr, item, stars, timestamp, self.ties)
 
     def arranged(self, key_N: npt.NDArray[np.integer]) -> "Histories":
         """Within each person the entries of a smaller key first, else as they stood."""
-        return self._taken(np.lexsort((key_N, self.user)), self.indptr)
+        item, stars, timestamp = (mapped(len(column), column.dtype) for column in self.entries)
+        made = Histories(self.user_id, self.indptr, item, stars, timestamp, self.ties)
+        for rows, user in self.blocks():
+            order = np.lexsort((key_N[rows], user))
+            for new, old in zip(made.entries, self.entries, strict=True):
+                new[rows] = old[rows][order]
+        return made
 
-    def _taken(self, rows: Ints, indptr: Ints) -> "Histories":
-        columns = {name: getattr(self, name)[rows] for name in ("item", "stars", "timestamp")}
-        return replace(self, indptr=indptr, **columns)
+
+def _offsets(length: Ints) -> Ints:
+    return np.concatenate([[0], np.cumsum(length)])
 
 
 def histories_of(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Histories:
@@ -70,28 +108,37 @@ def histories_of(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Histor
     or as in the file (`ties="file"`), which is allowed only where the file has each person's rows
     in time order; UserError otherwise.
     """
-    ratings = dataset.ratings
-    user_id, user = np.unique(ratings.user_id, return_inverse=True)
-    if ties == "file":
-        order = np.argsort(user, kind="stable")
-        _check_file_order(dataset.name, user_id, user[order], ratings.timestamp[order])
-    elif ties == "hash":
-        key = tie_hash(ratings.user_id, ratings.movie_id, seed)
-        order = np.lexsort((key, ratings.timestamp, user))
-    else:
+    if ties not in ("hash", "file"):
         raise UserError(f"ties is {ties!r}; use hash or file.")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(user, minlength=len(user_id)))])
-    return Histories(
-        user_id,
-        indptr.astype(np.int64),
-        dataset.movies.rows(ratings.movie_id)[order],
-        ratings.stars[order],
-        ratings.timestamp[order],
-        ties,
-    )
+    ratings = _by_user(dataset.ratings)
+    indptr = ratings.indptr()
+    user_id = ratings.user_id[indptr[:-1]].astype(np.int64)
+    item, stars = mapped(len(ratings), np.int32), mapped(len(ratings), np.float32)
+    histories = Histories(user_id, indptr, item, stars, mapped(len(ratings), np.int64), ties)
+    for rows, user in histories.blocks():
+        movie_id, timestamp = ratings.movie_id[rows], ratings.timestamp[rows]
+        if ties == "file":
+            _check_file_order(dataset.name, user_id, user, timestamp)
+            order: Any = slice(None)
+        else:
+            order = np.lexsort((tie_hash(user_id[user], movie_id, seed), timestamp, user))
+        histories.item[rows] = dataset.movies.rows(movie_id)[order]
+        histories.stars[rows] = ratings.stars[rows][order]
+        histories.timestamp[rows] = timestamp[order]
+    return histories
 
 
-def tie_hash(user_id: Ints, movie_id: Ints, seed: int) -> npt.NDArray[np.uint64]:
+def _by_user(ratings: Ratings) -> Ratings:
+    """The same ratings with users ascending; columns and most text files are so already."""
+    if ratings.is_by_user():
+        return ratings
+    order = np.argsort(ratings.user_id, kind="stable")
+    return Ratings(*(column[order] for column in ratings.columns))
+
+
+def tie_hash(
+    user_id: npt.NDArray[np.integer], movie_id: npt.NDArray[np.integer], seed: int
+) -> npt.NDArray[np.uint64]:
     """(N,) splitmix64 (Steele et al. 2014) of seed, person and movie: the same on every machine."""
     mixed = _splitmix64(np.array([seed % 2**64], dtype=np.uint64))
     for ids in (user_id, movie_id):

@@ -6,9 +6,11 @@
 | ml-1m                   | ratings.dat, "::"    | movies.dat, "::", Latin-1                  |
 | ml-latest-small, -25m,  | ratings.csv, header, | movies.csv, header, quoted titles, UTF-8;  |
 | -32m, demo              | half stars           | tags.csv likewise (demo has none)          |
+| any other name          | columns/*.npy        | the same; see columns.py                   |
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from catalogue.errors import UserError
 
@@ -41,6 +43,11 @@ ML_100K_FLAGS = (
 TAG_FIELDS = ("userId", "movieId", "tag", "timestamp")
 """The fields of tags.csv."""
 
+COLUMNS_FOLDER = "columns"
+COLUMN_FILES = tuple(
+    f"{COLUMNS_FOLDER}/{name}.npy" for name in ("user_id", "movie_id", "stars", "timestamp")
+)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -60,6 +67,11 @@ class Layout:
     rating_fields: tuple[str, ...] = ("userId", "movieId", "rating", "timestamp")
     tags_file: str | None = None
     """A csv file of `TAG_FIELDS` with a header; where it is missing there are no tags."""
+
+    @property
+    def rating_files(self) -> tuple[str, ...]:
+        """The files that hold the ratings."""
+        return COLUMN_FILES if self.ratings_file == COLUMNS_FOLDER else (self.ratings_file,)
 
     @property
     def form(self) -> str:
@@ -96,6 +108,7 @@ _ML_100K = Layout(
     scale=WHOLE_STARS,
 )
 
+COLUMNS = replace(_CSV, ratings_file=COLUMNS_FOLDER)
 LAYOUTS = {
     "demo": _CSV,
     "ml-100k": _ML_100K,
@@ -106,9 +119,12 @@ LAYOUTS = {
 }
 
 
-def layout_of(name: str) -> Layout:
-    """The layout of a data set; UserError lists the known names."""
-    if name not in LAYOUTS:
-        known = ", ".join(LAYOUTS)
-        raise UserError(f"There is no data set {name!r}; use one of {known}.")
-    return LAYOUTS[name]
+def layout_of(name: str, folder: Path | None = None) -> Layout:
+    """The layout of a data set, by name or because `folder` holds columns; UserError lists the
+    known names."""
+    if name in LAYOUTS:
+        return LAYOUTS[name]
+    if folder is not None and (folder / COLUMNS_FOLDER).is_dir():
+        return COLUMNS
+    known = ", ".join(LAYOUTS)
+    raise UserError(f"There is no data set {name!r}; use one of {known}, or columns of your own.")

@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from catalogue.errors import UserError
-from datamodules.batches import Cases, Pairs, Windows, star_rows, training_ratings
+from datamodules.batches import Cases, Pairs, Windows, spans, star_rows
 from datamodules.features import text_features
 from datamodules.held_out import random_holdout, split_new_movies, split_new_users
 from datamodules.histories import Ties, histories_of
@@ -199,10 +199,14 @@ class MovieLens(pl.LightningDataModule):
     @property
     def text_IT(self) -> Tensor:
         """What title and tags say, float32; columns that a small vocabulary leaves over are 0."""
-        split, movies = self.split, self.dataset.movies
-        user, item, _ = training_ratings(split)
-        pairs = split.histories.user_id[user], movies.movie_id[item]
-        text_IT = text_features(movies, self.dataset.tags, *pairs, dim=TEXT_DIM)
+        movies, tags, histories = self.dataset.movies, self.dataset.tags, self.split.histories
+        # Every rating of who gave tags, and each movie once: no more is read of the others.
+        tagger = np.flatnonzero(np.isin(histories.user_id, tags.user_id))
+        user, entry = spans(histories.indptr[tagger], histories.length[tagger])
+        rated = np.flatnonzero(histories.support(len(movies)))
+        user_id = np.concatenate([histories.user_id[tagger][user], np.full_like(rated, -1)])
+        movie_id = movies.movie_id[np.concatenate([histories.item[entry], rated])]
+        text_IT = text_features(movies, tags, user_id, movie_id, dim=TEXT_DIM)
         return F.pad(torch.from_numpy(text_IT), (0, TEXT_DIM - text_IT.shape[1]))
 
     @property
@@ -216,8 +220,7 @@ class MovieLens(pl.LightningDataModule):
     @property
     def support_I(self) -> Tensor:
         """Number of training ratings of each movie, int64."""
-        _, item, _ = training_ratings(self.split)
-        return torch.from_numpy(np.bincount(item, minlength=self.split.num_items))
+        return torch.from_numpy(self.split.histories.support(self.split.num_items))
 
     @cached_property
     def candidates(self) -> np.ndarray:

@@ -4,14 +4,16 @@
     dataset.ratings.movie_id                         # (N,) int64, file order
     dataset.movies.label(0)                          # "Toy Story (1995)"
 
-A plain ratings.csv is parsed by `fast_csv`, everything else by pyarrow; every line is then checked
-(ids from 1, stars on the scale, times not negative). A file that fails is read a second time,
-slowly, to name the line. ml-1m takes 0.3 s; 25 million rows: results/bench-reading.json.
+A plain ratings.csv is parsed by `fast_csv`, other text by pyarrow, and columns are mapped as they
+lie; every line is then checked (ids from 1, stars on the scale, times not negative). A file that
+fails is read a second time, slowly, to name the line. ml-1m takes 0.3 s; 25 million rows of text:
+results/bench-reading.json, columns of 100 million: results/bench-growth.json.
 """
 
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +21,14 @@ import pyarrow as pa
 from pyarrow import csv
 
 from catalogue.columns import MAX_TIMESTAMP
+from catalogue.errors import UserError
 from catalogue.movies import Movies
+from datamodules.columns import HINT, open_columns
 from datamodules.fast_csv import parse_csv
-from datamodules.layouts import Layout, layout_of
+from datamodules.layouts import COLUMNS, Layout, layout_of
+from datamodules.mapped import blocks, distinct, kept, people_blocks
 from datamodules.movie_files import read_movies
-from datamodules.second_look import MAX_ID, check_ends, find_bad_line
+from datamodules.second_look import MAX_ID, check_ends, fault_of, find_bad_line
 from datamodules.sources import locate
 from datamodules.tag_files import Tags, read_tags
 
@@ -33,16 +38,34 @@ _CHUNK_ROWS = 100_000
 
 @dataclass(frozen=True, eq=False)
 class Ratings:
-    """N ratings in file order, no (user, movie) twice."""
+    """N ratings in file order, no (user, movie) twice. Ids are int64, of mapped columns int32."""
 
-    user_id: npt.NDArray[np.int64]
-    movie_id: npt.NDArray[np.int64]
+    user_id: npt.NDArray[np.integer]
+    movie_id: npt.NDArray[np.integer]
     stars: npt.NDArray[np.float32]
     timestamp: npt.NDArray[np.int64]
     """Seconds since 1970, UTC."""
 
     def __len__(self) -> int:
         return len(self.user_id)
+
+    @property
+    def columns(self) -> tuple[npt.NDArray[Any], ...]:
+        """user_id, movie_id, stars and timestamp."""
+        return self.user_id, self.movie_id, self.stars, self.timestamp
+
+    def is_by_user(self) -> bool:
+        """Whether the users ascend, as in official csv files and in columns."""
+        pairs = (self.user_id[rows.start : rows.stop + 1] for rows in blocks(len(self)))
+        return all(bool((user[1:] >= user[:-1]).all()) for user in pairs)
+
+    def indptr(self) -> npt.NDArray[np.int64]:
+        """(U + 1,) where each person's rows begin; of ratings by user."""
+        changes = [np.zeros(1, np.int64)]
+        for rows in blocks(len(self)):
+            user = self.user_id[rows.start : rows.stop + 1]
+            changes.append(np.flatnonzero(user[1:] != user[:-1]) + rows.start + 1)
+        return np.concatenate([*changes, [len(self)]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +93,8 @@ def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
     for an unknown name, a failed download, or a file with a bad line (file, line, expected).
     Formats: the README of each data set at https://grouplens.org/datasets/movielens/.
     """
-    layout = layout_of(name)
     folder = locate(name, root)
+    layout = layout_of(name, folder)
     ratings, duplicates = read_ratings(folder, name)
     known = read_movies(folder / layout.movies_file, layout)
     movies, missing = _rated_movies(known, ratings.movie_id)
@@ -85,19 +108,24 @@ def read_ratings(folder: Path, name: str) -> tuple[Ratings, int]:
 
     Where a person rated a movie twice, the later line counts. Raises UserError as `load_dataset`.
     """
-    layout = layout_of(name)
+    layout = layout_of(name, folder)
     path = folder / layout.ratings_file
-    check_ends(path, layout)
-    ratings = _parse(path, layout)
-    if not _is_clean(ratings, layout):
-        raise find_bad_line(path, layout)
+    if layout == COLUMNS:
+        ratings = Ratings(*open_columns(folder))
+        if not _is_clean(ratings, layout):
+            raise _bad_row(path, ratings, layout)
+    else:
+        check_ends(path, layout)
+        ratings = _parse(path, layout)
+        if not _is_clean(ratings, layout):
+            raise find_bad_line(path, layout)
     return _last_of_each_pair(ratings)
 
 
 def fingerprint(folder: Path, layout: Layout) -> str:
     """sha256, hex, over the bytes of the ratings file, the movie file and a tags file, if any."""
     digest = hashlib.sha256()
-    files = [layout.ratings_file, layout.movies_file]
+    files = [*layout.rating_files, layout.movies_file]
     if layout.tags_file is not None and (folder / layout.tags_file).is_file():
         files.append(layout.tags_file)
     for file in files:
@@ -135,47 +163,72 @@ def _parse_any(path: Path, layout: Layout) -> Ratings:
 
 
 def _is_clean(ratings: Ratings, layout: Layout) -> bool:
-    ids = (ratings.user_id, ratings.movie_id)
-    if any(column.min() < 1 or column.max() > MAX_ID for column in ids):
-        return False
-    if ratings.timestamp.min() < 0 or ratings.timestamp.max() >= MAX_TIMESTAMP:
-        return False
-    step = np.float32(1 / layout.scale[0])  # 1 for whole stars, 2 for half stars
     for start in range(0, len(ratings), _CHUNK_ROWS):
-        scaled = ratings.stars[start : start + _CHUNK_ROWS] * step
-        whole = np.rint(scaled) == scaled  # false for NaN
-        if not (whole.all() and scaled.min() >= 1 and scaled.max() <= len(layout.scale)):
+        if not _is_clean_part(ratings, slice(start, start + _CHUNK_ROWS), layout):
             return False
     return True
+
+
+def _is_clean_part(ratings: Ratings, rows: slice, layout: Layout) -> bool:
+    ids = (ratings.user_id[rows], ratings.movie_id[rows])
+    if any(column.min() < 1 or column.max() > MAX_ID for column in ids):
+        return False
+    timestamp = ratings.timestamp[rows]
+    if timestamp.min() < 0 or timestamp.max() >= MAX_TIMESTAMP:
+        return False
+    step = np.float32(1 / layout.scale[0])  # 1 for whole stars, 2 for half stars
+    scaled = ratings.stars[rows] * step
+    whole = np.rint(scaled) == scaled  # false for NaN
+    return bool(whole.all() and scaled.min() >= 1 and scaled.max() <= len(layout.scale))
+
+
+def _bad_row(path: Path, ratings: Ratings, layout: Layout) -> UserError:
+    """The error that names the first bad row of columns."""
+    for start in range(0, len(ratings), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        if not _is_clean_part(ratings, rows, layout):
+            lists = (column[rows].tolist() for column in ratings.columns)
+            lines = (",".join(map(str, fields)) for fields in zip(*lists, strict=True))
+            faults = ((row, fault_of(line, layout)) for row, line in enumerate(lines, start + 1))
+            row, found = next((row, found) for row, found in faults if found)
+            return UserError(f"{path} row {row}: {found}.{HINT}")
+    raise AssertionError("every row is clean")
 
 
 def _last_of_each_pair(ratings: Ratings) -> tuple[Ratings, int]:
     if _is_ascending(ratings):  # as official csv files are: nothing to sort
         return ratings, 0
-    pair = ratings.user_id << 31 | ratings.movie_id
-    in_order = np.sort(pair)
-    if (in_order[1:] > in_order[:-1]).all():
+    indptr = ratings.indptr() if ratings.is_by_user() else np.array([0, len(ratings)])
+    keep_N = np.ones(len(ratings), bool)
+    for _, rows in people_blocks(indptr):
+        pair = _pair(ratings, rows)
+        in_order = np.sort(pair)
+        if (in_order[1:] == in_order[:-1]).any():
+            order = np.argsort(pair, kind="stable")
+            keep_N[rows][order[:-1]] = pair[order[1:]] != pair[order[:-1]]
+    if keep_N.all():
         return ratings, 0
-    order = np.argsort(pair, kind="stable")
-    is_last = np.append(pair[order[1:]] != pair[order[:-1]], True)
-    kept = np.sort(order[is_last])
-    columns = (ratings.user_id, ratings.movie_id, ratings.stars, ratings.timestamp)
-    return Ratings(*(column[kept] for column in columns)), len(ratings) - len(kept)
+    return Ratings(*(kept(column, keep_N) for column in ratings.columns)), int((~keep_N).sum())
+
+
+def _pair(ratings: Ratings, rows: slice) -> npt.NDArray[np.int64]:
+    """Person and movie in one number."""
+    return ratings.user_id[rows].astype(np.int64) << 31 | ratings.movie_id[rows]
 
 
 def _is_ascending(ratings: Ratings) -> bool:
     """Whether users ascend, and each user's movies: then no pair is there twice."""
     for start in range(0, len(ratings), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS + 1)
-        pair = ratings.user_id[rows] << 31 | ratings.movie_id[rows]
+        pair = _pair(ratings, rows)
         if not (pair[1:] > pair[:-1]).all():
             return False
     return True
 
 
-def _rated_movies(known: Movies, rated_movie_id: npt.NDArray[np.int64]) -> tuple[Movies, int]:
+def _rated_movies(known: Movies, rated_movie_id: npt.NDArray[np.integer]) -> tuple[Movies, int]:
     """The rated movies by ascending id, and how many of them the movie file does not name."""
-    rated = np.unique(rated_movie_id)
+    rated = distinct(rated_movie_id)
     missing = np.setdiff1d(rated, known.movie_id)
     if len(missing):
         known = Movies(

@@ -43,7 +43,7 @@ def find_bad_line(path: Path, layout: Layout) -> UserError:
             if line == 1 and layout.header:
                 continue
             text = content.decode("latin-1").rstrip("\r\n")
-            fault = _fault(text, layout) if text else None
+            fault = fault_of(text, layout) if text else None
             if fault:
                 return UserError(f"{path} line {line}: {fault}.{_hint(path)}")
     return UserError(f"{path} is not in the form {layout.form}.{_hint(path)}")
@@ -58,8 +58,8 @@ def _check_header(path: Path, header: str, layout: Layout) -> None:
 
 def _check_last_line(path: Path, last_two: list[str], layout: Layout) -> None:
     """A file without a final line end is taken, unless its last line is shorter than it may be."""
-    fault = _fault(last_two[-1], layout)
-    if fault is None and len(last_two) == 2 and _fault(last_two[0], layout) is None:
+    fault = fault_of(last_two[-1], layout)
+    if fault is None and len(last_two) == 2 and fault_of(last_two[0], layout) is None:
         before, last = (line.split(layout.delimiter)[3] for line in last_two)
         if len(last) < len(before):
             fault = f"timestamp {last}, {len(before)} digits in the line before"
@@ -70,7 +70,7 @@ def _check_last_line(path: Path, last_two: list[str], layout: Layout) -> None:
         )
 
 
-def _fault(text: str, layout: Layout) -> str | None:
+def fault_of(text: str, layout: Layout) -> str | None:
     """What is wrong with a ratings line, in words; None where nothing is."""
     fields = text.split(layout.delimiter)
     if len(fields) != 4:

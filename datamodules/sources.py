@@ -65,15 +65,15 @@ def locate(name: str, root: str | Path | None = None) -> Path:
     renamed at the end, so that it is there whole or not at all. Raises UserError for an unknown
     name, a folder without its files, a failed download, or a root that cannot be written.
     """
-    layout = layout_of(name)
     folder = data_root(root) / name
-    needed = (layout.ratings_file, layout.movies_file)
+    layout = layout_of(name, folder)
+    needed = (*layout.rating_files, layout.movies_file)
     missing = [file for file in needed if not (folder / file).is_file()]
     if missing and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise UserError(
-            f"{folder} is there without {' and '.join(missing)}; move it away and run again, "
-            f"then {name} is fetched whole."
-        )
+        mend = f"move it away and run again, then {name} is fetched whole"
+        if name not in DATASETS:
+            mend = "put it there (README, Data)"
+        raise UserError(f"{folder} is there without {' and '.join(missing)}; {mend}.")
     if missing:
         _make(name, folder, needed)
     return folder

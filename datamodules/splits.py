@@ -105,8 +105,10 @@ class Split:
         whatever the refit."""
         if len(users) == 0:
             return self
-        part_N = np.where(np.isin(self.everything.user, users), LEFT_OUT, self.part_N)
-        return replace(self, part_N=part_N.astype(np.int8))
+        is_left_out_U = np.isin(np.arange(len(self.everything)), users)
+        part_N = self.part_N.copy()
+        part_N[np.repeat(is_left_out_U, self.everything.length)] = LEFT_OUT
+        return replace(self, part_N=part_N)
 
     def refit(self, how: Refit) -> "Split":
         """The same questions, with training moved on to take in validation, or everything."""
@@ -140,10 +142,10 @@ def split_time(histories: Histories, num_items: int, cut: int) -> Split:
     trained on. UserError where nobody qualifies, or where a history does not stand in time order.
     """
     is_before_N = histories.timestamp < cut
-    before = histories.where(is_before_N).length
+    before = histories.counted(is_before_N)
     asked = np.flatnonzero((before >= MIN_BEFORE_CUT) & (before < histories.length))
     position = before[asked]
-    part_N = np.where(is_before_N, TRAIN, TEST).astype(np.int8)
+    part_N = np.where(is_before_N, np.int8(TRAIN), np.int8(TEST))
     part_N[histories.indptr[asked] + position - 1] = VALID
     valid, test = (_one_each(histories, asked, at) for at in (position - 1, position))
     return checked(
@@ -184,10 +186,10 @@ def checked(split: Split, why_empty: str) -> Split:
     """The split itself; UserError where a part is empty or a test is older than its training."""
     histories = split.everything
     sizes = {"test": len(split.test), "validation": len(split.valid)}
-    for name, size in (sizes | {"training": int((split.part_N == TRAIN).sum())}).items():
+    for name, size in (sizes | {"training": np.count_nonzero(split.part_N == TRAIN)}).items():
         if size == 0:
             raise UserError(f"The {name} part of {split.protocol} is empty: {why_empty}.")
-    older = np.flatnonzero(np.diff(histories.timestamp) < 0) + 1
+    older = np.flatnonzero(histories.timestamp[1:] < histories.timestamp[:-1]) + 1
     older = np.setdiff1d(older, histories.indptr)
     if len(older):
         user = np.searchsorted(histories.indptr, older[0], side="right") - 1

@@ -42,7 +42,7 @@ def split_stars(
     rng, num = np.random.default_rng(seed), len(histories.item)
     if is_test_N is None:
         is_test_N = _share(rng, num, TEST_SHARE)
-    part_N = np.where(is_test_N, TEST, TRAIN).astype(np.int8)
+    part_N = np.where(is_test_N, np.int8(TEST), np.int8(TRAIN))
     left = np.flatnonzero(~is_test_N)
     part_N[left[_share(rng, len(left), VALID_SHARE)]] = VALID
     # Validation ranks movies, too, and a history of nothing ranks by popularity alone.
@@ -85,7 +85,7 @@ def _share(rng: np.random.Generator, num: int, share: float) -> npt.NDArray[np.b
 
 def _asked(histories: Histories, is_asked_N: npt.NDArray[np.bool_], least: int) -> Questions:
     """People with a rating to be asked for and `least` others, those others first."""
-    given = histories.where(~is_asked_N).length
+    given = histories.counted(~is_asked_N)
     user = np.flatnonzero((histories.length > given) & (given >= least))
     table = histories.arranged(is_asked_N.astype(np.int8))
     return Questions(table, user, np.zeros_like(user), given[user], histories.length[user])

@@ -45,7 +45,11 @@ class Catalogue(NamedTuple):
 
     @classmethod
     def of(
-        cls, item: Ints, num_users: int, num_items: int, genre_IG: NDArray[np.floating]
+        cls,
+        item: NDArray[np.integer],
+        num_users: int,
+        num_items: int,
+        genre_IG: NDArray[np.floating],
     ) -> "Catalogue":
         """item: item rows of every rating of the data set, (N,). A movie without counts as one."""
         count_I = np.bincount(item, minlength=num_items)

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models.pairs import pair_loss
+
 
 class NeuMFHead(nn.Module):
     """Fuses GMF and MLP. `own_halves`: GMF reads the first half of a vector and the MLP the second
@@ -78,16 +80,16 @@ class NeuMFHead(nn.Module):
             hidden = F.relu(layer(hidden))
         return self.out(hidden).squeeze(-1)
 
-    def pairs(self, user_PD: Tensor, vector_ID: Tensor, item_KP: Tensor) -> Tensor:
-        """(K, P) logits of K movies for each of P persons, without the movie bias.
+    def pair_loss(
+        self, user_PD: Tensor, vector_ID: Tensor, bias_I: Tensor, item_KP: Tensor
+    ) -> Tensor:
+        """Mean loss of K movies for each of P persons, the first watched, the others drawn.
 
-        A person's half is made once for their K movies, a movie's once for all persons, and then
-        looked up: 2.1 times the examples a second of one half per pair (16,384 pairs, 64 + 64
-        wide, layers of 128 and 64).
+        A person's half is made once for their K movies, a movie's once for all persons.
         """
         user_gmf, user_mlp = self.halves(user_PD)
         item_gmf, item_mlp = self.halves(vector_ID)
-        # F.embedding: the gradient of plain indexing takes five times as long on a CPU.
-        gmf_KP = (user_gmf * F.embedding(item_KP, item_gmf * self.weight_D)).sum(-1)
-        hidden = self.user_half(user_mlp) + F.embedding(item_KP, self.item_half(item_mlp))
-        return gmf_KP + self.tail(hidden)
+        hidden_PH, hidden_IH = self.user_half(user_mlp), self.item_half(item_mlp)
+        layers = [*self.deeper.parameters(), self.out.weight]
+        gmf_IG = item_gmf * self.weight_D
+        return pair_loss(user_gmf, hidden_PH, gmf_IG, hidden_IH, bias_I, item_KP, layers)

@@ -1,7 +1,7 @@
 """Losses as pure functions, and the softmax over a catalogue that never holds all its logits.
 
 Shapes: P positions (a position is one "what comes next" question), C candidate movies, B rows
-(windows of histories) that the positions come from, D embedding; of pairs: K movies of P persons.
+(windows of histories) that the positions come from, D embedding.
 """
 
 from typing import Any
@@ -114,11 +114,3 @@ def binary_loss(logit_PC: Tensor, slot_P: Tensor, weight_P: Tensor, keep_PC: Ten
     keep_PC = keep_PC.scatter(1, slot_P[:, None], 0).float()
     wrong_P = (F.softplus(logit_PC) * keep_PC).sum(1) / keep_PC.sum(1).clamp(min=1)
     return (weight_P * (F.softplus(-right_P) + wrong_P)).sum()
-
-
-def pair_loss(logit_KP: Tensor) -> Tensor:
-    """Binary cross-entropy of watched pairs, the first row, against drawn ones, the others; He et
-    al. 2017, equation 7."""
-    label_KP = torch.zeros_like(logit_KP)
-    label_KP[0] = 1
-    return F.binary_cross_entropy_with_logits(logit_KP, label_KP)

@@ -19,11 +19,10 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 import pytorch_lightning as pl
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from catalogue.errors import UserError
-from models.losses import binary_loss, catalogue_softmax, pair_loss, softmax_loss
+from models.losses import binary_loss, catalogue_softmax, softmax_loss
 from models.ncf import NCF, NetworkConfig, Sizes
 from models.validation import rank
 
@@ -124,9 +123,8 @@ class RankingModule(pl.LightningModule):
     def pairs_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
         vector_ID, bias_I = self.network.items()
         user_PD, item_KP = self.network.user(batch["user_P"]), batch["item_KP"]
-        logit_KP = self.network.head.pairs(user_PD, vector_ID, item_KP)
-        logit_KP = logit_KP + F.embedding(item_KP, bias_I[:, None]).squeeze(-1)
-        return pair_loss(logit_KP), logit_KP.numel()
+        loss = self.network.head.pair_loss(user_PD, vector_ID, bias_I, item_KP)
+        return loss, item_KP.numel()
 
     def history_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
         """Mean over positions, a person's weight bounded: product at all, MLP at some of them."""

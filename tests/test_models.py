@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from models import losses
-from models.losses import binary_loss, catalogue_softmax, pair_loss, softmax_loss
+from models.losses import binary_loss, catalogue_softmax, softmax_loss
 from models.module import LearningConfig, RankingModule
 from models.ncf import NCF, NetworkConfig, Sizes
 from models.towers import Dropout
@@ -59,16 +59,6 @@ def test_score_equals_the_formula_written_out() -> None:
             mlp = net.head.out(torch.relu(first @ both + net.head.item_half.bias))[0]
             expected.append(gmf + mlp + bias_I[i])
         assert torch.allclose(net.score(case([[1, 2]]))[0], torch.stack(expected), atol=1e-5)
-
-
-def test_pairs_equal_the_columns_of_score_for_the_classic_user() -> None:
-    net = network(CLASSIC)
-    with torch.no_grad():
-        score_BI = net.score({"user_B": torch.arange(5)})
-        vector_ID, bias_I = net.items()
-        item_KP = torch.tensor([[0, 1, 2, 3, 4], [3, 3, 0, 6, 5]])
-        pair_KP = net.head.pairs(net.user(torch.arange(5)), vector_ID, item_KP)
-        assert torch.allclose(pair_KP + bias_I[item_KP], score_BI.gather(1, item_KP.T).T, atol=1e-5)
 
 
 def test_padding_and_company_change_no_score() -> None:
@@ -193,11 +183,6 @@ def test_catalogue_softmax_under_autocast_stays_near() -> None:
     exact = catalogue_softmax(user, item, *rest)
     with torch.autocast("cpu", torch.bfloat16):
         assert catalogue_softmax(user, item, *rest).item() == pytest.approx(exact.item(), rel=0.01)
-
-
-def test_pair_loss_is_the_log_likelihood() -> None:
-    loss = pair_loss(torch.tensor([[np.log(3.0), 0.0], [0.0, np.log(3.0)]]))
-    assert loss.item() == pytest.approx(-(np.log(3 / 4) + 2 * np.log(1 / 2) + np.log(1 / 4)) / 4)
 
 
 def test_marked_skips_what_is_no_candidate() -> None:

@@ -150,6 +150,7 @@ def test_two_processes_give_the_metrics_of_one(data: Path, tmp_path: Path) -> No
         assert shared["step"] == lone["step"]
     assert said.count("\nepoch 3:") == 2, "select and refit, each said once"
     assert len(list(two.glob("runs/comet/*.zip"))) == 1
+    assert len(list(two.glob("runs/demo/*/"))) == 1
     assert (two / "bundles" / "demo" / "bundle.json").is_file()
     assert (two / "results" / "demo.next.json").is_file()
 

@@ -33,10 +33,11 @@ class TrainLoss(Callback):
         self.total, self.count = 0.0, 0
 
     def state_dict(self) -> dict[str, Any]:
-        return {"total": float(self.total), "count": int(self.count)}
+        return {"by_rank": ranks.gathered((float(self.total), int(self.count)))}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.total, self.count = state_dict["total"], state_dict["count"]
+        of = state_dict["by_rank"]
+        self.total, self.count = of[ranks.rank() % len(of)]
 
     def on_train_batch_end(
         self,

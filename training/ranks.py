@@ -9,8 +9,9 @@ of one.
 """
 
 import os
+from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -47,6 +48,11 @@ def same(value: T) -> T:
     values = [value]
     dist.broadcast_object_list(values, src=0)
     return values[0]
+
+
+def first(make: Callable[[], T]) -> T:
+    """What rank 0 makes, which none of the others does, in every rank."""
+    return same(make() if rank() == 0 else cast(T, None))
 
 
 def gathered(value: T) -> list[T]:

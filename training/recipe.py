@@ -140,7 +140,7 @@ class Recipe(LightningCLI):
         self.check()
         self.monitor = MONITORS[self.config["data"]["protocol"]]
         self.runs = Path(self.config["runs"]) / self.name
-        self.run_folder = self.given_folder or ranks.same(self.choose_run())
+        self.run_folder = self.given_folder or ranks.first(self.choose_run)
         self.folder = self.run_folder / self.phase
         self.loggers: list[Logger] = []
         if ranks.rank() == 0:

@@ -1,0 +1,188 @@
+"""What ten and a hundred times the ratings cost: 1, 10 and 100 million generated ones, as columns.
+
+    make bench-growth                               # 15 minutes on one core, writes results/
+    python benchmarks/bench_growth.py --short       # 200,000 and 2 million, 1 minute, prints only
+
+From a folder of columns (synthetic, generate.py) to all batches of an epoch: read and check,
+histories, split, windows of histories; pairs with negatives up to 10 million; then some training
+steps of the history network, whose catalogue is the same at each size. Each in a process of its own
+on one thread. Time is CPU seconds. Memory is looked at every 5 ms: `anonymous` is what the process
+must hold, `mapped` are pages of files, which the kernel drops where memory is short; both above
+what the process had when its imports were done. Needs 10 GB of disk in TMPDIR, else in /var/tmp.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bench_reading import machine, row
+from generate import write_generated
+
+from datamodules.batches import Pairs, Windows, star_rows
+from datamodules.histories import histories_of
+from datamodules.mapped import scratch_folder
+from datamodules.ratings import load_dataset
+from datamodules.splits import Split, split_next
+from evaluation.results import code_commit
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+RESULTS = REPOSITORY / "results" / "bench-growth.json"
+MILLION = 1_000_000
+MOST_PAIRS = 10 * MILLION
+HISTORY = "recipes/ml-1m.yaml"
+STAGES = {
+    "read": "load_dataset: every row checked, fingerprint; the 60,000 titles are in it",
+    "histories": "histories_of: everybody's ratings, oldest first",
+    "split": "split_next, and the table that is trained on",
+    "epoch": "all batches of windows of an epoch, 8,192 targets each, no network",
+    "pairs": "Pairs: its tables and the first 100 batches, 16,384 pairs each, no network",
+}
+Run = dict[str, Any]
+
+
+class Watch:
+    """Memory of this process, looked at every 5 ms; bytes above what there was at its beginning."""
+
+    def __init__(self) -> None:
+        self.before = memory()
+        self.peak, self.cpu = dict.fromkeys(self.before, 0), dict[str, float]()
+        threading.Thread(target=self.look, daemon=True).start()
+
+    def look(self) -> None:
+        while True:
+            for kind, size in memory().items():
+                self.peak[kind] = max(self.peak[kind], size - self.before[kind])
+            time.sleep(0.005)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        start = time.process_time()
+        yield
+        self.cpu[name] = time.process_time() - start
+
+
+def memory() -> dict[str, int]:
+    """Bytes of this process: in memory of its own, and mapped from files."""
+    with open("/proc/self/status") as status:  # noqa: PTH123
+        found = {line.split(":")[0]: line.split()[1] for line in status if line.startswith("Rss")}
+    return {
+        "anonymous": 1024 * int(found["RssAnon"]),
+        "mapped": 1024 * (int(found["RssFile"]) + int(found["RssShmem"])),
+    }
+
+
+def feed(name: str, root: str, pairs: bool) -> Run:
+    """A child: from columns to batches. With pairs, those alone are counted."""
+    watch, counted = Watch(), 0
+    with watch.stage("read"):
+        dataset = load_dataset(name, root)
+    with watch.stage("histories"):
+        histories = histories_of(dataset)
+    with watch.stage("split"):
+        split = split_next(histories, len(dataset.movies))
+        len(split.histories)
+    with watch.stage("pairs" if pairs else "epoch"):
+        for batch in pair_batches(split) if pairs else windows(split, dataset.scale):
+            counted += int((batch["target_BL"] >= 0).sum()) if not pairs else len(batch["user_P"])
+    return {"cpu": watch.cpu, "examples": counted, **watch.peak}
+
+
+def windows(split: Split, scale: tuple[float, ...]) -> Windows:
+    star_N = star_rows(split.histories.stars, scale)
+    sizes = {"history_length": 200, "targets_per_batch": 8192}
+    return Windows(split, star_N, **sizes, star_dropout=0.1, seed=0, epoch=lambda: 0)
+
+
+def pair_batches(split: Split) -> Iterator[dict[str, Any]]:
+    source = Pairs(split, num_negatives=4, batch_size=16_384, seed=0, epoch=lambda: 0)
+    return (batch for _, batch in zip(range(100), source, strict=False))
+
+
+def child(command: list[str]) -> Run:
+    """One run in a fresh process on one thread."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(command[1:3])}: {done.stderr.strip()}")
+    run: Run = json.loads(done.stdout.strip().splitlines()[-1])
+    print(run, flush=True)
+    return run
+
+
+def runs_of(name: str, num_ratings: int, root: str, rounds: int) -> dict[str, list[Run]]:
+    """The runs of one size, by kind."""
+    ours = [sys.executable, str(HERE / "bench_growth.py"), "--child", name, "--folder", root]
+    runs = {"feed": [child(ours) for _ in range(rounds)]}
+    if num_ratings <= MOST_PAIRS:
+        runs["pairs"] = [child([*ours, "--pairs"]) for _ in range(rounds)]
+    steps = json.dumps({"warmup": 2, "steps": 10})
+    settings = {"data.name": name, "data.root": root, "data.ties": "hash", "data.sha256": "null"}
+    settings |= {"model.learning.num_negatives": "2000"}
+    given = [part for key, value in settings.items() for part in (f"--{key}", value)]
+    program = [sys.executable, str(HERE / "train_steps.py"), steps, "--config", HISTORY]
+    runs["step"] = [child([*program, *given]) for _ in range(rounds)]
+    return runs
+
+
+def table(size: str, num_ratings: int, runs: dict[str, list[Run]]) -> list[dict[str, object]]:
+    """The rows of one size: name, what, value (median), unit, spread (max - min)."""
+    feeds, pairs, millions = runs["feed"], runs.get("pairs", []), num_ratings / MILLION
+    rows = [
+        row(f"{size}-{stage}", what, [run["cpu"][stage] / millions for run in of], "CPU s/M")
+        for stage, what in STAGES.items()
+        if (of := pairs if stage == "pairs" else feeds)
+    ]
+    speeds = [run["examples"] / run["cpu"]["epoch"] for run in feeds]
+    rows.append(row(f"{size}-targets", STAGES["epoch"], speeds, "targets/CPU s"))
+    for kind, of in {"": feeds, "pairs-": pairs}.items():
+        for where in ("anonymous", "mapped") if of else ():
+            what = f"most {where} memory a rating, from reading to the last batch"
+            peaks = [run[where] / num_ratings for run in of]
+            rows.append(row(f"{size}-{kind}{where}", what, peaks, "B/rating"))
+    what = f"a step of {HISTORY}, 2,000 drawn movies, 10 steps"
+    each = [run["cpu"] / run["steps"] for run in runs["step"]]
+    return [*rows, row(f"{size}-step", what, each, "CPU s")]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--short", action="store_true", help="small sizes, no file")
+    arguments.add_argument("--folder", help="keep the generated data sets here, take what is there")
+    arguments.add_argument("--child", help=argparse.SUPPRESS)
+    arguments.add_argument("--pairs", action="store_true", help=argparse.SUPPRESS)
+    chosen = arguments.parse_args()
+    if chosen.child:
+        print(json.dumps(feed(chosen.child, chosen.folder, chosen.pairs)))
+        return
+    sizes = {"200k": 200_000, "2m": 2 * MILLION}
+    if not chosen.short:
+        sizes = {"1m": MILLION, "10m": 10 * MILLION, "100m": 100 * MILLION}
+    rows: list[dict[str, object]] = []
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as temporary:
+        root = chosen.folder or temporary
+        for size, num_ratings in sizes.items():
+            name = f"generated-{size}"
+            if not (Path(root) / name / "movies.csv").is_file():
+                write_generated(Path(root) / name, num_ratings)
+            rounds = 3 if num_ratings <= 10 * MILLION and not chosen.short else 1
+            rows += table(size, num_ratings, runs_of(name, num_ratings, root, rounds))
+    result = {"rows": rows, "commit": code_commit(), "machine": machine()}
+    print(json.dumps(result, indent=1))
+    if not chosen.short:
+        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Many ratings: columns, mapped arrays, work in blocks, and memory that does not grow with them."""
+
+import errno
+import os
+import tracemalloc
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import generate
+from catalogue.errors import UserError
+from datamodules import mapped as mapped_module
+from datamodules.batches import Windows, star_rows
+from datamodules.columns import Block, write_columns
+from datamodules.held_out import random_holdout, split_new_movies, split_new_users
+from datamodules.histories import Histories, histories_of
+from datamodules.layouts import COLUMN_FILES, HALF_STARS
+from datamodules.mapped import BLOCK_ROWS, mapped
+from datamodules.ratings import Dataset, load_dataset
+from datamodules.splits import Split, split_next
+
+MOVIES = "movieId,title,genres\n10,Heat (1995),Action\n20,Amélie,(no genres listed)\n"
+ROWS = [(1, 20, 4.5, 900), (1, 10, 4.0, 800), (2, 20, 0.5, 700), (3, 10, 5.0, 600), (3, 20, 3.0, 7)]
+
+
+def block_of(rows: list[tuple[int, int, float, int]]) -> Block:
+    user, movie, stars, timestamp = (np.array(column) for column in zip(*rows, strict=True))
+    return user, movie, stars, timestamp
+
+
+def write_mine(root: Path, rows: list[tuple[int, int, float, int]] = ROWS) -> Path:
+    write_columns(root / "mine", [block_of(rows[:2]), block_of(rows[2:])])
+    (root / "mine" / "movies.csv").write_text(MOVIES)
+    return root / "mine"
+
+
+def windows(split: Split, shuffled: bool = False) -> Windows:
+    return Windows(
+        split,
+        star_rows(split.histories.stars, HALF_STARS),
+        history_length=200,
+        targets_per_batch=2048,
+        star_dropout=0.1,
+        seed=0,
+        epoch=lambda: 0,
+        shuffled=shuffled,
+    )
+
+
+def test_columns_are_the_same_data_set_as_text(tmp_path: Path) -> None:
+    folder = tmp_path / "ml-latest-small"
+    folder.mkdir()
+    lines = [f"{u},{m},{s},{t}" for u, m, s, t in ROWS]
+    (folder / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines, ""]))
+    (folder / "movies.csv").write_text(MOVIES)
+    write_mine(tmp_path)
+    text, columns = load_dataset("ml-latest-small", tmp_path), load_dataset("mine", tmp_path)
+    assert columns.movies.title == text.movies.title == ["Heat", "Amélie"]
+    assert columns.scale == text.scale
+    for ours, theirs in zip(columns.ratings.columns, text.ratings.columns, strict=True):
+        assert isinstance(ours.base, np.memmap)
+        assert ours.tolist() == theirs.tolist()
+    for ours, theirs in zip(histories_of(columns).entries, histories_of(text).entries, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert ours.tolist() == theirs.tolist()
+
+
+def test_of_duplicates_in_columns_the_last_one_counts(tmp_path: Path) -> None:
+    write_mine(tmp_path, [*ROWS[:2], (1, 20, 1.0, 5), *ROWS[2:]])
+    dataset = load_dataset("mine", tmp_path)
+    assert dataset.ratings.movie_id.tolist() == [10, 20, 20, 10, 20]
+    assert dataset.ratings.stars.tolist() == [4.0, 1.0, 0.5, 5.0, 3.0]
+    assert dataset.report[0].startswith("columns: 1 ratings dropped")
+
+
+@pytest.mark.parametrize(
+    ("row", "sentence"),
+    [
+        pytest.param((4, 10, np.nan, 9), "row 6: 'nan' stars, expected 0.5 to 5", id="nan"),
+        pytest.param((4, 10, 3.7, 9), "row 6: '3.7", id="between-steps"),
+        pytest.param((4, 0, 3.5, 9), "row 6: movie id '0'", id="movie-0"),
+        pytest.param((4, 10, 3.5, -9), "row 6: timestamp '-9'", id="time-negative"),
+        pytest.param(
+            (2, 10, 3.5, 9), "row 6: user 2 after user 3, but users must", id="users-fall"
+        ),
+    ],
+)
+def test_a_bad_row_of_columns_is_named(
+    tmp_path: Path, row: tuple[int, int, float, int], sentence: str
+) -> None:
+    write_mine(tmp_path, [*ROWS, row])
+    with pytest.raises(UserError) as error:
+        load_dataset("mine", tmp_path)
+    assert sentence in str(error.value)
+
+
+def test_columns_that_are_not_whole_are_refused(tmp_path: Path) -> None:
+    folder = write_mine(tmp_path)
+    stars, users = folder / "columns" / "stars.npy", folder / "columns" / "user_id.npy"
+    whole = stars.read_bytes()
+    for content, sentence in (
+        (whole[:-1], "is not a whole .npy file"),
+        (b"", "is not a whole .npy file"),
+        (users.read_bytes(), "is int32 of shape .5,., expected float32"),
+    ):
+        stars.write_bytes(content)
+        with pytest.raises(UserError, match=sentence):
+            load_dataset("mine", tmp_path)
+    np.save(stars, np.ones(4, np.float32))
+    with pytest.raises(UserError, match=r"differ in length \(user_id.npy 5, .* stars.npy 4"):
+        load_dataset("mine", tmp_path)
+    stars.unlink()
+    with pytest.raises(UserError, match=r"mine is there without columns/stars.npy; put it there"):
+        load_dataset("mine", tmp_path)
+
+
+def test_the_fingerprint_follows_every_column(tmp_path: Path) -> None:
+    folder = write_mine(tmp_path)
+    found = {load_dataset("mine", tmp_path).sha256}
+    for name in COLUMN_FILES:
+        column = np.load(folder / name)
+        column[-1] += 1
+        np.save(folder / name, column)
+        found.add(load_dataset("mine", tmp_path).sha256)
+    assert len(found) == 1 + len(COLUMN_FILES)
+
+
+def test_columns_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> Iterator[Block]:
+        yield block_of(ROWS)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(UserError, match=r"cannot be written .No space left"):
+        write_columns(tmp_path / "mine", broken())
+    assert list((tmp_path / "mine").iterdir()) == []
+    write_mine(tmp_path)
+    with pytest.raises(UserError, match="is there already"):
+        write_mine(tmp_path)
+
+
+def test_mapped_arrays_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    column = mapped(1000, np.int32)
+    column[7] = 7
+    assert column.sum() == 7
+    assert list(tmp_path.iterdir()) == []
+    assert len(mapped(0, np.int32)) == 0
+
+
+def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: int, start: int, size: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(UserError, match=r"8 MB of temporary files do not fit .* point TMPDIR"):
+        mapped(1_000_000, np.int64)
+
+
+@pytest.fixture
+def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    monkeypatch.setattr(generate, "NUM_MOVIES", 300)
+    monkeypatch.setattr(generate, "BLOCK_PEOPLE", 40)
+    generate.write_generated(tmp_path / "generated", 5000)
+    return load_dataset("generated", tmp_path)
+
+
+def test_generated_ratings_are_as_many_as_asked_for(generated: Dataset, tmp_path: Path) -> None:
+    assert len(generated.ratings) == 5000
+    assert generated.report == ()
+    assert len(generated.movies) == 300
+    assert histories_of(generated).length[:-1].min() >= 15
+    generate.write_generated(tmp_path / "again", 5000)
+    assert load_dataset("again", tmp_path).sha256 == generated.sha256
+
+
+def made_of(dataset: Dataset) -> list[np.ndarray]:
+    """Everything that is worked out block by block."""
+    histories, num_items = histories_of(dataset), len(dataset.movies)
+    by_people = split_new_users(histories, num_items)
+    by_movies = split_new_movies(histories, num_items)
+    split = split_next(histories, num_items)
+    tables: list[Histories] = [histories, split.histories, by_movies.test.histories]
+    tables += [by_people.histories, random_holdout(by_people.test).histories]
+    batches = [*windows(split), *windows(split, shuffled=True)]
+    return [
+        *(each for table in tables for each in (table.indptr, *table.entries)),
+        *(batch[name].numpy() for batch in batches for name in ("item_BL", "star_BL")),
+        *(by_movies.part_N, by_movies.test.given, histories.support(num_items)),
+    ]
+
+
+@pytest.mark.parametrize("block", [1, 77, 1000])
+def test_blocks_of_any_size_give_the_same(
+    generated: Dataset, monkeypatch: pytest.MonkeyPatch, block: int
+) -> None:
+    assert len(generated.ratings) < BLOCK_ROWS  # all of it is one block
+    whole = made_of(generated)
+    monkeypatch.setattr(mapped_module, "BLOCK_ROWS", block)
+    for ours, theirs in zip(made_of(generated), whole, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def peak_bytes(name: str, root: Path) -> int:
+    """Most memory that numpy and Python take from columns to an epoch's batches; mapped files are
+    not in it."""
+    tracemalloc.start()
+    dataset = load_dataset(name, root)
+    split = split_next(histories_of(dataset), len(dataset.movies))
+    for _ in windows(split):
+        pass
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_a_rating_more_takes_next_to_no_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One int64 column in memory would take 8 bytes a rating, a Python object 28 at least."""
+    monkeypatch.setattr(generate, "NUM_MOVIES", 2000)
+    monkeypatch.setattr(mapped_module, "BLOCK_ROWS", 1 << 14)
+    few, many = 100_000, 500_000
+    for number in (few, many):
+        generate.write_generated(tmp_path / str(number), number)
+    few_bytes, many_bytes = (peak_bytes(str(number), tmp_path) for number in (few, many))
+    assert (many_bytes - few_bytes) / (many - few) < 5

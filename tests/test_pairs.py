@@ -1,0 +1,97 @@
+"""The loss of pairs: its value by hand, and every gradient beside plain autograd's."""
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from datamodules import positives
+from datamodules.positives import Positives
+from models import pairs
+from models.module import RankingModule
+from models.ncf import NetworkConfig, Sizes
+from models.pairs import pair_loss
+
+SIZES = Sizes(num_users=5, num_items=7, num_genres=1, num_periods=1, num_stars=5)
+USER_P = torch.tensor([0, 4, 4, 1, 3, 2, 0])
+ITEM_KP = torch.tensor([[0, 1, 2, 3, 6, 5, 6], [3, 3, 0, 1, 5, 0, 0], [3, 0, 5, 1, 2, 2, 1]])
+
+
+def classic(hidden_dims: list[int], gmf: bool = True) -> RankingModule:
+    torch.manual_seed(0)
+    config = NetworkConfig(
+        user="id", embedding_dim=8, hidden_dims=hidden_dims, features=[], gmf=gmf
+    )
+    module = RankingModule(SIZES, config)
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return module
+
+
+def expected_loss(module: RankingModule, user_P: Tensor, item_KP: Tensor) -> Tensor:
+    """Logits as `score` has them, then PyTorch's own cross-entropy."""
+    network = module.network
+    vector_ID, bias_I = network.items()
+    logit_PI = network.logits(network.user(user_P), vector_ID, bias_I)
+    label_KP = torch.zeros(item_KP.shape)
+    label_KP[0] = 1
+    return F.binary_cross_entropy_with_logits(logit_PI.gather(1, item_KP.T).T, label_KP)
+
+
+def test_pair_loss_is_the_log_likelihood() -> None:
+    nothing, one = torch.zeros(2, 1), torch.zeros(1, 1)
+    bias_I = torch.tensor([np.log(3.0), 0.0], dtype=torch.float32)
+    parts = nothing, nothing, nothing, nothing, bias_I, torch.tensor([[0, 1], [1, 0]])
+    loss = pair_loss(*parts, [one])
+    assert loss.item() == pytest.approx(-(np.log(3 / 4) + 2 * np.log(1 / 2) + np.log(1 / 4)) / 4)
+
+
+@pytest.mark.parametrize("at_once", [1, 6, 7, 1000])  # 1, 2 and 2 persons a block, and all
+@pytest.mark.parametrize(
+    ("hidden_dims", "gmf"),
+    [
+        pytest.param([4], True, id="one-layer"),
+        pytest.param([4, 2], True, id="two-layers"),
+        pytest.param([6, 5, 3], True, id="three-layers"),
+        pytest.param([4, 2], False, id="without-the-product"),
+    ],
+)
+def test_loss_and_gradients_are_those_of_autograd(
+    hidden_dims: list[int], gmf: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(pairs.PAIRS_AT_ONCE, "cpu", at_once)
+    module = classic(hidden_dims, gmf)
+    parameters = dict(module.named_parameters())
+    expected = expected_loss(module, USER_P, ITEM_KP)
+    loss, count = module.pairs_loss({"user_P": USER_P, "item_KP": ITEM_KP})
+    assert count == ITEM_KP.numel()
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    wanted = torch.autograd.grad(3 * expected, list(parameters.values()))
+    found = torch.autograd.grad(3 * loss, list(parameters.values()))
+    for name, a, b in zip(parameters, wanted, found, strict=True):
+        assert torch.allclose(a, b, atol=1e-6), name
+
+
+def test_the_loss_stays_float32_under_autocast() -> None:
+    module = classic([4, 2])
+    batch = {"user_P": USER_P, "item_KP": ITEM_KP}
+    exact, _ = module.pairs_loss(batch)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, _ = module.pairs_loss(batch)
+    loss.backward()
+    assert loss.item() == pytest.approx(exact.item(), rel=0.01)
+    assert module.network.user.user.weight.grad.dtype == torch.float32
+
+
+@pytest.mark.parametrize("max_bytes", [0, 1 << 10], ids=["searched", "table"])
+def test_positives_are_the_pairs_given_and_no_other(
+    max_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(positives, "MAX_TABLE_BYTES", max_bytes)
+    user_N, item_N = torch.tensor([2, 0, 2, 1, 4]), torch.tensor([6, 0, 0, 5, 6])
+    known = Positives(user_N, item_N, 5, 7)
+    assert (known.bits is None) == (max_bytes == 0)
+    every = torch.cartesian_prod(torch.arange(5), torch.arange(7))
+    found = every[known.contain(every[:, 0], every[:, 1])]
+    assert found.tolist() == [[0, 0], [1, 5], [2, 0], [2, 6], [4, 6]]
