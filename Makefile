@@ -72,21 +72,27 @@ serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
 bench-reading: setup ## Reading 25 million ratings, ours against pandas: results/bench-reading.json
 	@$(BIN)/python benchmarks/bench_reading.py
 
-bench-training: setup ## Training speed, beside RecBole's and beside its floor: results/bench-training.json
-	@$(MAKE) -s .venv-bench/.ready || echo "bench-training: RecBole could not be installed (see above)"
+bench-training: setup ## Training speed, beside RecBole's, Cornac's and the floor: results/bench-training.json
+	@$(MAKE) -s .venv-bench/.cornac || echo "bench-training: a peer could not be installed (see above)"
 	@$(BIN)/python benchmarks/bench_training.py $(ARGS)
 
 bench-growth: setup ## 1, 10, 100 million generated ratings: results/bench-growth.json; ARGS=--short
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_growth.py $(ARGS)
 
-# RecBole pins ray and more that its training does not use, and would hold back what we use: it gets
-# an environment of its own, which borrows our packages, so that both run the same PyTorch and numpy.
+# RecBole pins ray and more that its training does not use, and would hold back what we use: the peers
+# get an environment of their own, which borrows our packages, so that all run the same PyTorch and
+# numpy.
 .venv-bench/.ready: $(VENV)/.ready
 	@$(BIN)/python -m venv --clear .venv-bench
 	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 	  > $$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/ours.pth
 	@.venv-bench/bin/pip install -q --no-deps recbole==1.2.1
 	@.venv-bench/bin/pip install -q colorlog==4.7.2 colorama==0.4.4 texttable tensorboard 2>.venv-bench/pip.log \
+	  || { cat .venv-bench/pip.log; exit 1; }
+	@touch $@
+
+.venv-bench/.cornac: .venv-bench/.ready
+	@.venv-bench/bin/pip install -q cornac==3.0.1 2>.venv-bench/pip.log \
 	  || { cat .venv-bench/pip.log; exit 1; }
 	@touch $@
 

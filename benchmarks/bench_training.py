@@ -1,14 +1,17 @@
-"""Training speed on one core: NeuMF beside RecBole's, and the history network beside its floor.
+"""Training speed on one core, beside RecBole, Cornac, a plain DataLoader loop, and the floor.
 
-    make bench-training                                # 8 minutes on one core, writes results/
-    python benchmarks/bench_training.py --short        # 1 minute, prints only
+    make bench-training                                # 25 minutes on one core, writes results/
+    python benchmarks/bench_training.py --short        # 2 minutes, prints only
 
-All on ml-1m (DATA_ROOT). The programs take turns, each in a process of its own on one thread; what
-is timed is training steps, drawing of batches and negatives included. NeuMF has the same sizes on
-both sides: 64 factors for the product, 64 for the MLP, layers of 128 and 64, 4 negatives, no
-dropout, and a batch as large as our recipe's, then as RecBole's default. Values are medians of the
-rounds, spreads are (max - min). RecBole needs an environment of its own, which the make target
-makes; without it its rows are left out, and the reason is printed.
+All on ml-1m (DATA_ROOT) and our split of it. The programs take turns, each in a process of its own
+on one thread; what is timed is training steps, drawing of batches and negatives included. NeuMF has
+the same sizes everywhere: 64 factors for the product, 64 for the MLP, layers of 128 and 64, 4
+negatives, no dropout. Each program runs with several batch sizes, and its row without a size is the
+best of them: ours against theirs at their best. The history network (recipes/ml-1m.yaml) trains a
+target at every entry of a window, RecBole's SASRec (its defaults: 64 wide, 50 entries) one a row;
+both are counted in targets. Time to a target is asked once, at each program's own settings. Values
+are medians of the rounds, spreads are (max - min). The peers need an environment of their own,
+which the make target makes; without it their rows are left out, and the reason is printed.
 """
 
 import argparse
@@ -18,21 +21,23 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from bench_reading import machine, row
+from bench_reading import machine
+from bench_table import DRAWN_TARGET, NEXT_TARGET, Run, table
+from peers_data import write_files
 
-from datamodules.ratings import load_dataset
 from evaluation.results import code_commit
+from training.recipe import Recipe
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
-RECBOLE = REPOSITORY / ".venv-bench" / "bin" / "python"
+PEERS = REPOSITORY / ".venv-bench" / "bin" / "python"
+NEEDS = {"recbole_steps": "recbole-neumf, recbole-sasrec", "cornac_steps": "cornac-neumf"}
+"""The peers' children, and the rows that are left out where one cannot be imported."""
 FACTORS, HIDDEN_DIMS, NUM_NEGATIVES = 64, [128, 64], 4
-BATCHES = (16_384, 2_048)
-"""Examples a step: our recipe's, and RecBole's default. The first gives the rows without a size."""
+SIZES = {"factors": FACTORS, "hidden_dims": HIDDEN_DIMS, "num_negatives": NUM_NEGATIVES}
 CLASSIC, HISTORY = "recipes/ncf-classic-ml-1m.yaml", "recipes/ml-1m.yaml"
 SAME = [
     *("--config", CLASSIC),
@@ -40,27 +45,64 @@ SAME = [
     *("--model.network.hidden_dims", str(HIDDEN_DIMS)),
     *("--data.num_negatives", str(NUM_NEGATIVES)),
 ]
-CPU = "examples/CPU s"
-Run = dict[str, Any]
+OURS = 16_384
+"""Examples a step of our recipe."""
+BATCHES = {
+    "ncf-classic": (2_048, OURS, 65_536),
+    "recbole-neumf": (2_048, OURS, 65_536),
+    "cornac-neumf": (1_280, OURS),
+    "plain-loop": (256, OURS),
+}
+"""Examples a step; the first of a peer is its default (Cornac: 256 pairs, each with 4 drawn)."""
+EXAMPLES = {
+    "ncf-classic": 1_500_000,
+    "recbole-neumf": 1_000_000,
+    "cornac-neumf": 300_000,
+    "plain-loop": 200_000,
+}
+"""Of a round: 2 to 6 CPU seconds."""
+EVALUATED_AT = [4_096, 1 << 20]
+"""RecBole's eval_batch_size: its default, which is one person at a time, and 282 persons."""
+
+
+TO_TARGET = {
+    "ncf-classic": (OURS, 0.003),
+    "recbole-neumf": (2_048, 0.001),
+    "cornac-neumf": (1_280, 0.001),
+    "plain-loop": (256, 0.001),
+}
+"""Examples a step and learning rate: of our recipe, and each peer's defaults."""
+FIRST_LOOK_S, CAP_S = 4, 300
+"""CPU seconds after which validation is asked first, and after which a program is stopped."""
+RECBOLE_NEGATIVES = {
+    "distribution": "uniform",
+    "sample_num": NUM_NEGATIVES,
+    "alpha": 1.0,
+    "dynamic": False,
+    "candidate_num": 0,
+}
+Program = tuple[str, list[str]]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    arguments.add_argument("--recbole-python", type=Path, default=RECBOLE)
-    arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--short", action="store_true", help="one round of few steps, no file")
+    arguments.add_argument("--peers-python", type=Path, default=PEERS)
+    arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--short", action="store_true", help="few steps of each, no file")
     chosen = arguments.parse_args()
-    rounds, examples, steps = (1, 100_000, 3) if chosen.short else (chosen.rounds, 1_000_000, 20)
-    reason = why_no_recbole(chosen.recbole_python)
-    if reason:
-        print(f"recbole-neumf is left out: {reason}", flush=True)
+    absent = {child: why_absent(chosen.peers_python, child) for child in NEEDS}
+    for child, reason in absent.items():
+        if reason:
+            print(f"{NEEDS[child]}: left out, {reason}", flush=True)
     runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        write_ratings(Path(folder))
-        for _ in range(rounds):
-            python = None if reason else chosen.recbole_python
-            for name, command in programs(python, folder, examples, steps):
-                runs.setdefault(name, []).append(measure(name, command))
+        recipe = ["--config", CLASSIC, "--comet", "off", "--runs", f"{folder}/runs"]
+        write_files(Path(folder), Recipe(recipe, "select").datamodule)
+        programs = Programs(folder, str(chosen.peers_python.absolute()), chosen.short)
+        for number in range(1 if chosen.short else chosen.rounds):
+            for name, command in programs.of_round(number):
+                if not absent.get(Path(command[1]).stem):
+                    runs.setdefault(name, []).append(measure(name, command))
     result = {"rows": table(runs), "commit": code_commit(), "machine": machine()}
     print(json.dumps(result, indent=1))
     if not chosen.short:
@@ -68,99 +110,107 @@ def main() -> None:
         path.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def why_no_recbole(python: Path) -> str | None:
-    """None where RecBole can be run."""
+def why_absent(python: Path, child: str) -> str | None:
+    """None where the peers' interpreter can import the child."""
     if not python.is_file():
         return f"there is no {python}; make bench-training installs it"
-    check = [python.absolute(), "-c", "import recbole_neumf"]
-    done = subprocess.run(check, cwd=HERE, capture_output=True, text=True)
+    check = [str(python.absolute()), "-c", f"import {child}"]
+    done = subprocess.run(check, cwd=HERE, env=on_one_thread(), capture_output=True, text=True)
     return done.stderr.strip().splitlines()[-1] if done.returncode else None
 
 
-def write_ratings(folder: Path) -> None:
-    """The ratings of ml-1m as RecBole reads them."""
-    ratings = load_dataset("ml-1m").ratings
-    rows = np.stack([ratings.user_id, ratings.movie_id, ratings.timestamp], axis=1)
-    (folder / "ml-1m").mkdir()
-    header = "user_id:token\titem_id:token\ttimestamp:float"
-    path = folder / "ml-1m" / "ml-1m.inter"
-    np.savetxt(path, rows, fmt="%d", delimiter="\t", header=header, comments="")
+@dataclass(frozen=True)
+class Programs:
+    """What is run, as (name, command), in the order of a round."""
 
+    folder: str
+    peers: str
+    short: bool
 
-def programs(
-    recbole: Path | None, folder: str, examples: int, steps: int
-) -> Iterator[tuple[str, list[str]]]:
-    """Names and commands of one round."""
-    ours = [sys.executable, str(HERE / "train_steps.py")]
-    for batch_size in BATCHES:
-        length = {"warmup": 3, "steps": -(-examples // batch_size)}
-        per_batch = ["--data.targets_per_batch", str(batch_size)]
-        yield "ncf-classic" + suffix(batch_size), [*ours, json.dumps(length), *SAME, *per_batch]
-        if recbole is not None:
-            network = {"factors": FACTORS, "hidden_dims": HIDDEN_DIMS}
-            asked = {"batch_size": batch_size, "num_negatives": NUM_NEGATIVES} | network | length
-            child = [str(recbole.absolute()), str(HERE / "recbole_neumf.py"), folder]
-            yield "recbole-neumf" + suffix(batch_size), [*child, json.dumps(asked)]
-    length = {"warmup": 3, "steps": steps, "floor": True}
-    yield "history", [*ours, json.dumps(length), "--config", HISTORY]
+    def of_round(self, number: int) -> Iterator[Program]:
+        """Time to a target is asked in the first round alone: it takes as long as all else."""
+        for name, batch_sizes in BATCHES.items():
+            for size in [OURS] if self.short else batch_sizes:
+                yield f"{name}-{size}", self.neumf(name, size, self.steps_of(name, size))
+        few = {"warmup": 1, "steps": 1 if self.short else 3}
+        yield "recbole-sasrec", self.sasrec(few)
+        some = {"warmup": 3, "steps": 3 if self.short else 20, "floor": True, "evaluation": True}
+        yield "history", self.history(some)
+        if number == 0:
+            for name, (size, lr) in TO_TARGET.items():
+                asked = self.until(DRAWN_TARGET, CAP_S) | {"lr": lr}
+                yield f"{name}-to-target", self.neumf(name, size, asked)
+            yield "recbole-sasrec-to-target", self.sasrec(self.until(NEXT_TARGET, CAP_S))
+            yield "history-to-target", self.history(self.until(NEXT_TARGET, CAP_S))
+
+    def steps_of(self, name: str, size: int) -> Run:
+        """What is asked of a round: some examples, and where sizes are alike the evaluation."""
+        examples = EXAMPLES[name] // (10 if self.short else 1)
+        asked: Run = {"warmup": 3, "steps": -(-examples // size), "lr": 0.001}
+        if name == "ncf-classic":
+            return asked | {"floor": True, "evaluation": size == OURS}
+        if name == "recbole-neumf" and size == OURS:
+            return asked | {"evaluated_at": EVALUATED_AT[self.short :]}
+        return asked
+
+    def until(self, target: float, cap_s: float) -> Run:
+        """In short form validation is asked once, after the first step."""
+        times = (0, 0) if self.short else (FIRST_LOOK_S, cap_s)
+        return {"target": target, "first_look_s": times[0], "cap_s": times[1]}
+
+    def neumf(self, name: str, size: int, asked: Run) -> list[str]:
+        if name == "ncf-classic":
+            return self.ours(asked, [*SAME, "--data.targets_per_batch", str(size)])
+        if name == "recbole-neumf":
+            given = {
+                "train_batch_size": size,
+                "learning_rate": asked["lr"],
+                "mf_embedding_size": FACTORS,
+                "mlp_embedding_size": FACTORS,
+                "mlp_hidden_size": HIDDEN_DIMS,
+                "dropout_prob": 0.0,
+                "train_neg_sample_args": RECBOLE_NEGATIVES,
+            }
+            return self.recbole(asked | {"model": "NeuMF", "settings": given})
+        # Cornac counts pairs, not examples.
+        size = size // (1 + NUM_NEGATIVES) if name == "cornac-neumf" else size
+        asked = asked | SIZES | {"batch_size": size}
+        child = "cornac_steps.py" if name == "cornac-neumf" else "plain_loop.py"
+        python = self.peers if name == "cornac-neumf" else sys.executable
+        return [python, str(HERE / child), self.folder, json.dumps(asked)]
+
+    def sasrec(self, asked: Run) -> list[str]:
+        # Cross-entropy over all movies, its default, allows no drawn ones.
+        given = {"train_neg_sample_args": None}
+        return self.recbole(asked | {"model": "SASRec", "settings": given})
+
+    def history(self, asked: Run) -> list[str]:
+        return self.ours(asked, ["--config", HISTORY])
+
+    def ours(self, asked: Run, recipe: list[str]) -> list[str]:
+        return [sys.executable, str(HERE / "train_steps.py"), json.dumps(asked), *recipe]
+
+    def recbole(self, asked: Run) -> list[str]:
+        return [self.peers, str(HERE / "recbole_steps.py"), self.folder, json.dumps(asked)]
 
 
 def measure(name: str, command: list[str]) -> Run:
     """One run in a fresh process on one thread."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     done = subprocess.run(
-        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+        command, cwd=REPOSITORY, env=on_one_thread(), capture_output=True, text=True, check=False
     )
     if done.returncode:
         sys.exit(f"{name}: {done.stderr.strip()}")
     run: Run = json.loads(done.stdout.strip().splitlines()[-1])
-    print(f"{name:18} {run['examples'] / run['cpu']:12,.0f} examples/CPU s", flush=True)
+    speed = run["examples"] / run["cpu"]
+    figure = f"  figure {run['found']:.4f}" if "target" in name else ""
+    print(f"{name:26} {speed:10,.0f} /CPU s {run['cpu']:7.1f} CPU s{figure}", flush=True)
     return run
 
 
-def suffix(batch_size: int) -> str:
-    return "" if batch_size == BATCHES[0] else f"-{batch_size}"
-
-
-def table(runs: dict[str, list[Run]]) -> list[dict[str, object]]:
-    """The rows of the result: name, what, value (median), unit, spread (max - min)."""
-    rows = []
-    for batch_size in BATCHES:
-        ours, theirs = (name + suffix(batch_size) for name in ("ncf-classic", "recbole-neumf"))
-        sizes = f"NeuMF 64 + 64, layers 128 and 64, 4 negatives, batch {batch_size}, ml-1m"
-        mine = speeds(runs[ours], "cpu")
-        rows.append(row(ours, f"recipe ncf-classic-ml-1m at these sizes: {sizes}", mine, CPU))
-        if theirs in runs:
-            other = speeds(runs[theirs], "cpu")
-            ratios = [a / b for a, b in zip(mine, other, strict=True)]
-            rows.append(row(theirs, f"RecBole 1.2.1: {sizes}", other, CPU))
-            rows.append(row(f"{ours}-ratio", f"{ours} / {theirs}, pair by pair", ratios, "x"))
-    return rows + history_rows(runs["history"])
-
-
-def speeds(runs: list[Run], clock: str) -> list[float]:
-    return [run["examples"] / run[clock] for run in runs]
-
-
-def history_rows(runs: list[Run]) -> list[dict[str, object]]:
-    """Speed and memory of the history network, and how far a step is from its floor."""
-    what = f"{HISTORY}: targets of histories, one core"
-    floors = [run["floor"] for run in runs]
-    step_s = [run["cpu"] / run["steps"] for run in runs]
-    times = [step / floor["seconds"] for step, floor in zip(step_s, floors, strict=True)]
-    products = "the step's matrix products alone, each shape at its own rate of torch.mm"
-    moved = "the step's parameters, moments and kept activations alone, at the rate of a copy"
-    return [
-        row("history", what, speeds(runs, "cpu"), CPU),
-        row("history-wall", what, speeds(runs, "wall"), "examples/s"),
-        row("history-memory", "most memory held by the process", [r["peak"] for r in runs], "GB"),
-        row("history-step", "a training step", step_s, "CPU s"),
-        row("history-floor", "history-step / (its products + its bytes)", times, "x"),
-        row("history-products", products, [f["products_s"] for f in floors], "s"),
-        row("history-bytes", moved, [f["bytes_s"] for f in floors], "s"),
-        row("matmul", "rate of those products", [f["gflops"] for f in floors], "GFLOP/s"),
-        row("copy", "bytes read and written by a copy", [f["gb_s"] for f in floors], "GB/s"),
-    ]
+def on_one_thread() -> dict[str, str]:
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return os.environ | threads | {"PYTHONPATH": str(REPOSITORY)}
 
 
 if __name__ == "__main__":

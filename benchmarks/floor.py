@@ -1,18 +1,23 @@
-"""The least time that a training step of the history network could take on this machine.
+"""The least time that a training step of our networks could take on this machine.
 
-    floor = sum over products of 6 m k n / rate(m, k, n)  +  bytes / copy rate
+    floor = sum over products of 6 m k n / rate(m, k, n)  +  bytes / rate of a copy
 
 A product (m, k) @ (k, n) is made three times in training: forward, for the gradient of its input
 and for that of its weights. The sizes come from the recipe's network and from the batches of the
-run; the rates are measured here, on bare `torch.mm` of the same shapes and one `copy_`. Not in it:
-exponentials, dropout, norms' arithmetic, gathers, drawing of batches, and what Python costs.
+run; the rates are measured here, on bare `torch.mm` of the same shapes and `copy_` of arrays of the
+same size. Bytes of the history network: its parameters and their moments, and the activations that
+layers keep. Bytes of NeuMF: its parameters and their moments, and the rows that pairs look up; what
+its layers keep need never leave the cache, as each pair can be finished by itself. Not in it:
+exponentials, dropout, norms' arithmetic, drawing of batches, and what Python costs.
 
 Shapes: P positions with a target, L entries, D embedding, H first hidden layer, C candidates.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -23,9 +28,16 @@ TIMES_A_PARAMETER = 8
 """Floats moved: its gradient written; parameter, gradient and two moments read, three written."""
 TIMES_AN_ACTIVATION = 4
 """Written and read once for the loss, its gradient written and read once."""
+TIMES_A_ROW = 3
+"""A looked-up row is read, its gradient read and written."""
 KEPT_A_LAYER = 12
 """Vectors of D floats that a layer keeps for its gradients: input, norm, query, key, value,
 attention's answer, sum, norm, and two twice as wide in the feed-forward net."""
+
+Products = Counter[tuple[int, int, int]]
+"""Operations by shape (m, k, n)."""
+NO_CACHE = 1 << 27
+"""Floats of arrays that no cache holds."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +63,7 @@ class Floor:
         return self.products_s + self.bytes_s
 
 
-def floor(
+def history_floor(
     network: NetworkConfig,
     learning: LearningConfig,
     sizes: Sizes,
@@ -60,29 +72,70 @@ def floor(
     dtype: torch.dtype,
 ) -> Floor:
     """The floor of one step; products at the rate of `dtype`, bytes as float32."""
-    flop, seconds = 0.0, 0.0
-    for (m, k, n), made in products(network, learning, sizes, batches).items():
-        flop += made
-        seconds += made / product_rate(m, k, n, dtype)
     layer_floats = KEPT_A_LAYER * batches.positions * network.embedding_dim
     floats = TIMES_A_PARAMETER * num_parameters
     floats += TIMES_AN_ACTIVATION * network.num_layers * layer_floats
-    rate = copy_rate()
-    return Floor(seconds, 4 * floats / rate, flop / seconds / 1e9, rate / 1e9)
+    made = history_products(network, learning, sizes, batches)
+    return least(made, [(floats, NO_CACHE)], dtype)
 
 
-def products(
+def pairs_floor(
+    network: NetworkConfig,
+    num_parameters: int,
+    examples: float,
+    people: float,
+    movies: float,
+    dtype: torch.dtype,
+) -> Floor:
+    """The same of NeuMF; `people` and `movies` are the different ones of a batch."""
+    row = network.embedding_dim // 2 + network.hidden_dims[0]
+    # Parameters, gradients and two moments; rows of movies and their gradients.
+    state = TIMES_A_PARAMETER * num_parameters, 4 * num_parameters
+    rows = TIMES_A_ROW * row * (examples + people), 2 * row * movies
+    return least(pairs_products(network, examples, people, movies), [state, rows], dtype)
+
+
+def least(products: Products, moved: list[tuple[float, float]], dtype: torch.dtype) -> Floor:
+    """moved: floats, and the size in floats of the arrays that they lie in, which tells the cache
+    that may hold them and so the rate."""
+    products_s = sum(flop / product_rate(*shape, dtype) for shape, flop in products.items())
+    bytes_s = sum(4 * floats / copy_rate(round(4 * size)) for floats, size in moved)
+    total = 4 * sum(floats for floats, _ in moved)
+    gflops = sum(products.values()) / products_s / 1e9
+    return Floor(products_s, bytes_s, gflops, total / bytes_s / 1e9)
+
+
+def pairs_products(
+    network: NetworkConfig, examples: float, people: float, movies: float
+) -> Products:
+    """Floating-point operations of a step of NeuMF by shape (m, k, n), forward and backward.
+
+    The first layer of the MLP is split: its half of a movie is made once for the movies of a batch,
+    that of a person once for its people. The outputs of layers are moved by the products, whose
+    rates are measured with that. The product part has no matrix product: its operations are done
+    while rows are moved.
+    """
+    D, made = network.embedding_dim - network.embedding_dim // 2, Products()
+    first, *deeper = network.hidden_dims
+    for rows in (people, movies):
+        made[round(rows), D, first] += 6 * rows * D * first
+    for k, n in pairwise([first, *deeper, 1]):
+        made[round(examples), k, n] += 6 * examples * k * n
+    return made
+
+
+def history_products(
     network: NetworkConfig, learning: LearningConfig, sizes: Sizes, batches: Batches
-) -> dict[tuple[int, int, int], float]:
-    """Floating-point operations of a step by shape (m, k, n), forward and backward."""
+) -> Products:
+    """The same of a step of the history network."""
     P, C = round(batches.positions), round(batches.candidates)
     D, H = network.embedding_dim, network.hidden_dims[0]
     some = round(learning.mlp_share * P)
     head = D // network.num_heads
-    found: dict[tuple[int, int, int], float] = {}
+    found = Products()
 
     def add(m: int, k: int, n: int, flop: float) -> None:
-        found[m, k, n] = found.get((m, k, n), 0) + flop
+        found[m, k, n] += flop
 
     for k, n in (
         (D, 3 * D),
@@ -125,11 +178,11 @@ def _rate(m: int, k: int, n: int, dtype: torch.dtype) -> float:
     return 6 * m * k * n / best_time(train)
 
 
-def copy_rate(size: int = 1 << 28) -> float:
-    """Bytes read and written a second by a copy that no cache holds."""
-    source = torch.ones(size // 4)
+def copy_rate(size: int) -> float:
+    """Bytes read and written a second by a copy from one half of `size` bytes to the other."""
+    source = torch.ones(max(1, size // 8))
     target = torch.empty_like(source)
-    return 2 * size / best_time(lambda: target.copy_(source))
+    return 2 * source.nbytes / best_time(lambda: target.copy_(source))
 
 
 def best_time(call: Callable[[], object], least_s: float = 0.05, rounds: int = 3) -> float:

@@ -2,9 +2,12 @@
 
     python benchmarks/train_steps.py '{"warmup": 3, "steps": 20}' --config recipes/ml-1m.yaml
 
-The recipe's own trainer, loader, loss and optimizer, as `train.py fit` has them, cut to some steps.
-The clock runs from the end of the warm-up to the end of the last step: drawing of batches included,
-reading, validation and checkpoints not.
+The recipe's own trainer, loader, loss and optimizer, as `train.py fit` has them, stopped after some
+steps. The clock runs from the end of the warm-up to the end of the last step: drawing of batches
+included, reading, validation and checkpoints not. With "floor" and "evaluation" in what is asked,
+the least time of a step and the full ranking of everybody are measured after that.
+
+An example of the history network is a target: a window of n entries trains n of them in one pass.
 """
 
 import json
@@ -14,20 +17,30 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from floor import Batches, floor
+from floor import Batches, Floor, history_floor, pairs_floor
+from meter import Meter
+from peers_data import asked_cases
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from datamodules.batches import Cases
+from models.validation import rank
 from training.recipe import Recipe
 
+Answer = dict[str, Any]
 
-class Meter(Callback):
-    """Counts examples and time after the warm-up."""
 
-    def __init__(self, warmup: int) -> None:
-        self.warmup, self.batches = warmup, list[dict[str, float]]()
+class Steps(Callback):
+    """Tells the meter of each step, and stops the training when it has seen enough."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter, self.batches = meter, list[dict[str, int]]()
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.meter.start()
 
     def on_train_batch_end(
         self,
@@ -37,20 +50,30 @@ class Meter(Callback):
         batch: dict[str, Tensor],
         step: int,
     ) -> None:
-        if step + 1 > self.warmup:
-            self.cpu, self.wall = time.process_time(), time.perf_counter()
-            self.batches.append(facts(batch))
-        if step + 1 == self.warmup:
-            self.start = time.process_time(), time.perf_counter()
+        trainer.should_stop = self.meter.step(num_examples(batch))
+        with self.meter.paused():
+            if self.meter.asked_steps:
+                self.batches.append(facts(batch))
 
     def mean(self, name: str) -> float:
         return sum(batch[name] for batch in self.batches) / len(self.batches)
 
 
-def facts(batch: dict[str, Tensor]) -> dict[str, float]:
-    """Sizes of a batch; an example is a target of a history, or a pair."""
+def num_examples(batch: dict[str, Tensor]) -> int:
+    """Pairs, or targets of histories."""
     if "item_KP" in batch:
-        return {"examples": batch["item_KP"].numel()}
+        return batch["item_KP"].numel()
+    return int((batch["target_BL"] >= 0).sum())
+
+
+def facts(batch: dict[str, Tensor]) -> dict[str, int]:
+    """Sizes of a batch that its floor depends on."""
+    if "item_KP" in batch:
+        return {
+            "examples": batch["item_KP"].numel(),
+            "people": len(batch["user_P"].unique()),
+            "movies": len(batch["item_KP"].unique()),
+        }
     is_target_BL = batch["target_BL"] >= 0
     length_B = is_target_BL.sum(1)
     return {
@@ -60,46 +83,67 @@ def facts(batch: dict[str, Tensor]) -> dict[str, float]:
     }
 
 
-def peak_gb() -> float:
-    """Most memory that this process has held; ru_maxrss would count the parent's peak."""
-    with open("/proc/self/status") as status:  # noqa: PTH123
-        return (
-            next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024 / 1e9
-        )
-
-
-def floor_of(run: Recipe, meter: Meter) -> dict[str, float]:
+def floor_of(run: Recipe, steps: Steps) -> Floor:
     module, sizes = run.model, run.model.sizes
-    drawn = module.learning.num_negatives
-    candidates = min(sizes.num_items, drawn + meter.mean("targets")) if drawn else sizes.num_items
-    batches = Batches(meter.mean("examples"), candidates, meter.mean("squares"))
     dtype = torch.bfloat16 if "bf16" in str(run.trainer.precision) else torch.float32
     num_parameters = module.network.num_parameters()
-    least = floor(module.config, module.learning, sizes, num_parameters, batches, dtype)
-    return asdict(least) | {"seconds": least.seconds}
+    if module.config.user == "id":
+        means = [steps.mean(name) for name in ("examples", "people", "movies")]
+        return pairs_floor(module.config, num_parameters, *means, dtype)
+    drawn = module.learning.num_negatives
+    candidates = min(sizes.num_items, drawn + steps.mean("targets")) if drawn else sizes.num_items
+    batches = Batches(steps.mean("examples"), candidates, steps.mean("squares"))
+    return history_floor(module.config, module.learning, sizes, num_parameters, batches, dtype)
 
 
-def main(size: dict[str, Any], recipe: list[str]) -> None:
-    limits = {
-        "max_epochs": 1,
-        "limit_train_batches": size["warmup"] + size["steps"],
-        "limit_val_batches": 0,
-    }
-    given = [part for name, limit in limits.items() for part in (f"--trainer.{name}", str(limit))]
+def figure(run: Recipe) -> float:
+    """What validation says of every third person now."""
+    drawn = run.datamodule.select_on == "ncf-paper"
+    network, name = run.model.network.eval(), "hit_rate@10" if drawn else "ndcg@10"
+    with torch.inference_mode():
+        batches = asked_cases(run.datamodule, drawn=drawn)
+        found = [rank(network.score(batch), batch)[name] for batch in batches]
+    network.train()
+    return float(np.concatenate(found).mean())
+
+
+def evaluation_s(run: Recipe) -> dict[str, float]:
+    """CPU seconds of ranking all unseen movies for everybody, as validation does. Of the history
+    network the states of the people (`encoder`) and all the rest (`head`) are timed apart."""
+    network, data = run.model.network.eval(), run.datamodule
+    length = data.history_length
+    asked = Cases(data.plain_split.valid, data.dataset.scale, history_length=length)
+    states: list[Tensor] = []
+    start = time.process_time()
+    with torch.inference_mode():
+        if run.model.config.user == "id":
+            for batch in asked:
+                rank(network.score(batch), batch)
+            return {"evaluation": time.process_time() - start}
+        batches, vector_ID = list(asked), network.items()[0]
+        states = [network.user_vectors(batch, vector_ID) for batch in batches]
+        encoded = time.process_time()
+        given = iter(states)
+        network.user_vectors = lambda *_: next(given)  # type: ignore[method-assign]
+        for batch in batches:
+            rank(network.score(batch), batch)
+    return {"encoder": encoded - start, "head": time.process_time() - encoded}
+
+
+def main(asked: Answer, recipe: list[str]) -> None:
+    given = ["--trainer.limit_val_batches", "0", "--comet", "off"]
     with tempfile.TemporaryDirectory() as runs:
-        run = Recipe([*recipe, *given, "--runs", runs, "--comet", "off"], "select")
-        meter = Meter(size["warmup"])
-        run.trainer.callbacks.append(meter)
+        run = Recipe([*recipe, *given, "--runs", runs], "select")
+        meter = Meter(asked, lambda: figure(run))
+        steps = Steps(meter)
+        run.trainer.callbacks.append(steps)
         run.train()
-    answer = {
-        "examples": sum(batch["examples"] for batch in meter.batches),
-        "cpu": meter.cpu - meter.start[0],
-        "wall": meter.wall - meter.start[1],
-        "steps": len(meter.batches),
-        "peak": peak_gb(),
-    }
-    if size.get("floor"):
-        answer["floor"] = floor_of(run, meter)
+    answer = meter.answer()
+    if asked.get("floor"):
+        least = floor_of(run, steps)
+        answer["floor"] = asdict(least) | {"seconds": least.seconds}
+    if asked.get("evaluation"):
+        answer |= evaluation_s(run)
     print("\n" + json.dumps(answer))
 
 

@@ -1,0 +1,143 @@
+"""Training steps of RecBole's NeuMF and SASRec, timed: a child of bench_training.py, in an
+environment of its own (`make bench-training` makes it). Prints one line of JSON.
+
+    .venv-bench/bin/python benchmarks/recbole_steps.py FOLDER '{"model": "NeuMF", "steps": 20, …}'
+
+FOLDER holds ml-1m/ml-1m.inter, in which the time of a rating is its place in the person's history,
+so that RecBole's leave-one-out is our split. RecBole 1.2.1 (February 2025) reads names that numpy 2
+removed, so they are given back first, and only its configuration, data, models and trainer are
+imported: its quick start wants ray. What is timed is its own Trainer, untouched, over its own
+loader and sampler, and its own evaluation.
+
+An example of NeuMF is a pair. An example of SASRec is one target: RecBole makes of a history of n
+movies n - 1 rows, each with the latest 50 movies before its target (its default), and reads each
+row by itself.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from meter import Meter, hit_rate_of, ndcg_of, timed
+
+for _name, _kind in (("float_", np.float64), ("complex_", np.complex128), ("unicode_", np.str_)):
+    setattr(np, _name, _kind)
+
+from recbole.config import Config  # noqa: E402
+from recbole.data import create_dataset, data_preparation  # noqa: E402
+from recbole.data.interaction import Interaction  # noqa: E402
+from recbole.model.general_recommender import NeuMF  # noqa: E402
+from recbole.model.sequential_recommender import SASRec  # noqa: E402
+from recbole.trainer import Trainer  # noqa: E402
+
+MODELS = {"NeuMF": NeuMF, "SASRec": SASRec}
+SETTINGS = {
+    "USER_ID_FIELD": "user_id",
+    "ITEM_ID_FIELD": "item_id",
+    "TIME_FIELD": "timestamp",
+    "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+    # Leave-one-out by time: the last two movies of each person are not trained on, as in `next`.
+    "eval_args": {
+        "split": {"LS": "valid_and_test"},
+        "group_by": "user",
+        "order": "TO",
+        "mode": "full",
+    },
+    "metrics": ["Hit", "NDCG"],
+    "valid_metric": "NDCG@10",
+    "use_gpu": False,
+    "show_progress": False,
+    "state": "ERROR",
+    "seed": 0,
+}
+BLOCK = 256
+"""Persons scored at once where validation asks SASRec."""
+
+
+class Metered:
+    """RecBole's loader, each of whose batches the meter sees."""
+
+    shuffle = False
+
+    def __init__(self, loader: Any, meter: Meter) -> None:
+        self.loader, self.meter = loader, meter
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.meter.over(self.loader, len)
+
+
+def main(folder: str, asked: dict[str, Any]) -> None:
+    os.chdir(folder)  # RecBole writes logs where it runs
+    kind = MODELS[asked["model"]]
+    settings = SETTINGS | asked["settings"] | {"data_path": folder}
+    config = Config(model=kind, dataset="ml-1m", config_dict=settings)
+    dataset = create_dataset(config)
+    train, valid, test = data_preparation(config, dataset)
+    model = kind(config, train.dataset)
+    trainer = Trainer(config, model)
+
+    def figure() -> float:
+        model.eval()
+        with torch.no_grad():
+            ask = among_drawn if kind is NeuMF else among_all
+            found = ask(model, dataset, valid, dict(np.load("questions.npz")))
+        model.train()
+        return found
+
+    def train_on() -> None:
+        while not meter.ended:
+            trainer._train_epoch(Metered(train, meter), 0)
+
+    meter = Meter(asked, figure)
+    answer = timed(meter, train_on)
+    if "evaluated_at" in asked:
+        answer["evaluation"] = evaluation_s(trainer, test, asked["evaluated_at"])
+    print(json.dumps(answer))
+
+
+def evaluation_s(trainer: Trainer, test: Any, batch_sizes: list[int]) -> dict[int, float]:
+    """CPU seconds of RecBole's own full ranking of everybody, by its eval_batch_size."""
+    seconds = {}
+    for size in batch_sizes:
+        trainer.config["eval_batch_size"] = trainer.test_batch_size = size
+        loader = type(test)(trainer.config, test._dataset, test._sampler)
+        start = time.process_time()
+        trainer.evaluate(loader, load_best_model=False)
+        seconds[size] = time.process_time() - start
+    return seconds
+
+
+def among_drawn(model: NeuMF, dataset: Any, valid: Any, asked: dict[str, np.ndarray]) -> float:
+    user_Q = dataset.token2id("user_id", asked["user_id"].astype(str))
+    item_QC = dataset.token2id("item_id", asked["movie_id"].astype(str))
+    pairs = {"user_id": torch.as_tensor(user_Q).repeat_interleave(item_QC.shape[1])}
+    pairs["item_id"] = torch.as_tensor(item_QC).flatten()
+    return hit_rate_of(model.predict(Interaction(pairs)).view(item_QC.shape).numpy())
+
+
+def among_all(model: SASRec, dataset: Any, valid: Any, asked: dict[str, np.ndarray]) -> float:
+    rows = valid._dataset.inter_feat
+    row_of = np.zeros(dataset.user_num, int)
+    row_of[rows["user_id"].numpy()] = np.arange(len(rows))
+    row_Q = row_of[dataset.token2id("user_id", asked["user_id"].astype(str))]
+    seen_QI = np.zeros((len(row_Q), dataset.item_num), bool)
+    seen_QI[asked["seen_row"], dataset.token2id("item_id", asked["seen_movie_id"].astype(str))] = 1
+    seen_QI[:, 0] = True  # padding
+    found = []
+    for start in range(0, len(row_Q), BLOCK):
+        part = slice(start, start + BLOCK)
+        histories = rows[torch.from_numpy(row_Q[part])]
+        score_QI = model.full_sort_predict(histories).numpy()
+        found.append(ndcg_of(score_QI, histories["item_id"].numpy(), seen_QI[part]))
+    return float(np.concatenate(found).mean())
+
+
+if __name__ == "__main__":
+    sys.argv[2:] or sys.exit("run by benchmarks/bench_training.py")
+    main(str(Path(sys.argv[1]).absolute()), json.loads(sys.argv[2]))
