@@ -56,6 +56,9 @@ def test_fit_leaves_config_checkpoints_metrics_and_rows(place: Workplace) -> Non
     for phase in ("select", "refit-0"):
         assert (run / phase / "config.yaml").is_file()
         assert (run / phase / "last.ckpt").is_file()
+    cost = json.loads((run / "select" / "cost.json").read_text())
+    curve = json.loads((run / "select" / "curve.json").read_text())
+    assert cost["cpu_s"] > curve[-1]["cpu_s"], "the stars learned after the epochs are paid on top"
     with (run / "select" / "metrics.csv").open() as file:
         columns = next(csv.reader(file))
     assert {"epoch", "train/loss", "val/hit_rate@10", "val/ndcg@10"} <= set(columns)

@@ -81,6 +81,7 @@ class Clock(Callback):
         self.curve, self.cost, self.monitor = folder / "curve.json", folder / "cost.json", monitor
 
         self.rows: list[dict[str, float]] = []
+        self.spent = {"wall_s": 0.0, "cpu_s": 0.0}
 
     def state_dict(self) -> dict[str, Any]:
         return {"curve": self.rows, "cost": self.so_far()}
@@ -90,8 +91,8 @@ class Clock(Callback):
         self.start(state_dict["cost"])
 
     def start(self, before: dict[str, float] | None = None) -> None:
-        """before: wall_s and cpu_s that were spent already."""
-        self.before = before or {"wall_s": 0.0, "cpu_s": 0.0}
+        """before: wall_s and cpu_s that were spent already, else those of this clock until now."""
+        self.before = before or self.spent
         self.started = {"wall_s": time.time(), "cpu_s": time.process_time()}
 
     def so_far(self) -> dict[str, float]:
@@ -107,8 +108,9 @@ class Clock(Callback):
             write_json(self.curve, self.rows)
 
     def stop(self) -> None:
+        self.spent = self.so_far()
         if ranks.rank() == 0:
-            write_json(self.cost, self.so_far())
+            write_json(self.cost, self.spent)
 
 
 def read_json(path: Path, otherwise: Any) -> Any:
