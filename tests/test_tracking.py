@@ -18,7 +18,7 @@ import train
 from catalogue.errors import UserError
 from datamodules.demo import write_demo
 from tests import comet_stub
-from training import recipe, tracking
+from training import recipe, runs, tracking
 from training.callbacks import Lines
 
 ROOT = Path(__file__).parent.parent
@@ -333,3 +333,12 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
         upload(Path(archive))
         (one,) = comet.arrived.values()
         assert last(one, "val/ndcg@10") == 0.5
+
+
+def test_a_run_and_its_own_archive_compare_as_the_same(offline: Place) -> None:
+    here, sent = (runs.find(str(path), offline.root) for path in (offline.run, archive_of(offline)))
+    assert sent.home == "archive"
+    assert sent.results == here.results
+    assert {**sent.settings} == {**here.settings}
+    assert sent.facts == here.facts
+    assert len(sent.rows["next"]) == 40

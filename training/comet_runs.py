@@ -61,9 +61,9 @@ def opened(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]
             messages = [(each["type"], each["payload"]) for each in found]
             uploads = [payload for kind, payload in messages if kind == "file_upload"]
             assets = {
-                each["additional_params"]["fileName"]: archive.read(each["file_path"])
+                name: archive.read(each["file_path"])
                 for each in uploads
-                if KEPT.fullmatch(each["additional_params"]["fileName"] or "")
+                if KEPT.fullmatch(name := named(each))
             }
             return about, messages, assets
     except UserError:
@@ -73,6 +73,11 @@ def opened(path: Path) -> tuple[dict[str, Any], list[tuple[str, dict[str, Any]]]
             f"{path} is damaged, or not an archive of Comet's ({error}); needed a zip that "
             "train.py wrote into runs/comet"
         ) from error
+
+
+def named(upload: dict[str, Any]) -> str:
+    """A file's name; those of a model have none of their own."""
+    return (upload["additional_params"] or {}).get("fileName") or ""
 
 
 def point(metric: dict[str, Any]) -> list[Point]:
