@@ -84,7 +84,11 @@ class NeuMFHead(nn.Module):
 
     def score(self, user_BD: Tensor, item_CD: Tensor) -> Tensor:
         """(B, C) logits without the movie bias, for ranking: the MLP in blocks that stay in the
-        cache, which takes a third of the time of B x C x H floats in memory."""
+        cache. B x C x H floats at once would be new memory, which the system clears page by page:
+        two to three times the time.
+
+        Floor of ml-1m's 22 million pairs with layers of 128 and 64, at 95 GFLOP/s: 3.9 s.
+        """
         logit_BC = self.gmf(user_BD, item_CD)
         user_BH = self.user_half(self.mlp_part(user_BD))
         item_CH = self.item_half(self.mlp_part(item_CD))
