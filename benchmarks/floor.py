@@ -186,15 +186,16 @@ def copy_rate(size: int) -> float:
 
 
 def best_time(call: Callable[[], object], least_s: float = 0.05, rounds: int = 3) -> float:
-    """Seconds of the fastest of the rounds: what else runs on the machine only makes it slower."""
+    """CPU seconds of the fastest of the rounds: what else runs on the machine only makes it slower.
+    Of one thread, as the steps that are compared with it."""
     call()
-    start = time.perf_counter()
+    start = time.process_time()
     call()
-    repeats = max(1, round(least_s / max(time.perf_counter() - start, 1e-7)))
+    repeats = max(1, round(least_s / max(time.process_time() - start, 1e-7)))
     times = []
     for _ in range(rounds):
-        start = time.perf_counter()
+        start = time.process_time()
         for _ in range(repeats):
             call()
-        times.append((time.perf_counter() - start) / repeats)
+        times.append((time.process_time() - start) / repeats)
     return min(times)

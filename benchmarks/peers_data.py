@@ -20,14 +20,14 @@ from datamodules.movielens import MovieLens
 EVERY = 3
 
 
-def asked_cases(data: MovieLens, *, drawn: bool) -> Cases:
-    """The questions as our validation batches, beside drawn movies or among all."""
+def asked_cases(data: MovieLens, every: int = EVERY, *, drawn: bool) -> Cases:
+    """Validation batches of every so many people, beside drawn movies or among all."""
     return Cases(
         data.plain_split.valid,
         data.dataset.scale,
         history_length=data.history_length,
         candidates=data.valid_candidates if drawn else None,
-        world_size=EVERY,
+        world_size=every,
     )
 
 

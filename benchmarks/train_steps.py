@@ -4,8 +4,8 @@
 
 The recipe's own trainer, loader, loss and optimizer, as `train.py fit` has them, stopped after some
 steps. The clock runs from the end of the warm-up to the end of the last step: drawing of batches
-included, reading, validation and checkpoints not. With "floor" and "evaluation" in what is asked,
-the least time of a step and the full ranking of everybody are measured after that.
+included, reading, validation and checkpoints not. After that, where they are asked for: the least
+time of a step ("floor") and the full ranking of people ("evaluated_every": 1 is everybody).
 
 An example of the history network is a target: a window of n entries trains n of them in one pass.
 """
@@ -26,7 +26,6 @@ from peers_data import asked_cases
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from datamodules.batches import Cases
 from models.validation import rank
 from training.recipe import Recipe
 
@@ -107,12 +106,10 @@ def figure(run: Recipe) -> float:
     return float(np.concatenate(found).mean())
 
 
-def evaluation_s(run: Recipe) -> dict[str, float]:
-    """CPU seconds of ranking all unseen movies for everybody, as validation does. Of the history
-    network the states of the people (`encoder`) and all the rest (`head`) are timed apart."""
-    network, data = run.model.network.eval(), run.datamodule
-    length = data.history_length
-    asked = Cases(data.plain_split.valid, data.dataset.scale, history_length=length)
+def evaluation_s(run: Recipe, every: int) -> dict[str, float]:
+    """CPU seconds of ranking all unseen movies for every so many people, as validation does. Of the
+    history network their states (`encoder`) and all the rest (`head`) are timed apart."""
+    network, asked = run.model.network.eval(), asked_cases(run.datamodule, every, drawn=False)
     states: list[Tensor] = []
     start = time.process_time()
     with torch.inference_mode():
@@ -142,8 +139,8 @@ def main(asked: Answer, recipe: list[str]) -> None:
     if asked.get("floor"):
         least = floor_of(run, steps)
         answer["floor"] = asdict(least) | {"seconds": least.seconds}
-    if asked.get("evaluation"):
-        answer |= evaluation_s(run)
+    if "evaluated_every" in asked:
+        answer |= evaluation_s(run, asked["evaluated_every"])
     print("\n" + json.dumps(answer))
 
 
