@@ -62,7 +62,7 @@ EXAMPLES = {
 }
 """Of a round: 2 to 6 CPU seconds."""
 EVALUATED_AT = [4_096, 65_536]
-"""RecBole's eval_batch_size: its default, one person at a time, and 17, the best of five."""
+"""RecBole's eval_batch_size: its default, one person at a time, and the best of five tried, 17."""
 
 
 TO_TARGET = {
@@ -208,7 +208,7 @@ def measure(name: str, command: list[str]) -> Run:
         command, cwd=REPOSITORY, env=on_one_thread(), capture_output=True, text=True, check=False
     )
     if done.returncode:
-        sys.exit(f"{name}: {done.stderr.strip()}")
+        sys.exit(f"{name}: {done.stderr.strip()}\n{name}: ended with {done.returncode}, see above")
     run: Run = json.loads(done.stdout.strip().splitlines()[-1])
     speed = run["examples"] / run["cpu"]
     figure = f"  figure {run['found']:.4f}" if "target" in name else ""
