@@ -46,7 +46,7 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 	@$(BIN)/python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
 
 test: setup ## The tests; ARGS="-k splits" picks some
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
 soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20
 	@PYTHONPATH=. $(BIN)/python tests/soak_$(ONLY).py --rounds $(ROUNDS)
