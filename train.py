@@ -271,7 +271,7 @@ def import_ratings(args: list[str]) -> None:
     parser = Arguments("train.py import-ratings")
     parser.add_argument("--data", required=True, help="a data set: ml-1m, demo, …")
     parser.add_argument("--data.root", dest="root", help="folder of data sets, else DATA_ROOT")
-    parser.add_argument("--events", required=True, help="SQLAlchemy URL, sqlite:///events.sqlite")
+    parser.add_argument("--events", required=True, help="sqlite:///FILE or postgresql://…")
     chosen = parser.parse_args(args)
     dataset = load_dataset(chosen.data, chosen.root)
     try:  # ties stand as they were trained on: as in the file where it has an order of its own
@@ -280,13 +280,14 @@ def import_ratings(args: list[str]) -> None:
         histories = histories_of(dataset, "hash")
     for sentence in dataset.report:
         say(f"data: {sentence}")
-    stored = EventStore(chosen.events).import_ratings(
+    store = EventStore(chosen.events)
+    stored = store.import_ratings(
         np.repeat(histories.user_id, histories.length),
         dataset.movies.movie_id[histories.item],
         histories.stars,
         histories.timestamp,
     )
-    say(f"{stored:,} ratings of {chosen.data} are in {chosen.events}")
+    say(f"{stored:,} ratings of {chosen.data} are in {store.address}")
 
 
 def write(run: Recipe, folder: Path, done: Fit) -> Path:

@@ -70,7 +70,9 @@ def arguments() -> Arguments:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--bundle", required=True, help="folder of the bundle")
-    parser.add_argument("--events", required=True, help="event store, sqlite:///FILE")
+    parser.add_argument(
+        "--events", required=True, help="event store, sqlite:///FILE or postgresql://…"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder to write; new or empty")
     parser.add_argument("--k", type=int, default=10, help="places of a list, 1 to 100")
     parser.add_argument("--block", type=int, default=PERSONS_A_BLOCK, help="persons a task")
@@ -97,7 +99,7 @@ def run(args: list[str]) -> None:
         ranges = list(lists.store.ranges(chosen.block))
         if not ranges:
             raise UserError(
-                f"{chosen.events}: this event store holds nobody; fill it with: "
+                f"{lists.store.address}: this event store holds nobody; fill it with: "
                 "python train.py import-ratings --data … --events …"
             )
         if chosen.single_process:

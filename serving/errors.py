@@ -1,4 +1,4 @@
-"""What a caller can get wrong: a sentence for people, a code and a field for programs.
+"""What a caller can get wrong, and what can be away.
 
 raise RequestError("movie 7 is not in this catalogue", code="unknown_movie", field="movie_id")
 """
@@ -15,6 +15,10 @@ class RequestError(UserError):
         super().__init__(message)
         self.code = code
         self.field = field
+
+
+class StoreAway(UserError):  # noqa: N818
+    """The database of the event store cannot be asked now; the same may succeed in a second."""
 
 
 def unknown_movie(movie_id: object, field: str) -> RequestError:

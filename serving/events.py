@@ -1,185 +1,255 @@
-"""What people rated, kept apart from any bundle: one SQLite file.
+"""What people rated and did, kept apart from any bundle: a SQLite file, or PostgreSQL.
 
     store = EventStore("sqlite:///events.sqlite")
     store.import_ratings(user_id, movie_id, stars, timestamp)
-    store.history(42)     # [(1193, 5.0, 978300760), …], oldest first
+    store.add([Event("e-1", "42", 1193, "rating", 5.0, None, 978_300_760_000_000)])
+    store.known(42).entries     # ((1193, 5.0, None, 978300760000000), …), oldest first
 
-A person is text of at most 64 characters: 42 and "42" are the same person. A person has one
-rating per movie, the last one imported; importing the same ratings again changes nothing.
-One million ratings take 2 s on one core (4 s where they replace others) and 24 MB of disk.
+A person is text of at most 64 characters: 42 and "42" are the same person. Ratings of a data set
+are imported, one row a person and movie; what people do after that is a log of events, which is
+only added to, and serving/persons.py says what it adds up to. What `add` has acknowledged is on
+disk. One million ratings take 2 s on one core (4 s where they replace others) and 24 MB of disk.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.sqlite import insert
 
-from catalogue.columns import MAX_TIMESTAMP, Columns
 from catalogue.errors import UserError
+from serving.database import DEFAULT_URL, Database
 from serving.history import Rated
-
-DEFAULT_URL = "sqlite:///events.sqlite"
-MAX_USER_ID = 64
-ROWS_AT_ONCE = 20_000
-"""Rows handed to SQLite together: 5 MB of Python objects."""
-
-Ids: TypeAlias = "Sequence[Any] | npt.NDArray[Any]"
-
-_METADATA = sa.MetaData()
-# Keyed by person and movie and stored in that order: a history is one short range of the file.
-_RATINGS = sa.Table(
-    "ratings",
-    _METADATA,
-    sa.Column(Columns.USER_ID, sa.String(MAX_USER_ID), primary_key=True),
-    sa.Column(Columns.MOVIE_ID, sa.BigInteger, primary_key=True),
-    sa.Column(Columns.STARS, sa.Float, nullable=False),
-    sa.Column("at_s", sa.BigInteger, nullable=False),
-    sa.Column("sequence", sa.BigInteger, nullable=False),  # order of import, for equal times
-    sqlite_with_rowid=False,
+from serving.persons import (
+    KINDS,
+    MAX_ID,
+    SECOND,
+    Event,
+    Known,
+    fold,
 )
+from serving.storable import Ids, ratings_to_store, refuse_unstorable
+
+__all__ = ["DEFAULT_URL", "KINDS", "MAX_USER_ID", "Added", "Event", "EventStore", "Known"]
+
+MAX_USER_ID = MAX_ID
+ROWS_AT_ONCE = 20_000
+"""Imported ratings handed to the database together: 5 MB of Python objects."""
+IDS_AT_ONCE = 1000
+"""Events looked up together: a query has a largest number of parameters."""
+
+
+@dataclass(frozen=True)
+class Added:
+    """What became of a list of events."""
+
+    accepted: int
+    duplicates: int
+    """Stored before, or earlier in the list, with the same content."""
+    conflicts: tuple[int, ...]
+    """Places in the list of events whose id belongs to another content; then none was stored."""
 
 
 class EventStore:
-    """Histories by person. Makes its file and table at start; processes may share the file."""
+    """Histories by person. Makes or migrates its tables at start; processes may share it."""
 
     def __init__(self, url: str = DEFAULT_URL, read_only: bool = False) -> None:
-        """url: sqlite:///FILE. Raises UserError where the file cannot be made, read or written.
+        """url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE.
 
-        read_only: nothing is made or changed, and a file that is not there is an error.
+        Raises UserError where a file cannot be made, read or written, and where a table is not
+        ours; a PostgreSQL that is away is waited for. Every method raises StoreAway while the
+        database cannot be asked. read_only: nothing is made or changed, and a file that is not
+        there is an error.
         """
-        try:
-            self._url = sa.make_url(url)
-        except sa.exc.ArgumentError as error:
-            raise UserError(f"EVENTS_URL is no database address; give {DEFAULT_URL}") from error
-        if self._url.get_backend_name() != "sqlite" or self._url.database in (None, "", ":memory:"):
-            raise UserError(f"EVENTS_URL {self._url!r}: expected sqlite:///FILE")
-        if read_only and not Path(self._url.database).is_file():
-            raise UserError(
-                f"event store {self._url!r}: no such file; fill one with: "
-                "python train.py import-ratings --data … --events …"
-            )
-        self._engine = sa.create_engine(self._url)
-        sa.event.listen(self._engine, "connect", _only_read if read_only else _set_up)
-        with self._sentence(), self._engine.begin() as connection:
-            if not read_only:
-                _METADATA.create_all(connection)
-            connection.execute(sa.select(*_RATINGS.c).limit(1))  # a table of another shape
+        self._database = Database(url, read_only)
 
-    def import_ratings(self, user_id: Ids, movie_id: Ids, stars: Ids, at_s: Ids) -> int:
-        """Store N ratings, all or none, and return N.
+    def add(self, events: Sequence[Event]) -> Added:
+        """Store events, all or none; when this returns they are on disk.
 
-        user_id: integers or text. stars: numbers. at_s: Unix seconds; equal times keep the order of
-        the rows. A rating of a movie that the person has already rated takes its place.
+        The same event sent again changes nothing. An id that belongs to another content is a
+        conflict, and then nothing at all is stored. Raises UserError for an event that no database
+        could hold.
         """
-        users, times = _texts(user_id), np.asarray(at_s, dtype=np.int64).tolist()
-        movies = np.asarray(movie_id, dtype=np.int64).tolist()
-        given = np.asarray(stars, dtype=np.float64).tolist()
-        if not len(users) == len(movies) == len(given) == len(times):
-            raise UserError("user_id, movie_id, stars and at_s differ in length; one per rating")
-        if not np.isfinite(given).all():
-            raise UserError("a rating has NaN for stars; drop it before the import")
-        if times and not 0 <= min(times) <= max(times) < MAX_TIMESTAMP:
-            raise UserError(
-                f"times from {min(times)} to {max(times)}, needed seconds since 1970; convert them"
+        for event in events:
+            refuse_unstorable(event)
+        fresh: dict[str, Event] = {}
+        for event in events:
+            fresh.setdefault(event.event_id, event)
+        with self._database.begin() as connection:
+            numbers = dict(zip(fresh, self._reserve(connection, len(fresh)), strict=True))
+            # Sorted: two writers of the same events wait for each other in one direction only.
+            rows = [vars(fresh[name]) | {"sequence": numbers[name]} for name in sorted(fresh)]
+            for part in _parts(rows):
+                connection.execute(_ADD, part)
+            stored = _stored(connection, list(fresh))
+            conflicts = tuple(
+                n for n, event in enumerate(events) if stored[event.event_id][0] != event
             )
-        with self._sentence(), self._engine.begin() as connection:
-            newest = connection.scalar(sa.select(sa.func.max(_RATINGS.c.sequence)))
-            first = 0 if newest is None else newest + 1
-            order = range(first, first + len(users))
-            rows = list(zip(users, movies, given, times, order, strict=True))
-            for start in range(0, len(rows), ROWS_AT_ONCE):
-                connection.exec_driver_sql(_UPSERT, rows[start : start + ROWS_AT_ONCE])
-        return len(users)
+            if conflicts:
+                connection.rollback()
+                return Added(0, 0, conflicts)
+        accepted = sum(stored[name][1] == number for name, number in numbers.items())
+        return Added(accepted, len(events) - accepted, ())
+
+    def known(self, user_id: int | str) -> Known:
+        """What a person's ratings and events add up to; Known() for who is not known."""
+        with self._database.begin() as connection:
+            rows = connection.execute(_KNOWN, {"first": str(user_id), "last": str(user_id)}).all()
+        return fold(row[1:] for row in rows)
 
     def history(self, user_id: int | str) -> list[Rated]:
-        """(movie_id, stars, Unix seconds) of one person, oldest first; [] for who is not known."""
-        with self._sentence(), self._engine.connect() as connection:
-            rows = connection.execute(_HISTORY, {"person": str(user_id)}).all()
-        return [(row[0], row[1], row[2]) for row in rows]
+        """(movie_id, stars, Unix seconds) of the films that a person has rated, oldest first."""
+        entries = self.known(user_id).entries
+        return [(film, stars, at // SECOND) for film, stars, _, at in entries if stars is not None]
+
+    def mark(self, user_id: int | str) -> tuple[int, int]:
+        """The newest number and the count of what `known` reads: another whenever that changes.
+
+        Read from indexes alone. (0, 0) for who is not known; after a deletion no mark comes back.
+        """
+        with self._database.begin() as connection:
+            newest, count = connection.execute(_MARK, {"person": str(user_id)}).one()
+        return int(newest), int(count)
+
+    def delete(self, user_id: int | str) -> int:
+        """Remove all that is stored of a person, and return the number of rows."""
+        with self._database.begin() as connection:
+            return sum(
+                connection.execute(one, {"person": str(user_id)}).rowcount for one in _DELETE
+            )
 
     def ranges(self, num_persons: int) -> Iterator[tuple[str, str]]:
         """The first and the last user_id of every `num_persons` persons, in the store's order.
 
         Streamed: a million persons take 10 MB at once, not their ratings' memory.
         """
-        with self._sentence(), self._engine.connect() as connection:
+        with self._database.begin() as connection:
             stream = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(_PERSONS)
             persons = stream.scalars()
             while part := list(islice(persons, num_persons)):
                 yield part[0], part[-1]
 
-    def histories(self, first: str, last: str) -> Iterator[tuple[str, list[Rated]]]:
-        """(user_id, what `history` gives) of every person from `first` to `last`, in one query."""
-        with self._sentence(), self._engine.connect() as connection:
+    def histories(self, first: str, last: str) -> Iterator[tuple[str, Known]]:
+        """(user_id, what `known` gives) of every person from `first` to `last`, in one query."""
+        with self._database.begin() as connection:
             rows = connection.execution_options(yield_per=ROWS_AT_ONCE).execute(
-                _HISTORIES, {"first": first, "last": last}
+                _KNOWN, {"first": first, "last": last}
             )
-            for user_id, ratings in groupby(rows, key=itemgetter(0)):
-                yield user_id, [(row[1], row[2], row[3]) for row in ratings]
+            for user_id, theirs in groupby(rows, key=itemgetter(0)):
+                yield user_id, fold(row[1:] for row in theirs)
+
+    def import_ratings(self, user_id: Ids, movie_id: Ids, stars: Ids, at_s: Ids) -> int:
+        """Store N ratings, all or none, and return N.
+
+        user_id: integers or text. stars: numbers. at_s: Unix seconds; equal times keep the order of
+        the rows. A rating of a movie that an import has brought before takes its place.
+        """
+        rows = ratings_to_store(user_id, movie_id, stars, at_s)
+        with self._database.begin() as connection:
+            if not self._database.is_sqlite:
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # no request waits
+            for start in range(0, len(rows), ROWS_AT_ONCE):
+                part = rows[start : start + ROWS_AT_ONCE]
+                numbers = self._reserve(connection, len(part))
+                numbered = [(*row, n) for row, n in zip(part, numbers, strict=True)]
+                if self._database.is_sqlite:
+                    connection.exec_driver_sql(_UPSERT_SQLITE, numbered)
+                else:
+                    columns = tuple(map(list, zip(*numbered, strict=True)))
+                    connection.exec_driver_sql(_UPSERT_POSTGRESQL, columns)
+        return len(rows)
+
+    def alive(self) -> bool:
+        """Whether the database answers, and has our tables."""
+        try:
+            self.mark("")
+        except UserError:
+            return False
+        return True
 
     @property
     def address(self) -> str:
         """The URL without its password."""
-        return repr(self._url)
+        return self._database.address
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
-    @contextmanager
-    def _sentence(self) -> Iterator[None]:
-        """Turn what SQLite says into a sentence that names the store, without its password."""
-        try:
-            yield
-        except sa.exc.DBAPIError as error:
-            raise UserError(
-                f"event store {self._url!r}: {error.orig}; "
-                "EVENTS_URL must name a SQLite file in a folder that exists and can be written"
-            ) from error
+    def _reserve(self, connection: sa.Connection, n: int) -> Sequence[int]:
+        """The next n numbers of arrival, of both tables; none is ever given twice."""
+        if self._database.is_sqlite:
+            last = connection.execute(_COUNT_SQLITE, {"n": n}).scalar_one()
+            return range(last - n + 1, last + 1)
+        return connection.execute(_COUNT_POSTGRESQL, {"n": n}).scalars().all()
 
 
-_HISTORY = (
-    sa.select(_RATINGS.c.movie_id, _RATINGS.c.stars, _RATINGS.c.at_s)
-    .where(_RATINGS.c.user_id == sa.bindparam("person"))
-    .order_by(_RATINGS.c.at_s, _RATINGS.c.sequence)
+# One text for both databases. Rows of `ratings` are events like others, but for their unit of time.
+TELLING = "kind NOT IN ('click', 'impression')"
+"""As the index of migration 0002 has it."""
+_KNOWN = sa.text(f"""
+    SELECT user_id, movie_id, 'rating' AS kind, stars, CAST(NULL AS DOUBLE PRECISION) AS portion,
+           at_s * {SECOND} AS at_us, sequence
+    FROM ratings WHERE user_id BETWEEN :first AND :last
+    UNION ALL
+    SELECT user_id, movie_id, kind, stars, portion, at_us, sequence
+    FROM events WHERE user_id BETWEEN :first AND :last AND {TELLING}
+    ORDER BY user_id, at_us, sequence
+""")
+_MARK = sa.text(f"""
+    SELECT coalesce(max(newest), 0), sum(n) FROM (
+        SELECT max(sequence) AS newest, count(*) AS n FROM ratings WHERE user_id = :person
+        UNION ALL
+        SELECT max(sequence), count(*) FROM events WHERE user_id = :person AND {TELLING}
+    ) AS of_each
+""")
+_PERSONS = sa.text(f"""
+    SELECT user_id FROM ratings UNION SELECT user_id FROM events WHERE {TELLING} ORDER BY user_id
+""")
+_DELETE = [
+    sa.text(f"DELETE FROM {rows} AND user_id = :person")
+    for rows in ("ratings WHERE true", f"events WHERE {TELLING}", f"events WHERE NOT ({TELLING})")
+]
+_ADD = sa.text("""
+    INSERT INTO events (event_id, user_id, movie_id, kind, stars, portion, at_us, sequence)
+    VALUES (:event_id, :user_id, :movie_id, :kind, :stars, :portion, :at_us, :sequence)
+    ON CONFLICT (event_id) DO NOTHING
+""")
+_FIND = sa.text("""
+    SELECT event_id, user_id, movie_id, kind, stars, portion, at_us, sequence
+    FROM events WHERE event_id IN :ids
+""").bindparams(sa.bindparam("ids", expanding=True))
+_COUNT_SQLITE = sa.text(
+    "UPDATE sqlite_sequence SET seq = seq + :n WHERE name = 'events' RETURNING seq"
 )
-_HISTORIES = (
-    sa.select(_RATINGS.c.user_id, _RATINGS.c.movie_id, _RATINGS.c.stars, _RATINGS.c.at_s)
-    .where(_RATINGS.c.user_id.between(sa.bindparam("first"), sa.bindparam("last")))
-    .order_by(_RATINGS.c.user_id, _RATINGS.c.at_s, _RATINGS.c.sequence)
+_COUNT_POSTGRESQL = sa.text("""
+    SELECT nextval(pg_get_serial_sequence('events', 'sequence'))
+    FROM generate_series(1, CAST(:n AS bigint))
+""")
+# For the driver itself: through SQLAlchemy's parameter dictionaries a million rows take 10 s. What
+# comes again unchanged keeps its number, so that it keeps its place among equal times.
+_UPSERT = """
+    INSERT INTO ratings (user_id, movie_id, stars, at_s, sequence) {rows}
+    ON CONFLICT (user_id, movie_id) DO UPDATE
+    SET stars = excluded.stars, at_s = excluded.at_s, sequence = excluded.sequence
+    WHERE (ratings.stars, ratings.at_s) <> (excluded.stars, excluded.at_s)
+"""
+_UPSERT_SQLITE = _UPSERT.format(rows="VALUES (?, ?, ?, ?, ?)")
+# Arrays take a tenth of the time of as many single rows. Of a film given twice the last one counts.
+_UPSERT_POSTGRESQL = _UPSERT.format(
+    rows="""SELECT DISTINCT ON (user_id, movie_id) * FROM unnest(
+        %s::text[], %s::bigint[], %s::double precision[], %s::bigint[], %s::bigint[]
+    ) AS given (user_id, movie_id, stars, at_s, n) ORDER BY user_id, movie_id, n DESC"""
 )
-_PERSONS = sa.select(_RATINGS.c.user_id).distinct().order_by(_RATINGS.c.user_id)
-_INSERT = insert(_RATINGS)
-# As text for the driver: through SQLAlchemy's parameter dictionaries a million rows take 10 s.
-_UPSERT = str(
-    _INSERT.on_conflict_do_update(
-        index_elements=[_RATINGS.c.user_id, _RATINGS.c.movie_id],
-        set_={name: _INSERT.excluded[name] for name in (Columns.STARS, "at_s")},
-    ).compile(dialect=sqlite.dialect(paramstyle="qmark"))
-)
 
 
-def _texts(user_id: Ids) -> list[str]:
-    users = [str(user) for user in np.asarray(user_id, dtype=object).tolist()]
-    for user in users:
-        if not 1 <= len(user) <= MAX_USER_ID:
-            raise UserError(f"user_id {user[:80]!r}: {len(user)} characters, expected 1 to 64")
-    return users
+def _stored(connection: sa.Connection, ids: list[str]) -> dict[str, tuple[Event, int]]:
+    """What the log holds under these ids, and its number there."""
+    rows = (row for part in _parts(ids) for row in connection.execute(_FIND, {"ids": part}))
+    return {row[0]: (Event(*row[:7]), row[7]) for row in rows}
 
 
-def _set_up(connection: Any, _: object) -> None:
-    """Readers never wait for a writer; a second writer waits up to 5 s."""
-    for setting in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000"):
-        connection.execute(f"PRAGMA {setting}")
-
-
-def _only_read(connection: Any, _: object) -> None:
-    for setting in ("query_only=ON", "busy_timeout=5000"):
-        connection.execute(f"PRAGMA {setting}")
+def _parts(things: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(things), IDS_AT_ONCE):
+        yield things[start : start + IDS_AT_ONCE]

@@ -16,8 +16,8 @@ from serving.errors import RequestError, unknown_movie
 Entry: TypeAlias = (
     "int | tuple[int] | tuple[int, float | None] | tuple[int, float | None, float | None]"
 )
-Rated: TypeAlias = tuple[int, float, int]
-"""A stored rating: movie_id, stars, Unix seconds."""
+Rated: TypeAlias = tuple[int, float | None, int]
+"""A stored film: movie_id, stars where it was rated, Unix seconds."""
 
 WEAK_DISLIKE = 0.1
 """A film left before this portion says nothing about what to show next; the star model takes it for

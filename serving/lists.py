@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import pyarrow as pa
@@ -21,7 +21,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from catalogue.errors import UserError
-from serving.events import EventStore
+from serving.events import EventStore, Known
+from serving.history import Entry
 from serving.recommender import NO_CONTROLS, Answer, Recommender
 from serving.rerank import Controls
 
@@ -65,12 +66,22 @@ class Lists:
     def table(self, first: str, last: str) -> pa.Table:
         """The lists of every person of the store from `first` to `last`, in that order."""
         persons, histories = [], []
-        for user_id, stored in self.store.histories(first, last):
+        for user_id, known in self.store.histories(first, last):
             persons.append(user_id)
-            histories.append([entry for _, entry in self.recommender.readable(stored)])
+            histories.append(self._entries(known))
         job = self._job
         answers = self.recommender.recommend_many(histories, job.k, job.controls)
         return _table(zip(persons, answers, strict=True))
+
+    def _entries(self, known: Known) -> list[Entry]:
+        """What is known of a person as this bundle reads it; what they do not want counts as seen,
+        a film left at once."""
+        portion = {movie_id: portion for movie_id, _, portion, _ in known.entries}
+        stored = [(movie_id, stars, at_us) for movie_id, stars, _, at_us in known.entries]
+        read = (cast("tuple[int, float | None]", e) for _, e in self.recommender.readable(stored))
+        entries: list[Entry] = [(*entry, portion[entry[0]]) for entry in read]
+        unwanted = filter(self.recommender.knows, known.not_for_me)
+        return entries + [(movie_id, None, 0.0) for movie_id in unwanted]
 
     def write(self, ranges: Iterable[tuple[str, str]], folder: Path) -> None:
         """A file for each range of persons."""

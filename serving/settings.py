@@ -1,7 +1,8 @@
 """What the service is told by its environment.
 
 BUNDLE      folder of the bundle to serve (required)
-EVENTS_URL  event store of people's histories, sqlite:///FILE (default: sqlite:///events.sqlite)
+EVENTS_URL  event store of people's histories, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DB
+            (default: sqlite:///events.sqlite)
 API_KEYS    comma-separated keys; without any, only this machine (loopback) is served
 """
 

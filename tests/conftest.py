@@ -26,6 +26,7 @@ from catalogue.movies import Movies  # noqa: E402
 from serving.bundle import write_bundle  # noqa: E402
 from serving.events import EventStore  # noqa: E402
 from serving.recommender import Recommender  # noqa: E402
+from tests import postgres  # noqa: E402
 
 FILMS = [  # movie_id, title, year, genres, training ratings
     (1, "Toy Story", 1995, ("Animation", "Comedy"), 50),
@@ -196,3 +197,23 @@ def client(bundle_folder: Path, events_url: str) -> Iterator[Any]:
     ) as client:
         yield client
     del os.environ["BUNDLE"], os.environ["EVENTS_URL"]
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL to make schemas in: that of TEST_POSTGRES_URL, else one of our own."""
+    if given := os.environ.get("TEST_POSTGRES_URL"):
+        yield given
+        return
+    with postgres.server() as server:
+        yield server.url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Where nothing is stored yet, on either database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'events.sqlite'}"
+        return
+    with postgres.schema(request.getfixturevalue("postgres_url")) as url:
+        yield url

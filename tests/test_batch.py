@@ -19,10 +19,11 @@ import pytest
 from serving import batch
 from serving.answers import Answers
 from serving.batch import main
-from serving.events import EventStore
+from serving.events import Event, EventStore
 from serving.lists import SCHEMA, STARS
 from serving.recommender import Recommender
 from serving.schemas import RecommendRequest
+from tests import postgres
 
 ROOT = Path(__file__).parent.parent
 ALL = [1, 6, 10, 32, 50, 110, 260, 296, 480, 541]
@@ -139,7 +140,29 @@ def test_the_store_is_only_read(store: EventStore) -> None:
         reader.import_ratings(["ann"], [6], [1.0], [9])
     assert [user_id for user_id, _ in reader.histories("7", "bob")] == ["7", "ann", "bob"]
     assert list(reader.ranges(4)) == [("42", "bob"), ("eve", "zoe")]
-    assert dict(reader.histories("42", "zoe")) == {user: store.history(user) for user in PEOPLE}
+    assert dict(reader.histories("42", "zoe")) == {user: store.known(user) for user in PEOPLE}
+
+
+def test_what_a_person_does_not_want_is_in_no_list(
+    command: list[str], recommender: Recommender, store_url: str, tmp_path: Path
+) -> None:
+    """And what they did since the import counts; from either database."""
+    store = EventStore(store_url)
+    store.import_ratings(["ann"], [1], [4.0], [5])
+    store.add(
+        [
+            Event("e1", "ann", 50, "watch", None, 0.95, 6_000_000),
+            Event("e2", "ann", 480, "not_for_me", None, None, 7_000_000),
+            Event("e3", "ann", 998, "not_for_me", None, None, 8_000_000),  # not in the bundle
+        ]
+    )
+    assert main(changed(command, "--events", store_url)) == 0
+    shown = read(tmp_path / "lists")["movie_id"].to_pylist()
+    wanted = recommender.recommend(history=[(1, 4.0), (50, None, 0.95), (480, None, 0.0)])
+    assert shown == [item["movie_id"] for item in wanted["items"]] and 480 not in shown
+    card = (tmp_path / "lists" / "_lists.json").read_text()
+    assert store.address in card and postgres.PASSWORD not in card
+    store.close()
 
 
 @pytest.mark.parametrize(

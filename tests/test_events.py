@@ -1,37 +1,50 @@
-"""The event store gives back what was imported, per person and in order, however often."""
+"""The event store gives back what was imported and done, per person and in order, however often:
+on SQLite and on PostgreSQL."""
 
-import sqlite3
-from pathlib import Path
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from catalogue.errors import UserError
-from serving.events import EventStore
+from serving.events import KINDS, Added, Event, EventStore, Known
+
+HEAT = Event("e1", "ann", 6, "rating", 4.0, None, 1_000_000)
+HALF = Event("e2", "ann", 50, "watch", None, 0.5, 2_000_000)
+LOOK = Event("e3", "ann", 1, "click", None, None, 3_000_000)
 
 
 @pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'events.sqlite'}"
+def url(store_url: str) -> str:
+    return store_url
 
 
-def test_a_history_comes_back_oldest_first(url: str) -> None:
+@pytest.fixture
+def store(url: str) -> Iterator[EventStore]:
     store = EventStore(url)
+    yield store
+    store.close()
+
+
+def test_a_history_comes_back_oldest_first(store: EventStore) -> None:
     assert store.import_ratings([1, 2, 1], [10, 10, 20], [3.0, 1.0, 4.5], [200, 5, 100]) == 3
     assert store.history(1) == [(20, 4.5, 100), (10, 3.0, 200)]
     assert store.history(2) == [(10, 1.0, 5)]
     assert store.history(3) == []
 
 
-def test_equal_times_keep_the_order_of_import(url: str) -> None:
-    store = EventStore(url)
+def test_equal_times_keep_the_order_of_import(store: EventStore) -> None:
     store.import_ratings([1] * 4, [40, 10, 30, 20], [3.0] * 4, [7] * 4)
     assert [movie_id for movie_id, _, _ in store.history(1)] == [40, 10, 30, 20]
 
 
-def test_importing_twice_changes_nothing(url: str) -> None:
-    store = EventStore(url)
+def test_importing_twice_changes_nothing(store: EventStore) -> None:
     ratings: list[Any] = [[1, 1, 2], [40, 10, 40], [3.0, 2.0, 5.0], [7, 7, 7]]
     store.import_ratings(*ratings)
     before = store.history(1), store.history(2)
@@ -39,23 +52,21 @@ def test_importing_twice_changes_nothing(url: str) -> None:
     assert (store.history(1), store.history(2)) == before
 
 
-def test_the_last_rating_of_a_movie_counts(url: str) -> None:
-    store = EventStore(url)
+def test_the_last_rating_of_a_movie_counts(store: EventStore) -> None:
     store.import_ratings([1, 1], [10, 10], [3.0, 4.0], [5, 6])
     assert store.history(1) == [(10, 4.0, 6)]
 
 
-def test_a_number_and_its_text_are_the_same_person(url: str) -> None:
-    store = EventStore(url)
+def test_a_number_and_its_text_are_the_same_person(store: EventStore) -> None:
     store.import_ratings([42], [10], [3.0], [5])
     store.import_ratings(np.array(["42", "ann"]), [20, 20], [4.0, 4.0], [6, 6])
     assert store.history(42) == store.history("42") == [(10, 3.0, 5), (20, 4.0, 6)]
     assert store.history("ann") == [(20, 4.0, 6)]
 
 
-def test_more_rows_than_one_portion(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_one_portion(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.events.ROWS_AT_ONCE", 10)
-    store, n = EventStore(url), 25
+    n = 25
     store.import_ratings(np.ones(n, int), np.arange(n), np.full(n, 3.5, "f4"), np.arange(n))
     assert store.history(1) == [(m, 3.5, m) for m in range(n)]
 
@@ -72,53 +83,219 @@ def test_histories_outlive_the_process(url: str) -> None:
         pytest.param([[1, 2], [10], [3.0], [5]], "differ in length", id="lengths"),
         pytest.param([["x" * 65], [10], [3.0], [5]], "65 characters", id="long-name"),
         pytest.param([[""], [10], [3.0], [5]], "0 characters", id="no-name"),
+        pytest.param([["a\0"], [10], [3.0], [5]], "NUL", id="nul"),
     ],
 )
-def test_bad_ratings_are_told_and_none_is_kept(url: str, ratings: list[Any], sentence: str) -> None:
-    store = EventStore(url)
+def test_bad_ratings_are_told_and_none_is_kept(
+    store: EventStore, ratings: list[Any], sentence: str
+) -> None:
     with pytest.raises(UserError, match=sentence):
         store.import_ratings(*ratings)
     assert store.history(1) == []
 
 
-def test_an_import_that_breaks_off_leaves_nothing(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = EventStore(url)
-    with sqlite3.connect(tmp_path / "events.sqlite") as connection:
-        connection.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_id = 2 "
-            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
-        )
-    monkeypatch.setattr("serving.events.ROWS_AT_ONCE", 1)
-    with pytest.raises(UserError, match="disk is full"):
-        store.import_ratings(["a", "b"], [1, 2], [3.0, 3.0], [5, 5])
-    assert store.history("a") == []
+def test_events_are_known_at_once(store: EventStore) -> None:
+    assert store.add([HEAT, HALF, LOOK]) == Added(3, 0, ())
+    assert store.known("ann") == Known(((6, 4.0, None, 1_000_000), (50, None, 0.5, 2_000_000)))
+    assert store.known("bob") == Known()
+    assert store.add([]) == Added(0, 0, ())
+
+
+def test_the_same_event_again_changes_nothing(store: EventStore) -> None:
+    assert store.add([HEAT, HEAT]) == Added(1, 1, ())
+    before = store.mark("ann")
+    assert store.add([HALF, HEAT, HALF]) == Added(1, 2, ())
+    assert store.add([HEAT, HALF]) == Added(0, 2, ())
+    assert (before[1], store.mark("ann")[1]) == (1, 2)
 
 
 @pytest.mark.parametrize(
-    "bad",
+    "other",
     [
-        pytest.param("nonsense", id="no-url"),
-        pytest.param("postgresql://ann:secret@localhost/db", id="another-database"),
-        pytest.param("sqlite://", id="memory"),
-        pytest.param("sqlite:////no/such/folder/events.sqlite", id="no-folder"),
+        pytest.param({"user_id": "bob"}, id="person"),
+        pytest.param({"movie_id": 7}, id="movie"),
+        pytest.param({"kind": "watch", "stars": None}, id="kind"),
+        pytest.param({"stars": 4.5}, id="stars"),
+        pytest.param({"portion": 0.5}, id="portion"),
+        pytest.param({"at_us": 1_000_001}, id="time"),
     ],
 )
-def test_a_bad_address_is_told_without_its_password(bad: str) -> None:
-    with pytest.raises(UserError, match="EVENTS_URL") as caught:
-        EventStore(bad)
-    assert "secret" not in str(caught.value)
+def test_an_id_of_another_content_is_a_conflict_and_nothing_is_stored(
+    store: EventStore, other: dict[str, Any]
+) -> None:
+    store.add([HEAT])
+    assert store.add([HALF, replace(HEAT, **other), LOOK]) == Added(0, 0, (1,))
+    assert store.add([HALF, replace(HALF, movie_id=51), HEAT]) == Added(0, 0, (1,))
+    assert store.known("ann") == Known(((6, 4.0, None, 1_000_000),))
+    assert rows_of(store) == {"ratings": 0, "events": 1}
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
-    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" * 100)
-    with pytest.raises(UserError, match=r"ratings.csv.*file is not a database"):
-        EventStore(f"sqlite:///{tmp_path / 'ratings.csv'}")
+def test_more_events_than_one_query_takes(store: EventStore) -> None:
+    events = [replace(HEAT, event_id=f"e{n}", movie_id=100 + n, at_us=n) for n in range(2500)]
+    assert store.add(events) == Added(2500, 0, ())
+    assert store.add([*events, replace(HALF, event_id="new")]) == Added(1, 2500, ())
+    assert [entry[0] for entry in store.known("ann").entries] == [*range(100, 2600), 50]
 
 
-def test_another_products_table_is_left_alone(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "other.sqlite") as connection:
-        connection.execute("CREATE TABLE ratings (mine TEXT)")
-    with pytest.raises(UserError, match=r"other.sqlite.*no such column"):
-        EventStore(f"sqlite:///{tmp_path / 'other.sqlite'}")
+@pytest.mark.parametrize(
+    ("wrong", "sentence"),
+    [
+        pytest.param({"event_id": ""}, "event_id '': 0 characters", id="no-id"),
+        pytest.param({"event_id": "x" * 65}, "65 characters", id="long-id"),
+        pytest.param({"user_id": "a\0"}, "NUL", id="nul"),
+        pytest.param({"user_id": "\ud800"}, "not text", id="half-a-pair"),
+        pytest.param({"kind": "liked"}, "kind 'liked', needed one of rating, unrate", id="kind"),
+        pytest.param({"movie_id": 2**63}, "more than 64 bits", id="movie"),
+        pytest.param({"stars": None}, "a rating without stars", id="no-stars"),
+        pytest.param({"stars": float("nan")}, "stars nan", id="nan"),
+        pytest.param({"portion": float("inf")}, "portion inf", id="inf"),
+        pytest.param({"at_us": -1}, "needed microseconds", id="before-1970"),
+        pytest.param({"at_us": 2**63}, "needed microseconds", id="nanoseconds"),
+    ],
+)
+def test_an_event_that_no_database_could_hold_is_refused(
+    store: EventStore, wrong: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        store.add([HALF, replace(HEAT, **wrong)])
+    assert rows_of(store) == {"ratings": 0, "events": 0}
+
+
+def test_the_longest_ids_and_the_largest_numbers_come_back(store: EventStore) -> None:
+    event = Event("é" * 64, "ü" * 64, 2**63 - 1, "rating", 0.1, None, 2**33 * 10**6 - 1)
+    assert store.add([event]) == Added(1, 0, ())
+    assert store.add([event]) == Added(0, 1, ())
+    assert store.known("ü" * 64).entries == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
+
+
+def test_imported_ratings_take_part_at_their_time(store: EventStore) -> None:
+    store.import_ratings(["ann"] * 3, [6, 50, 1], [3.0, 3.0, 3.0], [1, 3, 2])
+    store.add([replace(HEAT, at_us=1_500_000), HALF])  # after the import's, before the import's
+    store.add([Event("e4", "ann", 1, "not_for_me", None, None, 1_000_000)])  # before its rating
+    entries = ((6, 4.0, None, 1_500_000), (1, 3.0, None, 2_000_000), (50, 3.0, 0.5, 3_000_000))
+    assert store.known("ann") == Known(entries)
+
+
+def test_at_equal_times_the_one_that_arrived_last_counts(store: EventStore) -> None:
+    store.add([HEAT, replace(HEAT, event_id="e0", stars=1.0)])
+    assert store.known("ann").entries == ((6, 1.0, None, 1_000_000),)
+    store.import_ratings(["ann"], [6], [2.0], [1])
+    assert store.known("ann").entries == ((6, 2.0, None, 1_000_000),)
+    store.add([replace(HEAT, event_id="e5", stars=5.0)])
+    assert store.known("ann").entries == ((6, 5.0, None, 1_000_000),)
+
+
+said = st.tuples(st.sampled_from(KINDS), st.integers(1, 3), st.sampled_from([0.5, 3.0, 5.0]))
+
+
+@given(st.lists(said, max_size=12), st.randoms(use_true_random=False), st.integers(1, 4))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_events_may_arrive_in_any_order(
+    store: EventStore, said: list[tuple[str, int, float]], chance: Any, together: int
+) -> None:
+    """Their times differ; a store that got them in order is the measure."""
+    events = [
+        Event(f"{n}", "ann", film, kind, value if kind == "rating" else None, None, n)
+        for n, (kind, film, value) in enumerate(said)
+    ]
+    store.delete("ann")
+    store.add(events)
+    in_order = store.known("ann")
+    store.delete("ann")
+    chance.shuffle(events)
+    for start in range(0, len(events), together):
+        store.add(events[start : start + together])
+    assert store.known("ann") == in_order
+
+
+def test_a_mark_changes_with_everything_that_is_known(store: EventStore) -> None:
+    marks = [store.mark("ann")]
+    steps: list[Any] = [
+        lambda: store.import_ratings(["ann", "bob"], [6, 6], [3.0, 3.0], [1, 1]),
+        lambda: store.import_ratings(["ann"], [6], [4.0], [1]),  # in the place of the first
+        lambda: store.import_ratings(["ann"], [6], [4.0], [2]),
+        lambda: store.add([HEAT]),
+        lambda: store.add([HALF]),
+        lambda: store.delete("ann"),
+        lambda: store.import_ratings(["ann"], [6], [3.0], [1]),
+        lambda: store.delete("ann"),
+        lambda: store.add([HEAT]),
+        lambda: store.delete("ann"),
+        lambda: store.import_ratings(["ann"], [6], [1.0], [1]),
+    ]
+    for step in steps:
+        step()
+        marks.append(store.mark("ann"))
+    nobody = [mark for mark in marks if mark == (0, 0)]
+    assert len(nobody) == 4 and len(set(marks)) == len(marks) - 3
+    assert store.mark("bob")[1] == 1
+
+
+def test_a_mark_stays_where_nothing_that_is_known_changed(store: EventStore) -> None:
+    store.import_ratings(["ann"], [6], [3.0], [1])
+    store.add([HALF])
+    before = store.mark("ann")
+    store.import_ratings(["ann"], [6], [3.0], [1])
+    store.add([HALF, LOOK])
+    store.add([replace(HEAT, user_id="bob")])
+    assert store.mark("ann") == before
+
+
+def test_a_deleted_person_leaves_no_row(store: EventStore) -> None:
+    store.import_ratings(["ann", "ann", "bob"], [1, 2, 1], [3.0] * 3, [5] * 3)
+    store.add([HEAT, HALF, LOOK, replace(HEAT, event_id="e9", user_id="bob")])
+    assert store.delete("ann") == 5
+    assert (store.known("ann"), store.mark("ann")) == (Known(), (0, 0))
+    assert store.delete("ann") == 0
+    assert rows_of(store) == {"ratings": 1, "events": 1}
+    with store._database.begin() as connection:
+        for table in sa.inspect(connection).get_table_names():
+            rows = connection.exec_driver_sql(f"SELECT * FROM {table}").all()
+            assert not [row for row in rows if "ann" in row or "e1" in row]
+
+
+def test_everybody_in_ranges_from_both_tables(store: EventStore) -> None:
+    store.import_ratings(["bob", "42", "Zoe"], [1, 2, 3], [3.0] * 3, [5] * 3)
+    store.add([HEAT, replace(HEAT, event_id="e8", user_id="bob"), replace(LOOK, user_id="eve")])
+    store.add([Event("e7", "Zoe", 3, "not_for_me", None, None, 9_000_000)])
+    assert list(store.ranges(3)) == [("42", "ann"), ("bob", "bob")]  # eve has only looked
+    everybody = dict(store.histories("42", "bob"))
+    assert list(everybody) == ["42", "Zoe", "ann", "bob"]
+    assert everybody == {user: store.known(user) for user in everybody}
+    assert everybody["Zoe"] == Known((), (3,))
+    assert [user for user, _ in store.histories("Zoe", "ann")] == ["Zoe", "ann"]
+
+
+def test_writers_of_the_same_events_store_each_once(url: str) -> None:
+    """Each in another order, at the same time, from threads with connections of their own."""
+    events = [replace(HEAT, event_id=f"e{n}", movie_id=n) for n in range(60)]
+    stores, answers = [EventStore(url) for _ in range(4)], []
+
+    def write(store: EventStore, seed: int) -> None:
+        order = np.random.default_rng(seed).permutation(60)
+        for start in range(0, 60, 20):
+            answers.append(store.add([events[n] for n in order[start : start + 20]]))
+
+    threads = [
+        threading.Thread(target=write, args=(store, seed)) for seed, store in enumerate(stores)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(answer.accepted for answer in answers) == 60
+    assert sum(answer.duplicates for answer in answers) == 180
+    assert rows_of(stores[0])["events"] == 60
+    assert {entry[0] for entry in stores[0].known("ann").entries} == set(range(60))
+    for store in stores:
+        store.close()
+
+
+def rows_of(store: EventStore) -> dict[str, int]:
+    with store._database.begin() as connection:
+        return {
+            name: connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()
+            for name in ("ratings", "events")
+        }

@@ -34,6 +34,8 @@ NOT_IN_SERVING = (
     "pandas",
     "pyarrow",
     "ray",
+    "alembic",
+    "psycopg",
 )
 
 

@@ -1,0 +1,357 @@
+"""The databases under the event store: made, adopted, refused, away and back; killed writers."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from catalogue.errors import UserError
+from serving.database import RETRY_S, Database
+from serving.errors import StoreAway
+from serving.events import Added, Event, EventStore, Known
+from serving.schema import HEAD, MIGRATIONS
+from tests import postgres
+
+ROOT = Path(__file__).parent.parent
+HEAT = Event("e1", "ann", 6, "rating", 4.0, None, 1_000_000)
+OLD = """
+    CREATE TABLE ratings (
+        user_id VARCHAR(64) NOT NULL, movie_id BIGINT NOT NULL, stars FLOAT NOT NULL,
+        at_s BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (user_id, movie_id)
+    ) WITHOUT ROWID
+"""
+"""As stores were made before their tables had versions."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    """One that a test may stop, and starts again."""
+    with postgres.server() as server:
+        yield server
+
+
+@pytest.fixture
+def theirs(server: postgres.Server) -> Iterator[str]:
+    """Where nothing is stored yet, on that server."""
+    with postgres.schema(server.url) as url:
+        yield url
+
+
+def tables(url: str) -> dict[str, int]:
+    """Every table and its rows, read without the store."""
+    engine = sa.create_engine(sa.make_url(url))
+    with engine.connect() as connection:
+        names = sa.inspect(connection).get_table_names()
+        counts = {n: connection.scalar(sa.text(f"SELECT count(*) FROM {n}")) for n in names}
+    engine.dispose()
+    return counts
+
+
+def test_the_newest_version_is_the_newest_file() -> None:
+    versions = sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
+    assert versions[-1] == HEAD
+
+
+def test_tables_are_made_once(store_url: str) -> None:
+    EventStore(store_url).add([HEAT])
+    assert tables(store_url) == {"alembic_version": 1, "events": 1, "ratings": 0}
+    assert EventStore(store_url).known("ann").entries == ((6, 4.0, None, 1_000_000),)
+
+
+def test_alembic_is_loaded_only_to_make_or_change_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
+    look = f"""
+import sys
+from serving.events import EventStore
+EventStore({url!r}).known("ann")
+print("alembic" in sys.modules, "psycopg" in sys.modules)
+"""
+    said = [
+        subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [done.stdout for done in said] == ["True False\n", "False False\n"], said[0].stderr
+
+
+def test_a_file_without_versions_is_adopted(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+        connection.execute(OLD)
+        rows = [("42", 50, 5.0, 170, 1), ("42", 6, 4.0, 100, 0), ("7", 1, 3.0, 5, 2)]
+        connection.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?, ?)", rows)
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    with pytest.raises(UserError, match=r"version none, needed .*import-ratings"):
+        EventStore(url, read_only=True)
+    store = EventStore(url)
+    entries = ((6, 4.0, None, 100_000_000), (50, 5.0, None, 170_000_000))
+    assert store.known(42) == Known(entries)
+    assert dict(store.histories("42", "7"))["7"] == Known(((1, 3.0, None, 5_000_000),))
+    before = store.mark("42")
+    store.add([Event("e1", "42", 1, "rating", 3.0, None, 1)])
+    assert store.mark("42")[0] > before[0] and store.mark("42")[1] == 3
+    assert tables(url) == {"alembic_version": 1, "events": 1, "ratings": 3}
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(store_url: str) -> None:
+    EventStore(store_url).add([HEAT])
+    engine = sa.create_engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0417'"))
+    before = tables(store_url)
+    for read_only in (False, True):
+        with pytest.raises(UserError, match="version 0417, made by a newer") as caught:
+            EventStore(store_url, read_only)
+        assert type(caught.value) is UserError and "update Marquee" in str(caught.value)
+    assert tables(store_url) == before
+    engine.dispose()
+
+
+def test_another_products_table_is_left_alone(store_url: str) -> None:
+    engine = sa.create_engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE ratings (mine TEXT)"))
+    with pytest.raises(UserError, match=r"event store .*(no such column|does not exist)") as caught:
+        EventStore(store_url)
+    assert type(caught.value) is UserError
+    assert tables(store_url) == {"ratings": 0}
+    engine.dispose()
+
+
+def test_processes_that_start_at_once_all_come_up(store_url: str) -> None:
+    start = f"""
+import sys
+from serving.events import Event, EventStore
+sys.stdin.readline()
+store = EventStore({store_url!r})
+print(store.add([Event("e" + sys.argv[1], "ann", 6, "rating", 4.0, None, 1)]).accepted)
+"""
+    replicas = [
+        subprocess.Popen(
+            [sys.executable, "-c", start, str(n)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(3)
+    ]
+    said = []
+    for replica in replicas:
+        assert replica.stdin is not None
+        replica.stdin.write("go\n")
+        replica.stdin.flush()
+    for replica in replicas:
+        said.append(replica.communicate(timeout=60))
+    assert [out for out, _ in said] == ["1\n"] * 3, said
+    assert tables(store_url)["events"] == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param("nonsense", id="no-url"),
+        pytest.param("mysql://ann:secret@localhost/db", id="another-database"),
+        pytest.param("postgresql+asyncpg://ann:secret@localhost/db", id="another-driver"),
+        pytest.param("postgresql://ann:secret@localhost:port/db", id="no-port"),
+        pytest.param("postgresql://ann:se@secret@localhost/db", id="at-in-the-password"),
+        pytest.param("postgres://ann@localhost/db?password=secret", id="password-elsewhere"),
+        pytest.param("sqlite://", id="memory"),
+        pytest.param("sqlite:////no/such/folder/events.sqlite", id="no-folder"),
+    ],
+)
+def test_a_bad_address_is_told_without_its_password(bad: str) -> None:
+    with pytest.raises(UserError, match="EVENTS_URL") as caught:
+        EventStore(bad)
+    assert type(caught.value) is UserError
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" * 100)
+    with pytest.raises(UserError, match=r"ratings.csv.*file is not a database"):
+        EventStore(f"sqlite:///{tmp_path / 'ratings.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"password": "wrong-secret"}, "authentication failed", id="password"),
+        pytest.param({"database": "nowhere"}, "does not exist", id="database"),
+        pytest.param({"username": "ann"}, "authentication failed|does not exist", id="role"),
+    ],
+)
+def test_a_server_that_refuses_is_told_at_start(
+    postgres_url: str, change: dict[str, str], sentence: str
+) -> None:
+    url = sa.make_url(postgres_url).set(**change).render_as_string(hide_password=False)
+    with pytest.raises(UserError, match=sentence) as caught:
+        EventStore(url)
+    assert type(caught.value) is UserError
+    assert "secret" not in str(caught.value)
+
+
+def test_a_role_that_may_not_make_tables_is_told_at_start(postgres_url: str) -> None:
+    engine = sa.create_engine(sa.make_url(postgres_url))
+    with postgres.schema(postgres_url) as url, engine.begin() as connection:
+        name = str(sa.make_url(url).query["options"]).rpartition("=")[2]
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {name} TO {name}")
+        connection.commit()
+        theirs = sa.make_url(url).set(username=name, password="secret")
+        with pytest.raises(UserError, match=r"permission denied.*EVENTS_URL") as caught:
+            EventStore(theirs.render_as_string(hide_password=False))
+        with engine.begin() as other:
+            other.exec_driver_sql(f"DROP OWNED BY {name}")
+            other.exec_driver_sql(f"DROP ROLE {name}")
+    assert type(caught.value) is UserError and "secret" not in str(caught.value)
+    engine.dispose()
+
+
+def test_an_import_that_breaks_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    with sqlite3.connect(tmp_path / "events.sqlite") as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_id = 2 "
+            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    monkeypatch.setattr("serving.events.ROWS_AT_ONCE", 1)
+    with pytest.raises(UserError, match="disk is full"):
+        store.import_ratings(["a", "b"], [1, 2], [3.0, 3.0], [5, 5])
+    assert store.known("a") == Known()
+
+
+def everything(store: EventStore) -> list[Any]:
+    """Each method, not yet called."""
+    return [
+        lambda: store.add([HEAT]),
+        lambda: store.known("ann"),
+        lambda: store.history("ann"),
+        lambda: store.mark("ann"),
+        lambda: store.delete("ann"),
+        lambda: list(store.ranges(10)),
+        lambda: list(store.histories("a", "z")),
+        lambda: store.import_ratings(["ann"], [6], [3.0], [5]),
+    ]
+
+
+def test_a_server_that_stops_is_away_until_it_is_back(server: postgres.Server, theirs: str) -> None:
+    store = EventStore(theirs)
+    store.add([HEAT])
+    server.stop()
+    for ask in everything(store):
+        store._database._retry_at = 0.0  # each finds out for itself
+        with pytest.raises(StoreAway, match="event store postgresql") as caught:
+            ask()
+        assert postgres.PASSWORD not in str(caught.value)
+    assert not store.alive()
+    server.start()
+    store._database._retry_at = 0.0
+    assert store.alive()
+    assert store.known("ann").entries == ((6, 4.0, None, 1_000_000),)
+    assert store.add([HEAT]) == Added(0, 1, ())
+    store.close()
+
+
+def test_a_server_that_is_away_at_start_is_waited_for(server: postgres.Server, theirs: str) -> None:
+    server.stop()
+    store = EventStore(theirs)
+    with pytest.raises(StoreAway):
+        store.known("ann")
+    server.start()
+    store._database._retry_at = 0.0
+    assert store.add([HEAT]) == Added(1, 0, ())
+    store.close()
+
+
+def test_a_database_that_failed_is_left_in_peace_for_a_second(tmp_path: Path) -> None:
+    now, tries = [0.0], []
+
+    def fails(*_: Any) -> None:
+        tries.append(now[0])
+        if now[0] < 10:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
+    sa.event.listen(database._engine, "before_cursor_execute", fails)
+
+    def ask() -> None:
+        with database.begin() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    for at in (0.0, 0.1, RETRY_S - 0.01, RETRY_S, RETRY_S + 0.5):
+        now[0] = at
+        with pytest.raises(StoreAway, match="disk I/O error"):
+            ask()
+    assert tries == [0.0, RETRY_S]
+    now[0] = 10.0
+    ask()
+    ask()
+    assert tries == [0.0, RETRY_S, 10.0, 10.0]
+
+
+def test_one_caller_tries_again_and_those_beside_it_do_not_wait(tmp_path: Path) -> None:
+    now, inside = [0.0], threading.Event()
+    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
+    database._failed, now[0] = "away", 5.0
+    with database.begin():
+        inside.set()
+        with pytest.raises(StoreAway), database.begin():
+            pass
+    with database.begin():
+        pass
+
+
+def test_an_acknowledged_event_outlives_its_killed_writer(store_url: str) -> None:
+    """A process that adds and says so, killed in the middle of it."""
+    write = f"""
+from serving.events import Event, EventStore
+store = EventStore({store_url!r})
+for n in range(10**6):
+    store.add([Event(f"e{{n}}", "ann", n, "rating", 4.0, None, n)])
+    print(n, flush=True)
+"""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", write], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    said = [int(writer.stdout.readline()) for _ in range(30)]
+    os.kill(writer.pid, signal.SIGKILL)
+    said += [int(line) for line in writer.stdout if line.endswith("\n")]
+    assert writer.wait() == -signal.SIGKILL
+    store = EventStore(store_url)
+    kept = {entry[0] for entry in store.known("ann").entries}
+    assert set(said) <= kept and len(kept) <= len(said) + 1
+    event = Event("e0", "ann", 0, "rating", 4.0, None, 0)
+    assert store.add([event]) == Added(0, 1, ())
+    store.close()
+
+
+def test_an_acknowledged_event_outlives_the_crash_of_the_server(
+    server: postgres.Server, theirs: str
+) -> None:
+    store = EventStore(theirs)
+    for n in range(20):
+        store.add([Event(f"e{n}", "ann", n, "rating", 4.0, None, n)])
+    server.stop()  # without a clean end
+    server.start()
+    assert {entry[0] for entry in EventStore(theirs).known("ann").entries} == set(range(20))
+
+
+def test_a_disk_is_told_to_keep_what_is_acknowledged(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    with database.begin() as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2}
