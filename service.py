@@ -3,16 +3,19 @@
     BUNDLE=bundles/demo bentoml serve service:Marquee --port 3000
     curl -s localhost:3000/recommend -H 'Content-Type: application/json' -d '{"k": 3}'
 
-Settings come from the environment (serving/settings.py). It refuses to start without a good bundle.
+Settings come from the environment (serving/settings.py). It refuses to start without a good bundle,
+and goes on with the old one where a new one is not good.
 """
 
 # BentoML's decorators have no types, and a Response stands where the annotation names its model.
 # mypy: disable-error-code="untyped-decorator,no-any-return,attr-defined"
 
+import asyncio
 import gc
 import logging
 import os
 import sys
+from contextlib import suppress
 from typing import Any, cast
 
 import bentoml
@@ -20,32 +23,45 @@ from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from catalogue.errors import UserError
-from serving.answers import Answers
+from serving.answers import Answers, Model
 from serving.events import EventStore
 from serving.guard import Guard
 from serving.http import answer, get_routes
-from serving.recommender import Recommender
 from serving.schemas import (
-    Prediction,
+    BatchRequest,
+    ChartsRequest,
+    EventsRequest,
     PredictRequest,
-    Recommendation,
+    RateNextRequest,
     RecommendRequest,
-    Similar,
+    RerankRequest,
     SimilarRequest,
 )
-from serving.settings import Settings, api_keys
+from serving.settings import Settings, cors_origins
+from serving.shapes import (
+    Chart,
+    Prediction,
+    Questions,
+    Recommendation,
+    Recommendations,
+    Similar,
+    Stored,
+)
+from serving.watch import Watch
 
 # For the worker, started after this file is read: two threads on a product
 # as small as one request's wait for each other (62,000 movies, busy machine: 12 ms instead of 4).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# In an image BentoML sets this and then replaces no dead worker: one of two stays away while
+# /readyz is content. The parent reads this file before it decides.
+os.environ.pop("BENTOML_CONTAINERIZED", None)
 
 log = logging.getLogger("bentoml.marquee")
 
 
-def load_answers() -> Answers:
+def load_answers(settings: Settings) -> Answers:
     """What the environment asks for; UserError where the bundle or the store is not usable."""
-    settings = Settings.read()
-    return Answers(Recommender.load(settings.bundle), EventStore(settings.events_url))
+    return Answers(Model.load(settings.bundle), EventStore(settings.events_url))
 
 
 def not_the_callers_fault(record: logging.LogRecord) -> bool:
@@ -62,9 +78,19 @@ routes: Starlette = get_routes(lambda: cast(Answers, routes.state.answers))
     workers=1,
     traffic={"timeout": 5},  # a timer per request lives this long; 60 s would hold memory
     logging={"access": {"enabled": False}},  # a line per request costs 0.1 ms
+    http={
+        "cors": {
+            "enabled": bool(cors_origins()),
+            "access_control_allow_origins": list(cors_origins()),
+            "access_control_allow_methods": ["GET", "POST", "DELETE"],
+            "access_control_allow_headers": ["Authorization", "Content-Type", "X-Request-ID"],
+            "access_control_expose_headers": ["X-Request-ID", "Retry-After"],
+        }
+    },
     # Spans are built for every request that is not listed here, at 0.3 ms each.
     tracing={
-        "excluded_urls": "recommend,predict,similar,movies,users,model,other,livez,readyz,metrics"
+        "excluded_urls": "recommend,predict,similar,rerank,charts,rate_next,events,movies,users,"
+        "model,other,livez,readyz,metrics,openapi"
     },
     metrics={
         "duration": {"buckets": [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]}
@@ -73,46 +99,80 @@ routes: Starlette = get_routes(lambda: cast(Answers, routes.state.answers))
 class Marquee:
     """Endpoints are async and compute in line: a hop to a thread costs half a millisecond.
 
-    Each returns a finished Response, which BentoML passes through; the annotation is what
-    /docs.json tells.
+    Each returns a finished Response, which BentoML passes through; /openapi.json is ours.
     """
 
     @bentoml.on_deployment
     def refuse_a_bad_bundle() -> None:
         """Once, before any worker: a worker that cannot start would be started again for ever."""
         try:
-            load_answers()
+            load_answers(Settings.read())
         except UserError as error:
             print(f"marquee: {error}", file=sys.stderr)
             sys.exit(2)
 
     def __init__(self) -> None:
-        self.answers = routes.state.answers = load_answers()
+        self.settings = Settings.read()
+        self.answers = routes.state.answers = load_answers(self.settings)
         logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
-        if not api_keys():
+        if not self.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
 
     @bentoml.on_startup
-    def settle(self) -> None:
-        """What lives as long as the process is not looked at again by the garbage collector."""
+    async def settle(self) -> None:
+        """Look for new bundles from now on; what lives as long as the process is not looked at
+        again by the garbage collector."""
+        watch = Watch(self.settings.bundle, self.answers.swap, self.settings.bundle_poll_s)
+        self.watching = asyncio.create_task(watch.run())
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
+    @bentoml.on_shutdown
+    async def stop(self) -> None:
+        self.watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await self.watching
+
     @bentoml.api(route="/recommend")
     async def recommend(self, request: RecommendRequest, /) -> Recommendation:
         """The k best movies for a person, known by user_id or by the history given."""
-        return cast(Any, answer(self.answers.recommend, request))
+        return cast(Any, await answer(self.answers.recommend(request)))
+
+    @bentoml.api(route="/recommend_batch")
+    async def recommend_batch(self, request: BatchRequest, /) -> Recommendations:
+        """As many lists, in the order of the requests."""
+        return cast(Any, await answer(self.answers.recommend_batch(request)))
 
     @bentoml.api(route="/predict")
     async def predict(self, request: PredictRequest, /) -> Prediction:
         """Score, stars and support of the movies asked for, in the order asked."""
-        return cast(Any, answer(self.answers.predict, request))
+        return cast(Any, await answer(self.answers.predict(request)))
 
     @bentoml.api(route="/similar")
     async def similar(self, request: SimilarRequest, /) -> Similar:
         """The k movies most like the ones given."""
-        return cast(Any, answer(self.answers.similar, request))
+        return cast(Any, await answer(self.answers.similar(request)))
+
+    @bentoml.api(route="/rerank")
+    async def rerank(self, request: RerankRequest, /) -> Prediction:
+        """The movies asked for, best first."""
+        return cast(Any, await answer(self.answers.rerank(request)))
+
+    @bentoml.api(route="/charts")
+    async def charts(self, request: ChartsRequest, /) -> Chart:
+        """A list that is the same for everybody."""
+        return cast(Any, await answer(self.answers.charts(request)))
+
+    @bentoml.api(route="/rate_next")
+    async def rate_next(self, request: RateNextRequest, /) -> Questions:
+        """The movies that are most worth asking this person about."""
+        return cast(Any, await answer(self.answers.rate_next(request)))
+
+    @bentoml.api(route="/events")
+    async def events(self, request: EventsRequest, /) -> Stored:
+        """Keep what people did; what is acknowledged counts in the next request."""
+        return cast(Any, await answer(self.answers.events(request)))
 
 
 Marquee.add_asgi_middleware(Guard)

@@ -321,6 +321,7 @@ def write(run: Recipe, folder: Path, done: Fit) -> Path:
         movies=dataset.movies,
         scale=dataset.scale,
         train=train,
+        timestamp=split.histories.timestamp,
         features=run.datamodule.feature_IF.numpy(),
         stars=run.stars,
         seed=run.config["seed_everything"],

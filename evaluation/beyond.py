@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.intervals import Interval
-from serving.rerank import genre_shares, miscalibration, rarity
+from serving.calibration import genre_shares, miscalibration
+from serving.rerank import rarity
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

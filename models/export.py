@@ -23,7 +23,7 @@ from catalogue.movies import Movies
 from models.gibbs import Draws, Ratings, StarConfig
 from models.ncf import NCF, NetworkConfig
 from models.stars import STAR_ARRAYS, fit_stars, implicit_features, outlook
-from serving.bundle import write_bundle
+from serving.bundle import RECENT_SHARE, write_bundle
 
 NUM_GOLDEN = 4
 GOLDEN_SEED = 20
@@ -54,6 +54,7 @@ def export_bundle(
     movies: Movies,
     scale: tuple[float, ...],
     train: tuple[np.ndarray, np.ndarray, np.ndarray],
+    timestamp: np.ndarray,
     features: np.ndarray,
     stars: StarConfig,
     seed: int,
@@ -63,8 +64,8 @@ def export_bundle(
 
     manifest: name, recipe, config, data, refit, metrics, created. train: user and item rows and
     stars of the ratings the network was trained on, (N,) each: they give support and the star
-    model. features: float32 (I, F), what is known of each movie beside its ratings. stars, seed:
-    how the star model is learned, on ml-1m in two minutes.
+    model. timestamp: int64 (N,), of each. features: float32 (I, F), what is known of each movie
+    beside its ratings. stars, seed: how the star model is learned, on ml-1m in two minutes.
     prove: see `write_bundle`. Raises UserError for a network that cannot be served.
     """
     check_exportable(network.config)
@@ -72,7 +73,11 @@ def export_bundle(
     user_N, item_N, stars_N = train
     star_arrays, star_scalars = fit_stars(user_N, item_N, stars_N, features, scale, stars, seed)
     arrays = item_arrays(network) | star_arrays
-    arrays["num_ratings"] = np.bincount(item_N, minlength=len(movies)).astype(np.int64)
+    newest_N = timestamp >= np.quantile(timestamp, 1 - RECENT_SHARE)
+    for name, rows in (("num_ratings", item_N), ("num_recent", item_N[newest_N])):
+        arrays[name] = np.bincount(rows, minlength=len(movies)).astype(np.int64)
+    golden = golden_answers(network, movies, scale, arrays, star_scalars["mean"])
+    arrays["star_item"] = arrays["star_item"].transpose(1, 0, 2)  # a movie's draws lie together
     extra = {
         "scale": list(scale),
         "history_length": network.config.history_length,
@@ -85,7 +90,7 @@ def export_bundle(
         movies=movies,
         arrays=arrays,
         encoder=encoder_onnx(network),
-        golden=golden_answers(network, movies, scale, arrays, star_scalars["mean"]),
+        golden=golden,
         prove=prove,
     )
 
@@ -189,7 +194,7 @@ def expected_over(
     draws = Draws(**{own: torch.from_numpy(arrays[name]) for name, own in STAR_ARRAYS.items()})
     alone_L = torch.zeros(len(item_L), dtype=torch.int64)
     watched = Ratings(alone_L, torch.from_numpy(item_L), torch.from_numpy(over_L))
-    set_1C = implicit_features(draws.set_IC, alone_L, watched.item_N, 1)
     given, asked_N = watched.where(torch.from_numpy(rated_L)), torch.from_numpy(asked)
+    set_1C = implicit_features(draws.set_IC, given.user_N, given.item_N, 1)
     middle_SN = outlook(draws, given, set_1C, torch.zeros_like(asked_N), asked_N).middle
     return middle_SN.mean(0).numpy()

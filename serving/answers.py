@@ -1,18 +1,33 @@
-"""From a checked request to an answer: joins the stored history, the recommender and the search.
+"""From a checked request to an answer: joins what is stored of a person with the recommender.
 
-The service's endpoints are one line each on top of this; nothing here knows HTTP.
+The service's endpoints are one line each on top of this; nothing here knows HTTP. Everything runs
+on one event loop: what takes under two milliseconds in line, databases and long work in threads.
 """
 
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from zlib import crc32
 
-from serving.errors import RequestError
+from serving import metrics
+from serving.errors import RequestError, StoreAway
 from serving.events import EventStore
 from serving.history import Entry
+from serving.intake import EPOCH, MICROSECOND, checked
+from serving.memory import Memory, Remembered
+from serving.persons import Known
+from serving.question import Question
 from serving.recommender import Answer, Recommender
 from serving.schemas import (
+    BatchRequest,
+    ChartsRequest,
+    EventsRequest,
     Filters,
+    Person,
     PredictRequest,
+    RateNextRequest,
     RecommendRequest,
     SimilarRequest,
     UserId,
@@ -20,81 +35,224 @@ from serving.schemas import (
 )
 from serving.search import TitleSearch
 
+CONTROLS = ("calibration", "novelty", "freshness", "diversity")
+ASKED = ("k", "offset", "exclude_seen", "explain", *CONTROLS)
+"""What tells apart requests for a known person that name no movie, genre or filter."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A bundle, ready to answer."""
+
+    recommender: Recommender
+    search: TitleSearch
+
+    @classmethod
+    def load(cls, bundle: str) -> "Model":
+        """Raises UserError where the bundle is not whole."""
+        recommender = Recommender.load(bundle)
+        return cls(recommender, TitleSearch(recommender.movies, recommender.num_ratings))
+
 
 class Answers:
-    """One bundle and one event store, ready for requests."""
+    """One bundle and one event store, ready for requests.
 
-    def __init__(self, recommender: Recommender, store: EventStore) -> None:
-        self.recommender = recommender
+    `model` may be exchanged at any time: a request takes it once, and answers from that alone.
+    """
+
+    def __init__(self, model: Model, store: EventStore) -> None:
+        self.model = model
         self._store = store
-        self._search = TitleSearch(recommender.movies, recommender.num_ratings)
+        self._memory = Memory(store)
+        metrics.serves(model.recommender.model_version)
 
-    def recommend(self, request: RecommendRequest) -> Answer:
-        return self.recommender.recommend(
-            history=self._history(request.user_id, request.history),
-            k=request.k,
-            offset=request.offset,
-            exclude_seen=request.exclude_seen,
-            filters=_plain(request.filters),
-            include_ids=request.include_ids,
-            exclude_ids=request.exclude_ids,
-            calibration=request.calibration,
-            novelty=request.novelty,
-            freshness=request.freshness,
-            genre_profile=request.genre_profile,
-        )
+    def swap(self, model: Model) -> None:
+        """Answer from another bundle from the next request on."""
+        before, self.model = self.model, model
+        metrics.serves(model.recommender.model_version, before.recommender.model_version)
 
-    def predict(self, request: PredictRequest) -> Answer:
-        history = self._history(request.user_id, request.history)
-        return self.recommender.predict(history=history, movie_ids=request.movie_ids)
+    async def recommend(self, request: RecommendRequest) -> Answer:
+        recommender = self.model.recommender
+        person = await self._person(request.user_id)
+        asked = _memorable(request)
+        key = (recommender.model_version, asked)
+        if person is not None and asked is not None and key in person.answers:
+            metrics.REMEMBERED.inc()
+            answer: Answer = person.answers[key]
+        else:
+            question = _question(recommender, request, person)
+            if request.explain:  # the history once an entry: others go on meanwhile
+                answer = await asyncio.to_thread(recommender.answer, question)
+            else:
+                answer = recommender.answer(question)
+            if person is not None and asked is not None:
+                person.keep(key, answer)
+        metrics.listed("/recommend", [answer])
+        return answer
 
-    def similar(self, request: SimilarRequest) -> Answer:
+    async def recommend_batch(self, request: BatchRequest) -> Answer:
+        recommender = self.model.recommender
+        people = await self._people([each.user_id for each in request.requests])
+        questions = [
+            _question(recommender, each, people.get(each.user_id)) for each in request.requests
+        ]
+        found = await asyncio.to_thread(lambda: list(recommender.recommend_each(questions)))
+        answers = [each for each in found if not isinstance(each, RequestError)]
+        metrics.listed("/recommend_batch", answers)
+        return {"results": found}
+
+    async def predict(self, request: PredictRequest) -> Answer:
+        recommender = self.model.recommender
+        person = await self._person(request.user_id)
+        history = _history(recommender, request, person)
+        return recommender.predict(history=history, movie_ids=request.movie_ids)
+
+    async def rerank(self, request: PredictRequest) -> Answer:
+        recommender = self.model.recommender
+        person = await self._person(request.user_id)
+        history = _history(recommender, request, person)
+        return recommender.rerank(history=history, movie_ids=request.movie_ids)
+
+    async def similar(self, request: SimilarRequest) -> Answer:
         if (request.movie_id is None) == (request.movie_ids is None):
             raise RequestError("give movie_id or movie_ids, one of the two", field="movie_id")
         movie_ids = request.movie_ids or [request.movie_id or 0]
-        return self.recommender.similar(movie_ids, request.k, _plain(request.filters))
+        filters = _plain(request.filters)
+        return self.model.recommender.similar(movie_ids, request.k, filters)
 
-    def search(self, query: str, k: int) -> Answer:
+    async def charts(self, request: ChartsRequest) -> Answer:
+        filters = _plain(request.filters)
+        return self.model.recommender.charts(request.kind, request.k, filters)
+
+    async def rate_next(self, request: RateNextRequest) -> Answer:
+        recommender = self.model.recommender
+        person = await self._person(request.user_id)
+        known = Known() if person is None else person.known
+        return recommender.rate_next(
+            history=_history(recommender, request, person),
+            k=request.k,
+            not_seen=recommender.held(known.not_seen),
+            not_for_me=recommender.held(known.not_for_me),
+            seed=crc32(str(request.user_id).encode()),  # not everybody is asked for the same
+        )
+
+    async def search(self, query: str, k: int) -> Answer:
         """Movies whose title is like the query, best first."""
-        rows = self._search.find(query, k)
-        ids = self.recommender.movie_ids[rows].tolist()
-        items = [self.recommender.item(movie_id) for movie_id in ids]
-        return {"items": items, "model_version": self.recommender.model_version}
+        model = self.model
+        items = model.recommender.cards.items(model.search.find(query, k))
+        return {"items": items, "model_version": model.recommender.model_version}
 
-    def movie(self, movie_id: int) -> Answer:
-        return self.recommender.item(movie_id)
+    async def movie(self, movie_id: int) -> Answer:
+        return self.model.recommender.item(movie_id)
 
-    def person(self, user_id: str) -> Answer:
-        """A stored history, oldest first; a movie that the bundle does not hold is its id only."""
-        stored = self._store.history(user_id)
-        if not stored:
-            raise RequestError(f"user {user_id} has no stored history", code="unknown_user")
-        items = []
-        for movie_id, stars, at_s in stored:
-            film = self.recommender.item(movie_id) if self.recommender.knows(movie_id) else {}
-            items.append({"movie_id": movie_id} | film | {"stars": stars, "at": _rfc3339(at_s)})
-        return {"user_id": user_id, "items": items}
-
-    def model(self) -> Answer:
+    async def card(self) -> Answer:
         """The model card: the bundle's manifest without its list of files."""
-        manifest = self.recommender.manifest
+        manifest = self.model.recommender.manifest
         return {key: value for key, value in manifest.items() if key != "files"}
 
-    def _history(self, user_id: UserId | None, given: list[Watched] | None) -> list[Entry]:
-        """The stored history, then the request's; by time where every entry has one."""
-        stored = [] if user_id is None else self._store.history(user_id)
-        entries: list[tuple[float | None, Entry]] = [*self.recommender.readable(stored)]
-        for film in given or []:
-            at_s = None if film.at is None else film.at.timestamp()
-            entries.append((at_s, (film.movie_id, film.stars, film.portion)))
-        if all(at_s is not None for at_s, _ in entries):
-            entries.sort(key=lambda entry: entry[0] or 0.0)
-        return [entry for _, entry in entries]
+    async def events(self, request: EventsRequest) -> Answer:
+        """Store what happened; RequestError "conflict" where an event_id came before with other
+        content, and StoreAway: nothing is stored then."""
+        now = datetime.now(UTC)
+        events, rejected = checked(request.events, self.model.recommender, now)
+        places = list(events)
+        added = await asyncio.to_thread(self._store.add, list(events.values()))
+        if added.conflicts:
+            raise RequestError(
+                f"{len(added.conflicts)} of these event_ids came before with other content; "
+                "nothing of this request is stored: leave them out",
+                code="conflict",
+                field=f"events.{places[added.conflicts[0]]}.event_id",
+            )
+        self._memory.forget({event.user_id for event in events.values()})
+        counts = {"accepted": added.accepted, "duplicates": added.duplicates}
+        metrics.arrived(events.values(), now, **counts, rejected=len(rejected))
+        return counts | {"rejected": rejected}
+
+    async def history(self, user_id: str) -> Answer:
+        """What is stored of a person, oldest first; a movie that the bundle does not hold is its id
+        only. Empty for who is not known."""
+        recommender = self.model.recommender
+        known = (await self._memory.person(user_id)).known
+        items: list[Answer] = []
+        for movie_id, stars, portion, at_us in known.entries:
+            said = {"stars": stars, "portion": portion, "at": _rfc3339(at_us)}
+            item = recommender.named(movie_id)
+            items.append(item | {key: value for key, value in said.items() if value is not None})
+        refused = [recommender.named(one) | {"not_for_me": True} for one in known.not_for_me]
+        return {"user_id": user_id, "items": items + refused}
+
+    async def forget(self, user_id: str) -> Answer:
+        """Remove every trace of a person."""
+        deleted = await asyncio.to_thread(self._store.delete, user_id)
+        self._memory.forget({user_id})
+        return {"deleted": deleted}
+
+    async def ready(self) -> Answer:
+        up = await asyncio.to_thread(self._store.alive)
+        metrics.STORE_UP.set(up)
+        version = self.model.recommender.model_version
+        return {"ready": True, "model_version": version, "events": "up" if up else "away"}
+
+    async def _person(self, user_id: UserId | None) -> Remembered | None:
+        """What is stored; None for nobody, and while the store is away: lists go on from what the
+        request brings."""
+        if user_id is None:
+            return None
+        try:
+            return await self._memory.person(str(user_id))
+        except StoreAway:
+            return None
+
+    async def _people(
+        self, user_ids: Sequence[UserId | None]
+    ) -> Mapping[UserId | None, Remembered | None]:
+        asked = list({user_id for user_id in user_ids if user_id is not None})
+        found = await asyncio.gather(*(self._person(user_id) for user_id in asked))
+        return dict(zip(asked, found, strict=True))
+
+
+def _memorable(request: RecommendRequest) -> tuple[Any, ...] | None:
+    given = request.history, request.include_ids, request.exclude_ids
+    if given != (None,) * 3 or request.filters is not None or request.genre_profile is not None:
+        return None
+    return tuple(getattr(request, name) for name in ASKED)
+
+
+def _question(
+    recommender: Recommender, request: RecommendRequest, person: Remembered | None
+) -> Question:
+    return Question(
+        history=_history(recommender, request, person),
+        not_for_me=recommender.held(person.known.not_for_me) if person else (),
+        filters=_plain(request.filters),
+        include_ids=request.include_ids,
+        exclude_ids=request.exclude_ids,
+        genre_profile=request.genre_profile,
+        **{name: getattr(request, name) for name in ASKED},
+    )
+
+
+def _history(recommender: Recommender, asked: Person, person: Remembered | None) -> list[Entry]:
+    """The stored history, then the request's; by time where every entry has one."""
+    entries: list[tuple[float | None, Entry]] = []
+    if person is not None:
+        entries += recommender.readable(person.known.entries)
+    entries += [
+        (_unix_us(film), (film.movie_id, film.stars, film.portion)) for film in asked.history or ()
+    ]
+    if all(at_us is not None for at_us, _ in entries):
+        entries.sort(key=lambda entry: entry[0] or 0)
+    return [entry for _, entry in entries]
+
+
+def _unix_us(film: Watched) -> int | None:
+    return None if film.at is None else (film.at - EPOCH) // MICROSECOND
 
 
 def _plain(filters: Filters | None) -> dict[str, Any] | None:
     return None if filters is None else filters.model_dump(exclude_none=True)
 
 
-def _rfc3339(at_s: int) -> str:
-    return datetime.fromtimestamp(at_s, UTC).isoformat().replace("+00:00", "Z")
+def _rfc3339(at_us: int) -> str:
+    return (EPOCH + at_us * MICROSECOND).isoformat().replace("+00:00", "Z")

@@ -30,7 +30,7 @@ from safetensors.numpy import save as save_arrays
 from catalogue.errors import UserError
 from catalogue.movies import Movies
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "bundle.json"
 PARTS = ("arrays.safetensors", "encoder.onnx", "golden.json", "movies.json")
 SHAPES = {
@@ -39,14 +39,17 @@ SHAPES = {
     "item_mlp": "IH",  # item half of the MLP's first layer, its bias included
     "mlp_out": "H",
     "item_bias": "I",
-    "num_ratings": "I",  # training ratings per movie, int64; all others are float32
+    "num_ratings": "I",  # training ratings per movie, int64
+    "num_recent": "I",  # of the newest of them (RECENT_SHARE), int64; all others are float32
     "star_set": "IC",  # what a movie adds to what is known of who rated or watched it
-    "star_item": "SIE",  # draws of the movies' star vectors, the bias last
+    "star_item": "ISE",  # draws of the movies' star vectors, the bias last; a movie's lie together
     "star_mean": "SE",  # draws of the persons' prior: its mean, what star_set adds, its precision
     "star_lean": "SCE",
     "star_precision": "SEE",
     "star_alpha": "S",  # precision of a rating
 }
+RECENT_SHARE = 0.05
+"""Of the training ratings, the newest: however long they took."""
 STARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
 """Scalars of the star model; serving/stars.py says what each does."""
 REMAKE = "make the bundle again with: python train.py export"
@@ -177,7 +180,7 @@ def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) 
     size = {"I": num_items}
     for name, letters in SHAPES.items():
         array = arrays[name]
-        dtype = np.int64 if name == "num_ratings" else np.float32
+        dtype = np.int64 if name.startswith("num_") else np.float32
         if array.dtype != dtype or array.ndim != len(letters):
             raise _bad(path, f"{name} is {array.dtype}{array.shape}, expected {dtype.__name__}")
         for letter, found in zip(letters, array.shape, strict=True):

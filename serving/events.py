@@ -21,7 +21,6 @@ import sqlalchemy as sa
 
 from catalogue.errors import UserError
 from serving.database import DEFAULT_URL, Database
-from serving.history import Rated
 from serving.persons import (
     KINDS,
     MAX_ID,
@@ -98,11 +97,6 @@ class EventStore:
         with self._database.begin() as connection:
             rows = connection.execute(_KNOWN, {"first": str(user_id), "last": str(user_id)}).all()
         return fold(row[1:] for row in rows)
-
-    def history(self, user_id: int | str) -> list[Rated]:
-        """(movie_id, stars, Unix seconds) of the films that a person has rated, oldest first."""
-        entries = self.known(user_id).entries
-        return [(film, stars, at // SECOND) for film, stars, _, at in entries if stars is not None]
 
     def mark(self, user_id: int | str) -> tuple[int, int]:
         """The newest number and the count of what `known` reads: another whenever that changes.

@@ -1,4 +1,4 @@
-"""What stands before every endpoint: keys, limits, and one error shape. Pure ASGI, one class.
+"""What stands before every endpoint: keys, limits, request ids, one error shape. Pure ASGI.
 
 BentoML answers a fault in one of five shapes (a list among them) and says 400 for every invalid
 body; this rewrites each to the shape of serving/http.py. Its own limits answer outside of any
@@ -6,9 +6,9 @@ middleware of ours, so the limits that callers meet are here.
 """
 
 import asyncio
-import hmac
-import ipaddress
 import logging
+import time
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -16,14 +16,16 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.access import Access
 from serving.http import error, invalid
 from serving.labels import RouteLabels, restore
-from serving.settings import api_keys
+from serving.requestlog import RequestLog, request_id
+from serving.settings import Settings
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 """Answered to anyone, key or not, and never counted as busy."""
-READS = frozenset({"/recommend", "/predict", "/similar"})
-"""POST that changes nothing; every other POST, PUT, PATCH and DELETE is a write."""
+HIDDEN = ("/docs.json", "/schema.json", "/static_content")
+"""BentoML's own pages: one loads a tag manager, one tells another contract than ours."""
 MAX_BODY_BYTES = 1 << 20
 MAX_IN_FLIGHT = 64
 """Requests at once per worker; the next gets 429. They are answered one after another, so with 1 ms
@@ -38,9 +40,12 @@ log = logging.getLogger("bentoml.marquee")
 class Guard:
     """Refuses what must not come in, and reshapes what goes out with a status of 400 or more."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, read: Callable[[], Settings] = Settings.read) -> None:
+        """read: asked once, when the application is made."""
+        settings = read()
         self._app = app
-        self._keys = [key.encode() for key in api_keys()]
+        self._access = Access(settings.api_keys, settings.rate_limit)
+        self._requests = RequestLog(settings.log_requests)
         self._in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -49,18 +54,22 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        restore(scope)
+        route, name, begun = restore(scope), request_id(scope), time.perf_counter()
+        signed = _Signed(send, name)
         refusal = self._refusal(scope)
         if refusal is not None:
-            await refusal(scope, receive, send)
-            return
-        self._in_flight += 1
-        try:
-            await self._answer(scope, receive, _Reshape(send))
-        finally:
-            self._in_flight -= 1
+            await refusal(scope, receive, signed)
+        else:
+            self._in_flight += 1
+            try:
+                await self._answer(scope, receive, _Reshape(signed), name)
+            finally:
+                self._in_flight -= 1
+        seconds = time.perf_counter() - begun
+        if self._requests.wants(signed.status, seconds):
+            self._requests.write(name, scope["method"], route, signed.status, seconds)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: "_Reshape") -> None:
+    async def _answer(self, scope: Scope, receive: Receive, send: "_Reshape", name: str) -> None:
         """Every way to fail that is left becomes a response in the one shape."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
@@ -71,36 +80,41 @@ class Guard:
                         await fault(scope, receive, send)
                         return
                     receive = _replay(body or b"", receive)
+                if scope["path"] == "/readyz":
+                    scope["path"], scope["raw_path"] = "/ready", b"/ready"  # says more
                 await self._app(scope, receive, send)
         except TimeoutError:
             await send.instead(
                 scope, error("timeout", f"not answered in {TIMEOUT_S:g} s; ask again")
             )
         except Exception:
-            log.exception("%s %s failed", scope["method"], scope["path"])
+            log.exception("request %s failed", name)
             await send.instead(scope, error("internal", "the service failed; its log says why"))
 
     def _refusal(self, scope: Scope) -> Response | None:
         if scope["path"] in OPEN:
             return None
-        if not self._allowed(scope):
-            if self._keys:
-                return error("unauthorized", "send the header Authorization: Bearer KEY")
-            return error("unauthorized", "API_KEYS is not set: only this machine is served")
-        if self._in_flight >= MAX_IN_FLIGHT:
+        if scope["path"] == "/" or scope["path"].startswith(HIDDEN):
+            return error("not_found", "there is no page here; see /openapi.json")
+        refusal = self._access.refusal(scope)
+        if refusal is None and self._in_flight >= MAX_IN_FLIGHT:
             return error("busy", f"{MAX_IN_FLIGHT} requests are being answered; ask again")
-        return None
+        return refusal
 
-    def _allowed(self, scope: Scope) -> bool:
-        if self._keys and self._has_key(scope):
-            return True
-        return _is_loopback(scope) and not (self._keys and _is_write(scope))
 
-    def _has_key(self, scope: Scope) -> bool:
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
-        given = key.strip().encode("latin-1", "replace")
-        same = [hmac.compare_digest(given, known) for known in self._keys]
-        return scheme.lower() == "bearer" and any(same)
+class _Signed:
+    """A `send` that adds the request's id to the response, and notes the status."""
+
+    def __init__(self, send: Send, name: str) -> None:
+        self._send, self._name = send, (b"x-request-id", name.encode())
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            kept = [pair for pair in message.get("headers", ()) if pair[0] != b"x-request-id"]
+            message = {**message, "headers": [*kept, self._name]}
+        await self._send(message)
 
 
 class _Reshape:
@@ -154,8 +168,8 @@ def _shaped(status: int, body: bytes) -> Response | None:
         return error(code, "the service cannot answer; its log says why")
     code = CODES.get(status, "invalid")
     message = {
-        "not_found": "there is no such address; see the README for the ones there are",
-        "method_not_allowed": "this address answers another method; see the README",
+        "not_found": "there is no such address; see /openapi.json for the ones there are",
+        "method_not_allowed": "this address answers another method; see /openapi.json",
     }.get(code, "the request cannot be answered")
     return error(code, message)
 
@@ -198,19 +212,3 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 async def _never() -> Message:
     raise AssertionError("an error response reads nothing")
-
-
-def _is_write(scope: Scope) -> bool:
-    if scope["method"] == "POST":
-        return scope["path"] not in READS
-    return scope["method"] not in ("GET", "HEAD", "OPTIONS")
-
-
-def _is_loopback(scope: Scope) -> bool:
-    """Whether the peer is this machine; one that is not known is not."""
-    try:
-        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return bool((mapped or address).is_loopback)

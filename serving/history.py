@@ -5,7 +5,7 @@
 
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -16,8 +16,8 @@ from serving.errors import RequestError, unknown_movie
 Entry: TypeAlias = (
     "int | tuple[int] | tuple[int, float | None] | tuple[int, float | None, float | None]"
 )
-Rated: TypeAlias = tuple[int, float | None, int]
-"""A stored film: movie_id, stars where it was rated, Unix seconds."""
+Stored: TypeAlias = tuple[int, float | None, float | None, int]
+"""An entry of a stored history: movie_id, stars, portion, Unix microseconds."""
 
 WEAK_DISLIKE = 0.1
 """A film left before this portion says nothing about what to show next; the star model takes it for
@@ -37,6 +37,8 @@ class History:
     """(L,) 0 where no stars were given, else 1 + their place on the scale."""
     left: npt.NDArray[np.int64]
     """(M,) rows of films left in their first tenth: a weak dislike, and seen."""
+    refused: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """(R,) rows of films that are "not for me": never listed, their neighbours lowered."""
 
     @property
     def seen(self) -> npt.NDArray[np.int64]:
@@ -48,7 +50,10 @@ class History:
 
 
 def read_history(
-    entries: Iterable[Entry], row_of: Mapping[int, int], star_of: Mapping[float, int]
+    entries: Iterable[Entry],
+    row_of: Mapping[int, int],
+    star_of: Mapping[float, int],
+    not_for_me: Iterable[int] = (),
 ) -> History:
     """Read entries `movie_id`, `(movie_id, stars)` or `(movie_id, stars, portion)`, oldest first.
 
@@ -56,6 +61,7 @@ def read_history(
     no stars are given: below .1 the film counts as seen and as a weak dislike, and the encoder does
     not read it; from .9 on it counts as 4 stars. Of a film given twice the last entry counts, in
     its place and with its stars, or none. There is no limit here; the encoder reads the latest.
+    not_for_me: movie ids that are refused, whatever the entries say of them.
     Raises RequestError for an unknown movie, stars off the scale, or a portion outside 0..1.
     """
     if not isinstance(entries, Iterable):
@@ -68,9 +74,18 @@ def read_history(
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
         latest.pop(row, None)  # a film given again moves to its latest place
         latest[row] = _star(stars, portion, star_of, n)
+    refused = [_refused(movie_id, row_of, n) for n, movie_id in enumerate(not_for_me)]
+    for row in refused:
+        latest.pop(row, None)
     read = {row: star for row, star in latest.items() if star is not None}
     left = (row for row, star in latest.items() if star is None)
-    return History(_array(read), _array(read.values()), _array(left))
+    return History(_array(read), _array(read.values()), _array(left), np.unique(_array(refused)))
+
+
+def _refused(movie_id: int, row_of: Mapping[int, int], n: int) -> int:
+    if movie_id not in row_of:
+        raise unknown_movie(movie_id, f"not_for_me.{n}")
+    return row_of[movie_id]
 
 
 def _three(entry: Entry, n: int) -> tuple[int, float | None, float | None]:

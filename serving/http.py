@@ -1,16 +1,16 @@
-"""The one error shape, and the GET routes.
+"""The one error shape, and the routes that BentoML has no endpoints for.
 
     {"error": {"code": "unknown_movie", "message": "…", "fields": [{"field": "…", "message": "…"}]}}
 
 `fields` is there where the fault can be placed. Codes and their status:
 
-    not_json 400   unauthorized 401   not_found, unknown_movie, unknown_user 404
-    method_not_allowed 405   too_large 413   invalid, unknown_genre 422   busy 429
-    internal 500   unavailable, timeout 503
+    not_json 400   unauthorized 401   not_found, unknown_movie 404   method_not_allowed 405
+    conflict 409   too_large 413   invalid, unknown_genre 422   busy 429   internal 500
+    unavailable, timeout 503
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -22,7 +22,8 @@ from starlette.routing import Route
 
 from catalogue.errors import UserError
 from serving.answers import Answers
-from serving.errors import RequestError
+from serving.errors import RequestError, StoreAway
+from serving.openapi import document
 from serving.schemas import MovieQuery, SearchQuery, UserQuery
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -34,8 +35,8 @@ STATUS = {
     "unauthorized": 401,
     "not_found": 404,
     "unknown_movie": 404,
-    "unknown_user": 404,
     "method_not_allowed": 405,
+    "conflict": 409,
     "too_large": 413,
     "invalid": 422,
     "unknown_genre": 422,
@@ -55,10 +56,12 @@ UNION_TAGS = ("constrained-int", "constrained-str", "int", "str")
 
 def error(code: str, message: str, fields: Sequence[dict[str, str]] = ()) -> Response:
     """The response for one of the codes of STATUS."""
-    body: dict[str, Any] = {"code": code, "message": message}
-    if fields:
-        body["fields"] = list(fields)
-    return _json({"error": body}, STATUS[code])
+    return _json({"error": _fault(code, message, fields)}, STATUS[code])
+
+
+def _fault(code: str, message: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
+    fault: dict[str, Any] = {"code": code, "message": message}
+    return fault | ({"fields": list(fields)} if fields else {})
 
 
 def invalid(faults: Sequence[dict[str, Any]]) -> Response:
@@ -74,59 +77,95 @@ def invalid(faults: Sequence[dict[str, Any]]) -> Response:
     return error("invalid", f"{fields[0]['field']}: {fields[0]['message']}", fields)
 
 
-def answer(ask: Callable[[Any], Any], asked: Any) -> Response:
-    """What `ask` answers as JSON, or the error that it raised for the caller."""
+async def answer(asked: Awaitable[Any]) -> Response:
+    """What is answered as JSON, or the error that was raised for the caller."""
     try:
-        return _json(ask(asked), 200)
+        return _json(await asked, 200)
     except RequestError as fault:
-        placed = [{"field": fault.field, "message": str(fault)}] if fault.field else []
-        return error(fault.code, str(fault), placed)
-    except UserError as fault:  # the event store, which was there at start
+        return _json(refusal(fault), STATUS[fault.code])
+    except StoreAway as fault:
+        log.error("%s", fault)
+        return error("unavailable", "stored histories cannot be reached; ask again")
+    except UserError as fault:  # the event store, which was in order at start
         log.error("%s", fault)
         return error("unavailable", "stored histories cannot be read; the log says why")
 
 
+def refusal(fault: RequestError) -> dict[str, Any]:
+    """What a question that cannot be answered looks like."""
+    placed = [{"field": fault.field, "message": str(fault)}] if fault.field else []
+    return {"error": _fault(fault.code, str(fault), placed)}
+
+
 def get_routes(answers: Callable[[], Answers]) -> Starlette:
-    """GET /movies/search, /movies/{id}, /users/{id}/history and /model.
+    """The addresses with a path parameter, and those that are read.
 
     answers: called at each request, since the service makes its Answers after its routes.
     """
 
     async def search(request: Request) -> Response:
-        return _checked(SearchQuery, request.query_params, lambda a: answers().search(a.q, a.k))
+        return await _checked(
+            SearchQuery, request.query_params, lambda asked: answers().search(asked.q, asked.k)
+        )
 
     async def movie(request: Request) -> Response:
-        return _checked(MovieQuery, request.path_params, lambda a: answers().movie(a.movie_id))
+        return await _checked(
+            MovieQuery, request.path_params, lambda asked: answers().movie(asked.movie_id)
+        )
 
     async def history(request: Request) -> Response:
-        return _checked(UserQuery, request.path_params, lambda a: answers().person(a.user_id))
+        return await _checked(
+            UserQuery, request.path_params, lambda asked: answers().history(asked.user_id)
+        )
+
+    async def forget(request: Request) -> Response:
+        return await _checked(
+            UserQuery, request.path_params, lambda asked: answers().forget(asked.user_id)
+        )
 
     async def model(_: Request) -> Response:
-        return answer(lambda _: answers().model(), None)
+        return await answer(answers().card())
+
+    async def ready(_: Request) -> Response:
+        return await answer(answers().ready())
+
+    described = _json(document(), 200)
+
+    async def openapi(_: Request) -> Response:
+        return described
 
     return Starlette(
         routes=[
             Route("/movies/search", search),
             Route("/movies/{movie_id}", movie),
             Route("/users/{user_id}/history", history),
+            Route("/users/{user_id}", forget, methods=["DELETE"]),
             Route("/model", model),
+            Route("/ready", ready),
+            Route("/openapi.json", openapi),
         ]
     )
 
 
-def _checked(
-    schema: type[Model], given: Mapping[str, str], ask: Callable[[Model], Any]
+async def _checked(
+    schema: type[Model], given: Mapping[str, str], ask: Callable[[Model], Awaitable[Any]]
 ) -> Response:
     try:
         asked = schema.model_validate(dict(given))
     except ValidationError as fault:
         return invalid([dict(one) for one in fault.errors(include_input=False, include_url=False)])
-    return answer(ask, asked)
+    return await answer(ask(asked))
+
+
+def _default(value: object) -> Any:
+    if isinstance(value, RequestError):  # in the place of one answer of many
+        return refusal(value)
+    raise TypeError
 
 
 def _json(body: Any, status: int) -> Response:
     return Response(
-        orjson.dumps(body),
+        orjson.dumps(body, default=_default),
         status_code=status,
         headers=HEADERS.get(status),
         media_type="application/json",

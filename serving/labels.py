@@ -43,10 +43,11 @@ class RouteLabels:
         return next((name for regex, name in self._patterns if regex.match(path)), OTHER)
 
 
-def restore(scope: Scope) -> None:
-    """Give the request its own path back."""
-    if _REAL in scope:
-        scope["path"] = scope.pop(_REAL)
+def restore(scope: Scope) -> str:
+    """Give the request its own path back; its route."""
+    route: str = scope["path"] if _REAL in scope else OTHER
+    scope["path"] = scope.pop(_REAL, scope["path"])
+    return route
 
 
 def _routes(routes: Iterable[BaseRoute]) -> Iterator[Route]:

@@ -10,9 +10,9 @@ import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -21,8 +21,10 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from catalogue.errors import UserError
-from serving.events import EventStore, Known
-from serving.history import Entry
+from serving.errors import RequestError
+from serving.events import EventStore
+from serving.persons import Known
+from serving.question import Question
 from serving.recommender import NO_CONTROLS, Answer, Recommender
 from serving.rerank import Controls
 
@@ -65,23 +67,20 @@ class Lists:
 
     def table(self, first: str, last: str) -> pa.Table:
         """The lists of every person of the store from `first` to `last`, in that order."""
-        persons, histories = [], []
+        persons, questions = [], []
         for user_id, known in self.store.histories(first, last):
             persons.append(user_id)
-            histories.append(self._entries(known))
-        job = self._job
-        answers = self.recommender.recommend_many(histories, job.k, job.controls)
-        return _table(zip(persons, answers, strict=True))
+            questions.append(self._question(known))
+        return _table(zip(persons, self.recommender.recommend_each(questions), strict=True))
 
-    def _entries(self, known: Known) -> list[Entry]:
-        """What is known of a person as this bundle reads it; what they do not want counts as seen,
-        a film left at once."""
-        portion = {movie_id: portion for movie_id, _, portion, _ in known.entries}
-        stored = [(movie_id, stars, at_us) for movie_id, stars, _, at_us in known.entries]
-        read = (cast("tuple[int, float | None]", e) for _, e in self.recommender.readable(stored))
-        entries: list[Entry] = [(*entry, portion[entry[0]]) for entry in read]
-        unwanted = filter(self.recommender.knows, known.not_for_me)
-        return entries + [(movie_id, None, 0.0) for movie_id in unwanted]
+    def _question(self, known: Known) -> Question:
+        job, recommender = self._job, self.recommender
+        return Question(
+            history=[entry for _, entry in recommender.readable(known.entries)],
+            not_for_me=recommender.held(known.not_for_me),
+            k=job.k,
+            **{field.name: getattr(job.controls, field.name) for field in fields(Controls)},
+        )
 
     def write(self, ranges: Iterable[tuple[str, str]], folder: Path) -> None:
         """A file for each range of persons."""
@@ -94,9 +93,11 @@ class Lists:
             yield self.table(first, last)
 
 
-def _table(lists: Iterable[tuple[str, Answer]]) -> pa.Table:
+def _table(lists: Iterable[tuple[str, Answer | RequestError]]) -> pa.Table:
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     for user_id, answer in lists:
+        if isinstance(answer, RequestError):
+            raise answer
         for place, item in enumerate(answer["items"], 1):
             columns["user_id"].append(user_id)
             columns["place"].append(place)

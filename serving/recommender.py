@@ -10,54 +10,63 @@ A history is what a person watched, oldest first; its entries are `movie_id`, `(
 Shapes: B people, I movies of the bundle, n movies asked for.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from catalogue.errors import UserError
 from catalogue.movies import Movies
-from serving.bundle import REMAKE, Bundle, read_bundle
+from serving.bundle import Bundle, read_bundle
+from serving.cards import Card, Cards
+from serving.charts import Charts
 from serving.encoder import Encoder, Head
-from serving.errors import RequestError, unknown_movie
+from serving.errors import RequestError
+from serving.explain import because, because_of_genres, effects
 from serving.filters import Filters
-from serving.history import Entry, History, Rated, read_history
+from serving.golden import check_golden
+from serving.history import Entry, History, Stored, read_history
+from serving.question import Question
 from serving.ranking import page
+from serving.rate_next import Asking
 from serving.rerank import Controls, Shelf
 from serving.stars import StarModel
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 Answer = dict[str, Any]
+T = TypeVar("T")
 
-GOLDEN_TOLERANCE = 1e-4
 PEOPLE_TOGETHER = 256
-"""Scored together by `recommend_many`: over 62,000 movies their logits take 63 MB."""
+"""Scored together by `recommend_each`: over 62,000 movies their logits take 63 MB."""
 NO_CONTROLS = Controls()
+NOBODY = History(*(np.zeros(0, np.int64),) * 3)
 
 
 class Recommender:
-    """One bundle, ready to answer. Threads may share it: nothing changes after load."""
+    """One bundle, ready to answer. Threads may share it: what changes after load is only kept."""
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         manifest, arrays = bundle.manifest, bundle.arrays
         self.manifest: dict[str, Any] = manifest
         self.movies: Movies = bundle.movies
         self.num_ratings: Int64 = arrays["num_ratings"]
-        self._row_of = {movie_id: row for row, movie_id in enumerate(self.movie_ids.tolist())}
+        self.cards = Cards(self.movies, self.num_ratings)
         self._star_of = {float(stars): 1 + s for s, stars in enumerate(manifest["scale"])}
-        self._encoder = Encoder(
-            bundle.encoder, arrays["item_vector"], manifest["history_length"], threads
-        )
+        self._history_length: int = manifest["history_length"]
+        vectors_ID = arrays["item_vector"]
+        self._encoder = Encoder(bundle.encoder, vectors_ID, self._history_length, threads)
         self._head = Head.of(arrays)
-        self._stars = StarModel.of(bundle)
+        self.star_model = StarModel.of(bundle)
         self._filters = Filters(self.movies, self.num_ratings)
-        self.shelf = Shelf(self.movies, self.num_ratings, manifest["data"]["num_users"])
+        num_persons = manifest["data"]["num_users"]
+        self.shelf = Shelf(self.movies, self.num_ratings, num_persons, vectors_ID)
+        self.asking = Asking(self.num_ratings, num_persons, self.star_model)
+        self._charts = Charts(
+            self.movies, self.num_ratings, arrays["num_recent"], self.star_model.of_strangers
+        )
         self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
-        length_I1 = np.linalg.norm(arrays["item_vector"], axis=1, keepdims=True)
-        self.direction_ID = arrays["item_vector"] / np.maximum(length_I1, 1e-12)
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
@@ -68,8 +77,7 @@ class Recommender:
         """
         bundle = read_bundle(folder)
         recommender = cls(bundle, threads)
-        for n, golden in enumerate(bundle.golden):
-            recommender._check_golden(bundle.folder / "golden.json", n, golden)
+        check_golden(recommender, bundle)
         return recommender
 
     @property
@@ -104,71 +112,100 @@ class Recommender:
         rows_Bn = np.broadcast_to(rows, (len(people), rows.shape[-1]))
         out = np.empty(rows_Bn.shape, dtype=np.float32)
         for b, history in enumerate(people):
-            out[b] = self._stars.expected(history, rows_Bn[b])
+            out[b] = self.star_model.expected(history, rows_Bn[b])
         return out
 
     def star_chances(self, history: Iterable[Entry], movie_ids: npt.ArrayLike) -> Float32:
         """P(stars = s) of n movies for one history, float32 (n, K), in the order of the scale."""
-        rows = self._rows(np.asarray(movie_ids).tolist(), "movie_ids")
-        return self._stars.chances(self._history(history), rows).astype(np.float32)
+        rows = self.cards.rows(np.asarray(movie_ids).tolist(), "movie_ids")
+        return self.star_model.chances(self._history(history), rows).astype(np.float32)
 
-    def recommend(
-        self,
-        *,
-        history: Iterable[Entry] = (),
-        k: int = 10,
-        offset: int = 0,
-        exclude_seen: bool = True,
-        filters: Mapping[str, Any] | None = None,
-        include_ids: Iterable[int] | None = None,
-        exclude_ids: Iterable[int] | None = None,
-        calibration: float = 0.0,
-        novelty: float = 0.0,
-        freshness: float = 0.0,
-        genre_profile: Mapping[str, float] | None = None,
-    ) -> Answer:
+    def recommend(self, **asked: Any) -> Answer:
         """The k best movies from place `offset` on: what POST /recommend answers.
 
-        filters: genres, exclude_genres, year_min, year_max, min_ratings. include_ids: only these
-        are candidates (seen ones still leave, unless exclude_seen=False). Order: score, then
-        movie id, unless a control moves it: calibration (towards the genre mix of the history, or
-        of genre_profile, {genre: weight}), novelty and freshness, each 0..1; serving/rerank.py says
-        what they do. `score` stays the network's.
+        asked: the fields of `Question`: history, k, filters, diversity, explain, …
         Returns {items, strategy, model_version, next_offset}; an item is {movie_id, title, year,
-        genres, score, stars: {expected, low, high, p_like}, support}. strategy is "history", or
-        "popular" where the history is empty; next_offset is None on the last page.
-        Raises RequestError for an unknown movie, genre or filter, a control outside 0..1, k < 1 or
-        offset < 0.
+        genres, score, stars: {expected, low, high, p_like}, because?, support}. strategy is
+        "history"; without one "content" where there is a genre_profile, else "popular".
+        next_offset is None on the last page. Raises RequestError for an unknown movie, genre or
+        filter, a control outside 0..1, k < 1 or offset < 0.
         """
-        controls = Controls(calibration, novelty, freshness, genre_profile)
-        person = self._history(history)
-        keep_I = self._candidates(filters, include_ids, exclude_ids)
-        if exclude_seen:
-            keep_I[person.seen] = False
-        return self._best(person, self._score([person])[0], keep_I, controls, k, offset)
+        return self.answer(Question(**asked))
 
-    def recommend_many(
-        self, histories: Sequence[Iterable[Entry]], k: int = 10, controls: Controls = NO_CONTROLS
-    ) -> Iterator[Answer]:
-        """`recommend(history=…, k=k)` for B people, one answer each, in their order.
+    def answer(self, question: Question) -> Answer:
+        """`recommend`, of a Question."""
+        (answer,) = self.recommend_each([question])
+        if isinstance(answer, RequestError):
+            raise answer
+        return answer
+
+    def recommend_each(self, questions: Sequence[Question]) -> Iterator[Answer | RequestError]:
+        """`recommend` for B questions, an answer or what is wrong with the question, in their
+        order.
 
         The histories are encoded PEOPLE_TOGETHER at a time, which moves a score by rounding only.
         """
-        keep_I = self._candidates(None, None, None)
-        for start in range(0, len(histories), PEOPLE_TOGETHER):
-            people = [self._history(one) for one in histories[start : start + PEOPLE_TOGETHER]]
-            for person, score_I in zip(people, self._score(people), strict=True):
-                keep_I[person.seen] = False
-                yield self._best(person, score_I, keep_I, controls, k, 0)
-                keep_I[person.seen] = True
+        for start in range(0, len(questions), PEOPLE_TOGETHER):
+            part = questions[start : start + PEOPLE_TOGETHER]
+            people = [self._or_fault(self._person, question) for question in part]
+            known = [person for person in people if isinstance(person, History)]
+            scores = iter(self._score(known))
+            for question, person in zip(part, people, strict=True):
+                if isinstance(person, RequestError):
+                    yield person
+                else:
+                    yield self._or_fault(self._best, question, person, next(scores))
+
+    @staticmethod
+    def _or_fault(make: Callable[..., T], *given: Any) -> T | RequestError:
+        try:
+            return make(*given)
+        except RequestError as fault:
+            return fault
 
     def predict(self, *, history: Iterable[Entry] = (), movie_ids: Iterable[int]) -> Answer:
         """Score, stars and support of these movies, in the order asked: POST /predict."""
         person = self._history(history)
-        rows = self._rows(movie_ids, "movie_ids")
+        rows = self.cards.rows(movie_ids, "movie_ids")
+        return self._scored(person, rows, self._score([person], rows)[0])
+
+    def rerank(self, *, history: Iterable[Entry] = (), movie_ids: Iterable[int]) -> Answer:
+        """The same movies, best first, ties in the order asked: POST /rerank."""
+        person = self._history(history)
+        rows = self.cards.rows(movie_ids, "movie_ids")
+        score_n = self._score([person], rows)[0]
+        order = np.argsort(-score_n, kind="stable")
+        return self._scored(person, rows[order], score_n[order])
+
+    def rate_next(
+        self,
+        *,
+        history: Iterable[Entry] = (),
+        k: int = 10,
+        not_seen: Iterable[int] = (),
+        not_for_me: Iterable[int] = (),
+        seed: int = 0,
+    ) -> Answer:
+        """k films to ask this person to rate: what POST /rate_next answers.
+
+        not_seen, not_for_me: movie ids never to ask for again, nor is one of the history. The films
+        are drawn (serving/rate_next.py): the same arguments give the same films, another seed (one
+        for each person, say) other ones, so that not everybody is asked for the same.
+        Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars,
+        why: {seen_probability, information, scarcity}, support}, the largest product first.
+        Raises RequestError for an unknown movie, or k < 1.
+        """
+        person = self._history(history, not_for_me)
+        keep_I = np.ones(len(self.movies), dtype=bool)
+        keep_I[person.seen] = keep_I[person.refused] = False
+        keep_I[self.cards.rows(not_seen, "not_seen")] = False
+        logit_I = self._score([person])[0] if len(person) else None
+        factors = self.asking.factors(person, logit_I)
+        rows = factors.queue(keep_I, k, seed)
+        stars, why = self.star_model.describe(person, rows), map(factors.why, rows.tolist())
         return {
-            "items": self._items(rows, self._score([person], rows)[0], person),
-            "strategy": _strategy(person),
+            "items": self.cards.items(rows, stars=stars, why=why),
+            "strategy": _strategy(person, NO_CONTROLS),
             "model_version": self.model_version,
         }
 
@@ -179,38 +216,69 @@ class Recommender:
 
         The movies asked about are left out. `score` is the cosine, -1..1; no stars, nobody asks.
         """
-        asked = self._rows(movie_ids, "movie_ids")
+        asked = self.cards.rows(movie_ids, "movie_ids")
         if len(asked) == 0:
             raise RequestError("no movie to compare with; give one", field="movie_ids")
         keep_I = self._candidates(filters, None, None)
         keep_I[asked] = False
-        mean_D = self.direction_ID[np.unique(asked)].mean(axis=0)
-        cosine_I = self.direction_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), 1e-12))
+        direction_ID = self.shelf.direction_ID
+        mean_D = direction_ID[np.unique(asked)].mean(axis=0)
+        cosine_I = direction_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), 1e-12))
         rows, _ = page(cosine_I, keep_I, k, 0)
-        return {"items": self._items(rows, cosine_I[rows]), "model_version": self.model_version}
+        items = self.cards.items(rows, score=cosine_I[rows].tolist())
+        return {"items": items, "model_version": self.model_version}
+
+    def charts(self, kind: str, k: int = 10, filters: Mapping[str, Any] | None = None) -> Answer:
+        """The k movies that lead a chart (serving/charts.py), equal ones by number of ratings:
+        POST /charts. Stars are those of a stranger."""
+        score_I = self._charts.scores(kind)
+        keep_I = self._candidates(filters, None, None) & np.isfinite(score_I)
+        order = np.argsort(-self.num_ratings, kind="stable")
+        rows, _ = page(score_I[order], keep_I[order], k, 0)
+        rows = order[rows]
+        items = self._items(rows, score_I[rows], NOBODY)
+        return {"items": items, "kind": kind, "model_version": self.model_version}
+
+    def named(self, movie_id: int) -> Answer:
+        """One movie as `item` shows it; one that the bundle does not hold is its id only."""
+        return self.item(movie_id) if self.knows(movie_id) else {"movie_id": movie_id}
 
     def item(self, movie_id: int) -> Answer:
         """One movie: {movie_id, title, year, genres, support}."""
-        if movie_id not in self._row_of:
-            raise unknown_movie(movie_id, "movie_id")
-        return self._items(self._rows([movie_id], "movie_id"))[0]
+        return self.cards.items(self.cards.rows([movie_id], "movie_id"))[0]
 
     def knows(self, movie_id: int) -> bool:
         """Whether the bundle holds this movie."""
-        return movie_id in self._row_of
+        return movie_id in self.cards.row_of
 
-    def readable(self, stored: Iterable[Rated]) -> Iterator[tuple[int, Entry]]:
-        """A stored history as this bundle can read it: (Unix seconds, entry), in its order.
+    @property
+    def scale(self) -> list[float]:
+        """The star values that can be given, ascending."""
+        return list(self._star_of)
+
+    def on_scale(self, stars: float) -> bool:
+        """Whether these stars can be given."""
+        return stars in self._star_of
+
+    def held(self, movie_ids: Iterable[int]) -> list[int]:
+        """Those that the bundle holds, in their order."""
+        return [movie_id for movie_id in movie_ids if self.knows(movie_id)]
+
+    def readable(self, stored: Iterable[Stored]) -> Iterator[tuple[int, Entry]]:
+        """A stored history as this bundle can read it: (time, entry), in its order.
 
         Left out: movies that the bundle does not hold, and stars given on another scale than the
         bundle's (the film still counts).
         """
-        for movie_id, stars, at_s in stored:
-            if movie_id in self._row_of:
-                yield at_s, (movie_id, stars if stars in self._star_of else None)
+        for movie_id, stars, portion, at_us in stored:
+            if self.knows(movie_id):
+                yield at_us, (movie_id, stars if stars in self._star_of else None, portion)
 
-    def _history(self, entries: Iterable[Entry]) -> History:
-        return read_history(entries, self._row_of, self._star_of)
+    def _history(self, entries: Iterable[Entry], not_for_me: Iterable[int] = ()) -> History:
+        return read_history(entries, self.cards.row_of, self._star_of, not_for_me)
+
+    def _person(self, question: Question) -> History:
+        return self._history(question.history, question.not_for_me)
 
     def _score(self, people: Sequence[History], rows: Int64 | None = None) -> Float32:
         """Logits of every movie, or of `rows` (n,) or (B, n)."""
@@ -230,31 +298,46 @@ class Recommender:
             return self._head, self._popular_I
         return self._head.take(rows), self._popular_I[rows]
 
-    def _best(
-        self,
-        person: History,
-        score_I: Float32,
-        keep_I: npt.NDArray[np.bool_],
-        controls: Controls,
-        k: int,
-        offset: int,
-    ) -> Answer:
-        rows, next_offset = self.shelf.page(score_I, keep_I, person.item, controls, k, offset)
+    def _best(self, question: Question, person: History, score_I: Float32) -> Answer:
+        controls = question.controls
+        keep_I = self._candidates(question.filters, question.include_ids, question.exclude_ids)
+        if question.exclude_seen:
+            keep_I[person.seen] = False
+        keep_I[person.refused] = False
+        wanted_I = self.shelf.away_from(score_I, person.refused)
+        rows, next_offset = self.shelf.page(
+            wanted_I, keep_I, person.item, controls, question.k, question.offset
+        )
+        why = {"because": self._because(person, rows, controls)} if question.explain else {}
         return {
-            "items": self._items(rows, score_I[rows], person),
-            "strategy": _strategy(person),
+            "items": self._items(rows, score_I[rows], person, **why),
+            "strategy": _strategy(person, controls),
             "model_version": self.model_version,
             "next_offset": next_offset,
         }
 
-    def _rows(self, movie_ids: Iterable[int], field: str) -> Int64:
-        rows = []
-        for n, movie_id in enumerate(movie_ids):
-            row = self._row_of.get(movie_id)
-            if row is None:
-                raise unknown_movie(movie_id, f"{field}.{n}")
-            rows.append(row)
-        return np.array(rows, dtype=np.int64)
+    def _because(self, person: History, rows: Int64, controls: Controls) -> list[list[Card]]:
+        profile_G = self.shelf.profile(person.item, controls)
+        if len(person):
+            effect_LK = effects(self._score, person, rows, self._history_length)
+            return because(effect_LK, person, self.cards)
+        if profile_G is not None:
+            share_KG = self.shelf.share_IG[rows]
+            return because_of_genres(profile_G, share_KG, self.movies.genre_names)
+        return [[] for _ in rows]
+
+    def _scored(self, person: History, rows: Int64, score_n: Float32) -> Answer:
+        return {
+            "items": self._items(rows, score_n, person),
+            "strategy": _strategy(person, NO_CONTROLS),
+            "model_version": self.model_version,
+        }
+
+    def _items(
+        self, rows: Int64, score_n: Float32, person: History, **more: list[Any]
+    ) -> list[Card]:
+        stars = self.star_model.describe(person, rows)
+        return self.cards.items(rows, score=score_n.tolist(), stars=stars, **more)
 
     def _rows_of_ids(self, movie_ids: npt.ArrayLike, num_people: int) -> Int64:
         ids = np.asarray(movie_ids)
@@ -263,7 +346,7 @@ class Recommender:
                 f"movie_ids has shape {ids.shape}; give (n,) or ({num_people}, n)",
                 field="movie_ids",
             )
-        return self._rows(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
+        return self.cards.rows(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
 
     def _candidates(
         self,
@@ -274,58 +357,14 @@ class Recommender:
         keep_I = self._filters.mask(filters)
         if include_ids is not None:
             only_I = np.zeros(len(keep_I), dtype=bool)
-            only_I[self._rows(include_ids, "include_ids")] = True
+            only_I[self.cards.rows(include_ids, "include_ids")] = True
             keep_I &= only_I
         if exclude_ids is not None:
-            keep_I[self._rows(exclude_ids, "exclude_ids")] = False
+            keep_I[self.cards.rows(exclude_ids, "exclude_ids")] = False
         return keep_I
 
-    def _items(
-        self, rows: Int64, scores: Float32 | None = None, person: History | None = None
-    ) -> list[Answer]:
-        """Movies in the one item shape; what does not apply is absent."""
-        movies = self.movies
-        items: list[Answer] = [
-            {
-                "movie_id": int(movies.movie_id[row]),
-                "title": movies.title[row],
-                "year": movies.year[row],
-                "genres": list(movies.genres[row]),
-            }
-            for row in rows.tolist()
-        ]
-        if scores is not None:
-            _add(items, "score", scores.tolist())
-        if person is not None:
-            _add(items, "stars", self._stars.describe(person, rows))
-        _add(items, "support", self.num_ratings[rows].tolist())
-        return items
 
-    def _check_golden(self, path: Path, n: int, golden: Mapping[str, Any]) -> None:
-        history = [tuple(entry) for entry in golden["history"]]
-        got = self.score([history], golden["movie_ids"])[0]
-        off = float(np.abs(got - np.asarray(golden["scores"], dtype=np.float32)).max(initial=0.0))
-        top = [item["movie_id"] for item in self.recommend(history=history)["items"]]
-        if not off <= GOLDEN_TOLERANCE:
-            raise UserError(f"{path}: answer {n} is off by {off:.2g} in its scores; {REMAKE}")
-        stars = self.predict_stars([history], golden["movie_ids"])[0]
-        off = float(np.abs(stars - np.asarray(golden["stars"], dtype=np.float32)).max(initial=0.0))
-        if not off <= GOLDEN_TOLERANCE:
-            raise UserError(f"{path}: answer {n} is off by {off:.2g} in its stars; {REMAKE}")
-        if top == golden["top"]:
-            return
-        # Two films may change places on another processor, but only where their scores agree.
-        pair = self.score([history], [*top, *golden["top"]])[0]
-        if len(top) != len(golden["top"]) or not np.allclose(
-            pair[: len(top)], pair[len(top) :], rtol=0, atol=GOLDEN_TOLERANCE
-        ):
-            raise UserError(f"{path}: answer {n} is {golden['top']}, found {top}; {REMAKE}")
-
-
-def _strategy(person: History) -> str:
-    return "history" if len(person) else "popular"
-
-
-def _add(items: list[Answer], name: str, values: Iterable[Any]) -> None:
-    for item, value in zip(items, values, strict=True):
-        item[name] = value
+def _strategy(person: History, controls: Controls) -> str:
+    if len(person):
+        return "history"
+    return "content" if controls.genre_profile is not None else "popular"

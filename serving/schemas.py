@@ -6,20 +6,22 @@ get 422.
 
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
-from serving.events import MAX_USER_ID
+from serving.charts import Kind as Chart
+from serving.persons import MAX_ID as MAX_TEXT
 
 MAX_ID = 2**63 - 1
 MAX_HISTORY = 10_000
 MAX_IDS = 10_000
 MAX_PREDICTIONS = 1_000
+MAX_REQUESTS = 256
+MAX_EVENTS = 1_000
 
 MovieId = Annotated[int, Field(ge=0, le=MAX_ID)]
-UserText = Annotated[
-    str, Field(min_length=1, max_length=MAX_USER_ID, pattern=r"^[^\x00-\x1f\x7f]+$")
-]
-UserId = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)] | UserText
+Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
+UserId = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)] | Text
 Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
@@ -50,18 +52,23 @@ class Filters(_Request):
     min_ratings: int | None = Field(None, ge=0, le=MAX_ID, description="training ratings")
 
 
-class _Person(_Request):
+class Person(_Request):
+    """Who asks: a stored person, a history, or both, the stored part first."""
+
     user_id: UserId | None = Field(None, description="whose stored history comes first")
     history: list[Watched] | None = Field(None, max_length=MAX_HISTORY, description="oldest first")
 
 
-class RecommendRequest(_Person):
+class RecommendRequest(Person):
+    """A list for one person."""
+
     k: K = 10
-    offset: int = Field(0, ge=0, le=MAX_ID)
+    offset: int = Field(0, ge=0, le=MAX_ID, description="an answer's next_offset")
     filters: Filters | None = None
     include_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS, description="only these")
     exclude_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS)
     exclude_seen: bool = True
+    diversity: Strength = Field(0.0, description="away from movies that are alike")
     calibration: Strength = Field(0.0, description="towards the genre mix of the history")
     novelty: Strength = Field(0.0, description="away from what everybody watches")
     freshness: Strength = Field(0.0, description="towards the catalogue's newest years")
@@ -70,10 +77,23 @@ class RecommendRequest(_Person):
         max_length=100,
         description="genre -> weight: the mix to follow; fully where calibration is 0",
     )
+    explain: bool = Field(False, description="say because of what each movie is listed")
 
 
-class PredictRequest(_Person):
+class BatchRequest(_Request):
+    """Lists for many; each is answered or refused by itself."""
+
+    requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS)
+
+
+class PredictRequest(Person):
+    """Stars of these movies for one person."""
+
     movie_ids: list[MovieId] = Field(min_length=1, max_length=MAX_PREDICTIONS)
+
+
+class RerankRequest(PredictRequest):
+    """These movies, best first."""
 
 
 class SimilarRequest(_Request):
@@ -83,6 +103,45 @@ class SimilarRequest(_Request):
     movie_ids: list[MovieId] | None = Field(None, min_length=1, max_length=100)
     k: K = 10
     filters: Filters | None = None
+
+
+class ChartsRequest(_Request):
+    """A list that is the same for everybody."""
+
+    kind: Chart
+    k: K = 10
+    filters: Filters | None = None
+
+
+class RateNextRequest(Person):
+    """What to ask this person about."""
+
+    k: K = 10
+
+
+class Happened(_Request):
+    """One thing that a person did. stars: with a rating, and only there; portion: with a watch."""
+
+    event_id: Text
+    user_id: UserId
+    movie_id: MovieId
+    kind: Literal["rating", "unrate", "watch", "click", "impression", "not_for_me", "not_seen"]
+    stars: float | None = None
+    portion: float | None = Field(None, ge=0, le=1, description="share of the film watched")
+    at: AwareDatetime = Field(description="RFC 3339, with its offset")
+
+
+class EventsRequest(_Request):
+    """Things that people did, in any order."""
+
+    events: list[Happened] = Field(min_length=1, max_length=MAX_EVENTS)
+
+
+def _digits(text: str) -> str:
+    """Python also reads "1_0" and " 10" as ten."""
+    if not (text.isascii() and text.isdigit()):
+        raise PydanticCustomError("digits", "a movie id is digits only")
+    return text
 
 
 class _Query(BaseModel):
@@ -97,47 +156,8 @@ class SearchQuery(_Query):
 
 
 class MovieQuery(_Query):
-    movie_id: MovieId
+    movie_id: Annotated[MovieId, BeforeValidator(_digits)]
 
 
 class UserQuery(_Query):
-    user_id: UserText
-
-
-class Stars(BaseModel):
-    """low..high holds the person's stars nine times in ten; p_like is P(4 stars or more)."""
-
-    expected: float
-    low: float
-    high: float
-    p_like: float
-
-
-class Item(BaseModel):
-    """A movie; what does not apply is absent."""
-
-    movie_id: int
-    title: str
-    year: int | None
-    genres: list[str]
-    score: float | None = None
-    stars: Stars | None = None
-    support: int
-
-
-class Recommendation(BaseModel):
-    items: list[Item]
-    strategy: Literal["popular", "history"]
-    model_version: str
-    next_offset: int | None
-
-
-class Prediction(BaseModel):
-    items: list[Item]
-    strategy: Literal["popular", "history"]
-    model_version: str
-
-
-class Similar(BaseModel):
-    items: list[Item]
-    model_version: str
+    user_id: Text

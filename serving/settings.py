@@ -1,9 +1,12 @@
 """What the service is told by its environment.
 
-BUNDLE      folder of the bundle to serve (required)
-EVENTS_URL  event store of people's histories, sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DB
-            (default: sqlite:///events.sqlite)
-API_KEYS    comma-separated keys; without any, only this machine (loopback) is served
+BUNDLE         folder of the bundle to serve (required); a new bundle there is taken while serving
+BUNDLE_POLL_S  seconds between looks at it (default 2)
+EVENTS_URL     event store, sqlite:///FILE or postgresql://… (default: sqlite:///events.sqlite)
+API_KEYS       comma-separated keys; without any, only this machine (loopback) is served
+RATE_LIMIT     requests a second for each key (default: no limit)
+CORS_ORIGINS   comma-separated origins of web pages that may ask (default: none)
+LOG_REQUESTS   all, errors (default; and what took over a second) or off: one JSON line each
 """
 
 import os
@@ -13,24 +16,60 @@ from dataclasses import dataclass
 from catalogue.errors import UserError
 from serving.events import DEFAULT_URL
 
+LOGGED = ("all", "errors", "off")
+
 
 @dataclass(frozen=True)
 class Settings:
     bundle: str
     """Folder of the bundle."""
+    bundle_poll_s: float
     events_url: str
     """Where histories are kept."""
+    api_keys: tuple[str, ...]
+    rate_limit: float | None
+    """Requests a second."""
+    cors_origins: tuple[str, ...]
+    log_requests: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Raises UserError where BUNDLE is not set."""
+        """Raises UserError for what is missing or makes no sense, by name."""
         bundle = environment.get("BUNDLE", "")
         if not bundle:
             raise UserError("BUNDLE is not set; name a bundle: BUNDLE=bundles/demo bentoml serve")
-        return cls(bundle, environment.get("EVENTS_URL") or DEFAULT_URL)
+        logged = environment.get("LOG_REQUESTS") or "errors"
+        if logged not in LOGGED:
+            raise UserError(f"LOG_REQUESTS is {logged!r}; give one of {', '.join(LOGGED)}")
+        return cls(
+            bundle,
+            _above_0(environment, "BUNDLE_POLL_S") or 2.0,
+            environment.get("EVENTS_URL") or DEFAULT_URL,
+            _listed(environment, "API_KEYS"),
+            _above_0(environment, "RATE_LIMIT"),
+            cors_origins(environment),
+            logged,
+        )
 
 
-def api_keys(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """The keys of API_KEYS; () where it is unset or empty."""
-    keys = (key.strip() for key in environment.get("API_KEYS", "").split(","))
-    return tuple(key for key in keys if key)
+def cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Needed when service.py is read, before the rest can be checked."""
+    return _listed(environment, "CORS_ORIGINS")
+
+
+def _listed(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    parts = (part.strip() for part in environment.get(name, "").split(","))
+    return tuple(part for part in parts if part)
+
+
+def _above_0(environment: Mapping[str, str], name: str) -> float | None:
+    text = environment.get(name, "")
+    if not text:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise UserError(f"{name} is {text!r}; give a number above 0")
+    return value

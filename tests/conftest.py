@@ -40,6 +40,7 @@ FILMS = [  # movie_id, title, year, genres, training ratings
     (480, "Blade Runner", 1982, ("Action", "Thriller"), 35),
     (541, "Blade Runner 2049", 2017, ("Action", "Thriller"), 0),
 ]
+RECENT = [1, 2, 1, 1, 2, 0, 6, 2, 1, 0]  # Amélie is on the rise
 SCALE = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
 HISTORY_LENGTH = 4
 HIDDEN = 3
@@ -115,13 +116,14 @@ def tiny_parts() -> dict[str, Any]:
         "mlp_out": rng.normal(size=HIDDEN) * 0.1,
         "item_bias": np.arange(I) * 0.001,
         "star_set": np.eye(I, 1, 1 - I),  # the last film alone says something by being chosen
-        "star_item": star_draws(I),
+        "star_item": star_draws(I).transpose(1, 0, 2),
         "star_mean": np.zeros((2, 2)),
         "star_lean": np.full((2, 1, 2), [0.0, 0.5]),
         "star_precision": np.stack([np.diag([1, 4])] * 2),  # variance of taste 1, of the bias 1/4
         "star_alpha": np.ones(2),
     }
     counts = np.array([film[-1] for film in FILMS], dtype=np.int64)
+    recent = np.array(RECENT, dtype=np.int64)
     return {
         "manifest": {
             "name": "tiny",
@@ -142,7 +144,8 @@ def tiny_parts() -> dict[str, Any]:
             },
         },
         "movies": movies,
-        "arrays": {k: v.astype(np.float32) for k, v in arrays.items()} | {"num_ratings": counts},
+        "arrays": {k: v.astype(np.float32) for k, v in arrays.items()}
+        | {"num_ratings": counts, "num_recent": recent},
         "encoder": encoder_bytes(rng.normal(size=(D, HIDDEN)).astype(np.float32)),
         "golden": [],
     }

@@ -1,5 +1,6 @@
 """Lists for everybody: each is the one that the recommender gives, with Ray or without."""
 
+import asyncio
 import errno
 import json
 import os
@@ -17,12 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from serving import batch
-from serving.answers import Answers
+from serving.answers import Answers, Model
 from serving.batch import main
 from serving.events import Event, EventStore
 from serving.lists import SCHEMA, STARS
+from serving.question import Question
 from serving.recommender import Recommender
 from serving.schemas import RecommendRequest
+from serving.search import TitleSearch
 from tests import postgres
 
 ROOT = Path(__file__).parent.parent
@@ -64,9 +67,10 @@ def read(folder: Path) -> pa.Table:
 
 def expected(recommender: Recommender, store: EventStore, **asked: Any) -> pa.Table:
     """The same lists, asked for one by one as the service is."""
-    answers, rows = Answers(recommender, store), []
+    search = TitleSearch(recommender.movies, recommender.num_ratings)
+    answers, rows = Answers(Model(recommender, search), store), []
     for user_id in sorted(PEOPLE):
-        answer = answers.recommend(RecommendRequest(user_id=user_id, **asked))
+        answer = asyncio.run(answers.recommend(RecommendRequest(user_id=user_id, **asked)))
         for place, item in enumerate(answer["items"], 1):
             row = {"user_id": user_id, "place": place} | item | item["stars"] | answer
             rows.append({name: row[name] for name in SCHEMA.names})
@@ -110,7 +114,7 @@ def test_a_block_larger_than_what_is_scored_together(
 ) -> None:
     monkeypatch.setattr("serving.recommender.PEOPLE_TOGETHER", 2)
     histories: list[list[Any]] = [[1], [], [6, 10], [480], [1]]
-    together = list(recommender.recommend_many(histories, k=2))
+    together = list(recommender.recommend_each([Question(history=h, k=2) for h in histories]))
     for history, answer in zip(histories, together, strict=True):
         wanted = recommender.recommend(history=history, k=2)
         assert [item["movie_id"] for item in answer["items"]] == [
@@ -158,7 +162,7 @@ def test_what_a_person_does_not_want_is_in_no_list(
     )
     assert main(changed(command, "--events", store_url)) == 0
     shown = read(tmp_path / "lists")["movie_id"].to_pylist()
-    wanted = recommender.recommend(history=[(1, 4.0), (50, None, 0.95), (480, None, 0.0)])
+    wanted = recommender.recommend(history=[(1, 4.0), (50, None, 0.95)], not_for_me=[480])
     assert shown == [item["movie_id"] for item in wanted["items"]] and 480 not in shown
     card = (tmp_path / "lists" / "_lists.json").read_text()
     assert store.address in card and postgres.PASSWORD not in card

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.beyond import Catalogue, coverage, of_lists, top_lists
-from serving.rerank import ALPHA
+from serving.calibration import ALPHA
 
 
 def test_lists_hold_the_best_unseen_ties_by_row() -> None:

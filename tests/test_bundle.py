@@ -107,7 +107,7 @@ I = len(FILMS)  # noqa: E741
         pytest.param("item_bias", np.zeros(I, "f8"), "item_bias is float64", id="float64"),
         pytest.param("item_bias", np.zeros((I, 1), "f4"), "item_bias is float32", id="extra-axis"),
         pytest.param("item_bias", np.full(I, np.nan, "f4"), "item_bias holds NaN", id="nan"),
-        pytest.param("star_item", np.zeros((2, I, 3), "f4"), "E = 3, expected 2|E = 2", id="width"),
+        pytest.param("star_item", np.zeros((I, 2, 3), "f4"), "E = 3, expected 2|E = 2", id="width"),
         pytest.param("extra", np.zeros(1, "f4"), "extra", id="unknown-array"),
     ],
 )

@@ -83,7 +83,7 @@ def test_another_protocol_is_refused(place: Path, capsys: pytest.CaptureFixture[
 def test_figures_by_hand() -> None:
     """One person, asked in 2001, is listed movies of 1999, 1998 and one of unknown year."""
     movies = Movies(np.arange(4), list("ABCD"), [1999, 1998, None, 1950], [("Drama",)] * 4)
-    shelf = Shelf(movies, np.array([4, 4, 2, 1]), num_persons=4)
+    shelf = Shelf(movies, np.array([4, 4, 2, 1]), 4, np.eye(4, dtype=np.float32))
     catalogue = Catalogue.of(np.repeat(np.arange(4), [4, 4, 2, 1]), 4, 4, movies.genre_matrix())
     history = [np.array([3])]
     top = listed(np.array([[3.0, 2, 1, 9]]), history, shelf, Controls())

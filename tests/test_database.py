@@ -235,7 +235,6 @@ def everything(store: EventStore) -> list[Any]:
     return [
         lambda: store.add([HEAT]),
         lambda: store.known("ann"),
-        lambda: store.history("ann"),
         lambda: store.mark("ann"),
         lambda: store.delete("ann"),
         lambda: list(store.ranges(10)),

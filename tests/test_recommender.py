@@ -334,14 +334,23 @@ def test_a_film_left_at_once_counts_as_two_stars_not_as_a_place_in_the_list(
     np.testing.assert_array_equal(recommender.score([left]), recommender.score([left[:1]]))
 
 
-def test_a_film_without_stars_tells_by_having_been_chosen(recommender: Recommender) -> None:
-    """The last film moves the person's own bias by .5, one of two films by .5 / sqrt(2)."""
+def test_which_films_were_rated_tells_something_whatever_the_stars(
+    recommender: Recommender,
+) -> None:
+    """The last film moves the person's own bias by .5, one of two films by .5 / sqrt(2); watching
+    it without a rating does not, as leanings are learned from ratings."""
     last = FILMS[-1][0]
-    none, chosen, half = (
-        stars(recommender, history, 1)["expected"] for history in ([], [last], [HEAT, last])
-    )
-    assert chosen - none == pytest.approx(0.5)
-    assert half - none == pytest.approx(0.5 / math.sqrt(2))
+    for history, moved in (
+        ([], 0),
+        ([(last, 2.0)], 0.5),
+        ([(HEAT, 3.0), (last, 2.0)], 0.5 / math.sqrt(2)),
+        ([(HEAT, 3.0), last], 0),
+        ([(last, None, 0.05)], 0),
+    ):
+        prior_SE = recommender.star_model._prior_mean(recommender._history(history))
+        np.testing.assert_allclose(prior_SE, [[0, moved]] * 2, atol=1e-6)
+    watched, stranger = (stars(recommender, history, 1) for history in ([last], []))
+    assert watched == stranger
 
 
 def test_a_steady_person_is_predicted_more_closely_than_an_erratic_one(

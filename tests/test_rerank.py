@@ -6,18 +6,9 @@ import numpy as np
 import pytest
 
 from catalogue.movies import Movies
+from serving.calibration import ALPHA, exchanged, gains, genre_shares, miscalibration
 from serving.errors import RequestError
-from serving.rerank import (
-    ALPHA,
-    Controls,
-    Shelf,
-    ages,
-    exchanged,
-    gains,
-    genre_shares,
-    miscalibration,
-    rarity,
-)
+from serving.rerank import Controls, Shelf, ages, rarity
 
 I = 60  # noqa: E741
 GENRES = [("Comedy",), ("Drama",), ("Comedy", "Drama"), ("War",), ()]
@@ -32,7 +23,8 @@ def shelf() -> Shelf:
         [None if i == 7 else 1940 + i for i in range(I)],
         [GENRES[i % 5] for i in range(I)],
     )
-    return Shelf(movies, np.arange(I, 0, -1), num_persons=100)
+    vectors_ID = np.random.default_rng(0).normal(size=(I, 6)).astype(np.float32)
+    return Shelf(movies, np.arange(I, 0, -1), num_persons=100, vectors_ID=vectors_ID)
 
 
 def ranked(shelf: Shelf, controls: Controls, history: list[int], k: int = 10, start: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
@@ -185,10 +177,69 @@ def test_far_places_stand_by_score(monkeypatch: pytest.MonkeyPatch, shelf: Shelf
 def test_odd_catalogues(genres: list[tuple[str, ...]]) -> None:
     num = len(genres)
     movies = Movies(np.arange(num), ["Film"] * num, [None] * num, genres)
-    shelf = Shelf(movies, np.zeros(num, np.int64), num_persons=0)
+    shelf = Shelf(movies, np.zeros(num, np.int64), 0, np.ones((num, 2), np.float32))
     every = Controls(calibration=1, novelty=1, freshness=1)
     score_I, none = np.zeros(num, np.float32), np.zeros(0, np.int64)
     for history in (none, np.array([0])):
         keep_I = np.ones(num, bool)
         rows, after = shelf.page(score_I, keep_I, history, every, 5, 0)
         assert rows.tolist() == list(range(num)) and after is None
+
+
+def alike(shelf: Shelf, rows: list[int]) -> float:
+    """Mean cosine of two movies of a list."""
+    cosine = shelf.direction_ID[rows] @ shelf.direction_ID[rows].T
+    return float(cosine[~np.eye(len(rows), dtype=bool)].mean())
+
+
+def test_the_stronger_the_diversity_the_less_alike_the_lists(shelf: Shelf) -> None:
+    """On average over lists: a greedy choice may lose in one."""
+    scores = np.random.default_rng(1).normal(size=(40, I))
+    likeness = []
+    for x in (0, 0.1, 0.3, 0.6, 1):
+        controls, nobody = Controls(diversity=x), np.zeros(0, np.int64)
+        pages = [shelf.page(each, np.ones(I, bool), nobody, controls, 10, 0)[0] for each in scores]
+        likeness.append(np.mean([alike(shelf, rows.tolist()) for rows in pages]))
+        assert all(rows[0] == each.argmax() for rows, each in zip(pages, scores, strict=True))
+    assert likeness == sorted(likeness, reverse=True) and likeness[-1] < likeness[0] - 0.05
+
+
+def test_diversity_by_hand() -> None:
+    """The second is as good as the first but the same; the third is worse by less than 3 d."""
+    movies = Movies(np.arange(3), ["Film"] * 3, [None] * 3, [()] * 3)
+    vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
+    three, everything = Shelf(movies, np.ones(3, np.int64), 1, vectors), np.ones(3, bool)
+    score_I = np.array([2.0, 1.9, 0.6], np.float32)
+    for strength, order in ((0.4, [0, 1, 2]), (0.5, [0, 2, 1])):
+        rows, _ = three.page(
+            score_I, everything, np.array([0])[:0], Controls(diversity=strength), 3, 0
+        )
+        assert rows.tolist() == order
+
+
+@pytest.mark.parametrize("calibration", [0, 0.5])
+def test_pages_of_a_varied_list_follow_one_another(shelf: Shelf, calibration: float) -> None:
+    controls = Controls(diversity=0.7, calibration=calibration)
+    whole, end = ranked(shelf, controls, [3, 8], k=58)
+    assert sorted(whole) == sorted(set(range(I)) - {3, 8}) and end is None
+    pages = [ranked(shelf, controls, [3, 8], k=7, start=start)[0] for start in range(0, 58, 7)]
+    assert np.concatenate(pages).tolist() == whole.tolist()
+
+
+def test_pages_go_on_where_variety_ends(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Places after the last that is chosen greedily, and movies outside of its pool."""
+    monkeypatch.setattr("serving.rerank.MOST_PLACES", 10)
+    monkeypatch.setattr("serving.rerank.POOL", 20)
+    whole, _ = ranked(shelf, Controls(diversity=1), [3], k=59)
+    assert sorted(whole) == sorted(set(range(I)) - {3})
+    pages = [ranked(shelf, Controls(diversity=1), [3], k=4, start=s)[0] for s in range(0, 59, 4)]
+    assert np.concatenate(pages).tolist() == whole.tolist()
+
+
+def test_what_is_not_for_somebody_lowers_what_is_like_it() -> None:
+    movies = Movies(np.arange(4), ["Film"] * 4, [None] * 4, [()] * 4)
+    vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, -1]], np.float32)
+    four, score_I = Shelf(movies, np.ones(4, np.int64), 1, vectors), np.zeros(4, np.float32)
+    lowered = four.away_from(score_I, np.array([2]))
+    assert lowered.tolist() == pytest.approx([0, -2 * 0.6**2, -2, 0])
+    assert (four.away_from(score_I, np.zeros(0, np.int64)) == score_I).all()

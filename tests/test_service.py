@@ -1,30 +1,13 @@
 """The HTTP contract: answers equal the library's, every error has the one shape, none is a 500."""
 
-import asyncio
 import json
-import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
-from starlette.testclient import TestClient
 
-from serving import guard
 from serving.recommender import Recommender
-from serving.schemas import Prediction, Recommendation, Similar
-from tests.conftest import FILMS
+from serving.shapes import Prediction, Recommendation, Similar
 
 ROOT = Path(__file__).parent.parent
 HEAT, SUSPECTS, PULP = 6, 50, 296
@@ -189,7 +172,23 @@ HUGE = 10**30
             id="profile-negative",
         ),
         pytest.param("/recommend", {"mood": "sad"}, 422, "invalid", "mood", id="unknown-key"),
-        pytest.param("/recommend", {"diversity": 1}, 422, "invalid", "diversity", id="not-here"),
+        pytest.param("/recommend", {"diversity": 2}, 422, "invalid", "diversity", id="diversity-2"),
+        pytest.param("/recommend", {"explain": 1}, 422, "invalid", "explain", id="explain-1"),
+        pytest.param("/charts", {"kind": "best"}, 422, "invalid", "kind", id="no-chart"),
+        pytest.param("/charts", {}, 422, "invalid", "kind", id="chart-of-nothing"),
+        pytest.param("/rerank", {"movie_ids": [7]}, 404, "unknown_movie", "movie_ids.0", id="rank"),
+        pytest.param("/rate_next", {"k": 0}, 422, "invalid", "k", id="rate-0"),
+        pytest.param(
+            "/recommend_batch", {"requests": []}, 422, "invalid", "requests", id="empty-batch"
+        ),
+        pytest.param(
+            "/recommend_batch",
+            {"requests": [{}, {"k": 0}]},
+            422,
+            "invalid",
+            "requests.1.k",
+            id="batch-k-0",
+        ),
         pytest.param("/recommend", {"history": {}}, 422, "invalid", "history", id="no-list"),
         pytest.param(
             "/recommend",
@@ -301,7 +300,10 @@ def test_bytes_that_are_wrong(client: Any, raw: bytes, kind: str, status: int, c
         pytest.param("GET", "/movies/search?q=", 422, "invalid", id="empty-query"),
         pytest.param("GET", "/movies/search?q=heat&k=0", 422, "invalid", id="k-0"),
         pytest.param("GET", "/movies/search?q=heat&page=2", 422, "invalid", id="unknown-parameter"),
-        pytest.param("GET", "/users/nobody/history", 404, "unknown_user", id="unknown-user"),
+        pytest.param("GET", "/movies/1_0", 422, "invalid", id="movie-underscore"),
+        pytest.param("GET", "/", 404, "not_found", id="no-page"),
+        pytest.param("GET", "/docs.json", 404, "not_found", id="another-contract"),
+        pytest.param("GET", "/static_content/index.html", 404, "not_found", id="no-tag-manager"),
         pytest.param("GET", "/users/%00/history", 422, "invalid", id="nul"),
         pytest.param("GET", "/nothing/here", 404, "not_found", id="no-such-route"),
         pytest.param("GET", "/recommend", 405, "method_not_allowed", id="get-a-post"),
@@ -314,222 +316,6 @@ def test_an_address_that_is_wrong(
 ) -> None:
     body = {"json": {}} if method == "POST" else {}
     assert_shape(client.request(method, path, **body), status, code)
-
-
-def test_a_store_that_went_away_is_503(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from catalogue.errors import UserError
-
-    def gone(*_: Any) -> None:
-        raise UserError("event store: disk I/O error")
-
-    monkeypatch.setattr("serving.events.EventStore.history", gone)
-    answer = client.post("/recommend", json={"user_id": 42})
-    assert_shape(answer, 503, "unavailable")
-    assert answer.headers["retry-after"] == "1"
-
-
-# The guard alone, before an application of four routes.
-
-
-async def fine(_: Request) -> JSONResponse:
-    return JSONResponse({"items": []})
-
-
-async def slow(_: Request) -> JSONResponse:
-    await asyncio.sleep(60)
-    return JSONResponse({})
-
-
-async def broken(_: Request) -> JSONResponse:
-    raise ZeroDivisionError("a secret path")
-
-
-async def bento_list(_: Request) -> JSONResponse:
-    return JSONResponse([{"error": "no such thing"}], status_code=404)
-
-
-async def gateway(_: Request) -> PlainTextResponse:
-    return PlainTextResponse("upstream", status_code=504)
-
-
-def guarded(peer: str = "127.0.0.1") -> TestClient:
-    verbs = ["GET", "POST", "DELETE"]
-    paths = {
-        "/recommend": fine,
-        "/events": fine,
-        "/livez": fine,
-        "/slow": slow,
-        "/list": bento_list,
-    }
-    paths |= {"/broken": broken, "/gateway": gateway}
-    inner = Starlette(routes=[Route(path, ask, methods=verbs) for path, ask in paths.items()])
-    return TestClient(guard.Guard(inner), client=(peer, 50000), raise_server_exceptions=False)
-
-
-@pytest.mark.parametrize(
-    ("keys", "peer", "method", "path", "sent", "status"),
-    [
-        pytest.param("", "127.0.0.1", "POST", "/recommend", None, 200, id="no-keys-loopback"),
-        pytest.param("", "::1", "POST", "/recommend", None, 200, id="no-keys-loopback-6"),
-        pytest.param("", "::ffff:127.0.0.1", "GET", "/recommend", None, 200, id="mapped"),
-        pytest.param("", "10.0.0.7", "POST", "/recommend", None, 401, id="no-keys-elsewhere"),
-        pytest.param("", "10.0.0.7", "POST", "/recommend", "Bearer ", 401, id="no-keys-empty-key"),
-        pytest.param(" , ", "10.0.0.7", "POST", "/recommend", "Bearer ", 401, id="blank-keys"),
-        pytest.param("", "testclient", "GET", "/recommend", None, 401, id="no-address"),
-        pytest.param("", "10.0.0.7", "GET", "/livez", None, 200, id="health-needs-none"),
-        pytest.param("a, b", "10.0.0.7", "GET", "/livez", None, 200, id="health-with-keys"),
-        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Bearer b", 200, id="second-key"),
-        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "bearer a", 200, id="lower-case"),
-        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Bearer c", 401, id="wrong-key"),
-        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Basic a", 401, id="wrong-scheme"),
-        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", "Bearer a,b", 401, id="both-keys"),
-        pytest.param("a, b", "10.0.0.7", "POST", "/recommend", None, 401, id="no-key"),
-        pytest.param("a, b", "127.0.0.1", "POST", "/recommend", None, 200, id="loopback-reads"),
-        pytest.param("a, b", "127.0.0.1", "POST", "/events", None, 401, id="loopback-writes"),
-        pytest.param("a, b", "127.0.0.1", "DELETE", "/recommend", None, 401, id="loopback-deletes"),
-        pytest.param("a, b", "127.0.0.1", "POST", "/events", "Bearer a", 200, id="write-with-key"),
-    ],
-)
-def test_keys(
-    monkeypatch: pytest.MonkeyPatch,
-    keys: str,
-    peer: str,
-    method: str,
-    path: str,
-    sent: str | None,
-    status: int,
-) -> None:
-    monkeypatch.setenv("API_KEYS", keys)
-    headers = {} if sent is None else {"Authorization": sent}
-    body = {"json": {}} if method == "POST" else {}
-    answer = guarded(peer).request(method, path, headers=headers, **body)
-    assert answer.status_code == status
-    if status == 401:
-        assert_shape(answer, 401, "unauthorized")
-        assert answer.headers["www-authenticate"] == "Bearer"
-
-
-def test_too_many_at_once_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 0)
-    answer = guarded().get("/recommend")
-    assert_shape(answer, 429, "busy")
-    assert answer.headers["retry-after"] == "1"
-    assert guarded().get("/livez").status_code == 200
-
-
-def test_a_place_is_free_again_after_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 1)
-    client = guarded()
-    asked = ["/recommend", "/broken", "/list", "/recommend"]
-    assert [client.get(path).status_code for path in asked] == [200, 500, 404, 200]
-
-
-def test_what_takes_too_long_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "TIMEOUT_S", 0.01)
-    answer = guarded().get("/slow")
-    assert_shape(answer, 503, "timeout")
-    assert answer.headers["retry-after"] == "1"
-
-
-def test_a_bug_is_500_and_tells_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    answer = guarded().get("/broken")
-    assert_shape(answer, 500, "internal")
-    assert "secret" not in answer.text
-
-
-@pytest.mark.parametrize(
-    ("path", "status", "code"),
-    [("/list", 404, "not_found"), ("/gateway", 503, "unavailable"), ("/none", 404, "not_found")],
-)
-def test_other_shapes_are_rewritten(path: str, status: int, code: str) -> None:
-    assert_shape(guarded().get(path), status, code)
-
-
-def test_a_long_body_is_refused_before_it_is_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_BODY_BYTES", 10)
-
-    def endless() -> Iterator[bytes]:
-        yield b"x" * 6
-        yield b"x" * 6
-        raise AssertionError("read on after the limit")
-
-    headers = {"Content-Type": "application/json"}
-    assert_shape(guarded().post("/recommend", content=b"x" * 11, headers=headers), 413, "too_large")
-    assert guarded().post("/recommend", content=b'{"k": 1}  ', headers=headers).status_code == 200
-
-
-# The process.
-
-FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas")
-
-
-def test_the_serving_process_imports_no_training_library() -> None:
-    code = (
-        "import sys, service, serving.recommender; "
-        f"print(sorted(set({(*FORBIDDEN, 'pyarrow')!r}) & set(sys.modules)))"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
-
-
-def serve(bundle: Path, home: Path, port: int, **settings: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"BUNDLE": str(bundle), "BENTOML_HOME": str(home)} | settings
-    environment["EVENTS_URL"] = f"sqlite:///{home / 'events.sqlite'}"
-    command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee", "--port", str(port)]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: Path) -> None:
-    port = free_port()
-    process = serve(bundle_folder, tmp_path, port)
-    try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            wait_until_ready(client, process)
-            answer = client.post("/recommend", json={"k": len(FILMS)})
-            assert answer.status_code == 200 and len(answer.json()["items"]) == len(FILMS)
-            assert_shape(client.post("/recommend", json={"k": 0}), 422, "invalid")
-    finally:
-        process.send_signal(signal.SIGTERM)
-        output, _ = process.communicate(timeout=60)
-    assert process.returncode == 0, output
-    assert "API_KEYS is not set" in output and "Traceback" not in output
-
-
-def wait_until_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the service did not become ready")
-
-
-def test_bentoml_serve_refuses_a_bad_bundle(bundle_folder: Path, tmp_path: Path) -> None:
-    bad = tmp_path / "bad"
-    shutil.copytree(bundle_folder, bad)
-    with (bad / "golden.json").open("ab") as file:
-        file.write(b" ")
-    process = serve(bad, tmp_path, free_port())
-    output, _ = process.communicate(timeout=60)
-    assert process.returncode == 2, output
-    assert f"marquee: {bad / 'golden.json'}: " in output and "Traceback" not in output
 
 
 def test_controls_over_http_are_those_of_the_library(recommender: Any, client: Any) -> None:

@@ -145,4 +145,4 @@ def embedding(recommender: Recommender) -> tuple[list[list[float]], list[list[st
         item = recommender.item(int(recommender.movie_ids[row]))
         year = str(item.get("year") or "")
         labels.append([item["title"], year, "|".join(item["genres"]), str(item["support"])])
-    return recommender.direction_ID[rows].round(5).tolist(), labels
+    return recommender.shelf.direction_ID[rows].round(5).tolist(), labels

@@ -1,0 +1,126 @@
+"""/openapi.json: the contract as OpenAPI 3.1, made from the schemas that requests are checked by.
+
+BentoML's own document knows neither our errors nor the routes beside its endpoints.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from serving import schemas, shapes
+
+REFERENCE = "#/components/schemas/{model}"
+ERRORS = {
+    "400": "the body is not JSON",
+    "401": "no key, or a wrong one",
+    "404": "no such movie",
+    "409": "an event_id came before with other content; nothing of the request is stored",
+    "413": "the body is too long",
+    "422": "a field is missing, unknown or out of its range; `fields` says which",
+    "429": "too many requests",
+    "500": "the service failed",
+    "503": "what is stored cannot be reached, or time is up; ask again after Retry-After seconds",
+}
+POSTS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
+    "/recommend": (schemas.RecommendRequest, shapes.Recommendation),
+    "/recommend_batch": (schemas.BatchRequest, shapes.Recommendations),
+    "/predict": (schemas.PredictRequest, shapes.Prediction),
+    "/similar": (schemas.SimilarRequest, shapes.Similar),
+    "/rerank": (schemas.RerankRequest, shapes.Prediction),
+    "/charts": (schemas.ChartsRequest, shapes.Chart),
+    "/rate_next": (schemas.RateNextRequest, shapes.Questions),
+    "/events": (schemas.EventsRequest, shapes.Stored),
+}
+READS: dict[str, tuple[str, type[BaseModel] | None, type[BaseModel], str]] = {
+    "/movies/search": ("get", schemas.SearchQuery, shapes.Found, "Movies by title, as typed."),
+    "/movies/{movie_id}": ("get", schemas.MovieQuery, shapes.Movie, "One movie."),
+    "/users/{user_id}/history": (
+        "get",
+        schemas.UserQuery,
+        shapes.Histories,
+        "What is stored of a person, oldest first.",
+    ),
+    "/users/{user_id}": (
+        "delete",
+        schemas.UserQuery,
+        shapes.Deleted,
+        "Remove every trace of a person.",
+    ),
+    "/model": ("get", None, shapes.Card, "The model card."),
+    "/readyz": ("get", None, shapes.Ready, "Which model answers, and whether the store does."),
+}
+OPEN = ("/readyz",)
+
+
+def document() -> dict[str, Any]:
+    """The whole document, as JSON values."""
+    models: set[type[BaseModel]] = {m for pair in POSTS.values() for m in pair}
+    models |= {shapes.Refusal, *(answer for _, _, answer, _ in READS.values())}
+    _, defined = models_json_schema(
+        [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
+        ref_template=REFERENCE,
+    )
+    paths = {path: {"post": _post(path)} for path in POSTS}
+    for path, (method, query, answer, summary) in READS.items():
+        paths.setdefault(path, {})[method] = _read(path, query, answer, summary)
+    bearer = {"type": "http", "scheme": "bearer"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Marquee", "version": "1", "description": __doc__.splitlines()[0]},
+        "paths": paths,
+        "components": {"schemas": defined["$defs"], "securitySchemes": {"key": bearer}},
+        "security": [{"key": []}, {}],
+    }
+
+
+def _post(path: str) -> dict[str, Any]:
+    asked, answered = POSTS[path]
+    codes = ["400", "401", "413", "422", "429", "500", "503"]
+    codes += {"/events": ["409"], "/charts": []}.get(path, ["404"])
+    return {
+        "operationId": path.strip("/"),
+        "summary": (asked.__doc__ or "").strip(),
+        "requestBody": {"required": True, "content": _json(asked)},
+        "responses": _responses(answered, codes),
+    }
+
+
+def _read(
+    path: str, query: type[BaseModel] | None, answered: type[BaseModel], summary: str
+) -> dict[str, Any]:
+    codes = ["401", "429", "500", "503"] + ["422"] * (query is not None)
+    codes += ["404"] * path.startswith("/movies/{")
+    return {
+        "operationId": path.strip("/").replace("/", "_").replace("{", "").replace("}", ""),
+        "summary": summary,
+        "parameters": _parameters(path, query),
+        "responses": _responses(answered, [] if path in OPEN else codes),
+        **({"security": []} if path in OPEN else {}),
+    }
+
+
+def _parameters(path: str, query: type[BaseModel] | None) -> list[dict[str, Any]]:
+    if query is None:
+        return []
+    shape = query.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "path" if f"{{{name}}}" in path else "query",
+            "required": name in shape.get("required", ()),
+            "schema": field,
+        }
+        for name, field in shape["properties"].items()
+    ]
+
+
+def _responses(answered: type[BaseModel], codes: list[str]) -> dict[str, Any]:
+    found = {"200": {"description": "the answer", "content": _json(answered)}}
+    for code in sorted(codes):
+        found[code] = {"description": ERRORS[code], "content": _json(shapes.Refusal)}
+    return found
+
+
+def _json(model: type[BaseModel]) -> dict[str, Any]:
+    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}

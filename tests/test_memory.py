@@ -1,0 +1,119 @@
+"""What is remembered of persons is never older than half a second, and never older than what this
+process has stored."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from serving.errors import StoreAway
+from serving.events import Event, EventStore
+from serving.memory import CHECK_S, Memory
+
+HEAT, SUSPECTS = 6, 50
+
+
+def rated(movie_id: int, user_id: str = "ann") -> Event:
+    return Event(f"{user_id}-{movie_id}", user_id, movie_id, "rating", 4.0, None, movie_id)
+
+
+class Asked:
+    """A store that counts what it is asked, and can be away."""
+
+    def __init__(self, store: EventStore) -> None:
+        self._store, self.counts, self.away = store, {"mark": 0, "known": 0}, False
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*given: Any) -> Any:
+            self.counts[name] += 1
+            if self.away:
+                raise StoreAway("the store is away")
+            return getattr(self._store, name)(*given)
+
+        return ask
+
+
+@pytest.fixture
+def store(tmp_path: Any) -> EventStore:
+    return EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
+
+
+def films(memory: Memory, user_id: str = "ann") -> list[int]:
+    return [entry[0] for entry in asyncio.run(memory.person(user_id)).known.entries]
+
+
+def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
+    store: EventStore,
+) -> None:
+    now, asked = [0.0], Asked(store)
+    memory = Memory(asked, lambda: now[0])  # type: ignore[arg-type]
+    store.add([rated(HEAT)])
+    assert films(memory) == [HEAT] and asked.counts == {"mark": 1, "known": 1}
+    now[0] = CHECK_S / 2
+    assert films(memory) == [HEAT] and asked.counts == {"mark": 1, "known": 1}
+    now[0] = CHECK_S
+    assert films(memory) == [HEAT] and asked.counts == {"mark": 2, "known": 1}
+    store.add([rated(SUSPECTS)])  # by another replica
+    now[0] = 2 * CHECK_S
+    assert films(memory) == [HEAT, SUSPECTS] and asked.counts == {"mark": 3, "known": 2}
+
+
+def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
+    memory = Memory(store, lambda: 0.0)
+    assert films(memory) == [] == films(memory, "bob")
+    store.add([rated(HEAT), rated(HEAT, "bob")])
+    assert films(memory) == []
+    memory.forget({"ann"})
+    assert films(memory) == [HEAT] and films(memory, "bob") == []
+
+
+def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore) -> None:
+    memory = Memory(store, lambda: 0.0)
+    read = memory._read
+
+    def slow(*given: Any) -> Any:
+        found = read(*given)
+        store.add([rated(HEAT)])
+        memory.forget({"ann"})
+        return found
+
+    memory._read = slow  # type: ignore[method-assign]
+    assert films(memory) == [], "asked before it was acknowledged"
+    memory._read = read  # type: ignore[method-assign]
+    assert films(memory) == [HEAT]
+
+
+def test_while_the_store_is_away_what_was_known_last_is_good(store: EventStore) -> None:
+    now, asked = [0.0], Asked(store)
+    memory = Memory(asked, lambda: now[0])  # type: ignore[arg-type]
+    store.add([rated(HEAT)])
+    films(memory)
+    asked.away, now[0] = True, 10.0
+    assert films(memory) == [HEAT]
+    with pytest.raises(StoreAway):
+        films(memory, "bob")
+    asked.away = False
+    assert films(memory, "bob") == []
+
+
+def test_answers_go_with_the_person_and_no_more_than_a_few_are_kept(store: EventStore) -> None:
+    memory = Memory(store, lambda: 0.0)
+    person = asyncio.run(memory.person("ann"))
+    for k in range(10):
+        person.keep(k, {"k": k})
+    assert list(person.answers) == [6, 7, 8, 9]
+    memory.forget({"ann"})
+    assert not asyncio.run(memory.person("ann")).answers
+
+
+def test_persons_asked_for_longest_ago_are_forgotten_first(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.memory.MOST_PERSONS", 2)
+    asked = Asked(store)
+    memory = Memory(asked, lambda: 0.0)  # type: ignore[arg-type]
+    for user_id in ("a", "b", "a", "c", "a"):
+        films(memory, user_id)
+    assert asked.counts["mark"] == 3
+    films(memory, "b")
+    assert asked.counts["mark"] == 4

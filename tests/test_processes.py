@@ -1,0 +1,121 @@
+"""The service as processes: `bentoml serve`, its worker, its signals."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests.conftest import FILMS
+from tests.test_service import assert_shape
+
+ROOT = Path(__file__).parent.parent
+
+
+FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas")
+
+
+def test_the_serving_process_imports_no_training_library() -> None:
+    code = (
+        "import sys, service, serving.recommender; "
+        f"print(sorted(set({(*FORBIDDEN, 'pyarrow')!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def serve(bundle: Path, home: Path, port: int, **settings: str) -> subprocess.Popen[str]:
+    environment = os.environ | {"BUNDLE": str(bundle), "BENTOML_HOME": str(home)} | settings
+    environment["EVENTS_URL"] = f"sqlite:///{home / 'events.sqlite'}"
+    command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee", "--port", str(port)]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: Path) -> None:
+    port = free_port()
+    process = serve(bundle_folder, tmp_path, port)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_ready(client, process)
+            answer = client.post("/recommend", json={"k": len(FILMS)})
+            assert answer.status_code == 200 and len(answer.json()["items"]) == len(FILMS)
+            assert_shape(client.post("/recommend", json={"k": 0}), 422, "invalid")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0, output
+    assert "API_KEYS is not set" in output and "Traceback" not in output
+
+
+def wait_until_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if client.get("/readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise AssertionError("the service did not become ready")
+
+
+def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
+    """The process that answers."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    (worker,) = (child for child in children if "worker.service" in " ".join(child.cmdline()))
+    return worker
+
+
+def test_a_killed_worker_is_replaced_in_a_container_too(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    """What was acknowledged before is still known after."""
+    port = free_port()
+    process = serve(bundle_folder, tmp_path, port, BENTOML_CONTAINERIZED="true")
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_ready(client, process)
+            event = {"event_id": "1", "user_id": "anna", "movie_id": 6, "kind": "rating"}
+            event |= {"stars": 4, "at": "2026-01-01T00:00:00Z"}
+            assert client.post("/events", json={"events": [event]}).json()["accepted"] == 1
+            first = worker_of(process)
+            first.send_signal(signal.SIGKILL)
+            first.wait(timeout=10)
+            wait_until_ready(client, process)
+            assert worker_of(process).pid != first.pid
+            history = client.get("/users/anna/history").json()["items"]
+            assert [(item["movie_id"], item["stars"]) for item in history] == [(6, 4.0)]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+
+
+def test_bentoml_serve_refuses_a_bad_bundle(bundle_folder: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    shutil.copytree(bundle_folder, bad)
+    with (bad / "golden.json").open("ab") as file:
+        file.write(b" ")
+    process = serve(bad, tmp_path, free_port())
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 2, output
+    assert f"marquee: {bad / 'golden.json'}: " in output and "Traceback" not in output

@@ -1,0 +1,141 @@
+"""A new bundle is taken while the old one serves, or refused."""
+
+import asyncio
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.answers import Answers, Model
+from serving.bundle import write_bundle
+from serving.events import EventStore
+from serving.schemas import RecommendRequest
+from serving.watch import Watch
+from tests.conftest import tiny_parts, write_tiny
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_tiny(tmp_path / "bundle")
+
+
+@pytest.fixture
+def answers(folder: Path, tmp_path: Path) -> Answers:
+    store = EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    return Answers(Model.load(str(folder)), store)
+
+
+@pytest.fixture
+def watch(folder: Path, answers: Answers) -> Watch:
+    return Watch(str(folder), answers.swap, every_s=0.01)
+
+
+def renew(folder: Path, **manifest: Any) -> str:
+    """Another bundle in its place; its model version."""
+    parts = tiny_parts()
+    return write_bundle(folder, **parts | {"manifest": parts["manifest"] | manifest})
+
+
+def served(answers: Answers, **asked: Any) -> str:
+    answer = asyncio.run(answers.recommend(RecommendRequest(**asked)))
+    return str(answer["model_version"])
+
+
+def test_a_new_bundle_answers(folder: Path, answers: Answers, watch: Watch) -> None:
+    before = served(answers, user_id="ann")
+    asyncio.run(watch.look())
+    assert served(answers, user_id="ann") == before
+    version = renew(folder, name="second")
+    assert served(answers, user_id="ann") == before, "nobody has looked yet"
+    asyncio.run(watch.look())
+    assert served(answers, user_id="ann") == version != before, "what was remembered is not given"
+
+
+@pytest.mark.parametrize("name", ["arrays.safetensors", "bundle.json", "golden.json"])
+def test_a_bad_bundle_is_refused_said_once_and_looked_at_again(
+    folder: Path, answers: Answers, watch: Watch, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = served(answers)
+    version = renew(folder, name="second")
+    good = (folder / name).read_bytes()
+    (folder / name).write_bytes(good[:-1])
+    for _ in range(3):
+        asyncio.run(watch.look())
+    assert served(answers) == before
+    (said,) = [r.getMessage() for r in caplog.records if "refused" in r.getMessage()]
+    assert name in said
+    (folder / name).write_bytes(good)
+    asyncio.run(watch.look())
+    assert served(answers) == version
+
+
+def test_a_bundle_that_is_gone_for_a_moment_is_waited_for(
+    folder: Path, answers: Answers, watch: Watch, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = served(answers)
+    shutil.move(folder, folder.with_name("aside"))
+    asyncio.run(watch.look())
+    assert served(answers) == before and not caplog.records
+    shutil.move(folder.with_name("aside"), folder)
+    asyncio.run(watch.look())
+    assert served(answers) == before
+
+
+def test_requests_are_answered_while_a_bundle_is_read(
+    folder: Path, answers: Answers, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask_meanwhile() -> str:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+        loop, load = asyncio.get_running_loop(), Model.load
+
+        def slow(bundle: str) -> Model:
+            loop.call_soon_threadsafe(begun.set)
+            asyncio.run_coroutine_threadsafe(go_on.wait(), loop).result(timeout=10)
+            return load(bundle)
+
+        monkeypatch.setattr(Model, "load", slow)
+        looking = asyncio.create_task(watch.look())
+        await begun.wait()
+        meanwhile: str = (await answers.recommend(RecommendRequest()))["model_version"]
+        go_on.set()
+        await looking
+        return meanwhile
+
+    before = served(answers)
+    version = renew(folder, name="second")
+    assert asyncio.run(ask_meanwhile()) == before
+    assert served(answers) == version
+
+
+def test_it_looks_again_and_again_until_it_is_stopped(
+    folder: Path, answers: Answers, watch: Watch
+) -> None:
+    async def run() -> str:
+        task = asyncio.create_task(watch.run())
+        versions = [renew(folder, name=name) for name in ("second", "third")]
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if answers.model.recommender.model_version == versions[-1]:
+                break
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return versions[-1]
+
+    assert asyncio.run(run()) == served(answers)
+
+
+def test_the_same_files_touched_are_the_same_model(
+    folder: Path, answers: Answers, watch: Watch
+) -> None:
+    before = served(answers)
+    os.utime(folder / "bundle.json", (1, 1))
+    asyncio.run(watch.look())
+    assert (
+        served(answers)
+        == before
+        == json.loads((folder / "bundle.json").read_text())["model_version"]
+    )
