@@ -71,7 +71,8 @@ def find(marquee: Marquee, title: str) -> Movie:
     """
     dated = _YEAR.search(title)
     name, year = (title[: dated.start()], int(dated[1])) if dated else (title, None)
-    query = name if year is None else f"{name} {year}"
+    # In brackets: before a bracket the search knows the article of "Net, The", before a number not.
+    query = name if year is None else f"{name} ({year})"
     hits = marquee.search(query.strip()[:MAX_QUERY] or "?")["items"]
     for hit in hits:
         if label(hit).casefold() == title.strip().casefold():

@@ -138,6 +138,14 @@ def test_the_async_client_gets_the_same(client: Any, marquee: Marquee) -> None:
     ]
 
 
+def test_the_readmes_lines_run(marquee: Marquee, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text()
+    block = readme[readme.index("### Client") :].split("```python\n")[1].split("```")[0]
+    code = block.replace('Marquee("http://127.0.0.1:3000")', "marquee")
+    exec(code, {"marquee": marquee})
+    assert "404 unknown_movie movie 999999 is not in this catalogue" in capsys.readouterr().out
+
+
 def examples() -> dict[str, dict[str, Any]]:
     """example.http by title: what httpx needs to send each."""
     text = (ROOT / "example.http").read_text()
