@@ -6,7 +6,7 @@
 
 MARQUEE_URL and MARQUEE_KEY say where the service is. Titles go in as those apps had them (or with
 the article in front) and come out as "The Matrix (1999)", best first; any title that comes out can
-go in. Every favourite counts, each once. A title that is not in the catalogue is a ValueError.
+go in. Every favourite counts, and once. A title that is not in the catalogue is a ValueError.
 """
 
 import os
@@ -57,11 +57,10 @@ def connect() -> Marquee:
 
 
 def find_all(marquee: Marquee, movie_list: Sequence[str]) -> list[Movie]:
-    """The films of these titles, in their order, each once."""
-    films = [find(marquee, title) for title in movie_list]
-    if not films:
+    """The films of these titles, in their order; one given twice counts once for the service."""
+    if not movie_list:
         raise ValueError("no favourite was given; give at least one title")
-    return list({film["movie_id"]: film for film in films}.values())
+    return [find(marquee, title) for title in movie_list]
 
 
 def find(marquee: Marquee, title: str) -> Movie:

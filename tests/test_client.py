@@ -478,7 +478,7 @@ def test_a_cancelled_task_stops_while_it_waits() -> None:
 
             marquee._sleep = sleep
             task = asyncio.create_task(marquee.model())
-            await waiting.wait()
+            await asyncio.wait_for(waiting.wait(), timeout=10)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task

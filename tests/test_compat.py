@@ -1,5 +1,6 @@
 """What earlier Streamlit recommenders got wrong must not return (named at each test)."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -103,6 +104,11 @@ def test_an_unknown_title_is_told(model: Model, title: str, nearest: str) -> Non
 
 
 @both
+def test_a_favourite_given_twice_counts_once(model: Model) -> None:
+    assert model([*FAVOURITES, FAVOURITES[2]]) == model(FAVOURITES)
+
+
+@both
 def test_slips_are_forgiven(model: Model) -> None:
     assert model(["pulp ficton", "heat (1995)", "The Usual Suspects (1995)"]) == model(
         ["Pulp Fiction (1994)", "Heat (1995)", "Usual Suspects, The (1995)"]
@@ -119,20 +125,31 @@ def test_how_many(model: Model) -> None:
         model([])
 
 
+def film(movie_id: int, title: str) -> dict[str, Any]:
+    return {"movie_id": movie_id, "title": title, "year": 1996, "genres": [], "support": 1}
+
+
 @both
 def test_namesakes_of_a_favourite_stay_out(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     """MovieLens has several pairs such as Emma (1996), ids 838 and 26958."""
 
-    def film(movie_id: int, title: str) -> dict[str, Any]:
-        return {"movie_id": movie_id, "title": title, "year": 1996, "genres": [], "support": 1}
-
     def answer(request: httpx.Request) -> httpx.Response:
         found = [film(838, "Emma"), film(26958, "Emma"), film(3, "Fargo"), film(4, "Fargo")]
+        if request.method == "POST":
+            assert json.loads(request.content)["k"] == 2  # a namesake may take a place
         kept = found[:1] if request.method == "GET" else found[1:]
         return httpx.Response(200, json={"items": kept, "model_version": "0"})
 
     monkeypatch.setattr(compat, "connect", lambda: Marquee(transport=httpx.MockTransport(answer)))
-    assert model(["Emma (1996)"]) == ["Fargo (1996)"]
+    assert model(["Emma (1996)"], top_n=1) == ["Fargo (1996)"]
+
+
+def test_the_exact_title_goes_before_what_the_search_puts_first() -> None:
+    hits = [film(110, "Heat of the Day"), film(6, "Heat")]
+    answer = httpx.Response(200, json={"items": hits, "model_version": "0"})
+    with Marquee(transport=httpx.MockTransport(lambda _: answer)) as marquee:
+        assert compat.find(marquee, "heat (1996)")["movie_id"] == 6
+        assert compat.find(marquee, "Heet (1996)")["movie_id"] == 110
 
 
 def test_what_is_searched_for() -> None:
