@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import httpx
+from client.marquee_client import Marquee, MarqueeError, label
+from client.marquee_client.shapes import HistoryItem, Recommendation
 
 START_TIMEOUT_S = 90
 
@@ -31,9 +31,14 @@ def main() -> int:
     parser.add_argument("--events", default="sqlite:///runs/demo.sqlite")
     parser.add_argument("--user", type=int, default=1)
     chosen = parser.parse_args()
-    with service(chosen.bundle, chosen.events) as url, httpx.Client(base_url=url) as http:
-        history = ask(http.get(f"/users/{chosen.user}/history"))["items"]
-        answer = ask(http.post("/recommend", json={"user_id": chosen.user, "k": 10}))
+    with service(chosen.bundle, chosen.events) as url, Marquee(url) as marquee:
+        try:
+            history = marquee.history(chosen.user)["items"]
+            answer = marquee.recommend(user_id=chosen.user, k=10)
+        except MarqueeError as error:
+            raise SystemExit(f"the service did not answer: {error}") from error
+    if not history:
+        raise SystemExit(f"nothing is stored of user {chosen.user} in {chosen.events}")
     print_answer(chosen.user, history, answer)
     return 0
 
@@ -62,28 +67,20 @@ def service(bundle: str, events: str) -> Iterator[str]:
 
 def wait_ready(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/readyz").status_code == 200:
+    with Marquee(url) as marquee:
+        while time.monotonic() < deadline and process.poll() is None:
+            if marquee.ready():
                 return
-        except httpx.TransportError:
             time.sleep(0.2)
     raise SystemExit(f"the service did not start; it said:\n{log.read_text()}")
 
 
-def ask(answer: httpx.Response) -> dict[str, Any]:
-    body: dict[str, Any] = answer.json()
-    if answer.status_code != 200:
-        raise SystemExit(f"the service answered {answer.status_code}: {body['error']['message']}")
-    return body
-
-
-def print_answer(user: int, history: list[dict[str, Any]], answer: dict[str, Any]) -> None:
+def print_answer(user: int, history: list[HistoryItem], answer: Recommendation) -> None:
     mine = Counter(genre for item in history for genre in item["genres"])
     theirs = Counter(genre for item in answer["items"] for genre in item["genres"])
     print(f"\nUser {user} watched {len(history)} movies, lately:")
-    for item in history[:-4:-1]:
-        print(f"  {label(item)}  [{', '.join(item['genres'])}]")
+    for entry in history[:-4:-1]:
+        print(f"  {label(entry)}  [{', '.join(entry['genres'])}]")
     latest = history[-10:]
     lately = Counter(genre for item in latest for genre in item["genres"])
     print(f"  genres of all {len(history)}: {shares(mine, len(history))}")
@@ -102,10 +99,6 @@ def print_answer(user: int, history: list[dict[str, Any]], answer: dict[str, Any
 def shares(genres: Counter[str], total: int) -> str:
     """The five most common genres: "Action 41%, Drama 22%"."""
     return ", ".join(f"{genre} {count / total:.0%}" for genre, count in genres.most_common(5))
-
-
-def label(item: dict[str, Any]) -> str:
-    return item["title"] if item.get("year") is None else f"{item['title']} ({item['year']})"
 
 
 def free_port() -> int:

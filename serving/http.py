@@ -138,8 +138,8 @@ def get_routes(answers: Callable[[], Answers]) -> Starlette:
         routes=[
             Route("/movies/search", search),
             Route("/movies/{movie_id}", movie),
-            Route("/users/{user_id}/history", history),
-            Route("/users/{user_id}", forget, methods=["DELETE"]),
+            Route("/users/{user_id:path}/history", history),
+            Route("/users/{user_id:path}", forget, methods=["DELETE"]),
             Route("/model", model),
             Route("/ready", ready),
             Route("/openapi.json", openapi),

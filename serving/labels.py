@@ -24,7 +24,7 @@ class RouteLabels:
         self._app = app
         found = list(_routes(routes))
         self._plain = frozenset(route.path for route in found if "{" not in route.path)
-        self._patterns = [(r.path_regex, r.path) for r in found if "{" in r.path]
+        self._patterns = [(r.path_regex, r.path_format) for r in found if "{" in r.path]
 
     @classmethod
     def install(cls, app: Any) -> None:
