@@ -8,7 +8,8 @@
 A person is text of at most 64 characters: 42 and "42" are the same person. Ratings of a data set
 are imported, one row a person and movie; what people do after that is a log of events, which is
 only added to, and serving/persons.py says what it adds up to. What `add` has acknowledged is on
-disk. One million ratings take 2 s on one core (4 s where they replace others) and 24 MB of disk.
+disk. One million ratings take 2.5 s of CPU on SQLite and 24 MB of disk; on PostgreSQL 9 s of CPU
+here and more there.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -230,7 +231,7 @@ _COUNT_SQLITE = sa.text(
     "UPDATE sqlite_sequence SET seq = seq + :n WHERE name = 'events' RETURNING seq"
 )
 _COUNT_POSTGRESQL = sa.text("""
-    SELECT nextval(pg_get_serial_sequence('events', 'sequence'))
+    SELECT nextval((SELECT CAST(pg_get_serial_sequence('events', 'sequence') AS regclass)))
     FROM generate_series(1, CAST(:n AS bigint))
 """)
 # For the driver itself: through SQLAlchemy's parameter dictionaries a million rows take 10 s. What
@@ -242,7 +243,7 @@ _UPSERT = """
     WHERE (ratings.stars, ratings.at_s) <> (excluded.stars, excluded.at_s)
 """
 _UPSERT_SQLITE = _UPSERT.format(rows="VALUES (?, ?, ?, ?, ?)")
-# Arrays take a tenth of the time of as many single rows. Of a film given twice the last one counts.
+# Arrays take 0.4 of the CPU of as many single rows. Of a film given twice the last one counts.
 _UPSERT_POSTGRESQL = _UPSERT.format(
     rows="""SELECT DISTINCT ON (user_id, movie_id) * FROM unnest(
         %s::text[], %s::bigint[], %s::double precision[], %s::bigint[], %s::bigint[]
