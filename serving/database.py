@@ -161,7 +161,7 @@ def make_engine(url: sa.URL, read_only: bool) -> sa.Engine:
         settings = ["PRAGMA busy_timeout=5000"]
         settings += ["PRAGMA query_only=ON"] if read_only else []
         settings += [] if read_only else ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
-        engine = sa.create_engine(url)
+        engine = sa.create_engine(url, hide_parameters=True)
     else:
         settings = [f"SET statement_timeout = '{PATIENCE_S}s'"]
         if read_only:  # a long walk through everybody, and no request waits for it
@@ -169,6 +169,7 @@ def make_engine(url: sa.URL, read_only: bool) -> sa.Engine:
         engine = sa.create_engine(
             url,
             connect_args={"connect_timeout": PATIENCE_S, "tcp_user_timeout": PATIENCE_S * 1000},
+            hide_parameters=True,
             pool_pre_ping=True,
             pool_size=CONNECTIONS,
             max_overflow=CONNECTIONS,

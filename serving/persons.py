@@ -1,6 +1,6 @@
 """What a person did, one event after the other, and what is known of them after the last.
 
-    fold([(1193, "rating", 4.0, None, 100, 1), (1193, "unrate", None, None, 200, 2)])  # nothing
+    fold([("42", 1193, "rating", 4.0, None, 100, 1), ("42", 1193, "unrate", None, None, 200, 2)])
 
 Each film is in one state: stars, or none; watched, and how far, or not; and two marks beside them,
 `not_for_me` and `not_seen`. Per film, in the order of time:
@@ -26,8 +26,8 @@ SILENT = ("click", "impression")
 MAX_ID = 64
 SECOND = 1_000_000
 """Microseconds."""
-Row: TypeAlias = tuple[int, str, float | None, float | None, int, int]
-"""movie_id, kind, stars, portion, Unix microseconds, number of arrival."""
+Row: TypeAlias = tuple[str, int, str, float | None, float | None, int, int]
+"""user_id, movie_id, kind, stars, portion, Unix microseconds, number of arrival."""
 Time: TypeAlias = tuple[int, ...]
 """(Unix microseconds, number of arrival); () where something was not said, or was taken back."""
 
@@ -61,7 +61,7 @@ class Known:
     """Films that the person has said not to have seen, in that order."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Film:
     stars: float | None = None
     portion: float | None = None
@@ -74,16 +74,18 @@ class _Film:
 def fold(rows: Iterable[Row]) -> Known:
     """What is known of one person after `rows`, which are in the order of time."""
     films: dict[int, _Film] = {}
-    for movie_id, kind, stars, portion, *now in rows:
-        film = films.setdefault(movie_id, _Film())
+    for _, movie_id, kind, stars, portion, at_us, number in rows:
+        film, now = films.get(movie_id), (at_us, number)
+        if film is None:
+            film = films[movie_id] = _Film()
         if kind == "rating":
-            film.stars, film.rated, film.not_for_me, film.not_seen = stars, tuple(now), (), ()
+            film.stars, film.rated, film.not_for_me, film.not_seen = stars, now, (), ()
         elif kind == "watch":
-            film.portion, film.watched, film.not_seen = portion, tuple(now), ()
+            film.portion, film.watched, film.not_seen = portion, now, ()
         elif kind == "not_for_me":
-            film.not_for_me = tuple(now)
+            film.not_for_me = now
         elif kind == "not_seen":
-            film.not_seen = tuple(now)
+            film.not_seen = now
         elif kind == "unrate":
             film.stars, film.rated, film.not_for_me, film.not_seen = None, (), (), ()
     return _known(films)

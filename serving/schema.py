@@ -9,8 +9,9 @@ import sqlalchemy as sa
 
 from catalogue.errors import UserError
 
-HEAD = "0002"
-"""The newest of migrations/versions."""
+VERSIONS = ("0001", "0002")
+"""Of migrations/versions."""
+HEAD = VERSIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"
 ONE_AT_A_TIME = 0x6D61727175656500
 """PostgreSQL's advisory lock of whoever changes tables: replicas start together."""
@@ -19,10 +20,10 @@ ONE_AT_A_TIME = 0x6D61727175656500
 def prepare(connection: sa.Connection, read_only: bool) -> None:
     """Bring the tables to HEAD; raise UserError where they are newer, or not there to be read."""
     found = version(connection)
-    if found is not None and (len(found), found) > (len(HEAD), HEAD):
+    if found not in (None, *VERSIONS):
         raise UserError(
-            f"its tables have version {found}, made by a newer Marquee than this one, which knows "
-            f"those up to {HEAD}; update Marquee or name another database"
+            f"its tables have version {found}, needed {HEAD} or older: a newer Marquee made them; "
+            "update this one or name another database"
         )
     if found == HEAD:
         return

@@ -16,7 +16,7 @@ def said(*events: tuple[Any, ...]) -> Known:
     for at, (kind, *value) in enumerate(events):
         number = value[0] if value else None
         stars, portion = (number, None) if kind == "rating" else (None, number)
-        rows.append((1, kind, stars, portion, at, at))
+        rows.append(("ann", 1, kind, stars, portion, at, at))
     return fold(rows)
 
 
@@ -61,21 +61,21 @@ def test_what_is_said_of_one_film(events: list[tuple[Any, ...]], known: Known) -
 
 def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
     rows: list[Row] = [
-        (1, "rating", 4.0, None, 10, 0),
-        (2, "rating", 3.0, None, 20, 1),
-        (3, "watch", None, 0.9, 20, 2),
-        (1, "watch", None, 0.2, 30, 3),
-        (2, "click", None, None, 40, 4),
+        ("ann", 1, "rating", 4.0, None, 10, 0),
+        ("ann", 2, "rating", 3.0, None, 20, 1),
+        ("ann", 3, "watch", None, 0.9, 20, 2),
+        ("ann", 1, "watch", None, 0.2, 30, 3),
+        ("ann", 2, "click", None, None, 40, 4),
     ]
     assert fold(rows).entries == ((2, 3.0, None, 20), (3, None, 0.9, 20), (1, 4.0, 0.2, 30))
 
 
 def test_marks_stand_in_the_order_in_which_they_were_set() -> None:
     rows: list[Row] = [
-        (2, "not_for_me", None, None, 10, 0),
-        (9, "not_seen", None, None, 10, 1),
-        (1, "not_for_me", None, None, 20, 2),
-        (5, "not_seen", None, None, 30, 3),
-        (2, "not_for_me", None, None, 40, 4),
+        ("ann", 2, "not_for_me", None, None, 10, 0),
+        ("ann", 9, "not_seen", None, None, 10, 1),
+        ("ann", 1, "not_for_me", None, None, 20, 2),
+        ("ann", 5, "not_seen", None, None, 30, 3),
+        ("ann", 2, "not_for_me", None, None, 40, 4),
     ]
     assert fold(rows) == Known((), (1, 2), (9, 5))
