@@ -8,8 +8,11 @@ Shapes: B persons, L history entries, I movies, D embedding, H hidden, N trainin
 """
 
 import logging
+import signal
+import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -127,7 +130,7 @@ def encoder_onnx(network: NCF) -> bytes:
     dim, batch, length = network.config.embedding_dim, torch.export.Dim("B"), torch.export.Dim("L")
     example = (torch.zeros(2, 3, dim), torch.zeros(2, 3, dtype=torch.int64), torch.tensor([3, 2]))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), deferred_signals():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
             EncoderGraph(network).eval(),
@@ -140,6 +143,25 @@ def encoder_onnx(network: NCF) -> bytes:
         )
     assert program is not None
     return bytes(program.model_proto.SerializeToString())
+
+
+@contextmanager
+def deferred_signals() -> Iterator[None]:
+    """SIGTERM and ctrl-C count when this is over: raised among torch.export's C++ frames, what
+    their handlers raise would abort the process."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda n, _: heard.append(n)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in heard[:1]:
+            signal.raise_signal(number)
 
 
 def golden_answers(

@@ -18,6 +18,7 @@ from pytorch_lightning.callbacks import Callback
 
 import train
 from datamodules.demo import write_demo
+from models.export import deferred_signals
 from training import recipe
 from training.callbacks import Lines
 
@@ -325,3 +326,18 @@ def test_a_store_that_cannot_be_used_is_named(
     assert select(data, tmp_path, *given, user="history") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_a_signal_among_frames_that_cannot_raise_counts_after_them() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        with deferred_signals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == []
+        assert heard == [signal.SIGTERM]
+        signal.raise_signal(signal.SIGTERM)
+        assert len(heard) == 2, "the handler from before is back"
+    finally:
+        signal.signal(signal.SIGTERM, before)
