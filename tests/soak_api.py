@@ -200,6 +200,8 @@ class Trouble:
         put(self._bundles[self._swaps % 2], self._place / "served")
         wanted = Recommender.load(self._place / "served").model_version
         self._wait(lambda: self._version() == wanted, "a new bundle was not taken")
+        time.sleep(1)  # for the old one to be let go
+        self._memory(f"after {self._swaps} swaps", worker_of(self._process))
 
     def restart_the_database(self, away_s: float) -> None:
         """As if its machine had lost its power."""
