@@ -139,3 +139,15 @@ def test_the_same_files_touched_are_the_same_model(
         == before
         == json.loads((folder / "bundle.json").read_text())["model_version"]
     )
+
+
+def test_the_memory_of_reading_is_given_back_after_a_swap(
+    folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+    monkeypatch.setattr("serving.watch.give_back", lambda: given.append("back"))
+    asyncio.run(watch.look())
+    assert given == []
+    renew(folder, name="second")
+    asyncio.run(watch.look())
+    assert given == ["back"]
