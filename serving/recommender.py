@@ -25,6 +25,7 @@ from serving.errors import RequestError, unknown_movie
 from serving.filters import Filters
 from serving.history import Entry, History, Rated, read_history
 from serving.ranking import page
+from serving.rate_next import Asking
 from serving.rerank import Controls, Shelf
 from serving.stars import StarModel
 
@@ -52,9 +53,10 @@ class Recommender:
             bundle.encoder, arrays["item_vector"], manifest["history_length"], threads
         )
         self._head = Head.of(arrays)
-        self._stars = StarModel.of(bundle)
+        self.star_model = StarModel.of(bundle)
         self._filters = Filters(self.movies, self.num_ratings)
         self.shelf = Shelf(self.movies, self.num_ratings, manifest["data"]["num_users"])
+        self.asking = Asking(self.num_ratings, manifest["data"]["num_users"], self.star_model)
         self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
         length_I1 = np.linalg.norm(arrays["item_vector"], axis=1, keepdims=True)
         self.direction_ID = arrays["item_vector"] / np.maximum(length_I1, 1e-12)
@@ -104,13 +106,13 @@ class Recommender:
         rows_Bn = np.broadcast_to(rows, (len(people), rows.shape[-1]))
         out = np.empty(rows_Bn.shape, dtype=np.float32)
         for b, history in enumerate(people):
-            out[b] = self._stars.expected(history, rows_Bn[b])
+            out[b] = self.star_model.expected(history, rows_Bn[b])
         return out
 
     def star_chances(self, history: Iterable[Entry], movie_ids: npt.ArrayLike) -> Float32:
         """P(stars = s) of n movies for one history, float32 (n, K), in the order of the scale."""
         rows = self._rows(np.asarray(movie_ids).tolist(), "movie_ids")
-        return self._stars.chances(self._history(history), rows).astype(np.float32)
+        return self.star_model.chances(self._history(history), rows).astype(np.float32)
 
     def recommend(
         self,
@@ -168,6 +170,39 @@ class Recommender:
         rows = self._rows(movie_ids, "movie_ids")
         return {
             "items": self._items(rows, self._score([person], rows)[0], person),
+            "strategy": _strategy(person),
+            "model_version": self.model_version,
+        }
+
+    def rate_next(
+        self,
+        *,
+        history: Iterable[Entry] = (),
+        k: int = 10,
+        not_seen: Iterable[int] = (),
+        not_for_me: Iterable[int] = (),
+        seed: int = 0,
+    ) -> Answer:
+        """k films to ask this person to rate: what POST /rate_next answers.
+
+        not_seen, not_for_me: movie ids never to ask for again, nor is one of the history. The films
+        are drawn (serving/rate_next.py): the same arguments give the same films, another seed (one
+        for each person, say) other ones, so that not everybody is asked for the same.
+        Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars,
+        support, why: {seen_probability, information, scarcity}}, the largest product first.
+        Raises RequestError for an unknown movie, or k < 1.
+        """
+        person = self._history(history)
+        keep_I = np.ones(len(self.movies), dtype=bool)
+        refused = (self._rows(not_seen, "not_seen"), self._rows(not_for_me, "not_for_me"))
+        keep_I[np.concatenate([person.seen, *refused])] = False
+        logit_I = self._score([person])[0] if len(person) else None
+        factors = self.asking.factors(person, logit_I)
+        rows = factors.queue(keep_I, k, seed)
+        items = self._items(rows, None, person)
+        _add(items, "why", map(factors.why, rows.tolist()))
+        return {
+            "items": items,
             "strategy": _strategy(person),
             "model_version": self.model_version,
         }
@@ -297,7 +332,7 @@ class Recommender:
         if scores is not None:
             _add(items, "score", scores.tolist())
         if person is not None:
-            _add(items, "stars", self._stars.describe(person, rows))
+            _add(items, "stars", self.star_model.describe(person, rows))
         _add(items, "support", self.num_ratings[rows].tolist())
         return items
 
