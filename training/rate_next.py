@@ -45,7 +45,7 @@ ANSWERS = (5, 10, 15)
 QUESTIONS = (10, 20, 40, 80)
 MIN_RATINGS = 40
 """So that 15 answers leave some to be asked for."""
-SEEDS = 6
+SEEDS = 8
 """Halves, and draws of what is random; figures are averaged over them first."""
 FEW = 300
 """Persons whose ratings the catalogue starts with."""
@@ -109,10 +109,7 @@ def measure_rate_next(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args:
     if run.config["data"]["protocol"] != "new-users":
         raise UserError(f"{run.name}: rate_next is measured under protocol new-users")
     done, data = Fit.load(run.run_folder), run.datamodule
-    selected, refitted = (Recommender.load(folder) for folder in bundles(run, done))
-    split = data.plain_split
-    valid = learning(selected, split.valid, star_counts(data, "none"))
-    test = learning(refitted, split.test, star_counts(data, "validation"))
+    model, test = Recommender.load(bundles(run, done)[1]), data.plain_split.test
     content = {
         "recipe": run.file,
         "protocol": "new-users",
@@ -121,21 +118,16 @@ def measure_rate_next(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args:
         "commit": code_commit(),
         "trained_by": done.commit,
         "seeds": list(range(SEEDS)),
-        **test,
-        "validation": valid,
-        "catalogue": catalogue(refitted, split.test, data),
+        **learning(model, test, counted(data.plain_split.refit("validation").histories, data)),
+        "catalogue": catalogue(model, test, data),
     }
     path = write_results(run.config["results"], f"rate-next-{run.name}", "new-users", content)
     for line in printed(content):
         say(f"{path}: {line}")
 
 
-def star_counts(data: MovieLens, refit: Any) -> Floats:
-    """(I, K) training ratings of each film and star value."""
-    return counted(data.plain_split.refit(refit).histories, data)
-
-
 def counted(train: Histories, data: MovieLens) -> Floats:
+    """(I, K) ratings of each film and star value."""
     scale = np.asarray(data.dataset.scale)
     counts_IK = np.zeros((len(data.dataset.movies), len(scale)))
     np.add.at(counts_IK, (train.item, np.searchsorted(scale, train.stars)), 1)
