@@ -15,7 +15,7 @@ says more of what else they watch than what they do not, hence the expected star
 sixtieth of all persons a film is known too little to tell much, so seen x scarcity is level above
 that and falls below it, but for films that lack their first 5 ratings.
 
-One core: 62,000 films take some 20 ms. Shapes: I movies, S draws, E as in stars.py.
+One core: 3,700 films take 5 ms with 50 ratings given, 62,000 some 20. Shapes: I movies, S draws, E as in stars.py.
 """
 
 from dataclasses import dataclass, replace
