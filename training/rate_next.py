@@ -1,7 +1,7 @@
 """Whether `rate_next` learns a person sooner than other ways to ask: real people, never trained on.
 
     python train.py rate-next --config recipes/ml-1m.new-users.yaml
-                                        results/rate-next-ml-1m.new-users.json, 10 min on one core
+                                        results/rate-next-ml-1m.new-users.json, 3 min on one core
 
 Learning: of each person held out with 40 ratings or more a random half can be asked for, the other
 half is to be found. They start unknown and are asked for one film at a time; asked for a film of
