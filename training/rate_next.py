@@ -112,7 +112,7 @@ def measure_rate_next(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args:
     model, test = Recommender.load(bundles(run, done)[1]), data.plain_split.test
     content = {
         "recipe": run.file,
-        "protocol": "new-users",
+        "protocol": "rate-next",  # other figures than those of new-users
         "data": data.dataset.name,
         **facts(data, done, run.device),
         "commit": code_commit(),
