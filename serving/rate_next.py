@@ -9,11 +9,11 @@
     scarcity      1 / (n + 1) below 5 ratings, then SPARE / (n + num_users / 60)
 
 Films are drawn, not taken from the top: the network reads a history as a sample of what a person
-watches, and one picked by any rule that everybody shares misleads it (docs/decisions.md: the film
-of the largest product next mostly gave worse lists than asking for the most popular). What people like
-says more of what else they watch than what they do not, hence the expected stars. Below a
-sixtieth of all persons a film is known too little to tell much, so seen x scarcity is level above
-that and falls below it, but for films that lack their first 5 ratings.
+watches, and films picked by one rule mislead it (the largest product gave mostly worse lists than
+asking for the most popular; docs/decisions.md). What people like says more of what else they watch
+than what they do not, hence the expected stars. A film that fewer than a sixtieth of all persons
+rated is known too little to tell much: seen x scarcity is level above that and falls below it, but
+for films that lack their first 5 ratings.
 
 One core: a whole answer over 3,700 films takes 5 ms, with 50 ratings given; over 62,000 the factors
 and the draw take 17 ms. Shapes: I movies.
