@@ -19,6 +19,7 @@ Shapes: I movies, n of them in a pool, best first, D embedding, G genres.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -64,7 +65,7 @@ class Controls:
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name != "genre_profile"):
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value <= 1):
+            if not (isinstance(value, Real) and 0 <= float(value) <= 1):
                 raise RequestError(f"{name} {value!r}: needed 0 to 1", field=name)
 
 
@@ -174,7 +175,7 @@ class Shelf:
                     code="unknown_genre",
                     field=f"genre_profile.{name}",
                 )
-            if not (np.isfinite(weight) and weight >= 0):
+            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
                 raise RequestError(
                     f"weight {weight!r} of {name}: needed 0 or more", field=f"genre_profile.{name}"
                 )

@@ -243,3 +243,13 @@ def test_what_is_not_for_somebody_lowers_what_is_like_it() -> None:
     lowered = four.away_from(score_I, np.array([2]))
     assert lowered.tolist() == pytest.approx([0, -2 * 0.6**2, -2, 0])
     assert (four.away_from(score_I, np.zeros(0, np.int64)) == score_I).all()
+
+
+def test_any_kind_of_number_is_a_strength_or_a_weight(shelf: Shelf) -> None:
+    plain = listed(shelf, Controls(novelty=0.5, genre_profile={"War": 1.0}), [3])
+    numpy = Controls(novelty=np.float32(0.5), genre_profile={"War": np.int64(1)})
+    assert listed(shelf, numpy, [3]) == plain
+    with pytest.raises(RequestError, match="novelty '1': needed 0 to 1"):
+        Controls(novelty="1")  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="weight 'a' of War: needed 0 or more"):
+        listed(shelf, Controls(genre_profile={"War": "a"}), [3])  # type: ignore[dict-item]
