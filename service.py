@@ -27,6 +27,7 @@ from serving.answers import Answers, Model
 from serving.events import EventStore
 from serving.guard import Guard
 from serving.http import answer, get_routes
+from serving.requestlog import without_quotes
 from serving.schemas import (
     BatchRequest,
     ChartsRequest,
@@ -115,6 +116,9 @@ class Marquee:
         self.settings = Settings.read()
         self.answers = routes.state.answers = load_answers(self.settings)
         logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
+        for logger in ("", "bentoml"):
+            for handler in logging.getLogger(logger).handlers:
+                handler.addFilter(without_quotes)
         if not self.settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
 

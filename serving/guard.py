@@ -7,6 +7,7 @@ middleware of ours, so the limits that callers meet are here.
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,11 +20,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.access import Access
 from serving.http import error, invalid
 from serving.labels import RouteLabels, restore
+from serving.openapi import READS
 from serving.requestlog import RequestLog, request_id
 from serving.settings import Settings
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
 """Answered to anyone, key or not, and never counted as busy."""
+READ = OPEN.union(READS)
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+"""Of a newline at an address's end the router takes no notice: it would be another's address."""
 HIDDEN = ("/docs.json", "/schema.json", "/static_content")
 """BentoML's own pages: one loads a tag manager, one tells another contract than ours."""
 MAX_BODY_BYTES = 1 << 20
@@ -32,13 +37,19 @@ MAX_IN_FLIGHT = 64
 each the last of them waits 64 ms."""
 TIMEOUT_S = 4.0
 """For one request, a slow upload included; below BentoML's own, whose answer has another shape."""
-CODES = {400: "not_json", 401: "unauthorized", 404: "not_found", 405: "method_not_allowed"}
+CODES = {
+    307: "not_found",
+    400: "not_json",
+    401: "unauthorized",
+    404: "not_found",
+    405: "method_not_allowed",
+}
 
 log = logging.getLogger("bentoml.marquee")
 
 
 class Guard:
-    """Refuses what must not come in, and reshapes what goes out with a status of 400 or more."""
+    """Refuses what must not come in, and reshapes what goes out that is not 200."""
 
     def __init__(self, app: ASGIApp, read: Callable[[], Settings] = Settings.read) -> None:
         """read: asked once, when the application is made."""
@@ -62,18 +73,20 @@ class Guard:
         else:
             self._in_flight += 1
             try:
-                await self._answer(scope, receive, _Reshape(signed), name)
+                await self._answer(scope, receive, _Reshape(signed), name, route)
             finally:
                 self._in_flight -= 1
         seconds = time.perf_counter() - begun
         if self._requests.wants(signed.status, seconds):
             self._requests.write(name, scope["method"], route, signed.status, seconds)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: "_Reshape", name: str) -> None:
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: "_Reshape", name: str, route: str
+    ) -> None:
         """Every way to fail that is left becomes a response in the one shape."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                if scope["method"] == "POST":
+                if scope["method"] == "POST" and route not in READ:  # there it is a 405
                     body = await _body(receive)
                     fault = _body_fault(scope, body)
                     if fault is not None:
@@ -96,6 +109,8 @@ class Guard:
             return None
         if scope["path"] == "/" or scope["path"].startswith(HIDDEN):
             return error("not_found", "there is no page here; see /openapi.json")
+        if CONTROL.search(scope["path"]):
+            return error("invalid", "the address holds a control character")
         refusal = self._access.refusal(scope)
         if refusal is None and self._in_flight >= MAX_IN_FLIGHT:
             return error("busy", f"{MAX_IN_FLIGHT} requests are being answered; ask again")
@@ -127,7 +142,7 @@ class _Reshape:
         self._started = False
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] >= 400:
+        if message["type"] == "http.response.start" and message["status"] >= 300:
             self._bad = message
         elif self._bad is None:
             self._started = True
@@ -150,6 +165,7 @@ class _Reshape:
             await self._send(start)
             await self._send({"type": "http.response.body", "body": self._body})
             return
+        shaped.raw_headers += [pair for pair in start.get("headers", ()) if pair[0] == b"allow"]
         await shaped({"type": "http"}, _never, self._send)
 
 

@@ -105,7 +105,7 @@ def get_routes(answers: Callable[[], Answers]) -> Starlette:
 
     async def search(request: Request) -> Response:
         return await _checked(
-            SearchQuery, request.query_params, lambda asked: answers().search(asked.q, asked.k)
+            SearchQuery, _given(request), lambda asked: answers().search(asked.q, asked.k)
         )
 
     async def movie(request: Request) -> Response:
@@ -119,6 +119,10 @@ def get_routes(answers: Callable[[], Answers]) -> Starlette:
         )
 
     async def forget(request: Request) -> Response:
+        if request.scope["raw_path"].endswith(b"/history"):  # a person "a/history" is a%2Fhistory
+            refused = error("method_not_allowed", "a history is read; to delete: /users/{user_id}")
+            refused.headers["Allow"] = "GET, HEAD"
+            return refused
         return await _checked(
             UserQuery, request.path_params, lambda asked: answers().forget(asked.user_id)
         )
@@ -148,13 +152,22 @@ def get_routes(answers: Callable[[], Answers]) -> Starlette:
 
 
 async def _checked(
-    schema: type[Model], given: Mapping[str, str], ask: Callable[[Model], Awaitable[Any]]
+    schema: type[Model], given: Mapping[str, Any], ask: Callable[[Model], Awaitable[Any]]
 ) -> Response:
     try:
         asked = schema.model_validate(dict(given))
     except ValidationError as fault:
         return invalid([dict(one) for one in fault.errors(include_input=False, include_url=False)])
     return await answer(ask(asked))
+
+
+def _given(request: Request) -> dict[str, Any]:
+    """The query string; a parameter that comes twice is a list, which no schema takes."""
+    given = request.query_params
+    return {
+        name: value if len(given.getlist(name)) == 1 else given.getlist(name)
+        for name, value in given.items()
+    }
 
 
 def _default(value: object) -> Any:

@@ -9,7 +9,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from serving import schemas, shapes
+from serving.examples import ANSWERED, ASKED
 
+ABOUT = """What the schemas cannot say. Integers are written without a fraction: 10, not 10.0.
+Genres and stars must be the bundle's, and one weight of a genre_profile above 0; else 422. Every
+answer bears X-Request-ID. Another method than those listed here gets 405 with Allow; 429 and 503
+bear Retry-After."""
 REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
     "400": "the body is not JSON",
@@ -51,6 +56,12 @@ READS: dict[str, tuple[str, type[BaseModel] | None, type[BaseModel], str]] = {
     "/readyz": ("get", None, shapes.Ready, "Which model answers, and whether the store does."),
 }
 OPEN = ("/readyz",)
+PLAIN = {
+    "/livez": ("text/plain", "200 while the process answers."),
+    "/metrics": ("text/plain", "Prometheus metrics."),
+    "/openapi.json": ("application/json", "This document."),
+}
+"""Open to anyone, as those above, and no part of what clients are written against."""
 
 
 def document() -> dict[str, Any]:
@@ -61,13 +72,18 @@ def document() -> dict[str, Any]:
         [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
         ref_template=REFERENCE,
     )
+    for shape in defined["$defs"].values():
+        for field in shape.get("properties", {}).values():
+            if field.get("default", "") is None:  # absent is all it means, and null is no integer
+                del field["default"]
     paths = {path: {"post": _post(path)} for path in POSTS}
     for path, (method, query, answer, summary) in READS.items():
         paths.setdefault(path, {})[method] = _read(path, query, answer, summary)
+    paths |= {path: {"get": _plain(path, *said)} for path, said in PLAIN.items()}
     bearer = {"type": "http", "scheme": "bearer"}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Marquee", "version": "1", "description": __doc__.splitlines()[0]},
+        "info": {"title": "Marquee", "version": "1", "description": ABOUT.replace("\n", " ")},
         "paths": paths,
         "components": {"schemas": defined["$defs"], "securitySchemes": {"key": bearer}},
         "security": [{"key": []}, {}],
@@ -81,8 +97,8 @@ def _post(path: str) -> dict[str, Any]:
     return {
         "operationId": path.strip("/"),
         "summary": (asked.__doc__ or "").strip(),
-        "requestBody": {"required": True, "content": _json(asked)},
-        "responses": _responses(answered, codes),
+        "requestBody": {"required": True, "content": _json(asked, ASKED[path])},
+        "responses": _responses(answered, codes, ANSWERED[path]),
     }
 
 
@@ -95,8 +111,18 @@ def _read(
         "operationId": path.strip("/").replace("/", "_").replace("{", "").replace("}", ""),
         "summary": summary,
         "parameters": _parameters(path, query),
-        "responses": _responses(answered, [] if path in OPEN else codes),
+        "responses": _responses(answered, [] if path in OPEN else codes, ANSWERED[path]),
         **({"security": []} if path in OPEN else {}),
+    }
+
+
+def _plain(path: str, kind: str, summary: str) -> dict[str, Any]:
+    shape = {"type": "object"} if kind == "application/json" else {"type": "string"}
+    return {
+        "operationId": path.strip("/").replace(".", "_"),
+        "summary": summary,
+        "responses": {"200": {"description": "the answer", "content": {kind: {"schema": shape}}}},
+        "security": [],
     }
 
 
@@ -110,17 +136,21 @@ def _parameters(path: str, query: type[BaseModel] | None) -> list[dict[str, Any]
             "in": "path" if f"{{{name}}}" in path else "query",
             "required": name in shape.get("required", ()),
             "schema": field,
+            "example": ASKED[path][name],
         }
         for name, field in shape["properties"].items()
     ]
 
 
-def _responses(answered: type[BaseModel], codes: list[str]) -> dict[str, Any]:
-    found = {"200": {"description": "the answer", "content": _json(answered)}}
+def _responses(
+    answered: type[BaseModel], codes: list[str], example: dict[str, Any]
+) -> dict[str, Any]:
+    found = {"200": {"description": "the answer", "content": _json(answered, example)}}
     for code in sorted(codes):
         found[code] = {"description": ERRORS[code], "content": _json(shapes.Refusal)}
     return found
 
 
-def _json(model: type[BaseModel]) -> dict[str, Any]:
-    return {"application/json": {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}}
+def _json(model: type[BaseModel], example: dict[str, Any] | None = None) -> dict[str, Any]:
+    said = {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}
+    return {"application/json": said | ({"example": example} if example else {})}

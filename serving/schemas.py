@@ -4,7 +4,7 @@ In a body numbers are not read from text and booleans are no integers: {"k": "10
 get 422.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -27,6 +27,10 @@ Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
+
+
+def _given(name: str) -> dict[str, Any]:
+    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
 class _Request(BaseModel):
@@ -74,8 +78,9 @@ class RecommendRequest(Person):
     freshness: Strength = Field(0.0, description="towards the catalogue's newest years")
     genre_profile: dict[Genre, Weight] | None = Field(
         None,
+        min_length=1,
         max_length=100,
-        description="genre -> weight: the mix to follow; fully where calibration is 0",
+        description="genre -> weight, one above 0: the mix to follow; fully where calibration is 0",
     )
     explain: bool = Field(False, description="say because of what each movie is listed")
 
@@ -99,6 +104,9 @@ class RerankRequest(PredictRequest):
 class SimilarRequest(_Request):
     """Give movie_id or movie_ids."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [_given("movie_id"), _given("movie_ids")]}
+    )
     movie_id: MovieId | None = None
     movie_ids: list[MovieId] | None = Field(None, min_length=1, max_length=100)
     k: K = 10
@@ -137,10 +145,10 @@ class EventsRequest(_Request):
     events: list[Happened] = Field(min_length=1, max_length=MAX_EVENTS)
 
 
-def _digits(text: str) -> str:
+def _digits(text: object) -> object:
     """Python also reads "1_0" and " 10" as ten."""
-    if not (text.isascii() and text.isdigit()):
-        raise PydanticCustomError("digits", "a movie id is digits only")
+    if not (isinstance(text, str) and text.isascii() and text.isdigit()):
+        raise PydanticCustomError("digits", "expected digits only")
     return text
 
 
@@ -152,7 +160,7 @@ class _Query(BaseModel):
 
 class SearchQuery(_Query):
     q: str = Field(min_length=1, max_length=200)
-    k: K = 10
+    k: Annotated[K, BeforeValidator(_digits)] = 10
 
 
 class MovieQuery(_Query):

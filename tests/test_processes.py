@@ -1,22 +1,16 @@
 """The service as processes: `bentoml serve`, its worker, its signals."""
 
-import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
-import psutil
 
 from tests.conftest import FILMS
+from tests.running import ROOT, free_port, serve, wait_until_ready, worker_of
 from tests.test_service import assert_shape
-
-ROOT = Path(__file__).parent.parent
-
 
 FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas")
 
@@ -30,26 +24,6 @@ def test_the_serving_process_imports_no_training_library() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-def serve(bundle: Path, home: Path, port: int, **settings: str) -> subprocess.Popen[str]:
-    environment = os.environ | {"BUNDLE": str(bundle), "BENTOML_HOME": str(home)} | settings
-    environment["EVENTS_URL"] = f"sqlite:///{home / 'events.sqlite'}"
-    command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee", "--port", str(port)]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: Path) -> None:
@@ -82,24 +56,6 @@ def assert_only_named_pages_may_ask(client: httpx.Client) -> None:
         for found in (asked, answer):
             assert (found.headers.get("access-control-allow-origin") == origin) is allowed
     assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
-
-
-def wait_until_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if client.get("/readyz").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the service did not become ready")
-
-
-def worker_of(process: subprocess.Popen[str]) -> psutil.Process:
-    """The process that answers."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    (worker,) = (child for child in children if "worker.service" in " ".join(child.cmdline()))
-    return worker
 
 
 def test_a_killed_worker_is_replaced_in_a_container_too(
