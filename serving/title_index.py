@@ -121,9 +121,13 @@ def _shared_by(shared_K: Ints, count: int) -> int:
 
 
 def _most(score_C: Floats, count: int) -> Ints:
+    """Places of the `count` highest. Sorted, as numpy's partition takes 0.7 ms where most are
+    equal, which they are, and its sort 0.06 ms."""
     if len(score_C) <= count:
         return np.arange(len(score_C))
-    return np.argpartition(score_C, -count)[-count:]
+    least = np.sort(score_C)[-count]
+    above = np.flatnonzero(score_C > least)
+    return np.concatenate([above, np.flatnonzero(score_C == least)[: count - len(above)]])
 
 
 def _grams(keys: list[str]) -> tuple[Grams, Ints]:
