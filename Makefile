@@ -13,7 +13,7 @@ EVENTS_URL ?= sqlite:///events.sqlite
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth bench-reach lock clean
+.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,9 @@ bench-growth: setup ## 1, 10, 100 million generated ratings: results/bench-growt
 bench-reach: setup ## Approximate search in large catalogues: results/bench-reach.json; ARGS=--short
 	@$(BIN)/python -c "import faiss" 2>/dev/null || $(BIN)/pip install -q faiss-cpu
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_reach.py $(ARGS)
+
+bench-search: setup ## Mistyped titles among 62,423: how many are found, how fast: results/search.json
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench_search.py $(ARGS)
 
 # RecBole pins ray and more that its training does not use, and would hold back what we use: the peers
 # get an environment of their own, which borrows our packages, so that all run the same PyTorch and
