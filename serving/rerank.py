@@ -8,11 +8,12 @@ Novelty and freshness judge a movie by itself, so they move its score; no list i
     novelty n     logit - n * log(share of persons who rated it): at 1 movies stand by how much
                   likelier they are for this person than for anybody
     freshness f   logit - 2 f * log(1 + years behind the newest movie of the catalogue)
-    diversity d   logit - 3 d * cosine to the likest movie listed before: the list is made greedily
+    diversity d   logit - 6 d * cosine to the likest movie listed before: the list is made greedily
                   from the best 1,000 (maximal marginal relevance, Carbonell and Goldstein 1998)
 
-`calibration` picks ten movies together (serving/calibration.py). All of them keep pages: the list
-of 20 begins with the list of 10.
+`calibration` picks ten movies together (serving/calibration.py); with a `genre_profile` a movie
+also loses up to a logit for genres outside of it. All of them keep pages: the list of 20 begins with
+the list of 10.
 
 Shapes: I movies, n of them in a pool, best first, D embedding, G genres.
 """
@@ -43,8 +44,11 @@ Float32 = npt.NDArray[np.float32]
 
 AGE_WEIGHT = 2.0
 """Of freshness at full strength."""
-VARIETY_WEIGHT = 3.0
+VARIETY_WEIGHT = 6.0
 """Of diversity at full strength, in logits for a cosine of 1."""
+OUTSIDE_WEIGHT = 1.0
+"""Logits that a movie loses whose genres are all outside of a `genre_profile`: miscalibration alone
+hardly minds a little of what nobody asked for."""
 REFUSED_WEIGHT = 2.0
 """Logits that a movie loses whose cosine to one that is "not for me" is 1; it falls with the square
 of the cosine, so that only near neighbours feel it."""
@@ -103,6 +107,9 @@ class Shelf:
         """
         moved_I = self.shifted(score_I, controls)
         profile_G = self.profile(history, controls)
+        if controls.genre_profile is not None and profile_G is not None:
+            outside_I = self.share_IG[:, profile_G == 0].sum(axis=1)
+            moved_I = moved_I - OUTSIDE_WEIGHT * (controls.calibration or 1.0) * outside_I
         if controls.diversity:
             places = MOST_PLACES if profile_G is not None else offset + k
             moved_I = self.varied(moved_I, keep_I, controls.diversity, places)
