@@ -12,8 +12,8 @@ Novelty and freshness judge a movie by itself, so they move its score; no list i
                   from the best 1,000 (maximal marginal relevance, Carbonell and Goldstein 1998)
 
 `calibration` picks ten movies together (serving/calibration.py); with a `genre_profile` a movie
-also loses up to a logit for genres outside of it. All of them keep pages: the list of 20 begins with
-the list of 10.
+also loses up to a logit for genres outside of it. All of them keep pages: the list of 20 begins
+with the list of 10.
 
 Shapes: I movies, n of them in a pool, best first, D embedding, G genres.
 """
