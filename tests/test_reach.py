@@ -12,7 +12,7 @@ from serving.reach import CANDIDATES, FROM, Reach, is_worth_it
 from serving.recommender import Recommender
 from tests.conftest import FILMS, tiny_parts
 
-pytest.importorskip("faiss", reason="needs faiss: pip install -e '.[reach]'")
+pytest.importorskip("faiss")
 
 HEAT, SUSPECTS = 6, 50
 I, D, H = 20_000, 16, 4  # noqa: E741
