@@ -83,7 +83,7 @@ class Answers:
             answer: Answer = person.answers[key]
         else:
             question = _question(recommender, request, person)
-            if request.explain:  # the history once an entry: others go on meanwhile
+            if _takes_long(request):  # others go on meanwhile
                 answer = await asyncio.to_thread(recommender.answer, question)
             else:
                 answer = recommender.answer(question)
@@ -215,6 +215,12 @@ class Answers:
         asked = list({user_id for user_id in user_ids if user_id is not None})
         found = await asyncio.gather(*(self._person(user_id) for user_id in asked))
         return dict(zip(asked, found, strict=True))
+
+
+def _takes_long(request: RecommendRequest) -> bool:
+    """Whether some 5 ms of work and more are asked for: the history encoded once an entry, or ten
+    movies chosen together."""
+    return request.explain or request.calibration > 0 or request.genre_profile is not None
 
 
 def _memorable(request: RecommendRequest) -> tuple[Any, ...] | None:
