@@ -152,6 +152,9 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     found = {path.name for path in folder.iterdir()}
     for name in sorted(found ^ {MANIFEST, *PARTS}):
         raise _bad(folder / name, "not part of a bundle" if name in found else "missing")
+    for name in sorted(found):
+        if (folder / name).is_symlink():  # its target may change after it was verified
+            raise _bad(folder / name, "a link; a bundle is plain files")
     return dict(manifest)
 
 

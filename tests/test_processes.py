@@ -1,18 +1,23 @@
 """The service as processes: `bentoml serve`, its worker, its signals."""
 
+import json
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from tests.conftest import FILMS
-from tests.running import ROOT, free_port, serve, wait_until_ready, worker_of
+from tests.running import ROOT, free_port, running, serve, wait_until_ready, worker_of
 from tests.test_service import assert_shape
 
 FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas")
+HISTORY = [{"movie_id": 6, "stars": 4.0}, {"movie_id": 50}, {"movie_id": 296, "stars": 1.5}]
 
 
 def test_the_serving_process_imports_no_training_library() -> None:
@@ -91,3 +96,33 @@ def test_bentoml_serve_refuses_a_bad_bundle(bundle_folder: Path, tmp_path: Path)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
     assert f"marquee: {bad / 'golden.json'}: " in output and "Traceback" not in output
+
+
+def test_a_stop_under_load_answers_what_it_was_asked(bundle_folder: Path, tmp_path: Path) -> None:
+    """Each request that is being answered is answered whole; then the process ends, with 0."""
+    body = json.dumps({"requests": [{"history": HISTORY, "explain": True}] * 256}).encode()
+    head = f"Host: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with running(bundle_folder, tmp_path) as (url, process), ExitStack() as stack:
+        port = urlsplit(url).port
+        asked = []
+        for _ in range(6):
+            connection = socket.create_connection(("127.0.0.1", port), timeout=30)
+            asked.append(stack.enter_context(connection))
+            connection.sendall(f"POST /recommend_batch HTTP/1.1\r\n{head}".encode() + body)
+        first = asked[0].recv(1)  # one is answered; those beside it are on their way
+        process.send_signal(signal.SIGTERM)
+        answers = [first + read(asked[0]), *map(read, asked[1:])]
+        assert process.wait(timeout=60) == 0
+    for answer in answers:
+        start, _, content = answer.partition(b"\r\n\r\n")
+        assert start.startswith(b"HTTP/1.1 200"), answer[:300]
+        assert len(json.loads(content)["results"]) == 256, "half an answer"
+    assert "Traceback" not in (tmp_path / "output").read_text()
+
+
+def read(connection: socket.socket) -> bytes:
+    """To its end: a service that stops closes what it has answered."""
+    said = b""
+    while part := connection.recv(1 << 16):
+        said += part
+    return said
