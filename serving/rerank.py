@@ -12,7 +12,7 @@ Novelty and freshness judge a movie by itself, so they move its score; no list i
                   from the best 1,000 (maximal marginal relevance, Carbonell and Goldstein 1998)
 
 `calibration` picks ten movies together (serving/calibration.py); with a `genre_profile` a movie
-also loses up to a logit for genres outside of it. All of them keep pages: the list of 20 begins
+also loses up to 3 logits for genres outside of it. All of them keep pages: the list of 20 begins
 with the list of 10.
 
 Shapes: I movies, n of them in a pool, best first, D embedding, G genres.
@@ -46,9 +46,10 @@ AGE_WEIGHT = 2.0
 """Of freshness at full strength."""
 VARIETY_WEIGHT = 6.0
 """Of diversity at full strength, in logits for a cosine of 1."""
-OUTSIDE_WEIGHT = 1.0
+OUTSIDE_WEIGHT = 3.0
 """Logits that a movie loses whose genres are all outside of a `genre_profile`: miscalibration alone
-hardly minds a little of what nobody asked for."""
+hardly minds a little of what nobody asked for. Of 300 genres of ml-1m that were taken out of a mix
+31 stayed on the list as they were with a weight of 1, 17 with 3, 10 with 5."""
 REFUSED_WEIGHT = 2.0
 """Logits that a movie loses whose cosine to one that is "not for me" is 1; it falls with the square
 of the cosine, so that only near neighbours feel it."""

@@ -256,13 +256,13 @@ def test_any_kind_of_number_is_a_strength_or_a_weight(shelf: Shelf) -> None:
 
 
 def test_what_a_mix_leaves_out_is_lowered() -> None:
-    """One movie of the mix alone, one half outside of it, one outside: by 0, .5 and 1 logit."""
+    """One movie of the mix alone, one half outside of it, one outside: by 0, 1.5 and 3 logits."""
     genres = [("War",), ("War", "Drama"), ("Drama",)]
     movies = Movies(np.arange(3), ["Film"] * 3, [None] * 3, genres)
     three = Shelf(movies, np.ones(3, np.int64), 1, np.eye(3, dtype=np.float32))
     everything, nobody = np.ones(3, bool), np.zeros(0, np.int64)
-    for gap, order in ((0.4, [0, 1, 2]), (0.6, [1, 0, 2]), (1.1, [2, 1, 0])):
-        score_I = np.array([0, gap, gap if gap < 1 else 2 * gap], np.float32)
+    for gap, order in ((1.4, [0, 1, 2]), (1.6, [1, 0, 2]), (3.1, [2, 1, 0])):
+        score_I = np.array([0, gap, gap if gap < 3 else 2 * gap], np.float32)
         profile = Controls(genre_profile={"War": 1.0})
         rows, _ = three.page(score_I, everything, nobody, profile, 3, 0)
         assert rows.tolist() == order, gap
