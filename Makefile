@@ -13,7 +13,7 @@ EVENTS_URL ?= sqlite:///events.sqlite
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth lock clean
+.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,17 @@ bench-training: setup ## Training speed, beside RecBole's, Cornac's and the floo
 
 bench-growth: setup ## 1, 10, 100 million generated ratings: results/bench-growth.json; ARGS=--short
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_growth.py $(ARGS)
+
+bench-reach: setup ## Approximate search in large catalogues: results/bench-reach.json; ARGS=--short
+	@$(BIN)/python -c "import faiss" 2>/dev/null || $(BIN)/pip install -q faiss-cpu
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench_reach.py $(ARGS)
+
+bench-search: setup ## Mistyped titles among 62,423: how many are found, how fast: results/search.json
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench_search.py $(ARGS)
+
+bench-serving: setup ## The service beside no-op endpoints, 25 minutes: results/bench-serving.json; ARGS=--short
+	@$(BIN)/python -c "import fastapi, matplotlib" 2>/dev/null || $(BIN)/pip install -q -e ".[bench,plots]"
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench_serving.py $(ARGS)
 
 # RecBole pins ray and more that its training does not use, and would hold back what we use: the peers
 # get an environment of their own, which borrows our packages, so that all run the same PyTorch and

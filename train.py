@@ -6,6 +6,7 @@
     python train.py validate | export --config …        rank validation again; write a bundle
     python train.py ablate --config …                   without each of its parts: variants.py
     python train.py controls --config …                 what re-ranking costs: controls.py
+    python train.py rate-next --config …                what to ask for: rate_next.py
     python train.py influence --config …                without its busiest raters: influence.py
     python train.py simulate                            persons whose liking is known: simulate.py
     python train.py tune --config … --trials 12         search for its settings: studies.py
@@ -60,6 +61,7 @@ from training import (
     measure,
     measure_stars,
     ranks,
+    rate_next,
     simulate,
     studies,
     summary,
@@ -393,6 +395,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "export": export,
     "ablate": lambda args: variants.ablate(fit, args),
     "controls": lambda args: controls.measure_controls(verified_bundles, args),
+    "rate-next": lambda args: rate_next.measure_rate_next(verified_bundles, args),
     "influence": lambda args: influence.measure_influence(write, args),
     "simulate": lambda args: simulate.simulate(fit, args),
     "tune": studies.tune,

@@ -16,9 +16,17 @@ _ARTICLES = (
 )
 # "City of Lost Children, The (Cité des enfants perdus, La)": the end of the title or of a bracket.
 _TRAILING_ARTICLE = re.compile(rf"([^()]+?), ({_ARTICLES})(?=\s*(?:\(|\)|$))")
-_APOSTROPHES = re.compile(r"['’‘`´]")
+_APOSTROPHES = "'’‘`´"
 _NOT_WORD = re.compile(r"[\W_]+")
-_UNDECOMPOSED = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "&": " and "})
+# Nine titles in ten are ASCII: a table and a split take a third of the time of what others need.
+_ASCII = str.maketrans(
+    {sign: " " for sign in map(chr, range(128)) if not sign.isalnum()}
+    | dict.fromkeys(_APOSTROPHES)
+    | {"&": " and "}
+)
+_UNDECOMPOSED = str.maketrans(
+    {"ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "&": " and "} | dict.fromkeys(_APOSTROPHES)
+)
 
 
 def split_title(title: str) -> tuple[str, int | None]:
@@ -30,14 +38,16 @@ def split_title(title: str) -> tuple[str, int | None]:
 
 def normalise_title(title: str) -> str:
     """Form for search: lower case, no accents, no punctuation, the article in front, one space."""
-    text = _article_first(title.strip())
-    text = _APOSTROPHES.sub("", text).casefold().translate(_UNDECOMPOSED)
+    text = _article_first(title.strip()).casefold()
+    if text.isascii():
+        return " ".join(text.translate(_ASCII).split())
+    text = text.translate(_UNDECOMPOSED)
     letters = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return _NOT_WORD.sub(" ", "".join(letters)).strip()
 
 
 def _article_first(title: str) -> str:
-    return _TRAILING_ARTICLE.sub(_swap, title)
+    return _TRAILING_ARTICLE.sub(_swap, title) if ", " in title else title
 
 
 def _swap(found: re.Match[str]) -> str:

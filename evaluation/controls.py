@@ -7,6 +7,7 @@ Accuracy is that of the list as shown: a movie that left it counts nothing, so h
 ndcg@10 of the uncontrolled list are those of protocol `next` (exact ties aside).
 
     fresh                   share of the list that is at most 2 years old at the time of asking
+    alike                   mean cosine of two of the list, by the network's embeddings
     ndcg@10_ratio           of the uncontrolled list's mean
     miscalibration_ratio    of the uncontrolled list's mean
 
@@ -25,6 +26,8 @@ from evaluation.intervals import ratio, summarise
 from serving.rerank import Controls, Shelf
 
 FRESH_YEARS = 2
+RAISED = 0.3
+"""Of a mix, given to one genre."""
 STRENGTHS = (0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
@@ -35,6 +38,7 @@ def sweep() -> dict[str, Controls]:
         named[f"calibration={x:g}"] = Controls(calibration=x)
         named[f"novelty={x:g}"] = Controls(novelty=x)
         named[f"freshness={x:g}"] = Controls(freshness=x)
+        named[f"diversity={x:g}"] = Controls(diversity=x)
     return named
 
 
@@ -56,10 +60,11 @@ def figures(
     target_T: Ints,
     histories: Sequence[Ints],
     catalogue: Catalogue,
+    shelf: Shelf,
     year_I: Floats,
     asked_T: Ints,
 ) -> dict[str, Floats]:
-    """hit_rate@10, ndcg@10, what evaluation/beyond.py says, and `fresh`; (T,) each.
+    """hit_rate@10, ndcg@10, what evaluation/beyond.py says, `fresh` and `alike`; (T,) each.
 
     target_T: the movie that was watched next. year_I: of release, nan where unknown. asked_T: the
     year of asking.
@@ -71,7 +76,53 @@ def figures(
         "ndcg@10": hit_TK @ (1 / np.log2(np.arange(10) + 2)),
         **of_lists(top_TK, histories, catalogue),
         "fresh": fresh_TK.sum(1) / np.maximum((top_TK >= 0).sum(1), 1),
+        "alike": np.array([alike(shelf.direction_ID[top_K[top_K >= 0]]) for top_K in top_TK]),
     }
+
+
+def alike(direction_KD: NDArray[np.floating]) -> float:
+    """Mean cosine of two of K movies; 1 where there are no two."""
+    num = len(direction_KD)
+    if num < 2:
+        return 1.0
+    total_D = direction_KD.sum(0)
+    return float((total_D @ total_D - (direction_KD**2).sum()) / (num * (num - 1)))
+
+
+def followed(
+    score_I: NDArray[np.floating],
+    history: Ints,
+    shelf: Shelf,
+    names: Sequence[str],
+    seed: int,
+) -> list[bool]:
+    """Whether a person's list follows two edits of their genre mix, as the app offers them.
+
+    One genre, drawn, gets RAISED of the mix: its share of the ten must grow. One that the list
+    shows, drawn, is taken out: its share must fall. A list without genres allows no second edit.
+    """
+    rng = np.random.default_rng(seed)
+    mix_G = shelf.share_IG[history].sum(0)
+    if mix_G.sum() == 0:
+        return []
+    mix_G /= mix_G.sum()
+
+    def shares(profile_G: Floats) -> Floats:
+        weights = {name: float(w) for name, w in zip(names, profile_G, strict=True) if w > 0}
+        top_BK = listed(score_I[None], [history], shelf, Controls(genre_profile=weights))
+        return np.asarray(shelf.share_IG[top_BK[0][top_BK[0] >= 0]].sum(0))
+
+    before_G = shares(mix_G)
+    raised = int(rng.integers(len(mix_G)))
+    more_G = (1 - RAISED) * mix_G
+    more_G[raised] += RAISED
+    moved = [bool(shares(more_G)[raised] > before_G[raised])]
+    shown = np.flatnonzero(before_G)
+    if len(shown) and (mix_G > 0).sum() > 1:
+        out = int(rng.choice(shown))
+        mix_G[out] = 0
+        moved.append(bool(shares(mix_G)[out] < before_G[out]))
+    return moved
 
 
 def against_plain(

@@ -12,6 +12,7 @@ from typing import Any
 from zlib import crc32
 
 from serving import metrics
+from serving.calls import Calls
 from serving.errors import RequestError, StoreAway
 from serving.events import EventStore
 from serving.history import Entry
@@ -63,7 +64,8 @@ class Answers:
     def __init__(self, model: Model, store: EventStore) -> None:
         self.model = model
         self._store = store
-        self._memory = Memory(store)
+        self._calls = Calls()
+        self._memory = Memory(store, self._calls)
         metrics.serves(model.recommender.model_version)
 
     def swap(self, model: Model) -> None:
@@ -81,7 +83,7 @@ class Answers:
             answer: Answer = person.answers[key]
         else:
             question = _question(recommender, request, person)
-            if request.explain:  # the history once an entry: others go on meanwhile
+            if _takes_long(request):  # others go on meanwhile
                 answer = await asyncio.to_thread(recommender.answer, question)
             else:
                 answer = recommender.answer(question)
@@ -156,7 +158,7 @@ class Answers:
         now = datetime.now(UTC)
         events, rejected = checked(request.events, self.model.recommender, now)
         places = list(events)
-        added = await asyncio.to_thread(self._store.add, list(events.values()))
+        added = await self._calls.make(self._store.add, list(events.values()))
         if added.conflicts:
             raise RequestError(
                 f"{len(added.conflicts)} of these event_ids came before with other content; "
@@ -184,12 +186,15 @@ class Answers:
 
     async def forget(self, user_id: str) -> Answer:
         """Remove every trace of a person."""
-        deleted = await asyncio.to_thread(self._store.delete, user_id)
+        deleted = await self._calls.make(self._store.delete, user_id)
         self._memory.forget({user_id})
         return {"deleted": deleted}
 
     async def ready(self) -> Answer:
-        up = await asyncio.to_thread(self._store.alive)
+        try:
+            up = await self._calls.make(self._store.alive)
+        except StoreAway:
+            up = False
         metrics.STORE_UP.set(up)
         version = self.model.recommender.model_version
         return {"ready": True, "model_version": version, "events": "up" if up else "away"}
@@ -210,6 +215,12 @@ class Answers:
         asked = list({user_id for user_id in user_ids if user_id is not None})
         found = await asyncio.gather(*(self._person(user_id) for user_id in asked))
         return dict(zip(asked, found, strict=True))
+
+
+def _takes_long(request: RecommendRequest) -> bool:
+    """Whether some 5 ms of work and more are asked for: the history encoded once an entry, or ten
+    movies chosen together."""
+    return request.explain or request.calibration > 0 or request.genre_profile is not None
 
 
 def _memorable(request: RecommendRequest) -> tuple[Any, ...] | None:

@@ -1,20 +1,20 @@
 """What was lately read of persons, so that a known one with nothing new costs no query.
 
-    memory = Memory(store)
-    known = await memory.known("42")
+    memory = Memory(store, calls)
+    known = (await memory.person("42")).known
 
 An entry is good for as long as the store's mark of the person is the same; the mark is asked again
 after CHECK_S, so that what another replica stored counts within a second. What this process stores
 counts at once: `forget` is called before it is acknowledged.
 """
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from serving.calls import Calls
 from serving.errors import StoreAway
 from serving.events import EventStore
 from serving.persons import Known
@@ -43,11 +43,13 @@ class Remembered:
 
 
 class Memory:
-    """The persons asked for last. Used from one event loop; the store is asked in threads."""
+    """The persons asked for last. Used from one event loop."""
 
-    def __init__(self, store: EventStore, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, store: EventStore, calls: Calls, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.store = store
-        self._clock = clock
+        self._calls, self._clock = calls, clock
         self._persons: OrderedDict[str, Remembered] = OrderedDict()
         self._forgotten = 0
 
@@ -60,7 +62,7 @@ class Memory:
             return found
         begun, now = self._forgotten, self._clock()
         try:
-            read = await asyncio.to_thread(self._read, user_id, found)
+            read = await self._calls.make(self._read, user_id, found)
         except StoreAway:
             if found is None:
                 raise

@@ -41,6 +41,12 @@ class Question:
     """Movies that never come, and lower their neighbours."""
 
     @property
+    def is_plain(self) -> bool:
+        """Whether only the score decides, and every movie may come: the best ones are enough."""
+        moved = self.novelty or self.freshness or self.genre_profile is not None
+        return not moved and self.filters is None and self.include_ids is None
+
+    @property
     def controls(self) -> Controls:
         """RequestError for a control outside 0..1."""
         return Controls(

@@ -30,6 +30,7 @@ from serving.history import Entry, History, Stored, read_history
 from serving.question import Question
 from serving.ranking import page
 from serving.rate_next import Asking
+from serving.reach import CANDIDATES, Reach, is_worth_it
 from serving.rerank import Controls, Shelf
 from serving.stars import StarModel
 
@@ -67,6 +68,7 @@ class Recommender:
             self.movies, self.num_ratings, arrays["num_recent"], self.star_model.of_strangers
         )
         self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
+        self._reach = self._get_reach() if is_worth_it(len(self.movies)) else None
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
@@ -148,13 +150,33 @@ class Recommender:
         for start in range(0, len(questions), PEOPLE_TOGETHER):
             part = questions[start : start + PEOPLE_TOGETHER]
             people = [self._or_fault(self._person, question) for question in part]
-            known = [person for person in people if isinstance(person, History)]
-            scores = iter(self._score(known))
+            known = [
+                (question, person)
+                for question, person in zip(part, people, strict=True)
+                if isinstance(person, History)
+            ]
+            scores = self._scores(known)
             for question, person in zip(part, people, strict=True):
                 if isinstance(person, RequestError):
                     yield person
                 else:
                     yield self._or_fault(self._best, question, person, next(scores))
+
+    def _scores(self, known: Sequence[tuple[Question, History]]) -> Iterator[Float32]:
+        """Logits of every movie, (I,) for each; of a large catalogue -inf where one is no candidate
+        (serving/reach.py)."""
+        halves = self._encoder([person for _, person in known if len(person)])
+        for question, person in known:
+            if len(person) == 0:
+                yield self._popular_I
+            elif self._reach and question.is_plain and len(person.seen) < CANDIDATES / 2:
+                gmf, mlp = next(halves)
+                rows = self._reach.rows(gmf)
+                score_I = np.full(len(self.movies), -np.inf, np.float32)
+                score_I[rows] = self._head.take(rows).logits(gmf, mlp)
+                yield score_I
+            else:
+                yield self._head.logits(*next(halves))
 
     @staticmethod
     def _or_fault(make: Callable[..., T], *given: Any) -> T | RequestError:
@@ -277,6 +299,14 @@ class Recommender:
     def _history(self, entries: Iterable[Entry], not_for_me: Iterable[int] = ()) -> History:
         return read_history(entries, self.cards.row_of, self._star_of, not_for_me)
 
+    def _get_reach(self) -> Reach:
+        """The MLP's part of a score is averaged over persons drawn as the golden ones are: by how
+        often movies are rated."""
+        rng, chance_I = np.random.default_rng(0), self.num_ratings + 1.0
+        chance_I /= chance_I.sum()
+        ids = self.movie_ids[rng.choice(len(chance_I), (8, 20), p=chance_I)].tolist()
+        return Reach(self._head, list(self._encoder([self._history(each) for each in ids])))
+
     def _person(self, question: Question) -> History:
         return self._history(question.history, question.not_for_me)
 
@@ -304,6 +334,7 @@ class Recommender:
         if question.exclude_seen:
             keep_I[person.seen] = False
         keep_I[person.refused] = False
+        keep_I &= score_I > -np.inf
         wanted_I = self.shelf.away_from(score_I, person.refused)
         rows, next_offset = self.shelf.page(
             wanted_I, keep_I, person.item, controls, question.k, question.offset

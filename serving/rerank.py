@@ -8,17 +8,19 @@ Novelty and freshness judge a movie by itself, so they move its score; no list i
     novelty n     logit - n * log(share of persons who rated it): at 1 movies stand by how much
                   likelier they are for this person than for anybody
     freshness f   logit - 2 f * log(1 + years behind the newest movie of the catalogue)
-    diversity d   logit - 3 d * cosine to the likest movie listed before: the list is made greedily
+    diversity d   logit - 6 d * cosine to the likest movie listed before: the list is made greedily
                   from the best 1,000 (maximal marginal relevance, Carbonell and Goldstein 1998)
 
-`calibration` picks ten movies together (serving/calibration.py). All of them keep pages: the list
-of 20 begins with the list of 10.
+`calibration` picks ten movies together (serving/calibration.py); with a `genre_profile` a movie
+also loses up to 3 logits for genres outside of it. All of them keep pages: the list of 20 begins
+with the list of 10.
 
 Shapes: I movies, n of them in a pool, best first, D embedding, G genres.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +44,12 @@ Float32 = npt.NDArray[np.float32]
 
 AGE_WEIGHT = 2.0
 """Of freshness at full strength."""
-VARIETY_WEIGHT = 3.0
+VARIETY_WEIGHT = 6.0
 """Of diversity at full strength, in logits for a cosine of 1."""
+OUTSIDE_WEIGHT = 3.0
+"""Logits that a movie loses whose genres are all outside of a `genre_profile`: miscalibration alone
+hardly minds a little of what nobody asked for. Of 300 genres of ml-1m that were taken out of a mix
+31 stayed on the list as they were with a weight of 1, 17 with 3, 10 with 5."""
 REFUSED_WEIGHT = 2.0
 """Logits that a movie loses whose cosine to one that is "not for me" is 1; it falls with the square
 of the cosine, so that only near neighbours feel it."""
@@ -64,7 +70,7 @@ class Controls:
     def __post_init__(self) -> None:
         for name in (field.name for field in fields(self) if field.name != "genre_profile"):
             value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value <= 1):
+            if not (isinstance(value, Real) and 0 <= float(value) <= 1):
                 raise RequestError(f"{name} {value!r}: needed 0 to 1", field=name)
 
 
@@ -102,6 +108,9 @@ class Shelf:
         """
         moved_I = self.shifted(score_I, controls)
         profile_G = self.profile(history, controls)
+        if controls.genre_profile is not None and profile_G is not None:
+            outside_I = self.share_IG[:, profile_G == 0].sum(axis=1)
+            moved_I = moved_I - OUTSIDE_WEIGHT * (controls.calibration or 1.0) * outside_I
         if controls.diversity:
             places = MOST_PLACES if profile_G is not None else offset + k
             moved_I = self.varied(moved_I, keep_I, controls.diversity, places)
@@ -174,7 +183,7 @@ class Shelf:
                     code="unknown_genre",
                     field=f"genre_profile.{name}",
                 )
-            if not (np.isfinite(weight) and weight >= 0):
+            if not (isinstance(weight, Real) and 0 <= weight < np.inf):
                 raise RequestError(
                     f"weight {weight!r} of {name}: needed 0 or more", field=f"genre_profile.{name}"
                 )

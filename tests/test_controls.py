@@ -12,7 +12,15 @@ from catalogue.movies import Movies
 from datamodules.demo import write_demo
 from evaluation import fronts
 from evaluation.beyond import Catalogue
-from evaluation.controls import against_plain, figures, least_that_halves, listed, sweep
+from evaluation.controls import (
+    against_plain,
+    alike,
+    figures,
+    followed,
+    least_that_halves,
+    listed,
+    sweep,
+)
 from evaluation.intervals import ratio
 from serving.rerank import Controls, Shelf
 
@@ -65,7 +73,11 @@ def test_what_is_published_is_the_weakest_that_halves_on_validation(place: Path)
 
 @pytest.mark.parametrize(
     ("control", "figure", "sign"),
-    [("calibration", "miscalibration", -1), ("novelty", "novelty", 1)],  # no demo movie is fresh
+    [  # no demo movie is fresh
+        ("calibration", "miscalibration", -1),
+        ("novelty", "novelty", 1),
+        ("diversity", "alike", -1),
+    ],
 )
 def test_stronger_gives_more(place: Path, control: str, figure: str, sign: int) -> None:
     found = result(place)["fronts"]
@@ -89,11 +101,33 @@ def test_figures_by_hand() -> None:
     top = listed(np.array([[3.0, 2, 1, 9]]), history, shelf, Controls())
     assert top[0, :4].tolist() == [0, 1, 2, -1], "the history is not listed, however good"
     years = np.array([1999.0, 1998, np.nan, 1950])
-    found = figures(top, np.array([1]), history, catalogue, years, np.array([2001]))
+    found = figures(top, np.array([1]), history, catalogue, shelf, years, np.array([2001]))
     assert found["fresh"].tolist() == pytest.approx([1 / 3])
     assert found["hit_rate@10"].tolist() == [1]
     assert found["ndcg@10"].tolist() == pytest.approx([1 / np.log2(3)])
     assert found["novelty"].tolist() == pytest.approx([1 / 3])
+    assert found["alike"].tolist() == [0], "the embeddings are at right angles"
+
+
+def test_likeness_by_hand() -> None:
+    vectors = np.array([[1, 0], [0.6, 0.8], [0, 1]])
+    assert alike(vectors) == pytest.approx((0.6 + 0 + 0.8) / 3)
+    assert alike(vectors[:1]) == 1
+
+
+def test_an_edited_mix_moves_the_list_the_way_that_was_asked(place: Path) -> None:
+    """Of the demo's 120 movies too few are unseen to follow every edit."""
+    edits = result(place)["profile_edits"]
+    assert edits["edits"] > 80 and edits["moved"] >= 0.9
+    rng, names = np.random.default_rng(0), tuple("ABCDEFGHIJ")
+    genres = [tuple(rng.choice(names, rng.integers(1, 4), replace=False)) for _ in range(2000)]
+    movies = Movies(np.arange(2000), ["Film"] * 2000, [None] * 2000, genres)
+    shelf = Shelf(movies, np.ones(2000, np.int64), 1, np.ones((2000, 2), np.float32))
+    moved = list[bool]()
+    for person in range(100):
+        history, score_I = rng.choice(2000, 30, replace=False), rng.normal(size=2000) * 2
+        moved += followed(score_I, history, shelf, movies.genre_names, person)
+    assert len(moved) > 190 and np.mean(moved) >= 0.95
 
 
 def test_ratios_are_of_means() -> None:

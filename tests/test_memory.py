@@ -2,10 +2,12 @@
 process has stored."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
 
+from serving.calls import PAUSE_S, Calls
 from serving.errors import StoreAway
 from serving.events import Event, EventStore
 from serving.memory import CHECK_S, Memory
@@ -46,7 +48,7 @@ def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
     store: EventStore,
 ) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, lambda: now[0])  # type: ignore[arg-type]
+    memory = Memory(asked, Calls(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
     assert films(memory) == [HEAT] and asked.counts == {"mark": 1, "known": 1}
     now[0] = CHECK_S / 2
@@ -59,7 +61,7 @@ def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
 
 
 def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
-    memory = Memory(store, lambda: 0.0)
+    memory = Memory(store, Calls(), lambda: 0.0)
     assert films(memory) == [] == films(memory, "bob")
     store.add([rated(HEAT), rated(HEAT, "bob")])
     assert films(memory) == []
@@ -68,7 +70,7 @@ def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
 
 
 def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore) -> None:
-    memory = Memory(store, lambda: 0.0)
+    memory = Memory(store, Calls(), lambda: 0.0)
     read = memory._read
 
     def slow(*given: Any) -> Any:
@@ -85,7 +87,7 @@ def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore)
 
 def test_while_the_store_is_away_what_was_known_last_is_good(store: EventStore) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, lambda: now[0])  # type: ignore[arg-type]
+    memory = Memory(asked, Calls(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
     films(memory)
     asked.away, now[0] = True, 10.0
@@ -97,7 +99,7 @@ def test_while_the_store_is_away_what_was_known_last_is_good(store: EventStore) 
 
 
 def test_answers_go_with_the_person_and_no_more_than_a_few_are_kept(store: EventStore) -> None:
-    memory = Memory(store, lambda: 0.0)
+    memory = Memory(store, Calls(), lambda: 0.0)
     person = asyncio.run(memory.person("ann"))
     for k in range(10):
         person.keep(k, {"k": k})
@@ -111,9 +113,44 @@ def test_persons_asked_for_longest_ago_are_forgotten_first(
 ) -> None:
     monkeypatch.setattr("serving.memory.MOST_PERSONS", 2)
     asked = Asked(store)
-    memory = Memory(asked, lambda: 0.0)  # type: ignore[arg-type]
+    memory = Memory(asked, Calls(), lambda: 0.0)  # type: ignore[arg-type]
     for user_id in ("a", "b", "a", "c", "a"):
         films(memory, user_id)
     assert asked.counts["mark"] == 3
     films(memory, "b")
     assert asked.counts["mark"] == 4
+
+
+def test_a_store_that_neither_answers_nor_refuses_is_away() -> None:
+    """And is left alone for a moment, and asked again after it."""
+    now, frozen, asked = [0.0], threading.Event(), list[str]()
+
+    def ask(name: str) -> str:
+        asked.append(name)
+        if name == "slow":
+            frozen.wait(10)
+        return name
+
+    async def run() -> None:
+        calls = Calls(within_s=0.05, clock=lambda: now[0])
+        assert await calls.make(ask, "first") == "first"
+        with pytest.raises(StoreAway, match=r"did not answer in 0.05 s"):
+            await calls.make(ask, "slow")
+        with pytest.raises(StoreAway, match="a second ago"):
+            await calls.make(ask, "second")
+        now[0] = PAUSE_S
+        assert await calls.make(ask, "third") == "third"
+
+    try:
+        asyncio.run(run())
+    finally:
+        frozen.set()
+    assert asked == ["first", "slow", "third"]
+
+
+def test_what_a_call_raises_comes_through() -> None:
+    def fail() -> None:
+        raise StoreAway("postgresql://db: connection refused")
+
+    with pytest.raises(StoreAway, match="refused"):
+        asyncio.run(Calls().make(fail))

@@ -33,10 +33,11 @@ def test_the_serving_process_imports_no_training_library() -> None:
 
 def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: Path) -> None:
     port = free_port()
-    process = serve(bundle_folder, tmp_path, port)
+    process = serve(bundle_folder, tmp_path, port, CORS_ORIGINS="https://app.example")
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
             wait_until_ready(client, process)
+            assert_only_named_pages_may_ask(client)
             answer = client.post("/recommend", json={"k": len(FILMS)})
             assert answer.status_code == 200 and len(answer.json()["items"]) == len(FILMS)
             assert_shape(client.post("/recommend", json={"k": 0}), 422, "invalid")
@@ -45,6 +46,21 @@ def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: P
         output, _ = process.communicate(timeout=60)
     assert process.returncode == 0, output
     assert "API_KEYS is not set" in output and "Traceback" not in output
+
+
+def assert_only_named_pages_may_ask(client: httpx.Client) -> None:
+    """A browser asks before it sends a key from another page's script."""
+    wanted = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type",
+    }
+    for origin, allowed in (("https://app.example", True), ("https://other.example", False)):
+        asked = client.options("/recommend", headers=wanted | {"Origin": origin})
+        answer = client.post("/recommend", json={}, headers={"Origin": origin})
+        assert (asked.status_code == 200) is allowed
+        for found in (asked, answer):
+            assert (found.headers.get("access-control-allow-origin") == origin) is allowed
+    assert "X-Request-ID" in answer.headers["access-control-expose-headers"]
 
 
 def test_a_killed_worker_is_replaced_in_a_container_too(

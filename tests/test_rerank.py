@@ -205,12 +205,12 @@ def test_the_stronger_the_diversity_the_less_alike_the_lists(shelf: Shelf) -> No
 
 
 def test_diversity_by_hand() -> None:
-    """The second is as good as the first but the same; the third is worse by less than 3 d."""
+    """The second is as good as the first but the same; the third is worse by less than 6 d."""
     movies = Movies(np.arange(3), ["Film"] * 3, [None] * 3, [()] * 3)
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
     three, everything = Shelf(movies, np.ones(3, np.int64), 1, vectors), np.ones(3, bool)
     score_I = np.array([2.0, 1.9, 0.6], np.float32)
-    for strength, order in ((0.4, [0, 1, 2]), (0.5, [0, 2, 1])):
+    for strength, order in ((0.2, [0, 1, 2]), (0.25, [0, 2, 1])):
         rows, _ = three.page(
             score_I, everything, np.array([0])[:0], Controls(diversity=strength), 3, 0
         )
@@ -243,3 +243,26 @@ def test_what_is_not_for_somebody_lowers_what_is_like_it() -> None:
     lowered = four.away_from(score_I, np.array([2]))
     assert lowered.tolist() == pytest.approx([0, -2 * 0.6**2, -2, 0])
     assert (four.away_from(score_I, np.zeros(0, np.int64)) == score_I).all()
+
+
+def test_any_kind_of_number_is_a_strength_or_a_weight(shelf: Shelf) -> None:
+    plain = listed(shelf, Controls(novelty=0.5, genre_profile={"War": 1.0}), [3])
+    numpy = Controls(novelty=np.float32(0.5), genre_profile={"War": np.int64(1)})
+    assert listed(shelf, numpy, [3]) == plain
+    with pytest.raises(RequestError, match="novelty '1': needed 0 to 1"):
+        Controls(novelty="1")  # type: ignore[arg-type]
+    with pytest.raises(RequestError, match="weight 'a' of War: needed 0 or more"):
+        listed(shelf, Controls(genre_profile={"War": "a"}), [3])  # type: ignore[dict-item]
+
+
+def test_what_a_mix_leaves_out_is_lowered() -> None:
+    """One movie of the mix alone, one half outside of it, one outside: by 0, 1.5 and 3 logits."""
+    genres = [("War",), ("War", "Drama"), ("Drama",)]
+    movies = Movies(np.arange(3), ["Film"] * 3, [None] * 3, genres)
+    three = Shelf(movies, np.ones(3, np.int64), 1, np.eye(3, dtype=np.float32))
+    everything, nobody = np.ones(3, bool), np.zeros(0, np.int64)
+    for gap, order in ((1.4, [0, 1, 2]), (1.6, [1, 0, 2]), (3.1, [2, 1, 0])):
+        score_I = np.array([0, gap, gap if gap < 3 else 2 * gap], np.float32)
+        profile = Controls(genre_profile={"War": 1.0})
+        rows, _ = three.page(score_I, everything, nobody, profile, 3, 0)
+        assert rows.tolist() == order, gap

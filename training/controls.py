@@ -4,9 +4,9 @@
     python -m evaluation.fronts                             writes docs/controls.md and its plot
 
 The lists of everybody in the newest run of a recipe are made at every strength of calibration,
-novelty and freshness. The strength that halves miscalibration is chosen on validation, by the model
-as selected; the test part is then read through `bundles/NAME`, and its `metrics` are those of that
-strength.
+novelty, freshness and diversity. The strength that halves miscalibration is chosen on validation,
+by the model as selected; the test part is then read through `bundles/NAME`, and its `metrics` are
+those of that strength.
 """
 
 from collections.abc import Callable
@@ -26,6 +26,8 @@ from training.measure import Fit, asked_of, catalogue_of, facts, library_scorer
 from training.recipe import Recipe
 
 BLOCK = 256
+EDITED = 500
+"""Persons whose genre mix is edited, twice each."""
 
 
 def measure_controls(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args: list[str]) -> None:
@@ -62,11 +64,26 @@ def measure_controls(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args: 
         "metrics": test[f"calibration={halves:g}"],
         "validation": valid,
         "fronts": test,
+        "profile_edits": edited(run, refitted, data.plain_split.test),
     }
     path = write_results(run.config["results"], f"controls-{run.name}", "next", content)
     for name in ("miscalibration_ratio", "ndcg@10_ratio", "ndcg@10"):
         value = test[f"calibration={halves:g}"][name]
         say(f"{path}: {name} {value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]")
+
+
+def edited(run: Recipe, bundle: Path, part: Questions) -> dict[str, float]:
+    """How many lists moved the way that an edit of the genre mix asked for, of how many edits."""
+    recommender, asked = Recommender.load(bundle), asked_of(part, "next")
+    assert asked.stars is not None
+    score, moved = library_scorer(recommender), list[bool]()
+    persons = np.random.default_rng(0).permutation(len(asked.histories))[:EDITED]
+    names = recommender.movies.genre_names
+    for person in persons.tolist():
+        history = asked.histories[person]
+        score_BI = score([history], [asked.stars[person]])
+        moved += lists.followed(score_BI[0], history, recommender.shelf, names, person)
+    return {"edits": len(moved), "moved": float(np.mean(moved))}
 
 
 def swept(run: Recipe, bundle: Path, part: Questions) -> dict[str, Any]:
@@ -91,6 +108,7 @@ def swept(run: Recipe, bundle: Path, part: Questions) -> dict[str, Any]:
             target,
             asked.histories,
             catalogue,
+            shelf,
             year_I,
             when.astype("datetime64[Y]").astype(np.int64) + 1970,
         )

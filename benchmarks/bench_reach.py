@@ -1,0 +1,138 @@
+"""From which size of a catalogue on an approximate search is worth it, and what it misses.
+
+    make bench-reach              # results/bench-reach.json, 5 minutes on one core
+    python benchmarks/bench_reach.py --bundle bundles/ml-latest-small --short
+
+The catalogue of a bundle is grown: each generated movie lies between two of its own, with noise.
+Persons are random histories, encoded by the bundle. Every size is asked exactly (all logits, the
+ten best) and through serving/reach.py (candidates, their exact logits, the ten best), in turn.
+recall@10: the share of the exact ten that is found. One thread.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import argparse
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from bench_reading import machine
+
+from evaluation.results import code_commit
+from serving.encoder import Head
+from serving.ranking import page
+from serving.reach import Reach
+from serving.recommender import Recommender
+
+RESULTS = Path(__file__).resolve().parent.parent / "results" / "bench-reach.json"
+SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
+PERSONS, FOR_THE_BIAS = 108, 8
+NOISE = 0.3
+"""Of a generated movie, in standard deviations of each number over the bundle's movies."""
+Rows = list[dict[str, Any]]
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description="Exact search against codes.")
+    arguments.add_argument("--bundle", default="bundles/ml-latest-small")
+    arguments.add_argument("--short", action="store_true", help="10,000 movies, prints only")
+    chosen = arguments.parse_args()
+    recommender = Recommender.load(chosen.bundle)
+    halves = people(recommender)
+    rows: Rows = []
+    for size in SIZES[:1] if chosen.short else SIZES:
+        rows += measured(grown(recommender, size), halves)
+        for row in rows[-6:]:
+            print(f"{row['name']:28} {row['value']:>10,.4g} {row['unit']}", flush=True)
+    if not chosen.short:
+        content = {"rows": rows, "commit": code_commit(), "machine": machine()}
+        RESULTS.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def people(recommender: Recommender) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Halves of random histories of 3 to 80 movies, well-known ones more often."""
+    rng, count_I = np.random.default_rng(0), recommender.num_ratings + 1
+    chance_I, ids = count_I / count_I.sum(), recommender.movie_ids
+    drawn = (
+        rng.choice(len(ids), int(rng.integers(3, 80)), replace=False, p=chance_I)
+        for _ in range(PERSONS)
+    )
+    histories = [recommender._history(ids[rows].tolist()) for rows in drawn]
+    return list(recommender._encoder(histories))
+
+
+def grown(recommender: Recommender, size: int) -> Head:
+    """A head over generated movies."""
+    rng, head = np.random.default_rng(1), recommender._head
+    first, second = rng.integers(0, len(head.item_bias), (2, size))
+    share = rng.beta(2, 2, size).astype(np.float32) / 2
+
+    def between(array: np.ndarray) -> np.ndarray:
+        part = share.reshape(-1, *[1] * (array.ndim - 1))
+        noise = rng.standard_normal((size, *array.shape[1:]), np.float32) * array.std(0) * NOISE
+        return np.asarray((1 - part) * array[first] + part * array[second] + noise, np.float32)
+
+    return Head(
+        between(head.item_gmf), between(head.item_mlp), head.mlp_out, between(head.item_bias)
+    )
+
+
+def measured(head: Head, halves: list[tuple[np.ndarray, np.ndarray]]) -> Rows:
+    """The rows of one size."""
+    begun = time.process_time()
+    reach = Reach(head, halves[:FOR_THE_BIAS])
+    built_s, size = time.process_time() - begun, len(head.item_bias)
+    everything = np.ones(size, dtype=bool)
+
+    def exact(gmf: np.ndarray, mlp: np.ndarray) -> np.ndarray:
+        return page(head.logits(gmf, mlp), everything, 10, 0)[0]
+
+    def near(gmf: np.ndarray, mlp: np.ndarray) -> np.ndarray:
+        rows = reach.rows(gmf)
+        return rows[page(head.take(rows).logits(gmf, mlp), everything[: len(rows)], 10, 0)[0]]
+
+    times: dict[str, list[float]] = {"exact": [], "reach": []}
+    recall = []
+    for half in halves[FOR_THE_BIAS:]:
+        found = [timed(ask, half, times[name]) for name, ask in (("exact", exact), ("reach", near))]
+        recall.append(len(set(found[0].tolist()) & set(found[1].tolist())) / 10)
+    return list(rows_of(size, times, recall, built_s))
+
+
+def timed(ask: Callable[..., np.ndarray], half: Any, into: list[float]) -> np.ndarray:
+    begun = time.process_time()
+    found = ask(*half)
+    into.append(1e3 * (time.process_time() - begun))
+    return found
+
+
+def rows_of(
+    size: int, times: dict[str, list[float]], recall: list[float], built_s: float
+) -> Iterator[dict[str, Any]]:
+    def row(name: str, what: str, values: list[float], unit: str, middle: float) -> dict[str, Any]:
+        low, high = np.quantile(values, [0.25, 0.75])
+        return {
+            "name": f"{name}-{size}",
+            "what": f"{size:,} generated movies: {what}",
+            "value": round(float(middle), 4),
+            "unit": unit,
+            "spread": round(float(high - low), 4),
+        }
+
+    for name, what in (("exact", "all scored"), ("reach", "candidates scored")):
+        yield row(name, f"{what}, the ten best", times[name], "CPU ms", np.median(times[name]))
+    pairs = (np.array(times["exact"]) / np.array(times["reach"])).tolist()
+    yield row("reach-gain", "all / candidates, person by person", pairs, "x", np.median(pairs))
+    yield row("reach-recall", "share of the ten best that is found", recall, "", np.mean(recall))
+    yield row("reach-least", "the person it misses most of", recall, "", min(recall))
+    yield row("reach-build", "making the codes", [built_s], "CPU s", built_s)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""Search by title: how often the right film is among the first five, and how long it takes.
+
+    make bench-search                                 # 2 minutes on one core, writes results/
+    make bench-search ARGS=--short                    # 20 s, prints only
+
+On the 62,423 movies of ml-25m (DATA_ROOT/ml-25m-catalogue, else DATA_ROOT/ml-25m), whose numbers
+of ratings are those of ml-latest-small: 9,700 films have some, the others none. Queries are made by
+typed_titles.py, which says what counts as right. Values are medians over seeds, each with queries
+of its own; spreads are (max - min). One process on one core.
+"""
+
+import argparse
+import json
+import os
+import time
+import tracemalloc
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from bench_reading import REPOSITORY, machine, row
+from typed_titles import KINDS, Query, typed_queries
+
+from catalogue.errors import UserError
+from catalogue.movies import Movies
+from datamodules.layouts import LAYOUTS
+from datamodules.movie_files import read_movies
+from datamodules.ratings import load_dataset
+from evaluation.results import code_commit
+from serving.search import TitleSearch
+
+RESULTS = REPOSITORY / "results" / "search.json"
+FIRST = 5
+SEEDS = 5
+PER_KIND = 300
+HOSTILE = {
+    "one-letter": "a" * 200,
+    "stop-words": ("the of and a in to " * 20)[:200],
+    "digits": "1234567890" * 20,
+    "common-pairs": ("in er an th on " * 20)[:200],
+    "one-common-letter": "s",
+}
+"""Queries that touch as much of the index as they can."""
+Rows = list[dict[str, object]]
+
+
+def read_catalogue(root: Path) -> tuple[Movies, np.ndarray]:
+    """The movies of ml-25m, and how many ratings each has in ml-latest-small."""
+    layout = LAYOUTS["ml-25m"]
+    files = [root / name / layout.movies_file for name in ("ml-25m-catalogue", "ml-25m")]
+    found = next((file for file in files if file.exists()), None)
+    if found is None:
+        raise UserError(f"There is no {files[0]}; put movies.csv of ml-25m there.")
+    movies = read_movies(found, layout)
+    ids, counts = np.unique(
+        load_dataset("ml-latest-small", root).ratings.movie_id, return_counts=True
+    )
+    known = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    return movies, np.array([known.get(movie_id, 0) for movie_id in movies.movie_id.tolist()])
+
+
+def found_in(search: TitleSearch, queries: Iterable[Query]) -> tuple[np.ndarray, np.ndarray]:
+    """(Q,) whether a right film is among the first five, and (Q, 2) milliseconds: CPU, wall."""
+    found, ms = [], []
+    for query in queries:
+        cpu, wall = time.thread_time(), time.perf_counter()
+        rows = search.find(query.typed, FIRST)
+        ms.append((1000 * (time.thread_time() - cpu), 1000 * (time.perf_counter() - wall)))
+        found.append(not query.right.isdisjoint(rows.tolist()))
+    return np.array(found), np.array(ms)
+
+
+def building(movies: Movies, num_ratings: np.ndarray) -> tuple[float, TitleSearch]:
+    """CPU seconds of a new index, and the index."""
+    start = time.thread_time()
+    search = TitleSearch(movies, num_ratings)
+    return time.thread_time() - start, search
+
+
+def size_rows(movies: Movies, num_ratings: np.ndarray) -> Rows:
+    """What Python and numpy hold for the index when it stands, and at most while it is made."""
+    tracemalloc.start()
+    search = TitleSearch(movies, num_ratings)
+    sizes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(search.find("heat", FIRST)) == FIRST
+    what = ("memory that the index holds", "most memory while it is made")
+    names = ("memory", "memory-most")
+    return [row(n, w, [s / 1e6], "MB") for n, w, s in zip(names, what, sizes, strict=True)]
+
+
+def hit_rows(runs: list[tuple[list[Query], np.ndarray]], num_ratings: np.ndarray) -> Rows:
+    rows = []
+    for kind, (what, _) in KINDS.items():
+        shares = [share(found[[q.kind == kind for q in queries]]) for queries, found in runs]
+        count = sum(q.kind == kind for q in runs[0][0])
+        rows.append(row(f"found-{kind}", f"{what}; {count} queries a seed", shares, "%"))
+    what = f"all kinds, {len(runs[0][0]):,} queries a seed; right film in the first {FIRST}"
+    rows.append(row("found", what, [share(found) for _, found in runs], "%"))
+    rated = [share(found[[num_ratings[q.row] > 0 for q in qs]]) for qs, found in runs]
+    rows.append(row("found-rated", "those of films that ml-latest-small rates", rated, "%"))
+    return rows
+
+
+def share(found: np.ndarray) -> float:
+    return 100 * float(found.mean()) if len(found) else float("nan")
+
+
+def time_rows(times: list[np.ndarray]) -> Rows:
+    rows, named = [], {"median": 50, "p95": 95, "p99": 99, "slowest": 100}
+    for column, (kind, unit) in enumerate((("cpu", "CPU ms"), ("wall", "ms"))):
+        for name, q in named.items():
+            values = [float(np.percentile(t[:, column], q)) for t in times]
+            rows.append(row(f"{kind}-{name}", "one query, one core", values, unit))
+    return rows
+
+
+def hostile_rows(search: TitleSearch) -> Rows:
+    rows = []
+    for name, typed in HOSTILE.items():
+        query = Query(name, typed, frozenset(), 0)
+        what = f"{typed[:20]!r}, {len(typed)} letters; 20 times"
+        cpu_ms = found_in(search, [query] * 20)[1][:, 0].tolist()
+        rows.append(row(f"hostile-{name}", what, cpu_ms, "CPU ms"))
+    return rows
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--short", action="store_true")
+    arguments.add_argument("--misses", action="store_true", help="print what was not found")
+    chosen = arguments.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    movies, num_ratings = read_catalogue(Path(os.environ.get("DATA_ROOT", "data")))
+    built = [building(movies, num_ratings) for _ in range(1 if chosen.short else SEEDS)]
+    search = built[-1][1]
+    runs, times = [], []
+    for seed in range(1 if chosen.short else SEEDS):
+        queries = typed_queries(movies, PER_KIND, seed)
+        found, ms = found_in(search, queries)
+        runs.append((queries, found))
+        times.append(ms)
+        if chosen.misses:
+            print_misses(search, movies, queries, found)
+    rows = hit_rows(runs, num_ratings) + time_rows(times) + hostile_rows(search)
+    what = f"the index over {len(movies):,} films, made while the bundle is loaded"
+    rows.append(row("build", what, [seconds for seconds, _ in built], "CPU s"))
+    rows += size_rows(movies, num_ratings)
+    for each in rows:
+        print(f"{each['name']:24} {each['value']:8} {each['unit']:6} ± {each['spread']}")
+    if not chosen.short:
+        result = {"rows": rows, "commit": code_commit(), "machine": machine()}
+        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def print_misses(
+    search: TitleSearch, movies: Movies, queries: list[Query], found: np.ndarray
+) -> None:
+    for query, hit in zip(queries, found, strict=True):
+        if not hit:
+            instead = [movies.label(n) for n in search.find(query.typed, FIRST).tolist()]
+            print(f"{query.kind:16} {query.typed!r} <- {movies.label(query.row)!r}: {instead}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""The service's speed and memory, beside a no-op in BentoML and one in FastAPI.
+
+    make bench-serving                                 # 20 minutes on two cores, writes results/
+    python benchmarks/bench_serving.py --short --bundle bundles/demo      # 1 minute, prints only
+
+The servers run side by side and are asked in turn by wrk, some seconds each, in several rounds;
+the parts of a list are measured in between, in a process of their own. CPU is microseconds of the
+answering process a request; wall is wrk's. Bodies: 256 people with histories of 50 films, drawn
+with a seed, and a known person with as many, stored. The no-ops validate the same bodies and give
+the same bytes back. Values are medians of the rounds, ratios are taken round by round, and spreads
+are max - min. The large catalogue is that of ml-25m (DATA_ROOT), its arrays drawn from the trained
+bundle's.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+from bench_reading import machine
+from serving_catalogues import generated_catalogue, histories, real_catalogue, write_scaled
+from serving_growth import CATALOGUES, plot
+from serving_parts import LENGTH, PEOPLE, SEED, K
+from serving_programs import FASTAPI, MARQUEE, NOOP, Server, load, wrk
+from serving_table import Runs, table
+
+from catalogue.errors import UserError
+from datamodules.mapped import scratch_folder
+from evaluation.results import code_commit
+from serving.bundle import read_bundle
+from serving.events import EventStore
+from serving.history import Entry
+
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent
+RESULTS = REPOSITORY / "results" / "bench-serving.json"
+PLOT = REPOSITORY / "docs" / "serving-growth.svg"
+CLIENTS = 8
+KNOWN = "42"
+STEADY = (10_000, 100_000)
+"""Requests after which the memory of a fresh service is looked at."""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured."""
+
+    rounds: int
+    seconds: float
+    """Of each program in a round."""
+    people: int
+    steady: tuple[int, int]
+    catalogues: tuple[int, ...]
+
+
+FULL = Size(7, 4, PEOPLE, STEADY, CATALOGUES)
+SHORT = Size(1, 1, 8, (50, 100), (20, 40))
+
+
+class Bench:
+    """Everything that is asked, and what came of it."""
+
+    def __init__(self, folder: Path, bundle: str, size: Size) -> None:
+        self.folder, self.bundle, self.size = folder, bundle, size
+        self.runs: Runs = {}
+        trained = read_bundle(bundle)
+        short = size is SHORT
+        movies = generated_catalogue(trained.movies, 50) if short else real_catalogue()
+        self.large = str(write_scaled(bundle, movies, folder / "large", SEED))
+        large_bundle = read_bundle(self.large)
+        drawn = histories(trained, size.people, LENGTH, SEED)
+        self.bodies = {
+            "history": [body(history) for history in drawn],
+            "large": [body(each) for each in histories(large_bundle, size.people, LENGTH, SEED)],
+            "known": [orjson.dumps({"user_id": KNOWN, "k": K})],
+            "batch": [_batch(drawn)],
+        }
+        self.store = f"sqlite:///{folder / 'events.sqlite'}"
+        ids, stars = zip(*drawn[0], strict=True)
+        at = list(range(len(ids)))
+        EventStore(self.store).import_ratings([KNOWN] * len(ids), list(ids), list(stars), at)
+        self.answer = folder / "answer.json"
+        arrays = {"ours": trained.arrays, "large": large_bundle.arrays}
+        for name, found in arrays.items():
+            held = sum(array.nbytes for array in found.values()) / 1e6
+            self.note(f"{name}-arrays", {"memory_mb": held})
+
+    def note(self, name: str, run: dict[str, Any]) -> None:
+        print(f"{name:16}", json.dumps(run), flush=True)
+        self.runs.setdefault(name, []).append(run)
+
+    def server(self, name: str) -> Server:
+        """A program that is not started yet: ours, large, noop or fastapi."""
+        home = Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
+        if name in ("ours", "large"):
+            bundle = self.bundle if name == "ours" else self.large
+            return Server(MARQUEE, home, {"BUNDLE": bundle, "EVENTS_URL": self.store})
+        return Server(NOOP if name == "noop" else FASTAPI, home, {"NOOP_ANSWER": str(self.answer)})
+
+    def rounds(self) -> None:
+        """All programs in turn."""
+        with ExitStack() as stack:
+            servers = {name: stack.enter_context(self.server(name)) for name in ("ours", "large")}
+            self.answer.write_bytes(servers["ours"].ask("/recommend", self.bodies["history"][0]))
+            for name in ("noop", "fastapi"):
+                servers[name] = stack.enter_context(self.server(name))
+            for name, server in servers.items():  # warm-up
+                kind = "large" if name == "large" else "history"
+                load(server, "/recommend", self.bodies[kind], CLIENTS, self.size.seconds)
+            for _ in range(self.size.rounds):
+                self.round(servers)
+            for name, server in servers.items():
+                self.note(f"{name}-memory", {"memory_mb": server.memory_mb()})
+
+    def round(self, servers: dict[str, Server]) -> None:
+        asked = [("noop", "history"), ("ours", "history"), ("noop", "known"), ("ours", "known")]
+        asked += [("fastapi", "history"), ("noop", "large"), ("large", "large")]
+        for name, kind in asked:
+            for clients in (CLIENTS, 1):
+                given = servers[name], "/recommend", self.bodies[kind], clients
+                self.note(f"{name}-{kind}-{clients}", load(*given, self.size.seconds))
+        batch = load(servers["ours"], "/recommend_batch", self.bodies["batch"], 1, 4)
+        self.note("ours-batch", batch | {"people": self.size.people})
+        for name, bundle in {"ours": self.bundle, "large": self.large}.items():
+            self.note(f"{name}-parts", child("serving_parts.py", bundle, str(self.size.people)))
+
+    def starts(self) -> None:
+        """From the start of the process to the first 200 of /readyz, in turn."""
+        for _ in range(self.size.rounds):
+            for name in ("noop", "ours", "large", "fastapi"):
+                with self.server(name) as server:
+                    ready = {"ready_s": server.ready_s, "cpu_s": server.ready_cpu_s}
+                self.note(f"{name}-start", ready)
+
+    def steady(self) -> None:
+        """Memory of a fresh service after so many requests, each with another history."""
+        with self.server("ours") as server:
+            asked = 0
+            for number in self.size.steady:
+                while asked < number:
+                    seconds = 10 if self.size is FULL else 1
+                    given = server, "/recommend", self.bodies["history"], CLIENTS, seconds
+                    asked += load(*given)["requests"]
+                run = {"memory_mb": server.memory_mb(), "requests": asked}
+                self.note(f"ours-after-{number}", run)
+
+    def growth(self) -> None:
+        sizes = [str(size) for size in self.size.catalogues]
+        for kind, points in child("serving_growth.py", self.bundle, *sizes).items():
+            for at, taken in points.items():
+                self.note(f"growth-{kind}-{at}", taken)
+
+
+def body(history: list[Entry]) -> bytes:
+    """POST /recommend of a person who is not stored."""
+    return orjson.dumps(_asked(history))
+
+
+def _asked(history: list[Entry]) -> dict[str, Any]:
+    return {"k": K, "history": [{"movie_id": m, "stars": s} for m, s in history]}  # type: ignore[misc]
+
+
+def _batch(drawn: list[list[Entry]]) -> bytes:
+    return orjson.dumps({"requests": [_asked(history) for history in drawn]})
+
+
+def child(program: str, *given: str) -> dict[str, Any]:
+    """The JSON that a program of this folder prints, run on one core's worth of threads."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, str(HERE / program), *given]
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"{program}: {done.stderr.strip()[-2000:]}")
+    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    bundle = os.environ.get("BENCH_BUNDLE") or "bundles/ml-latest-small"
+    arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--bundle", default=bundle)
+    arguments.add_argument("--short", action="store_true", help="one round of a second, no file")
+    chosen = arguments.parse_args()
+    try:
+        wrk()
+        with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
+            size = SHORT if chosen.short else FULL
+            bench = Bench(Path(folder), str(Path(chosen.bundle).resolve()), size)
+            for measure in (bench.rounds, bench.starts, bench.steady, bench.growth):
+                measure()
+    except UserError as error:
+        sys.exit(f"bench-serving: {error}")
+    rows = table(bench.runs)
+    result = {"rows": rows, "commit": code_commit(), "machine": machine()}
+    print(json.dumps(result, indent=1))
+    if not chosen.short:
+        RESULTS.write_text(json.dumps(result, indent=1) + "\n")
+        plot(rows, PLOT)
+
+
+if __name__ == "__main__":
+    main()

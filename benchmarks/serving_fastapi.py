@@ -1,0 +1,37 @@
+"""The same no-op in FastAPI: our schema, prepared bytes, one process of uvicorn.
+
+NOOP_ANSWER=answer.json uvicorn serving_fastapi:app --app-dir benchmarks --no-access-log
+"""
+
+import gc
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI, Response
+
+from serving.schemas import RecommendRequest
+
+ANSWER = Path(os.environ["NOOP_ANSWER"]).read_bytes()
+
+
+@asynccontextmanager
+async def settled(_: FastAPI) -> AsyncIterator[None]:
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    yield
+
+
+app = FastAPI(lifespan=settled)
+
+
+@app.get("/readyz")
+async def ready() -> Response:
+    return Response()
+
+
+@app.post("/recommend")
+async def recommend(request: RecommendRequest) -> Response:
+    return Response(ANSWER, media_type="application/json")

@@ -1,0 +1,44 @@
+"""The no-op that the service is measured against: BentoML with our settings, schema and answer.
+
+    NOOP_ANSWER=answer.json bentoml serve serving_noop:NoOp --working-dir benchmarks
+
+It reads the same bodies with the same model (every entry of a history validated) and gives prepared
+bytes back. What it leaves out is what the service is for, and the guard before it: keys, limits,
+request ids, one error shape. The settings are service.py's own, and so is the tuned collector.
+"""
+
+import gc
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import bentoml
+from starlette.responses import Response
+
+from serving.schemas import RecommendRequest
+from serving.shapes import Recommendation
+
+
+@bentoml.service(
+    name="noop",
+    workers=1,
+    traffic={"timeout": 5},
+    logging={"access": {"enabled": False}},
+    tracing={"excluded_urls": "recommend,livez,readyz,metrics"},
+    metrics={
+        "duration": {"buckets": [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0]}
+    },
+)
+class NoOp:
+    def __init__(self) -> None:
+        self.answer = Path(os.environ["NOOP_ANSWER"]).read_bytes()
+
+    @bentoml.on_startup
+    async def settle(self) -> None:
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+
+    @bentoml.api(route="/recommend")
+    async def recommend(self, request: RecommendRequest, /) -> Recommendation:
+        return cast(Any, Response(self.answer, media_type="application/json"))

@@ -1,0 +1,75 @@
+"""What one list is made of, each part measured alone: a child of bench_serving.py.
+
+    python benchmarks/serving_parts.py bundles/ml-latest-small          # one core, prints JSON
+
+encoder   one run of the history encoder
+items     one pass of the item matrix
+top_k     one selection of the ten best
+stars     the short-list head: expected stars, interval and P(4 or more) of the ten
+in_turn   the four, one after the other for each person: what one leaves in the caches of the
+          processor is not what the next one needs
+whole     Recommender.recommend, without HTTP
+
+CPU microseconds a person, over the same histories that the service is asked with; the median of
+some passes over all of them.
+"""
+
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy, as in the service
+
+import numpy as np
+from serving_catalogues import Histories, histories
+
+from serving.bundle import read_bundle
+from serving.ranking import page
+from serving.recommender import Recommender
+
+K, LENGTH, PEOPLE, SEED = 10, 50, 256, 0
+PASSES = 5
+
+
+def main(folder: str, people: int) -> dict[str, float]:
+    bundle = read_bundle(folder)
+    return parts(Recommender(bundle), histories(bundle, people, LENGTH, SEED), PASSES)
+
+
+def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str, float]:
+    """CPU microseconds a person of each part."""
+    person = [recommender._history(each) for each in entries]
+    half = list(recommender._encoder(person))
+    score = [recommender._head.logits(*each) for each in half]
+    keep_I = np.ones(len(recommender.movies), dtype=bool)
+    row = [page(each, keep_I, K, 0)[0] for each in score]
+    made: dict[str, Callable[[int], Any]] = {
+        "encoder": lambda n: list(recommender._encoder([person[n]])),
+        "items": lambda n: recommender._head.logits(*half[n]),
+        "top_k": lambda n: page(score[n], keep_I, K, 0),
+        "stars": lambda n: recommender.star_model.describe(person[n], row[n]),
+    }
+    alone = list(made.values())
+    made["in_turn"] = lambda n: [part(n) for part in alone]
+    made["whole"] = lambda n: recommender.recommend(history=entries[n], k=K)
+    taken: dict[str, list[float]] = {name: [] for name in made}
+    for _ in range(passes):
+        for name, make in made.items():
+            taken[name].append(cpu_us(make, len(entries)))
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def cpu_us(make: Callable[[int], Any], times: int) -> float:
+    """CPU microseconds of make(0), make(1), …, on average."""
+    since = time.process_time()
+    for n in range(times):
+        make(n)
+    return 1e6 * (time.process_time() - since) / times
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else PEOPLE)))

@@ -1,0 +1,228 @@
+"""Titles as people mistype them, by kind, for bench_search.py: one seed, the same queries.
+
+A kind takes a film's title and gives a query, or nothing where the title cannot be so mistyped:
+an accent can be dropped only where there is one. Titles are drawn with equal chances, so most are
+of films that few know, and all lengths stay in: a slip in "Up" is a query too. All is in lower
+case.
+
+A film is right if it bears the title that the query was made from, its brackets being titles of
+their own ("The Postman (Il Postino)" bears both) and articles and signs aside: without a year
+nobody can say which "Hamlet" is meant. Where the query gives a year, the film must be of the year
+of the film that was drawn.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from catalogue.movies import Movies
+from catalogue.titles import normalise_title
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9"}
+_ROMAN = re.compile(rf"\b({'|'.join(ROMAN)})\b")
+_DIGIT = re.compile(r"(?<= )([2-46-9])(?=$|:| )")
+_ARTICLE = re.compile(r"(The|A|An|La|Le|Les|Der|Die|Das|El|Los|Il) (?=.)")
+_ANY_ARTICLE = re.compile(r"^(?:the|a|an|la|le|les|der|die|das|el|los|il) (?=.)")
+_SIGNS = re.compile(r"[^\w\s]")
+_BRACKET = re.compile(r"\(([^()]*)\)")
+_ALSO = re.compile(r"^(?:a\.?k\.?a\.?|aka) +", re.I)
+
+
+class Query(NamedTuple):
+    kind: str
+    typed: str
+    right: frozenset[int]
+    """Rows of the films that may be meant."""
+    row: int
+    """The film that was drawn."""
+
+
+Draw = np.random.Generator
+Kind = Callable[[str, int, Draw], str | None]
+
+
+def one_of(letters: str, draw: Draw) -> str:
+    return letters[draw.integers(len(letters))]
+
+
+def place_of(title: str, draw: Draw, before_last: bool = False) -> int:
+    """Where the slip is: any letter, or any that another one follows."""
+    places = [n for n, letter in enumerate(title) if letter.isalnum()]
+    if before_last:
+        places = [n for n in places[:-1] if n + 1 in places and title[n] != title[n + 1]]
+    return places[draw.integers(len(places))] if places else -1
+
+
+def wrong(title: str, year: int, draw: Draw) -> str:
+    at = place_of(title, draw)
+    return title[:at] + one_of(LETTERS.replace(title[at].lower(), ""), draw) + title[at + 1 :]
+
+
+def neighbour(title: str, year: int, draw: Draw) -> str | None:
+    """The key beside the right one."""
+    at = place_of(title, draw)
+    for keys in KEYBOARD:
+        if (n := keys.find(title[at].lower())) >= 0:
+            near = one_of(keys[max(0, n - 1) : n] + keys[n + 1 : n + 2], draw)
+            return title[:at] + near + title[at + 1 :]
+    return None
+
+
+def missing(title: str, year: int, draw: Draw) -> str | None:
+    at = place_of(title, draw)
+    return title[:at] + title[at + 1 :] if len(title) > 1 else None
+
+
+def extra(title: str, year: int, draw: Draw) -> str:
+    at = place_of(title, draw)
+    return title[:at] + one_of(LETTERS, draw) + title[at:]
+
+
+def swapped(title: str, year: int, draw: Draw) -> str | None:
+    at = place_of(title, draw, before_last=True)
+    return title[:at] + title[at + 1] + title[at] + title[at + 2 :] if at >= 0 else None
+
+
+def two_slips(title: str, year: int, draw: Draw) -> str | None:
+    """Two of the above, in ten letters and more."""
+    if sum(letter.isalnum() for letter in title) < 10:
+        return None
+    for _ in range(2):
+        slip = (wrong, missing, extra, swapped)[draw.integers(4)]
+        title = slip(title, year, draw) or title
+    return title
+
+
+def article_last(title: str, year: int, draw: Draw) -> str | None:
+    found = _ARTICLE.match(title)
+    return f"{title[found.end() :]}, {found[1]}" if found else None
+
+
+def article_missing(title: str, year: int, draw: Draw) -> str | None:
+    found = _ARTICLE.match(title)
+    return title[found.end() :] if found else None
+
+
+def article_added(title: str, year: int, draw: Draw) -> str | None:
+    return f"the {title}" if not _ARTICLE.match(title) else None
+
+
+def no_accents(title: str, year: int, draw: Draw) -> str | None:
+    plain = "".join(c for c in unicodedata.normalize("NFKD", title) if not unicodedata.combining(c))
+    return plain if plain != title else None
+
+
+def right_year(title: str, year: int, draw: Draw) -> str | None:
+    return f"{title} {year}" if year else None
+
+
+def year_off(title: str, year: int, draw: Draw) -> str | None:
+    return f"{title} {year + draw.choice([-1, 1])}" if year else None
+
+
+def numerals(title: str, year: int, draw: Draw) -> str | None:
+    """ "Rocky II" as "Rocky 2", and the other way round."""
+    back = {digit: roman for roman, digit in ROMAN.items()}
+    typed = _ROMAN.sub(lambda found: ROMAN[found[1]], title)
+    typed = typed if typed != title else _DIGIT.sub(lambda found: back[found[1]], title)
+    return typed if typed != title else None
+
+
+def ampersand(title: str, year: int, draw: Draw) -> str | None:
+    typed = title.replace("&", "and") if "&" in title else re.sub(r"\band\b", "&", title)
+    return typed if typed != title else None
+
+
+def no_signs(title: str, year: int, draw: Draw) -> str | None:
+    typed = _SIGNS.sub("", title)
+    return typed if typed != title and typed.strip() else None
+
+
+def joined(title: str, year: int, draw: Draw) -> str | None:
+    gaps = [n for n, letter in enumerate(title) if letter == " "]
+    at = gaps[draw.integers(len(gaps))] if gaps else -1
+    return title[:at] + title[at + 1 :] if gaps else None
+
+
+def split(title: str, year: int, draw: Draw) -> str | None:
+    at = place_of(title, draw, before_last=True)
+    return f"{title[: at + 1]} {title[at + 1 :]}" if at >= 0 else None
+
+
+def half_typed(title: str, year: int, draw: Draw) -> str | None:
+    """The first 60%."""
+    return title[: -(-len(title) * 6 // 10)] if len(title) > 1 else None
+
+
+KINDS: dict[str, tuple[str, Kind]] = {
+    "wrong-letter": ("one letter is another one", wrong),
+    "next-key": ("one letter is the one beside it on the keyboard", neighbour),
+    "missing-letter": ("one letter is missing", missing),
+    "extra-letter": ("one letter too many", extra),
+    "swapped-letters": ("two letters next to each other are swapped", swapped),
+    "two-slips": ("two of the slips above, titles of 10 letters and more", two_slips),
+    "article-last": ("the article behind a comma", article_last),
+    "article-missing": ("the article left out", article_missing),
+    "article-added": ('"the" where it does not belong', article_added),
+    "no-accents": ("accents dropped", no_accents),
+    "right-year": ("the year behind the title", right_year),
+    "year-off": ("a year too early or too late behind the title", year_off),
+    "numerals": ("roman numerals as digits, digits as roman numerals", numerals),
+    "ampersand": ('"&" as "and", "and" as "&"', ampersand),
+    "no-signs": ("apostrophes and all other signs left out", no_signs),
+    "joined": ("two words written as one", joined),
+    "split": ("one word written as two", split),
+    "half-typed": ("the first 60% of the letters", half_typed),
+    "alternative": ("the title that MovieLens gives in brackets", lambda title, year, draw: title),
+}
+DATED = ("right-year", "year-off")
+
+
+def names_of(title: str) -> list[str]:
+    """ "The Postman (Il Postino)" -> ["The Postman", "Il Postino"]; never empty."""
+    main = _BRACKET.sub(" ", title).strip()
+    names = [re.sub(r"\s+", " ", main), *(_ALSO.sub("", name) for name in _BRACKET.findall(title))]
+    return [name for name in names if bare(name)] or [title]
+
+
+def bare(name: str) -> str:
+    return _ANY_ARTICLE.sub("", normalise_title(name))
+
+
+def typed_queries(movies: Movies, per_kind: int, seed: int) -> list[Query]:
+    """per_kind queries of each kind (fewer where fewer titles can be so mistyped)."""
+    draw = np.random.default_rng(seed)
+    bearers: dict[str, set[int]] = {}
+    for row, title in enumerate(movies.title):
+        for name in names_of(title):
+            bearers.setdefault(bare(name), set()).add(row)
+    queries = []
+    for kind, (_, slip) in KINDS.items():
+        made: list[Query] = []
+        for row in draw.permutation(len(movies)).tolist():
+            if len(made) == per_kind:
+                break
+            made += _queries_of(kind, slip, movies, row, bearers, draw)
+        queries += made
+    return queries
+
+
+def _queries_of(
+    kind: str, slip: Kind, movies: Movies, row: int, bearers: dict[str, set[int]], draw: Draw
+) -> list[Query]:
+    main, *others = names_of(movies.title[row])
+    names = others[:1] if kind == "alternative" else [main]
+    year = movies.year[row]
+    for name in names:
+        if not bare(name) or (typed := slip(name, year or 0, draw)) is None or not typed.strip():
+            continue
+        right = bearers[bare(name)]
+        if kind in DATED:
+            right = {other for other in right if movies.year[other] == year}
+        return [Query(kind, typed.lower(), frozenset(right), row)]
+    return []
