@@ -173,9 +173,11 @@ class Client(threading.Thread):
                 asked.method, asked.address, json=asked.body, params=asked.params
             )
         except httpx.TransportError as error:
+            # A stop must not break off an answer that it has begun; a kill may.
             half = "incomplete" in str(error) or "complete message" in str(error)
-            if half or not (told.times.was("dead", begun) or told.times.was("stopping", begun)):
-                told.fault(f"{asked.name}: {error!r}")
+            stopping = told.times.was("stopping", begun)
+            if not (told.times.was("dead", begun) or (stopping and not half)):
+                told.fault(f"{asked.name}: {error!r}{' while stopping' if stopping else ''}")
             told.count("connection lost")
             time.sleep(0.05)
             return False
