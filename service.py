@@ -126,6 +126,8 @@ class Marquee:
     async def settle(self) -> None:
         """Look for new bundles from now on; what lives as long as the process is not looked at
         again by the garbage collector."""
+        for name in Marquee.apis:  # BentoML reads the signature of an endpoint at every request
+            setattr(self, name, getattr(self, name))
         watch = Watch(self.settings.bundle, self.answers.swap, self.settings.bundle_poll_s)
         self.watching = asyncio.create_task(watch.run())
         gc.collect()

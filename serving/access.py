@@ -12,12 +12,13 @@ import hmac
 import ipaddress
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
 from serving.http import error
+from serving.requestlog import header
 
 READS = frozenset(
     {"/recommend", "/recommend_batch", "/predict", "/similar", "/rerank", "/charts", "/rate_next"}
@@ -56,7 +57,7 @@ class Access:
     def _key(self, scope: Scope) -> str | None:
         if not self._keys:
             return None
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        scheme, _, key = header(scope, b"authorization").partition(" ")
         given = key.strip().encode("latin-1", "replace")
         same = [hmac.compare_digest(given, known) for known in self._keys]  # all, whatever is found
         return key.strip() if scheme.lower() == "bearer" and any(same) else None
@@ -82,8 +83,13 @@ def is_write(scope: Scope) -> bool:
 
 def is_loopback(scope: Scope) -> bool:
     """Whether the peer is this machine; one that is not known is not."""
+    return _is_loopback((scope.get("client") or ("",))[0])
+
+
+@lru_cache(maxsize=1024)
+def _is_loopback(host: str) -> bool:
     try:
-        address = ipaddress.ip_address((scope.get("client") or ("",))[0])
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import orjson
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,7 +20,7 @@ from serving.access import Access
 from serving.http import error, invalid
 from serving.labels import RouteLabels, restore
 from serving.openapi import READS
-from serving.requestlog import RequestLog, request_id
+from serving.requestlog import RequestLog, header, request_id
 from serving.settings import Settings
 
 OPEN = frozenset({"/livez", "/readyz", "/metrics", "/openapi.json"})
@@ -208,7 +207,7 @@ async def _body(receive: Receive) -> bytes | None:
 def _body_fault(scope: Scope, body: bytes | None) -> Response | None:
     if body is None:
         return error("too_large", f"the body is longer than {MAX_BODY_BYTES:,} bytes; send less")
-    kind = Headers(scope=scope).get("content-type", "application/json").split(";")[0].strip()
+    kind = header(scope, b"content-type", "application/json").split(";")[0].strip()
     if kind.lower() != "application/json":
         return error("not_json", f"the body is {kind[:80]}, expected Content-Type application/json")
     if not body.strip():

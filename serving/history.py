@@ -72,8 +72,12 @@ def read_history(
         row = row_of.get(movie_id)
         if row is None:
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
-        latest.pop(row, None)  # a film given again moves to its latest place
-        latest[row] = _star(stars, portion, star_of, n)
+        if row in latest:
+            del latest[row]  # a film given again moves to its latest place
+        star = None  # what most entries give is told without a call
+        if portion is None and type(stars) is float:
+            star = star_of.get(stars)
+        latest[row] = _star(stars, portion, star_of, n) if star is None else star
     refused = [_refused(movie_id, row_of, n) for n, movie_id in enumerate(not_for_me)]
     for row in refused:
         latest.pop(row, None)
@@ -89,6 +93,8 @@ def _refused(movie_id: int, row_of: Mapping[int, int], n: int) -> int:
 
 
 def _three(entry: Entry, n: int) -> tuple[int, float | None, float | None]:
+    if type(entry) is tuple and len(entry) == 3 and type(entry[0]) is int:
+        return entry
     parts = entry if isinstance(entry, tuple | list) else (entry,)
     if not 1 <= len(parts) <= 3:
         raise RequestError(
