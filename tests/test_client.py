@@ -523,3 +523,10 @@ def test_it_needs_nothing_but_httpx() -> None:
         [sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("user_id", ["..", ".", "a/b", "é ?#%"])
+def test_any_id_of_a_person_can_be_in_an_address(marquee: Marquee, user_id: str) -> None:
+    marquee.rate(user_id, 6, 4.0)
+    assert [item["movie_id"] for item in marquee.history(user_id)["items"]][-1] == 6
+    assert marquee.forget(user_id)["deleted"] == 1

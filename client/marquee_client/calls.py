@@ -129,7 +129,7 @@ def ready() -> Call[None]:
 
 
 def _in_path(user_id: UserId) -> str:
-    return quote(str(user_id), safe="")
+    return quote(str(user_id), safe="").replace(".", "%2E")  # ".." would be the folder above
 
 
 def _plain(value: Any) -> Any:
