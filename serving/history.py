@@ -72,8 +72,7 @@ def read_history(
         row = row_of.get(movie_id)
         if row is None:
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
-        if row in latest:
-            del latest[row]  # a film given again moves to its latest place
+        latest.pop(row, None)  # a film given again moves to its latest place
         star = None  # what most entries give is told without a call
         if portion is None and type(stars) is float:
             star = star_of.get(stars)
