@@ -86,7 +86,7 @@ bench-reach: setup ## Approximate search in large catalogues: results/bench-reac
 bench-search: setup ## Mistyped titles among 62,423: how many are found, how fast: results/search.json
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_search.py $(ARGS)
 
-bench-serving: setup ## The service beside no-op endpoints, 25 minutes: results/bench-serving.json; ARGS=--short
+bench-serving: setup ## The service beside no-op endpoints, 15 minutes: results/bench-serving.json; ARGS=--short
 	@$(BIN)/python -c "import fastapi, matplotlib" 2>/dev/null || $(BIN)/pip install -q -e ".[bench,plots]"
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_serving.py $(ARGS)
 

@@ -27,6 +27,7 @@ from serving.answers import Answers, Model
 from serving.events import EventStore
 from serving.guard import Guard
 from serving.http import answer, get_routes
+from serving.recommender import Recommender
 from serving.requestlog import without_quotes
 from serving.schemas import (
     BatchRequest,
@@ -107,7 +108,9 @@ class Marquee:
     def refuse_a_bad_bundle() -> None:
         """Once, before any worker: a worker that cannot start would be started again for ever."""
         try:
-            load_answers(Settings.read())
+            settings = Settings.read()
+            Recommender.load(settings.bundle)
+            EventStore(settings.events_url).close()
         except UserError as error:
             print(f"marquee: {error}", file=sys.stderr)
             sys.exit(2)
