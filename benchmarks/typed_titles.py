@@ -24,6 +24,8 @@ from catalogue.titles import normalise_title
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 ROMAN = {"II": "2", "III": "3", "IV": "4", "VI": "6", "VII": "7", "VIII": "8", "IX": "9"}
+WORDS = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+SPELLED = {word: str(value) for value, word in enumerate(WORDS, 2)}
 _ROMAN = re.compile(rf"\b({'|'.join(ROMAN)})\b")
 _DIGIT = re.compile(r"(?<= )([2-46-9])(?=$|:| )")
 _ARTICLE = re.compile(r"(The|A|An|La|Le|Les|Der|Die|Das|El|Los|Il) (?=.)")
@@ -133,6 +135,16 @@ def numerals(title: str, year: int, draw: Draw) -> str | None:
     return typed if typed != title else None
 
 
+def spelled(title: str, year: int, draw: Draw) -> str | None:
+    """ "Rocky II" and "Toy Story 2" as "Rocky two" and "Toy Story two", and the other way round."""
+    figures = _ROMAN.sub(lambda found: ROMAN[found[1]], title)
+    words = {figure: word for word, figure in SPELLED.items()}
+    typed = _DIGIT.sub(lambda found: words.get(found[1], found[1]), figures)
+    if typed == figures:
+        typed = " ".join(SPELLED.get(word.lower(), word) for word in title.split(" "))
+    return typed if typed not in (title, figures) else None
+
+
 def ampersand(title: str, year: int, draw: Draw) -> str | None:
     typed = title.replace("&", "and") if "&" in title else re.sub(r"\band\b", "&", title)
     return typed if typed != title else None
@@ -173,6 +185,7 @@ KINDS: dict[str, tuple[str, Kind]] = {
     "right-year": ("the year behind the title", right_year),
     "year-off": ("a year too early or too late behind the title", year_off),
     "numerals": ("roman numerals as digits, digits as roman numerals", numerals),
+    "spelled": ("numbers as words, words as digits", spelled),
     "ampersand": ('"&" as "and", "and" as "&"', ampersand),
     "no-signs": ("apostrophes and all other signs left out", no_signs),
     "joined": ("two words written as one", joined),

@@ -23,7 +23,15 @@ from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
 from catalogue.movies import Movies
-from serving.title_index import Floats, Ints, TitleIndex, key_of, keys_of, without_article
+from serving.title_index import (
+    Floats,
+    Ints,
+    TitleIndex,
+    in_figures,
+    key_of,
+    keys_of,
+    without_article,
+)
 
 CANDIDATES = 200
 """Keys that are looked at closely, twice: see TitleIndex.nearest."""
@@ -74,12 +82,16 @@ class TitleSearch:
         return np.array(list(rows)[:k], dtype=np.int64)
 
     def _readings(self, query: str, year: int | None) -> list[tuple[Ints, Floats]]:
-        """The keys and costs of the query as typed, and without its article."""
+        """The keys and costs of the query as typed, without its article, and in figures."""
         key = key_of(query)
-        key_C, cost_C = self._costs(without_article(key), year)
-        if key == without_article(key):
-            return [(key_C, cost_C)]
-        return [self._costs(key, year), (key_C, cost_C + OTHER_ARTICLE)]
+        bare = without_article(key)
+        readings = [self._costs(key, year)]
+        if bare != key:
+            key_C, cost_C = self._costs(bare, year)
+            readings.append((key_C, cost_C + OTHER_ARTICLE))
+        if in_figures(bare) != bare:
+            readings.append(self._costs(in_figures(bare), year))
+        return readings
 
     def _costs(self, key: str, year: int | None) -> tuple[Ints, Floats]:
         """Numbers of the keys (C,) that may be meant, and what each costs; infinite: it is not."""

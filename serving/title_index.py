@@ -32,6 +32,20 @@ _BRACKETS = re.compile(r" *[()] *")
 _PARTS = re.compile(r": | - ")
 _ROMAN = ("ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii", "xiv", "xv")
 _VALUE = {roman: str(value) for value, roman in enumerate(_ROMAN, 2)}
+_WORDS = (
+    "two",
+    "three",
+    "four",
+    "five",
+    "six",
+    "seven",
+    "eight",
+    "nine",
+    "ten",
+    "eleven",
+    "twelve",
+)
+_SPELLED = {word: str(value) for value, word in enumerate(_WORDS, 2)}
 _BEFORE_ONE = {"part", "episode", "volume", "vol", "chapter"}
 """Elsewhere "i" is a person."""
 
@@ -60,6 +74,14 @@ def _digits(word: str, last: str) -> str:
     return _VALUE.get(word, word) if last or len(word) > 1 else word
 
 
+def in_figures(key: str) -> str:
+    """The key with spelled numbers as digits: a second way to write it, since "sevn" is "seven"."""
+    words = key.split()
+    if _SPELLED.keys().isdisjoint(words):
+        return key
+    return " ".join(_SPELLED.get(word, word) for word in words)
+
+
 def without_article(key: str) -> str:
     """The key without "the" at either end, or another article in front."""
     first, _, rest = key.partition(" ")
@@ -79,6 +101,8 @@ def keys_of(title: str) -> dict[str, float]:
     if ": " in title or " - " in title:
         for part in _PARTS.split(title):
             keys.setdefault(without_article(key_of(part)), PART)
+    for key, cost in list(keys.items()):
+        keys.setdefault(in_figures(key), cost)
     keys.pop("", None)
     return keys
 

@@ -120,6 +120,8 @@ def known() -> TitleSearch:
         pytest.param("hard", ("Die Hard", 1988), id="foreign-article"),
         pytest.param("rocky 2", ("Rocky II", 1979), id="digit-for-numeral"),
         pytest.param("rocky 5", ("Rocky V", 1990), id="digit-for-a-single-letter"),
+        pytest.param("rocky two", ("Rocky II", 1979), id="word-for-numeral"),
+        pytest.param("rocky five", ("Rocky V", 1990), id="word-for-a-single-letter"),
         pytest.param("star wars episode 1", KNOWN[12][:2], id="numeral-one"),
         pytest.param("xmen", ("X-Men", 2000), id="letter-that-is-no-numeral"),
         pytest.param("spiderman", ("Spider-Man", 2002), id="joined"),
