@@ -64,12 +64,12 @@ def people(recommender: Recommender) -> list[tuple[np.ndarray, np.ndarray]]:
         for _ in range(PERSONS)
     )
     histories = [recommender._history(ids[rows].tolist()) for rows in drawn]
-    return list(recommender._encoder(histories))
+    return list(recommender.scorer.encoder(histories))
 
 
 def grown(recommender: Recommender, size: int) -> Head:
     """A head over generated movies."""
-    rng, head = np.random.default_rng(1), recommender._head
+    rng, head = np.random.default_rng(1), recommender.scorer.head
     first, second = rng.integers(0, len(head.item_bias), (2, size))
     share = rng.beta(2, 2, size).astype(np.float32) / 2
 

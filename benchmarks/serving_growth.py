@@ -37,7 +37,7 @@ def growth(folder: str, catalogues: Sequence[int]) -> Lines:
 def in_catalogue(trained: Bundle, size: int) -> dict[str, float]:
     bundle = scaled(trained, generated_catalogue(trained.movies, size), SEED)
     recommender = Recommender(bundle)
-    recommender._reach = None  # bench_reach.py compares the two
+    recommender.scorer.reach = None  # bench_reach.py compares the two
     return parts(recommender, histories(bundle, PEOPLE, LENGTH, SEED), PASSES)
 
 

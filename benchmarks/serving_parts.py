@@ -43,13 +43,13 @@ def main(folder: str, people: int) -> dict[str, float]:
 def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str, float]:
     """CPU microseconds a person of each part."""
     person = [recommender._history(each) for each in entries]
-    half = list(recommender._encoder(person))
-    score = [recommender._head.logits(*each) for each in half]
+    half = list(recommender.scorer.encoder(person))
+    score = [recommender.scorer.head.logits(*each) for each in half]
     keep_I = np.ones(len(recommender.movies), dtype=bool)
     row = [page(each, keep_I, K, 0)[0] for each in score]
     made: dict[str, Callable[[int], Any]] = {
-        "encoder": lambda n: list(recommender._encoder([person[n]])),
-        "items": lambda n: recommender._head.logits(*half[n]),
+        "encoder": lambda n: list(recommender.scorer.encoder([person[n]])),
+        "items": lambda n: recommender.scorer.head.logits(*half[n]),
         "top_k": lambda n: page(score[n], keep_I, K, 0),
         "stars": lambda n: recommender.star_model.describe(person[n], row[n]),
     }

@@ -50,6 +50,12 @@ class Filters:
             keep_I &= self._num_ratings_I >= given["min_ratings"]
         return keep_I & self._years(given.get("year_min"), given.get("year_max"))
 
+    def only(self, rows: npt.NDArray[np.int64]) -> Mask:
+        """(I,) true at these rows."""
+        keep_I = np.zeros(len(self._year_I), dtype=bool)
+        keep_I[rows] = True
+        return keep_I
+
     def _any_genre(self, names: Iterable[str], field: str) -> Mask:
         columns = []
         for name in names:

@@ -21,7 +21,6 @@ from catalogue.movies import Movies
 from serving.bundle import Bundle, read_bundle
 from serving.cards import Card, Cards
 from serving.charts import Charts
-from serving.encoder import Encoder, Head
 from serving.errors import RequestError
 from serving.explain import because, because_of_genres, effects
 from serving.filters import Filters
@@ -30,8 +29,8 @@ from serving.history import Entry, History, Stored, read_history
 from serving.question import Question
 from serving.ranking import page
 from serving.rate_next import Asking
-from serving.reach import CANDIDATES, Reach, is_worth_it
 from serving.rerank import Controls, Shelf
+from serving.scorer import Scorer
 from serving.stars import StarModel
 
 Float32 = npt.NDArray[np.float32]
@@ -55,20 +54,15 @@ class Recommender:
         self.num_ratings: Int64 = arrays["num_ratings"]
         self.cards = Cards(self.movies, self.num_ratings)
         self._star_of = {float(stars): 1 + s for s, stars in enumerate(manifest["scale"])}
-        self._history_length: int = manifest["history_length"]
-        vectors_ID = arrays["item_vector"]
-        self._encoder = Encoder(bundle.encoder, vectors_ID, self._history_length, threads)
-        self._head = Head.of(arrays)
+        self.scorer = Scorer(bundle, threads)
         self.star_model = StarModel.of(bundle)
         self._filters = Filters(self.movies, self.num_ratings)
         num_persons = manifest["data"]["num_users"]
-        self.shelf = Shelf(self.movies, self.num_ratings, num_persons, vectors_ID)
+        self.shelf = Shelf(self.movies, self.num_ratings, num_persons, arrays["item_vector"])
         self.asking = Asking(self.num_ratings, num_persons, self.star_model)
         self._charts = Charts(
             self.movies, self.num_ratings, arrays["num_recent"], self.star_model.of_strangers
         )
-        self._popular_I = np.log1p(self.num_ratings).astype(np.float32)
-        self._reach = self._get_reach() if is_worth_it(len(self.movies)) else None
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
@@ -103,7 +97,7 @@ class Recommender:
         """
         people = [self._history(entries) for entries in histories]
         rows = None if movie_ids is None else self._rows_of_ids(movie_ids, len(people))
-        return self._score(people, rows)
+        return self.scorer.of(people, rows)
 
     def predict_stars(
         self, histories: Sequence[Iterable[Entry]], movie_ids: npt.ArrayLike
@@ -155,28 +149,12 @@ class Recommender:
                 for question, person in zip(part, people, strict=True)
                 if isinstance(person, History)
             ]
-            scores = self._scores(known)
+            scores = self.scorer.for_lists(known)
             for question, person in zip(part, people, strict=True):
                 if isinstance(person, RequestError):
                     yield person
                 else:
                     yield self._or_fault(self._best, question, person, next(scores))
-
-    def _scores(self, known: Sequence[tuple[Question, History]]) -> Iterator[Float32]:
-        """Logits of every movie, (I,) for each; of a large catalogue -inf where one is no candidate
-        (serving/reach.py)."""
-        halves = self._encoder([person for _, person in known if len(person)])
-        for question, person in known:
-            if len(person) == 0:
-                yield self._popular_I
-            elif self._reach and question.is_plain and len(person.seen) < CANDIDATES / 2:
-                gmf, mlp = next(halves)
-                rows = self._reach.rows(gmf)
-                score_I = np.full(len(self.movies), -np.inf, np.float32)
-                score_I[rows] = self._head.take(rows).logits(gmf, mlp)
-                yield score_I
-            else:
-                yield self._head.logits(*next(halves))
 
     @staticmethod
     def _or_fault(make: Callable[..., T], *given: Any) -> T | RequestError:
@@ -189,13 +167,13 @@ class Recommender:
         """Score, stars and support of these movies, in the order asked: POST /predict."""
         person = self._history(history)
         rows = self.cards.rows(movie_ids, "movie_ids")
-        return self._scored(person, rows, self._score([person], rows)[0])
+        return self._scored(person, rows, self.scorer.of([person], rows)[0])
 
     def rerank(self, *, history: Iterable[Entry] = (), movie_ids: Iterable[int]) -> Answer:
         """The same movies, best first, ties in the order asked: POST /rerank."""
         person = self._history(history)
         rows = self.cards.rows(movie_ids, "movie_ids")
-        score_n = self._score([person], rows)[0]
+        score_n = self.scorer.of([person], rows)[0]
         order = np.argsort(-score_n, kind="stable")
         return self._scored(person, rows[order], score_n[order])
 
@@ -221,7 +199,7 @@ class Recommender:
         keep_I = np.ones(len(self.movies), dtype=bool)
         keep_I[person.seen] = keep_I[person.refused] = False
         keep_I[self.cards.rows(not_seen, "not_seen")] = False
-        logit_I = self._score([person])[0] if len(person) else None
+        logit_I = self.scorer.of([person])[0] if len(person) else None
         factors = self.asking.factors(person, logit_I)
         rows = factors.queue(keep_I, k, seed)
         stars, why = self.star_model.describe(person, rows), map(factors.why, rows.tolist())
@@ -241,7 +219,7 @@ class Recommender:
         asked = self.cards.rows(movie_ids, "movie_ids")
         if len(asked) == 0:
             raise RequestError("no movie to compare with; give one", field="movie_ids")
-        keep_I = self._candidates(filters, None, None)
+        keep_I = self._filters.mask(filters)
         keep_I[asked] = False
         direction_ID = self.shelf.direction_ID
         mean_D = direction_ID[np.unique(asked)].mean(axis=0)
@@ -254,7 +232,7 @@ class Recommender:
         """The k movies that lead a chart (serving/charts.py), equal ones by number of ratings:
         POST /charts. Stars are those of a stranger."""
         score_I = self._charts.scores(kind)
-        keep_I = self._candidates(filters, None, None) & np.isfinite(score_I)
+        keep_I = self._filters.mask(filters) & np.isfinite(score_I)
         order = np.argsort(-self.num_ratings, kind="stable")
         rows, _ = page(score_I[order], keep_I[order], k, 0)
         rows = order[rows]
@@ -299,38 +277,17 @@ class Recommender:
     def _history(self, entries: Iterable[Entry], not_for_me: Iterable[int] = ()) -> History:
         return read_history(entries, self.cards.row_of, self._star_of, not_for_me)
 
-    def _get_reach(self) -> Reach:
-        """The MLP's part of a score is averaged over persons drawn as the golden ones are: by how
-        often movies are rated."""
-        rng, chance_I = np.random.default_rng(0), self.num_ratings + 1.0
-        chance_I /= chance_I.sum()
-        ids = self.movie_ids[rng.choice(len(chance_I), (8, 20), p=chance_I)].tolist()
-        return Reach(self._head, list(self._encoder([self._history(each) for each in ids])))
-
     def _person(self, question: Question) -> History:
         return self._history(question.history, question.not_for_me)
 
-    def _score(self, people: Sequence[History], rows: Int64 | None = None) -> Float32:
-        """Logits of every movie, or of `rows` (n,) or (B, n)."""
-        width = len(self.movies) if rows is None else rows.shape[-1]
-        out = np.empty((len(people), width), dtype=np.float32)
-        known = [history for history in people if len(history)]
-        halves = self._encoder(known)
-        shared = self._view(rows) if rows is None or rows.ndim == 1 else None
-        for b, history in enumerate(people):
-            head, popular = shared or self._view(rows[b] if rows is not None else None)
-            out[b] = head.logits(*next(halves)) if len(history) else popular
-        return out
-
-    def _view(self, rows: Int64 | None) -> tuple[Head, Float32]:
-        """What scores these rows: for who has a history, and for who has none."""
-        if rows is None:
-            return self._head, self._popular_I
-        return self._head.take(rows), self._popular_I[rows]
-
     def _best(self, question: Question, person: History, score_I: Float32) -> Answer:
         controls = question.controls
-        keep_I = self._candidates(question.filters, question.include_ids, question.exclude_ids)
+        rows_of = self.cards.rows
+        keep_I = self._filters.mask(question.filters)
+        if question.include_ids is not None:
+            keep_I &= self._filters.only(rows_of(question.include_ids, "include_ids"))
+        if question.exclude_ids is not None:
+            keep_I[rows_of(question.exclude_ids, "exclude_ids")] = False
         if question.exclude_seen:
             keep_I[person.seen] = False
         keep_I[person.refused] = False
@@ -350,7 +307,7 @@ class Recommender:
     def _because(self, person: History, rows: Int64, controls: Controls) -> list[list[Card]]:
         profile_G = self.shelf.profile(person.item, controls)
         if len(person):
-            effect_LK = effects(self._score, person, rows, self._history_length)
+            effect_LK = effects(self.scorer.of, person, rows, self.scorer.history_length)
             return because(effect_LK, person, self.cards)
         if profile_G is not None:
             share_KG = self.shelf.share_IG[rows]
@@ -378,21 +335,6 @@ class Recommender:
                 field="movie_ids",
             )
         return self.cards.rows(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
-
-    def _candidates(
-        self,
-        filters: Mapping[str, Any] | None,
-        include_ids: Iterable[int] | None,
-        exclude_ids: Iterable[int] | None,
-    ) -> npt.NDArray[np.bool_]:
-        keep_I = self._filters.mask(filters)
-        if include_ids is not None:
-            only_I = np.zeros(len(keep_I), dtype=bool)
-            only_I[self.cards.rows(include_ids, "include_ids")] = True
-            keep_I &= only_I
-        if exclude_ids is not None:
-            keep_I[self.cards.rows(exclude_ids, "exclude_ids")] = False
-        return keep_I
 
 
 def _strategy(person: History, controls: Controls) -> str:

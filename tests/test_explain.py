@@ -91,13 +91,13 @@ def test_a_history_is_encoded_once_an_entry(
 ) -> None:
     """The four entries that the encoder reads, and the whole; not the two before them."""
     asked: list[int] = []
-    encode = recommender._encoder.__call__
+    encode = recommender.scorer.encoder.__call__
 
     def counted(histories: Any) -> Any:
         asked.append(len(histories))
         return encode(histories)
 
-    monkeypatch.setattr(recommender, "_encoder", counted)
+    monkeypatch.setattr(recommender.scorer, "encoder", counted)
     reasons(recommender, [1, 6, 10, 32, 50, 110])
     assert asked == [1, 5]
     assert np.isfinite(asked).all()

@@ -59,8 +59,7 @@ def reaching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recommender:
     folder = tmp_path / "tiny"
     write_bundle(folder, **tiny_parts())  # without golden answers, which hold every movie
     monkeypatch.setattr("serving.reach.FROM", 1)
-    monkeypatch.setattr("serving.reach.Reach", NearestSeven)
-    monkeypatch.setattr("serving.recommender.Reach", NearestSeven)
+    monkeypatch.setattr("serving.scorer.Reach", NearestSeven)
     return Recommender.load(folder)
 
 
