@@ -98,22 +98,25 @@ class Bench:
         self.runs.setdefault(name, []).append(run)
 
     def server(self, name: str) -> Server:
-        """A program that is not started yet: ours, large, noop or fastapi."""
+        """A program that is not started yet: ours, large, noop, parts, largeparts or fastapi."""
         home = Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
         if name in ("ours", "large"):
             bundle = self.bundle if name == "ours" else self.large
             return Server(MARQUEE, home, {"BUNDLE": bundle, "EVENTS_URL": self.store})
-        return Server(NOOP if name == "noop" else FASTAPI, home, {"NOOP_ANSWER": str(self.answer)})
+        settings = {"NOOP_ANSWER": str(self.answer)}
+        if name.endswith("parts"):
+            settings["NOOP_PARTS"] = self.bundle if name == "parts" else self.large
+        return Server(FASTAPI if name == "fastapi" else NOOP, home, settings)
 
     def rounds(self) -> None:
         """All programs in turn."""
         with ExitStack() as stack:
             servers = {name: stack.enter_context(self.server(name)) for name in ("ours", "large")}
             self.answer.write_bytes(servers["ours"].ask("/recommend", self.bodies["history"][0]))
-            for name in ("noop", "fastapi"):
+            for name in ("noop", "fastapi", "parts", "largeparts"):
                 servers[name] = stack.enter_context(self.server(name))
             for name, server in servers.items():  # warm-up
-                kind = "large" if name == "large" else "history"
+                kind = "large" if name.startswith("large") else "history"
                 load(server, "/recommend", self.bodies[kind], CLIENTS, self.size.seconds)
             for _ in range(self.size.rounds):
                 self.round(servers)
@@ -122,7 +125,8 @@ class Bench:
 
     def round(self, servers: dict[str, Server]) -> None:
         asked = [("noop", "history"), ("ours", "history"), ("noop", "known"), ("ours", "known")]
-        asked += [("fastapi", "history"), ("noop", "large"), ("large", "large")]
+        asked += [("parts", "history"), ("fastapi", "history")]
+        asked += [("noop", "large"), ("large", "large"), ("largeparts", "large")]
         for name, kind in asked:
             for clients in (CLIENTS, 1):
                 given = servers[name], "/recommend", self.bodies[kind], clients

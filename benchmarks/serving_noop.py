@@ -5,10 +5,16 @@
 It reads the same bodies with the same model (every entry of a history validated) and gives prepared
 bytes back. What it leaves out is what the service is for, and the guard before it: keys, limits,
 request ids, one error shape. The settings are service.py's own, and so is the tuned collector.
+
+With NOOP_PARTS=bundles/… it also runs the four parts of a list (serving_parts.py) at each request,
+on prepared people, and throws their results away: what the parts cost together in a server, where
+each finds the processor's caches as the others left them.
 """
 
 import gc
+import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +38,13 @@ from serving.shapes import Recommendation
 class NoOp:
     def __init__(self) -> None:
         self.answer = Path(os.environ["NOOP_ANSWER"]).read_bytes()
+        self.work: Callable[[int], object] = lambda n: None
+        self.turns = itertools.cycle(range(1))
+        if "NOOP_PARTS" in os.environ:
+            from serving_parts import PEOPLE, in_turn
+
+            self.turns = itertools.cycle(range(PEOPLE))
+            self.work = in_turn(os.environ["NOOP_PARTS"])
 
     @bentoml.on_startup
     async def settle(self) -> None:
@@ -41,4 +54,5 @@ class NoOp:
 
     @bentoml.api(route="/recommend")
     async def recommend(self, request: RecommendRequest, /) -> Recommendation:
+        self.work(next(self.turns))
         return cast(Any, Response(self.answer, media_type="application/json"))

@@ -6,8 +6,8 @@ encoder   one run of the history encoder
 items     one pass of the item matrix
 top_k     one selection of the ten best
 stars     the short-list head: expected stars, interval and P(4 or more) of the ten
-in_turn   the four, one after the other for each person: what one leaves in the caches of the
-          processor is not what the next one needs
+in_turn   the four, one after the other for each person: what one leaves in the caches and the
+          branch predictors of the processor is not what the next one needs
 whole     Recommender.recommend, without HTTP
 
 CPU microseconds a person, over the same histories that the service is asked with; the median of
@@ -40,8 +40,25 @@ def main(folder: str, people: int) -> dict[str, float]:
     return parts(Recommender(bundle), histories(bundle, people, LENGTH, SEED), PASSES)
 
 
+def in_turn(folder: str) -> Callable[[int], Any]:
+    """The four parts of a list for person n of PEOPLE."""
+    bundle = read_bundle(folder)
+    return makers(Recommender(bundle), histories(bundle, PEOPLE, LENGTH, SEED))["in_turn"]
+
+
 def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str, float]:
     """CPU microseconds a person of each part."""
+    made = makers(recommender, entries)
+    made["whole"] = lambda n: recommender.recommend(history=entries[n], k=K)
+    taken: dict[str, list[float]] = {name: [] for name in made}
+    for _ in range(passes):
+        for name, make in made.items():
+            taken[name].append(cpu_us(make, len(entries)))
+    return {name: statistics.median(each) for name, each in taken.items()}
+
+
+def makers(recommender: Recommender, entries: Histories) -> dict[str, Callable[[int], Any]]:
+    """Each part of person n, and `in_turn`, with what it needs from the others made before."""
     person = [recommender._history(each) for each in entries]
     half = list(recommender.scorer.encoder(person))
     score = [recommender.scorer.head.logits(*each) for each in half]
@@ -55,12 +72,7 @@ def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str
     }
     alone = list(made.values())
     made["in_turn"] = lambda n: [part(n) for part in alone]
-    made["whole"] = lambda n: recommender.recommend(history=entries[n], k=K)
-    taken: dict[str, list[float]] = {name: [] for name in made}
-    for _ in range(passes):
-        for name, make in made.items():
-            taken[name].append(cpu_us(make, len(entries)))
-    return {name: statistics.median(each) for name, each in taken.items()}
+    return made
 
 
 def cpu_us(make: Callable[[int], Any], times: int) -> float:

@@ -63,6 +63,7 @@ class Server:
         self._command = [sys.executable, "-m", program, *rest]
         paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
         own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": paths}
+        own |= {"OPENBLAS_NUM_THREADS": "1"}  # as service.py sets it
         self._environment = os.environ | own | settings
         self._log = home / "log"
 

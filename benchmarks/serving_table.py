@@ -20,6 +20,8 @@ PROGRAMS = {
     "ours": "the service",
     "large": "the service",
     "noop": "a no-op BentoML endpoint, same body and answer",
+    "parts": "the no-op with the four parts of a list, and no more",
+    "largeparts": "the no-op with the four parts of a list, and no more",
     "fastapi": "a no-op FastAPI endpoint, same body and answer",
 }
 
@@ -74,6 +76,11 @@ def _ratios(runs: Runs) -> list[Row]:
                 *(runs[f"{name}-{kind}-8"], runs[f"noop-{kind}-8"], runs[f"{name}-parts"]),
             )
             rows.append(row(f"{name}-{key}-ratio", what, ratios, "x"))
+        what = f"CPU of {WHO[kind]} / that of the no-op with the four parts in it"
+        beside = {"ours": "parts", "large": "largeparts"}[name]
+        pair = runs[f"{name}-{kind}-8"], runs[f"{beside}-{kind}-8"]
+        ratios = _pairs(lambda ours, parts: ours["cpu_us"] / parts["cpu_us"], *pair)
+        rows.append(row(f"{name}-together-ratio", what, ratios, "x"))
     for kind in ("known", "history"):
         for key in ("cpu_us", "p99_ms"):
             what = f"{key.split('_')[0]} of {WHO[kind]}, 8 clients / the no-op's"

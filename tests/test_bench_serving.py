@@ -40,6 +40,7 @@ def runs_of(ours: float, noop: float, part: float) -> dict[str, list[dict[str, A
     for kind in ("history", "known", "large"):
         runs[f"noop-{kind}-8"] = asked(noop)
     runs |= {"ours-history-8": asked(ours), "ours-known-8": asked(ours), "large-large-8": asked(1)}
+    runs |= {"parts-history-8": asked(2 * noop), "largeparts-large-8": asked(1)}
     runs["ours-batch"] = [{"cpu_us": 256 * ours / 4, "people": 256}]
     for one in ("ours", "large", "noop", "fastapi"):
         runs[f"{one}-start"] = [{"ready_s": 2.0 if one == "noop" else 3.0, "cpu_s": 1.0}]
@@ -52,6 +53,7 @@ def test_ratios_are_those_of_the_bars() -> None:
     rows = {row["name"]: row for row in serving_table.table(runs_of(ours=1000, noop=200, part=150))}
     assert rows["ours-parts-ratio"]["value"] == 1000 / (200 + 4 * 150)
     assert rows["ours-in-turn-ratio"]["value"] == round(1000 / (200 + 750), 3)
+    assert rows["ours-together-ratio"]["value"] == 1000 / 400
     assert rows["known-cpu-ratio"]["value"] == rows["history-p99-ratio"]["value"] == 5
     assert rows["batch-ratio"]["value"] == 4
     assert rows["ours-ready-start-ratio"]["value"] == 1.5
