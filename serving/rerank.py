@@ -87,7 +87,8 @@ class Shelf:
         """vectors_ID: an embedding of each movie; their cosine is how alike two are."""
         self.rarity_I = rarity(num_ratings_I, num_persons)
         self.share_IG = genre_shares(movies.genre_matrix())
-        self.mix_I = np.unique(self.share_IG, axis=0, return_inverse=True)[1].ravel()
+        mixes: dict[bytes, int] = {}  # np.unique sorts whole rows: 0.4 s for 62,000 movies
+        self.mix_I = np.array([mixes.setdefault(row.tobytes(), len(mixes)) for row in self.share_IG])
         self.age_I = ages(movies)
         length_I1 = np.linalg.norm(vectors_ID, axis=1, keepdims=True)
         self.direction_ID: Float32 = vectors_ID / np.maximum(length_I1, np.float32(1e-12))
