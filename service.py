@@ -15,19 +15,19 @@ import gc
 import logging
 import os
 import sys
+import threading
+import time
 from contextlib import suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
+import psutil
 from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from catalogue.errors import UserError
-from serving.answers import Answers, Model
-from serving.events import EventStore
 from serving.guard import Guard
 from serving.http import answer, get_routes
-from serving.recommender import Recommender
 from serving.requestlog import without_quotes
 from serving.schemas import (
     BatchRequest,
@@ -49,7 +49,9 @@ from serving.shapes import (
     Similar,
     Stored,
 )
-from serving.watch import Watch
+
+if TYPE_CHECKING:
+    from serving.answers import Answers
 
 # For the worker, started after this file is read: two threads on a product
 # as small as one request's wait for each other (62,000 movies, busy machine: 12 ms instead of 4).
@@ -60,10 +62,44 @@ os.environ.pop("BENTOML_CONTAINERIZED", None)
 
 log = logging.getLogger("bentoml.marquee")
 
+RETRY_S = 1.0
 
-def load_answers(settings: Settings) -> Answers:
+
+def load_answers(settings: Settings) -> "Answers":
     """What the environment asks for; UserError where the bundle or the store is not usable."""
+    from serving.answers import Answers, Model  # half a second that the parent does without
+    from serving.events import EventStore
+
     return Answers(Model.load(settings.bundle), EventStore(settings.events_url))
+
+
+def wait_for_answers(settings: Settings) -> "Answers":
+    """The same, as soon as that is possible: a worker that took a dead one's place may find that a
+    bad bundle has been put where it reads."""
+    said = ""
+    while True:
+        try:
+            return load_answers(settings)
+        except UserError as error:
+            if said != str(error):
+                said = str(error)
+                log.error("not ready: %s", said)
+            time.sleep(RETRY_S)
+
+
+def refuse_to_start(settings: Settings) -> None:
+    """End the service where what it is to serve is not good."""
+    from serving.events import EventStore
+    from serving.recommender import Recommender
+
+    try:
+        Recommender.load(settings.bundle)
+        EventStore(settings.events_url).close()
+    except UserError as error:
+        print(f"marquee: {error}", file=sys.stderr, flush=True)
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        os._exit(2)
 
 
 def not_the_callers_fault(record: logging.LogRecord) -> bool:
@@ -71,7 +107,7 @@ def not_the_callers_fault(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], ValidationError))
 
 
-routes: Starlette = get_routes(lambda: cast(Answers, routes.state.answers))
+routes: Starlette = get_routes(lambda: routes.state.answers)
 
 
 @bentoml.asgi_app(routes)
@@ -106,18 +142,18 @@ class Marquee:
 
     @bentoml.on_deployment
     def refuse_a_bad_bundle() -> None:
-        """Once, before any worker: a worker that cannot start would be started again for ever."""
+        """Once, in the parent, while its worker starts: a worker that cannot start would try for
+        ever."""
         try:
             settings = Settings.read()
-            Recommender.load(settings.bundle)
-            EventStore(settings.events_url).close()
         except UserError as error:
             print(f"marquee: {error}", file=sys.stderr)
             sys.exit(2)
+        threading.Thread(target=refuse_to_start, args=[settings], daemon=True).start()
 
     def __init__(self) -> None:
         self.settings = Settings.read()
-        self.answers = routes.state.answers = load_answers(self.settings)
+        self.answers = routes.state.answers = wait_for_answers(self.settings)
         logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
         for logger in ("", "bentoml"):
             for handler in logging.getLogger(logger).handlers:
@@ -131,6 +167,8 @@ class Marquee:
         again by the garbage collector."""
         for name in Marquee.apis:  # BentoML reads the signature of an endpoint at every request
             setattr(self, name, getattr(self, name))
+        from serving.watch import Watch
+
         watch = Watch(self.settings.bundle, self.answers.swap, self.settings.bundle_poll_s)
         self.watching = asyncio.create_task(watch.run())
         gc.collect()

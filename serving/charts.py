@@ -15,7 +15,6 @@ All is counted when the bundle is made: an empty event store answers them too.
 """
 
 from collections.abc import Callable
-from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -27,8 +26,7 @@ from serving.rerank import release_years
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
 
-Kind = Literal["popular", "trending", "new", "hidden_gems"]
-KINDS = get_args(Kind)
+KINDS = ("popular", "trending", "new", "hidden_gems")
 HEAD_SHARE = 0.8
 """Of all ratings: what the best-known movies hold together."""
 GEM_RATINGS = 5

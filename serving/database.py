@@ -19,8 +19,8 @@ import sqlalchemy as sa
 from catalogue.errors import UserError
 from serving.errors import StoreAway
 from serving.schema import prepare
+from serving.settings import DEFAULT_URL
 
-DEFAULT_URL = "sqlite:///events.sqlite"
 RETRY_S = 1.0
 """From a failure to the next try; until then every method says at once that the store is away."""
 PATIENCE_S = 2

@@ -21,7 +21,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 
 from catalogue.errors import UserError
-from serving.database import DEFAULT_URL, Database
+from serving.database import Database
 from serving.persons import (
     KINDS,
     MAX_ID,
@@ -31,9 +31,10 @@ from serving.persons import (
     Row,
     fold,
 )
+from serving.settings import DEFAULT_URL
 from serving.storable import Ids, ratings_to_store, refuse_unstorable
 
-__all__ = ["DEFAULT_URL", "KINDS", "MAX_USER_ID", "Added", "Event", "EventStore", "Known"]
+__all__ = ["KINDS", "MAX_USER_ID", "Added", "Event", "EventStore", "Known"]
 
 MAX_USER_ID = MAX_ID
 ROWS_AT_ONCE = 20_000

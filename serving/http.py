@@ -11,7 +11,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -21,10 +21,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from catalogue.errors import UserError
-from serving.answers import Answers
 from serving.errors import RequestError, StoreAway
 from serving.openapi import document
 from serving.schemas import MovieQuery, SearchQuery, UserQuery
+
+if TYPE_CHECKING:
+    from serving.answers import Answers
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -97,7 +99,7 @@ def refusal(fault: RequestError) -> dict[str, Any]:
     return {"error": _fault(fault.code, str(fault), placed)}
 
 
-def get_routes(answers: Callable[[], Answers]) -> Starlette:
+def get_routes(answers: "Callable[[], Answers]") -> Starlette:
     """The addresses with a path parameter, and those that are read.
 
     answers: called at each request, since the service makes its Answers after its routes.

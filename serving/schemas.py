@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from serving.charts import Kind as Chart
 from serving.persons import MAX_ID as MAX_TEXT
 
 MAX_ID = 2**63 - 1
@@ -26,6 +25,7 @@ Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
 K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
 
 
@@ -116,7 +116,7 @@ class SimilarRequest(_Request):
 class ChartsRequest(_Request):
     """A list that is the same for everybody."""
 
-    kind: Chart
+    kind: ChartKind
     k: K = 10
     filters: Filters | None = None
 

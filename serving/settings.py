@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from catalogue.errors import UserError
-from serving.events import DEFAULT_URL
 
+DEFAULT_URL = "sqlite:///events.sqlite"
 LOGGED = ("all", "errors", "off")
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.json_schema import SkipJsonSchema
 
-from serving.charts import Kind
+from serving.schemas import ChartKind
 
 Strategy = Literal["popular", "history", "content"]
 
@@ -103,7 +103,7 @@ class Similar(_Answer):
 
 class Chart(_Answer):
     items: list[Predicted]
-    kind: Kind
+    kind: ChartKind
     model_version: str
 
 

@@ -1,9 +1,13 @@
 """Charts: the same for everybody, counted when the bundle was made."""
 
+from typing import get_args
+
 import pytest
 
+from serving.charts import KINDS
 from serving.errors import RequestError
 from serving.recommender import Recommender
+from serving.schemas import ChartKind
 from tests.conftest import FILMS, RECENT
 
 AMELIE = 260
@@ -58,3 +62,7 @@ def test_items_are_as_in_other_lists(recommender: Recommender) -> None:
 def test_a_kind_that_is_none_is_refused(recommender: Recommender) -> None:
     with pytest.raises(RequestError, match="'best' is none of popular, trending, new"):
         recommender.charts("best")
+
+
+def test_the_kinds_over_http_are_those_of_the_library() -> None:
+    assert get_args(ChartKind) == KINDS

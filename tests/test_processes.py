@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -126,3 +127,29 @@ def read(connection: socket.socket) -> bytes:
     while part := connection.recv(1 << 16):
         said += part
     return said
+
+
+def test_a_worker_waits_for_a_good_bundle_where_the_service_goes_on(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    """One that takes a dead one's place while a bad bundle lies there."""
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, folder)
+    process = serve(folder, tmp_path, port := free_port())
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            wait_until_ready(client, process)
+            good = (folder / "golden.json").read_bytes()
+            (folder / "golden.json").write_bytes(good + b" ")
+            first = worker_of(process)
+            first.send_signal(signal.SIGKILL)
+            first.wait(timeout=10)
+            time.sleep(3)
+            assert process.poll() is None
+            (folder / "golden.json").write_bytes(good)
+            wait_until_ready(client, process)
+            assert client.post("/recommend", json={}).status_code == 200
+    finally:
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert "not ready: " in output and "Traceback" not in output
