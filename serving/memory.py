@@ -61,6 +61,8 @@ class Memory:
             self._persons.move_to_end(user_id)
             return found
         begun, now = self._forgotten, self._clock()
+        if found is not None:
+            found.checked_s = now  # who asks for the same person meanwhile does not ask as well
         try:
             read = await self._calls.make(self._read, user_id, found)
         except StoreAway:

@@ -154,3 +154,18 @@ def test_what_a_call_raises_comes_through() -> None:
 
     with pytest.raises(StoreAway, match="refused"):
         asyncio.run(Calls().make(fail))
+
+
+def test_many_who_ask_for_a_person_at_once_ask_the_store_once(store: EventStore) -> None:
+    now, asked = [0.0], Asked(store)
+    memory = Memory(asked, Calls(), lambda: now[0])  # type: ignore[arg-type]
+    store.add([rated(HEAT)])
+    films(memory)
+    now[0] = CHECK_S
+
+    async def all_at_once() -> list[int]:
+        found = await asyncio.gather(*(memory.person("ann") for _ in range(8)))
+        return [len(each.known.entries) for each in found]
+
+    assert asyncio.run(all_at_once()) == [1] * 8
+    assert asked.counts == {"mark": 2, "known": 1}
