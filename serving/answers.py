@@ -16,7 +16,7 @@ from serving.calls import Calls
 from serving.errors import RequestError, StoreAway
 from serving.events import EventStore
 from serving.history import Entry
-from serving.intake import EPOCH, MICROSECOND, checked
+from serving.intake import EPOCH, MICROSECOND, checked, unix_us
 from serving.memory import Memory, Remembered
 from serving.persons import Known
 from serving.question import Question
@@ -32,7 +32,6 @@ from serving.schemas import (
     RecommendRequest,
     SimilarRequest,
     UserId,
-    Watched,
 )
 from serving.search import TitleSearch
 
@@ -250,15 +249,12 @@ def _history(recommender: Recommender, asked: Person, person: Remembered | None)
     if person is not None:
         entries += recommender.readable(person.known.entries)
     entries += [
-        (_unix_us(film), (film.movie_id, film.stars, film.portion)) for film in asked.history or ()
+        (unix_us(film.at) if film.at else None, (film.movie_id, film.stars, film.portion))
+        for film in asked.history or ()
     ]
     if all(at_us is not None for at_us, _ in entries):
         entries.sort(key=lambda entry: entry[0] or 0)
     return [entry for _, entry in entries]
-
-
-def _unix_us(film: Watched) -> int | None:
-    return None if film.at is None else (film.at - EPOCH) // MICROSECOND
 
 
 def _plain(filters: Filters | None) -> dict[str, Any] | None:

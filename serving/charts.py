@@ -49,6 +49,8 @@ class Charts:
         self._year_I = release_years(movies)
         self._strangers_stars_SI = strangers_stars_SI
         self._made: dict[str, Float32] = {}
+        self.best_known: Int64 = np.argsort(-num_ratings_I, kind="stable")
+        """(I,) rows by number of ratings: which of equal ones comes first."""
 
     def scores(self, kind: str) -> Float32:
         """(I,) float32, or RequestError for a kind that is none of KINDS."""
@@ -70,7 +72,7 @@ class Charts:
         return np.where(np.isnan(self._year_I), -np.inf, self._year_I)
 
     def _hidden_gems(self) -> npt.NDArray[np.floating]:
-        order = np.argsort(-self._num_ratings_I, kind="stable")
+        order = self.best_known
         before = np.cumsum(self._num_ratings_I[order]) - self._num_ratings_I[order]
         known = np.zeros(len(order), dtype=bool)
         known[order] = before < HEAD_SHARE * self._num_ratings_I.sum()

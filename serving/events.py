@@ -24,7 +24,6 @@ from catalogue.errors import UserError
 from serving.database import Database
 from serving.persons import (
     KINDS,
-    MAX_ID,
     SECOND,
     Event,
     Known,
@@ -34,9 +33,8 @@ from serving.persons import (
 from serving.settings import DEFAULT_URL
 from serving.storable import Ids, ratings_to_store, refuse_unstorable
 
-__all__ = ["KINDS", "MAX_USER_ID", "Added", "Event", "EventStore", "Known"]
+__all__ = ["KINDS", "Added", "Event", "EventStore", "Known"]
 
-MAX_USER_ID = MAX_ID
 ROWS_AT_ONCE = 20_000
 """Imported ratings handed to the database together: 5 MB of Python objects."""
 IDS_AT_ONCE = 1000

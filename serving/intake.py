@@ -37,10 +37,14 @@ def checked(
     return events, rejected
 
 
+def unix_us(at: datetime) -> int:
+    """Unix microseconds."""
+    return (at - EPOCH) // MICROSECOND
+
+
 def _event(one: Happened) -> Event:
-    at_us = (one.at - EPOCH) // MICROSECOND
     given: dict[str, Any] = one.model_dump(exclude={"user_id", "at"})
-    return Event(user_id=str(one.user_id), at_us=at_us, **given)
+    return Event(user_id=str(one.user_id), at_us=unix_us(one.at), **given)
 
 
 def _fault(one: Happened, recommender: Recommender, now: datetime) -> tuple[str, str] | None:

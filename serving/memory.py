@@ -24,7 +24,6 @@ MOST_PERSONS = 10_000
 """Of 100 films each: 20 MB."""
 MOST_ANSWERS = 4
 """Kept of a person: what was asked in different ways."""
-NOBODY = Known()
 
 
 @dataclass

@@ -233,7 +233,7 @@ class Recommender:
         POST /charts. Stars are those of a stranger."""
         score_I = self._charts.scores(kind)
         keep_I = self._filters.mask(filters) & np.isfinite(score_I)
-        order = np.argsort(-self.num_ratings, kind="stable")
+        order = self._charts.best_known
         rows, _ = page(score_I[order], keep_I[order], k, 0)
         rows = order[rows]
         items = self._items(rows, score_I[rows], NOBODY)

@@ -172,8 +172,10 @@ class Shelf:
         """
         if controls.genre_profile is not None:
             return self._asked(controls.genre_profile)
+        if controls.calibration == 0:
+            return None
         total_G = self.share_IG[history].sum(axis=0)
-        if controls.calibration == 0 or total_G.sum() == 0:
+        if total_G.sum() == 0:
             return None
         return np.asarray(total_G / total_G.sum(), dtype=np.float64)
 
