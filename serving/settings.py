@@ -1,7 +1,9 @@
 """What the service is told by its environment.
 
-BUNDLE         folder of the bundle to serve (required); a new bundle there is taken while serving
+BUNDLE         what to serve (required): the folder of a bundle, or a store of releases
+               (s3://bucket/prefix or its folder); what is new there is taken while serving
 BUNDLE_POLL_S  seconds between looks at it (default 2)
+BUNDLE_CACHE   folder where releases of a store are kept (default: runs/releases)
 EVENTS_URL     event store, sqlite:///FILE or postgresql://… (default: sqlite:///events.sqlite)
 API_KEYS       comma-separated keys; without any, only this machine (loopback) is served
 RATE_LIMIT     requests a second for each key (default: no limit)
@@ -16,14 +18,16 @@ from dataclasses import dataclass
 from catalogue.errors import UserError
 
 DEFAULT_URL = "sqlite:///events.sqlite"
+DEFAULT_CACHE = "runs/releases"
 LOGGED = ("all", "errors", "off")
 
 
 @dataclass(frozen=True)
 class Settings:
     bundle: str
-    """Folder of the bundle."""
+    """Folder of the bundle, or a store of releases."""
     bundle_poll_s: float
+    bundle_cache: str
     events_url: str
     """Where histories are kept."""
     api_keys: tuple[str, ...]
@@ -44,6 +48,7 @@ class Settings:
         return cls(
             bundle,
             _above_0(environment, "BUNDLE_POLL_S") or 2.0,
+            environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
             environment.get("EVENTS_URL") or DEFAULT_URL,
             _listed(environment, "API_KEYS"),
             _above_0(environment, "RATE_LIMIT"),

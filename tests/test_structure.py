@@ -19,6 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"catalogue", "evaluation.metrics"},
     "models.export": {"catalogue", "models", "serving.bundle"},
     "training": {"catalogue", "datamodules", "evaluation", "models", "serving"},
+    "releases": {"catalogue", "serving.bundle"},
     "client": set(),
     "client.marquee_client": set(),
 }
