@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from tqdm import tqdm
 
 from catalogue.errors import UserError
-from releases import cache, release
+from releases import cache, gate, release
 from releases.card import model_card
 from releases.store import Store, Told, open_store
 from serving.bundle import read_bundle
@@ -57,6 +57,14 @@ def list_(store: Store, asked: argparse.Namespace) -> int:
 
 def promote(store: Store, asked: argparse.Namespace) -> int:
     before = release.current(store)
+    limits = gate.Limits(asked.max_mb, asked.max_age_days)
+    try:
+        for sentence in gate.examine(store, asked.version, asked.data, limits):
+            print(f"gate: {sentence}")
+    except gate.Refused as error:
+        if not asked.force:
+            raise
+        print(f"gate: overruled: {error}", file=sys.stderr)
     pointer = release.promote(store, asked.version, before)
     print(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
     return 0
@@ -133,7 +141,14 @@ def _parser() -> argparse.ArgumentParser:
     pushing = command("push", push, "bring a bundle to the store", "bundle")
     pushing.add_argument("--repair", action="store_true", help="send every file again")
     command("list", list_, "versions, the newest first")
-    command("promote", promote, "make a version the one that serves", "version")
+    promoting = command("promote", promote, "make a version the one that serves", "version")
+    promoting.add_argument(
+        "--data", metavar="NAME", help="compare with the current version on this test part"
+    )
+    for name, value in vars(gate.Limits()).items():
+        flag = f"--{name.replace('_', '-')}"
+        promoting.add_argument(flag, type=float, default=value, metavar="N")
+    promoting.add_argument("--force", action="store_true", help="promote whatever the gate says")
     command("rollback", rollback, "back to the version before")
     pulling = command("pull", pull, "fetch and verify a version (default: the current one)")
     pulling.add_argument("version", nargs="?", metavar="VERSION")
