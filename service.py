@@ -28,6 +28,7 @@ from starlette.applications import Starlette
 from catalogue.errors import UserError
 from serving.guard import Guard
 from serving.http import answer, get_routes
+from serving.image import image
 from serving.requestlog import without_quotes
 from serving.schemas import (
     BatchRequest,
@@ -39,7 +40,7 @@ from serving.schemas import (
     RerankRequest,
     SimilarRequest,
 )
-from serving.settings import Settings, cors_origins
+from serving.settings import Settings, cors_origins, whole_paths
 from serving.shapes import (
     Chart,
     Prediction,
@@ -113,6 +114,7 @@ routes: Starlette = get_routes(lambda: routes.state.answers)
 @bentoml.asgi_app(routes)
 @bentoml.service(
     name="marquee",
+    image=image(),
     workers=1,
     traffic={"timeout": 5},  # a timer per request lives this long; 60 s would hold memory
     logging={"access": {"enabled": False}},  # a line per request costs 0.1 ms
@@ -149,6 +151,7 @@ class Marquee:
         except UserError as error:
             print(f"marquee: {error}", file=sys.stderr)
             sys.exit(2)
+        os.environ.update(whole_paths())
         threading.Thread(target=refuse_to_start, args=[settings], daemon=True).start()
 
     def __init__(self) -> None:

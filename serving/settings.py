@@ -12,6 +12,7 @@ LOG_REQUESTS   all, errors (default; and what took over a second) or off: one JS
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from catalogue.errors import UserError
 
@@ -55,6 +56,16 @@ class Settings:
 def cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Needed when service.py is read, before the rest can be checked."""
     return _listed(environment, "CORS_ORIGINS")
+
+
+def whole_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """BUNDLE and EVENTS_URL as seen from here: a Bento's worker starts elsewhere, in its src/."""
+    bundle = environment.get("BUNDLE", "")
+    found = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
+    kind, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_URL).partition(":///")
+    if kind == "sqlite" and file:
+        found["EVENTS_URL"] = f"{kind}{slashes}{Path(file).absolute()}"
+    return found
 
 
 def _listed(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
