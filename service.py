@@ -14,10 +14,12 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
@@ -88,6 +90,19 @@ def wait_for_answers(settings: Settings) -> "Answers":
             time.sleep(RETRY_S)
 
 
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """SIGTERM ends this process: uvicorn would only take note of it, and look when it serves."""
+    if threading.current_thread() is not threading.main_thread():  # a test's client
+        yield
+        return
+    kept = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+
+
 def refuse_to_start(settings: Settings) -> None:
     """End the service where what it is to serve is not good."""
     from serving.events import EventStore
@@ -156,7 +171,8 @@ class Marquee:
 
     def __init__(self) -> None:
         self.settings = Settings.read()
-        self.answers = routes.state.answers = wait_for_answers(self.settings)
+        with stopped_at_once():
+            self.answers = routes.state.answers = wait_for_answers(self.settings)
         logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
         for logger in ("", "bentoml"):
             for handler in logging.getLogger(logger).handlers:
