@@ -53,6 +53,12 @@ soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20,
 
 check: setup lint test ## What CI runs: lint, types, tests
 
+check-image: setup ## Build the image with buildah and run it, as root: 3 min, then 1 min; BASE_IMAGE=… on a base
+	@CHECK_IMAGE=1 $(BIN)/python -m pytest -q tests/test_image.py tests/test_image_built.py
+
+check-security: setup ## Known vulnerabilities of both locks, bills of materials in runs/sbom; ARGS=--offline-ok
+	@$(BIN)/python -m tests.audit $(ARGS)
+
 lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -117,7 +123,9 @@ lock: ## Write requirements.lock anew: names, versions, hashes (torch is chosen 
 	@echo "torch==$(TORCH)+cpu" > $(VENV)/torch.txt
 	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
 	  --constraint $(VENV)/torch.txt $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
-	  --no-emit-package torch --no-header --no-annotate -q -o requirements.lock
+	  --no-emit-package torch --no-emit-package pip --no-header --no-annotate -q -o requirements.lock
+	@$(BIN)/uv pip compile requirements-serving.txt --generate-hashes --python-version 3.11 --python-platform linux \
+	  --constraint requirements.lock --no-header --no-annotate -q -o requirements-serving.lock
 
 clean: ## Remove what training and tests made; the virtual environment stays
 	rm -rf runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis

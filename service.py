@@ -14,10 +14,12 @@ import asyncio
 import gc
 import logging
 import os
+import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -29,6 +31,7 @@ from starlette.applications import Starlette
 from catalogue.errors import UserError
 from serving.guard import Guard
 from serving.http import answer, get_routes
+from serving.image import image
 from serving.requestlog import without_quotes
 from serving.schemas import (
     BatchRequest,
@@ -40,7 +43,7 @@ from serving.schemas import (
     RerankRequest,
     SimilarRequest,
 )
-from serving.settings import Settings, cors_origins
+from serving.settings import Settings, cors_origins, whole_paths
 from serving.shapes import (
     Chart,
     Prediction,
@@ -103,6 +106,19 @@ def wait_for_answers(settings: Settings, source: "Source") -> "Answers":
             time.sleep(RETRY_S)
 
 
+@contextmanager
+def stopped_at_once() -> Iterator[None]:
+    """SIGTERM ends this process: uvicorn would only take note of it, and look when it serves."""
+    if threading.current_thread() is not threading.main_thread():  # a test's client
+        yield
+        return
+    kept = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, kept)
+
+
 def refuse_to_start(settings: Settings) -> None:
     """End the service where nothing of what it is to serve is good."""
     from serving.events import EventStore
@@ -129,6 +145,7 @@ routes: Starlette = get_routes(lambda: routes.state.answers)
 @bentoml.asgi_app(routes)
 @bentoml.service(
     name="marquee",
+    image=image(),
     workers=1,
     traffic={"timeout": 5},  # a timer per request lives this long; 60 s would hold memory
     logging={"access": {"enabled": False}},  # a line per request costs 0.1 ms
@@ -165,12 +182,14 @@ class Marquee:
         except UserError as error:
             print(f"marquee: {error}", file=sys.stderr)
             sys.exit(2)
+        os.environ.update(whole_paths())
         threading.Thread(target=refuse_to_start, args=[settings], daemon=True).start()
 
     def __init__(self) -> None:
         self.settings = Settings.read()
         self.source = open_source(self.settings)
-        self.answers = routes.state.answers = wait_for_answers(self.settings, self.source)
+        with stopped_at_once():
+            self.answers = routes.state.answers = wait_for_answers(self.settings, self.source)
         logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
         for logger in ("", "bentoml"):
             for handler in logging.getLogger(logger).handlers:

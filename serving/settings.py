@@ -14,6 +14,7 @@ LOG_REQUESTS   all, errors (default; and what took over a second) or off: one JS
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from catalogue.errors import UserError
 
@@ -60,6 +61,19 @@ class Settings:
 def cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
     """Needed when service.py is read, before the rest can be checked."""
     return _listed(environment, "CORS_ORIGINS")
+
+
+def whole_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """BUNDLE, BUNDLE_CACHE and EVENTS_URL as seen from here: a Bento's worker starts elsewhere, in
+    its src/."""
+    bundle = environment.get("BUNDLE", "")
+    found = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
+    cache = environment.get("BUNDLE_CACHE") or DEFAULT_CACHE
+    found["BUNDLE_CACHE"] = str(Path(cache).absolute())
+    kind, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_URL).partition(":///")
+    if kind == "sqlite" and file:
+        found["EVENTS_URL"] = f"{kind}{slashes}{Path(file).absolute()}"
+    return found
 
 
 def _listed(environment: Mapping[str, str], name: str) -> tuple[str, ...]:

@@ -153,3 +153,24 @@ def test_a_worker_waits_for_a_good_bundle_where_the_service_goes_on(
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=60)
     assert "not ready: " in output and "Traceback" not in output
+
+
+def test_a_worker_that_waits_for_a_good_bundle_can_be_stopped(tmp_path: Path) -> None:
+    """The service did not end before it had one: its worker had uvicorn's handler, which waits."""
+    code = (
+        "import logging, signal, sys; from types import SimpleNamespace; import service\n"
+        "logging.getLogger('bentoml.marquee').addHandler(logging.StreamHandler(sys.stdout))\n"
+        "signal.signal(signal.SIGTERM, lambda *_: None)\n"
+        f"folder = {str(tmp_path / 'missing')!r}\n"
+        "settings = SimpleNamespace(bundle=folder, events_url='sqlite:///x')\n"
+        "with service.stopped_at_once():\n"
+        "    service.wait_for_answers(settings, service.open_source(settings))"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout and "not ready: " in process.stdout.readline()
+            process.terminate()
+            assert process.wait(timeout=30) == -signal.SIGTERM
+        finally:
+            process.kill()
