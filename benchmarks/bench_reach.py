@@ -78,9 +78,8 @@ def grown(recommender: Recommender, size: int) -> Head:
         noise = rng.standard_normal((size, *array.shape[1:]), np.float32) * array.std(0) * NOISE
         return np.asarray((1 - part) * array[first] + part * array[second] + noise, np.float32)
 
-    return Head(
-        between(head.item_gmf), between(head.item_mlp), head.mlp_out, between(head.item_bias)
-    )
+    mlp_HI = np.ascontiguousarray(between(head.item_mlp_HI.T).T)
+    return Head(between(head.item_gmf), mlp_HI, head.mlp_out, between(head.item_bias))
 
 
 def measured(head: Head, halves: list[tuple[np.ndarray, np.ndarray]]) -> Rows:

@@ -68,7 +68,7 @@ def makers(recommender: Recommender, entries: Histories) -> dict[str, Callable[[
         "encoder": lambda n: list(recommender.scorer.encoder([person[n]])),
         "items": lambda n: recommender.scorer.head.logits(*half[n]),
         "top_k": lambda n: page(score[n], keep_I, K, 0),
-        "stars": lambda n: recommender.star_model.describe(person[n], row[n]),
+        "stars": lambda n: list(recommender.star_model.describe([person[n]], [row[n]])),
     }
     alone = list(made.values())
     made["in_turn"] = lambda n: [part(n) for part in alone]

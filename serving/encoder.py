@@ -89,32 +89,41 @@ class Head:
     """The item halves of the head, for all items or for some of them."""
 
     item_gmf: Float32  # (I, D)
-    item_mlp: Float32  # (I, H)
+    item_mlp_HI: Float32  # the other way round: whole rows of I numbers are what is fast
     mlp_out: Float32  # (H,)
     item_bias: Float32  # (I,)
 
     @classmethod
     def of(cls, arrays: Mapping[str, np.ndarray]) -> "Head":
-        return cls(arrays["item_gmf"], arrays["item_mlp"], arrays["mlp_out"], arrays["item_bias"])
+        item_mlp_HI = np.ascontiguousarray(arrays["item_mlp"].T)
+        return cls(arrays["item_gmf"], item_mlp_HI, arrays["mlp_out"], arrays["item_bias"])
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Head":
         """The head over these rows only."""
-        return Head(self.item_gmf[rows], self.item_mlp[rows], self.mlp_out, self.item_bias[rows])
+        mlp_Hn = self.item_mlp_HI[:, rows]
+        return Head(self.item_gmf[rows], mlp_Hn, self.mlp_out, self.item_bias[rows])
 
     def logits(self, user_gmf_D: Float32, user_mlp_H: Float32) -> Float32:
-        """(I,) float32 logits of one person, the MLP in blocks of items.
+        """(I,) float32 logits of one person."""
+        return self.logits_of(user_gmf_D[None], user_mlp_H[None])[0]
 
-        relu(a + u) = max(a, -u) + u: one pass over the large array instead of two.
+    def logits_of(self, user_gmf_BD: Float32, user_mlp_BH: Float32) -> Float32:
+        """(B, I) float32 logits of B people, the MLP in blocks of items.
+
+        relu(a + u) = max(a, -u) + u: one pass over the large array instead of two. The item matrix
+        is read once for all B, so 16 people take half the time of 16 calls.
         """
-        logit_I = self.item_gmf @ user_gmf_D + self.item_bias
-        floor_H = -user_mlp_H
-        block = np.empty((ITEMS_AT_ONCE, len(floor_H)), dtype=np.float32)
-        for part in _blocks(len(logit_I)):
-            rows = block[: part.stop - part.start]
-            np.maximum(self.item_mlp[part], floor_H, out=rows)
-            logit_I[part] += rows @ self.mlp_out
-        logit_I += user_mlp_H @ self.mlp_out
-        return np.asarray(logit_I, dtype=np.float32)
+        logit_BI = user_gmf_BD @ self.item_gmf.T
+        logit_BI += self.item_bias
+        floor_BH1 = -user_mlp_BH[..., None]
+        for part in _blocks(len(self.item_bias)):
+            mlp_Hn = self.item_mlp_HI[:, part]
+            hidden_Hn = np.empty(mlp_Hn.shape, np.float32)
+            for logit_I, floor_H1 in zip(logit_BI, floor_BH1, strict=True):
+                np.maximum(mlp_Hn, floor_H1, out=hidden_Hn)
+                logit_I[part] += self.mlp_out @ hidden_Hn
+        logit_BI += (user_mlp_BH @ self.mlp_out)[:, None]
+        return logit_BI
 
 
 def _blocks(size: int) -> Iterator[slice]:

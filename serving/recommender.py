@@ -11,6 +11,7 @@ Shapes: B people, I movies of the bundle, n movies asked for.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,6 +43,16 @@ PEOPLE_TOGETHER = 256
 """Scored together by `recommend_each`: over 62,000 movies their logits take 63 MB."""
 NO_CONTROLS = Controls()
 NOBODY = History(*(np.zeros(0, np.int64),) * 3)
+
+
+@dataclass(frozen=True, eq=False)
+class Pick:
+    """What is on one page of somebody's list."""
+
+    person: History
+    rows: Int64
+    score_n: Float32
+    next_offset: int | None
 
 
 class Recommender:
@@ -150,11 +161,13 @@ class Recommender:
                 if isinstance(person, History)
             ]
             scores = self.scorer.for_lists(known)
-            for question, person in zip(part, people, strict=True):
-                if isinstance(person, RequestError):
-                    yield person
-                else:
-                    yield self._or_fault(self._best, question, person, next(scores))
+            picks = [
+                self._or_fault(self._pick, question, person, next(scores))
+                if isinstance(person, History)
+                else person
+                for question, person in zip(part, people, strict=True)
+            ]
+            yield from self._answers(part, picks)
 
     @staticmethod
     def _or_fault(make: Callable[..., T], *given: Any) -> T | RequestError:
@@ -202,7 +215,8 @@ class Recommender:
         logit_I = self.scorer.of([person])[0] if len(person) else None
         factors = self.asking.factors(person, logit_I)
         rows = factors.queue(keep_I, k, seed)
-        stars, why = self.star_model.describe(person, rows), map(factors.why, rows.tolist())
+        (stars,) = self.star_model.describe([person], [rows])
+        why = map(factors.why, rows.tolist())
         return {
             "items": self.cards.items(rows, stars=stars, why=why),
             "strategy": _strategy(person, NO_CONTROLS),
@@ -280,7 +294,7 @@ class Recommender:
     def _person(self, question: Question) -> History:
         return self._history(question.history, question.not_for_me)
 
-    def _best(self, question: Question, person: History, score_I: Float32) -> Answer:
+    def _pick(self, question: Question, person: History, score_I: Float32) -> "Pick":
         controls = question.controls
         rows_of = self.cards.rows
         keep_I = self._filters.mask(question.filters)
@@ -296,13 +310,29 @@ class Recommender:
         rows, next_offset = self.shelf.page(
             wanted_I, keep_I, person.item, controls, question.k, question.offset
         )
-        why = {"because": self._because(person, rows, controls)} if question.explain else {}
-        return {
-            "items": self._items(rows, score_I[rows], person, **why),
-            "strategy": _strategy(person, controls),
-            "model_version": self.model_version,
-            "next_offset": next_offset,
-        }
+        return Pick(person, rows, score_I[rows], next_offset)
+
+    def _answers(
+        self, questions: Sequence[Question], picks: Sequence["Pick | RequestError"]
+    ) -> Iterator[Answer | RequestError]:
+        """What was picked, with its stars, worked out for many people together."""
+        good = [pick for pick in picks if isinstance(pick, Pick)]
+        stars = self.star_model.describe(
+            [pick.person for pick in good], [pick.rows for pick in good]
+        )
+        for question, pick in zip(questions, picks, strict=True):
+            if isinstance(pick, RequestError):
+                yield pick
+                continue
+            more = {"score": pick.score_n.tolist(), "stars": next(stars)}
+            if question.explain:
+                more["because"] = self._because(pick.person, pick.rows, question.controls)
+            yield {
+                "items": self.cards.items(pick.rows, **more),
+                "strategy": _strategy(pick.person, question.controls),
+                "model_version": self.model_version,
+                "next_offset": pick.next_offset,
+            }
 
     def _because(self, person: History, rows: Int64, controls: Controls) -> list[list[Card]]:
         profile_G = self.shelf.profile(person.item, controls)
@@ -321,11 +351,9 @@ class Recommender:
             "model_version": self.model_version,
         }
 
-    def _items(
-        self, rows: Int64, score_n: Float32, person: History, **more: list[Any]
-    ) -> list[Card]:
-        stars = self.star_model.describe(person, rows)
-        return self.cards.items(rows, score=score_n.tolist(), stars=stars, **more)
+    def _items(self, rows: Int64, score_n: Float32, person: History) -> list[Card]:
+        (stars,) = self.star_model.describe([person], [rows])
+        return self.cards.items(rows, score=score_n.tolist(), stars=stars)
 
     def _rows_of_ids(self, movie_ids: npt.ArrayLike, num_people: int) -> Int64:
         ids = np.asarray(movie_ids)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from serving.bundle import Bundle
-from serving.encoder import Encoder, Head
+from serving.encoder import PEOPLE_AT_ONCE, Encoder, Head
 from serving.history import History
 from serving.question import Question
 from serving.reach import CANDIDATES, Reach, is_worth_it
@@ -53,13 +53,30 @@ class Scorer:
         """Logits of every movie, (I,) for each; of a large catalogue -inf where one is no candidate
         (serving/reach.py)."""
         halves = self.encoder([person for _, person in known if len(person)])
-        for question, person in known:
-            if len(person) == 0:
+        for start in range(0, len(known), PEOPLE_AT_ONCE):
+            yield from self._for_lists(known[start : start + PEOPLE_AT_ONCE], halves)
+
+    def _for_lists(
+        self, known: Sequence[tuple[Question, History]], halves: Iterator[tuple[Float32, Float32]]
+    ) -> Iterator[Float32]:
+        """People together, so that the item matrix is read once for all who need the whole of it;
+        halves: of those with a history, in their order."""
+        own = [next(halves) if len(person) else None for _, person in known]
+        reach = [self._reach_of(question, person) for question, person in known]
+        whole = [half for half, few in zip(own, reach, strict=True) if half and not few]
+        scores = iter(
+            self.head.logits_of(*map(np.stack, zip(*whole, strict=True))) if whole else ()
+        )
+        for half, few in zip(own, reach, strict=True):
+            if half is None:
                 yield self._popular_I
-            elif self.reach and question.is_plain and len(person.seen) < CANDIDATES / 2:
-                yield self._reached(self.reach, *next(halves))
             else:
-                yield self.head.logits(*next(halves))
+                yield self._reached(few, *half) if few else next(scores)
+
+    def _reach_of(self, question: Question, person: History) -> Reach | None:
+        """What finds this list without scoring all movies."""
+        near = question.is_plain and len(person.seen) < CANDIDATES / 2
+        return self.reach if near else None
 
     def _reached(self, reach: Reach, user_gmf_D: Float32, user_mlp_H: Float32) -> Float32:
         rows = reach.rows(user_gmf_D)

@@ -12,10 +12,11 @@ from the same history. Where the draws come from, and the papers: models/stars.p
 
 One person with 50 starred films, 16 draws, 20 dimensions: 0.6 ms on one core.
 
-Shapes: S draws, I movies, E = embedding + 1 (the bias is the last column), n movies asked for, L
-starred entries, C implicit features, K star values.
+Shapes: P people, S draws, I movies, E = embedding + 1 (the bias is the last column), n movies asked
+for, L starred entries, C implicit features, K star values.
 """
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,17 +35,20 @@ LEFT_STARS = 2.0
 """What leaving a film in its first tenth is worth as stars (docs/decisions.md)."""
 TAIL = 0.05
 """Left out on each side of the interval: 90% lies between."""
+DESCRIBED = ("expected", "low", "high", "p_like")
+PEOPLE_AT_ONCE = 16
+"""Worked out together: their matrices, 450 kB, stay in cache."""
 ENTRIES_AT_ONCE = 512
 """Starred entries gathered together: 0.7 MB with 16 draws of 21 numbers."""
 
 
 @dataclass(frozen=True, eq=False)
-class Person:
-    """What each draw makes of one history."""
+class People:
+    """What each draw makes of P histories."""
 
-    mean_SE: npt.NDArray[np.floating]
-    cov_SEE: npt.NDArray[np.floating]
-    noise_S: npt.NDArray[np.floating]
+    mean_PSE: npt.NDArray[np.floating]
+    cov_PSEE: npt.NDArray[np.floating]
+    noise_PS: npt.NDArray[np.floating]
     """Variance of a rating of theirs."""
 
 
@@ -83,24 +87,24 @@ class StarModel:
             arrays["star_alpha"],
         )
 
-    def person(self, history: History) -> Person:
-        """A history to its person; an entry without stars says only that it was chosen, one that
+    def people(self, histories: Sequence[History]) -> People:
+        """Histories to their persons; an entry without stars says only that it was chosen, one that
         was left at once that it was a poor choice."""
-        rated, left = history.star > 0, np.full(len(history.left), LEFT_STARS)
-        rows = np.concatenate([history.item[rated], history.left])
-        over_L = np.concatenate([self.scale_K[history.star[rated] - 1], left]) - self.mean
-        square_SEE, pull_SE1, rest_S = self._evidence(rows, over_L.astype(np.float32))
-        prior_SE1 = self.precision_SEE @ self._prior_mean(history)[..., None]
-        steady_S = np.ones_like(self.alpha_S)
-        for _ in range(self.rounds if len(rows) else 1):
-            weight_S11 = (self.alpha_S * steady_S)[:, None, None]
-            cov_SEE = np.linalg.inv(self.precision_SEE + weight_S11 * square_SEE)
-            mean_SE1 = cov_SEE @ (prior_SE1 + weight_S11 * pull_SE1)
+        square_PSEE, pull_PSE1, rest_PS, num_P1 = self._evidence(histories)
+        prior_PSE = np.stack([self._prior_mean(history) for history in histories])
+        prior_PSE1 = self.precision_SEE @ prior_PSE[..., None]
+        steady_PS = np.ones_like(rest_PS)
+        for _ in range(self.rounds if num_P1.any() else 1):
+            weight_PS11 = (self.alpha_S * steady_PS)[..., None, None]
+            root_PSEE = inverse_root(self.precision_SEE + weight_PS11 * square_PSEE)
+            mean_PSE1 = root_PSEE.mT @ (root_PSEE @ (prior_PSE1 + weight_PS11 * pull_PSE1))
             # Squared misses of the ratings, and what the person's own uncertainty adds to them.
-            quadratic_S = (mean_SE1 * (square_SEE @ mean_SE1 - 2 * pull_SE1)).sum((1, 2))
-            miss_S = rest_S + quadratic_S + (cov_SEE * square_SEE).sum((1, 2))
-            steady_S = (self.steady + len(rows)) / (self.steady + self.alpha_S * miss_S)
-        return Person(mean_SE1[..., 0], cov_SEE, 1 / (self.alpha_S * steady_S))
+            quadratic_PS = (mean_PSE1 * (square_PSEE @ mean_PSE1 - 2 * pull_PSE1)).sum((-2, -1))
+            unsure_PS = (root_PSEE * (root_PSEE @ square_PSEE)).sum((-2, -1))
+            miss_PS = rest_PS + quadratic_PS + unsure_PS
+            steady_PS = (self.steady + num_P1) / (self.steady + self.alpha_S * miss_PS)
+        cov_PSEE = root_PSEE.mT @ root_PSEE
+        return People(mean_PSE1[..., 0], cov_PSEE, 1 / (self.alpha_S * steady_PS))
 
     def of_strangers(self) -> Float32:
         """Stars that each draw expects of a person of whom nothing is known, (S, I)."""
@@ -115,77 +119,115 @@ class StarModel:
         set_C = self.set_IC[chosen].sum(axis=0) / np.float32(max(1, len(chosen)) ** 0.5)
         return self.mean_SE + set_C @ self.lean_SCE
 
-    def _evidence(self, rows: Int64, over_L: Float32) -> tuple[Float32, Float32, Float32]:
-        """Sums over the entries: their squares (S, E, E), their pull (S, E, 1), their stars'
-        squares (S,), all over the movies' own means."""
-        S, E = self.mean_SE.shape
-        square, pull = np.zeros((S, E, E), np.float32), np.zeros((S, E, 1), np.float32)
-        rest = np.zeros(S, np.float32)
-        for start in range(0, len(rows), ENTRIES_AT_ONCE):
-            part = slice(start, start + ENTRIES_AT_ONCE)
-            seen_SLE, bias_SL = self._seen(rows[part])
-            rest_SL1 = (over_L[part] - bias_SL)[..., None]
-            across_SEL = seen_SLE.transpose(0, 2, 1)
-            square += across_SEL @ seen_SLE
-            pull += across_SEL @ rest_SL1
-            rest += (rest_SL1 * rest_SL1).sum((1, 2))
-        return square, pull, rest
+    def _evidence(self, histories: Sequence[History]) -> tuple[Float32, Float32, Float32, Float32]:
+        """Sums over the entries of each: their squares (P, S, E, E), their pull (P, S, E, 1), their
+        stars' squares (P, S), all over the movies' own means; and how many they are, (P, 1)."""
+        P, (S, E) = len(histories), self.mean_SE.shape
+        square = np.zeros((P, S, E, E), np.float32)
+        pull, rest = np.zeros((P, S, E, 1), np.float32), np.zeros((P, S), np.float32)
+        number = np.zeros((P, 1), np.float32)
+        for p, history in enumerate(histories):
+            rated, left = history.star > 0, np.full(len(history.left), LEFT_STARS)
+            rows = np.concatenate([history.item[rated], history.left])
+            stars_L = np.concatenate([self.scale_K[history.star[rated] - 1], left])
+            over_L = (stars_L - self.mean).astype(np.float32)
+            number[p] = len(rows)
+            for start in range(0, len(rows), ENTRIES_AT_ONCE):
+                part = slice(start, start + ENTRIES_AT_ONCE)
+                seen_SLE, bias_SL = self._seen(rows[part])
+                rest_SL1 = (over_L[part] - bias_SL)[..., None]
+                across_SEL = seen_SLE.mT
+                square[p] += across_SEL @ seen_SLE
+                pull[p] += across_SEL @ rest_SL1
+                rest[p] += (rest_SL1 * rest_SL1).sum((1, 2))
+        return square, pull, rest, number
 
     def _seen(self, rows: Int64) -> tuple[Float32, Float32]:
-        """Movies as a person meets them, taste and a 1, (S, n, E), and their biases, (S, n)."""
-        seen_SnE = self.item_ISE[rows].transpose(1, 0, 2).copy()  # in order, so BLAS takes it
+        """Movies as a person meets them, taste and a 1, (…, S, n, E), and their biases,
+        (…, S, n); rows (…, n)."""
+        seen_SnE = np.swapaxes(self.item_ISE[rows], -3, -2).copy()  # in order, so BLAS takes it
         bias_Sn = seen_SnE[..., -1].copy()
         seen_SnE[..., -1] = 1
         return seen_SnE, bias_Sn
 
-    def _outlook(self, person: Person, rows: Int64) -> tuple[Float64, Float64]:
-        """Middle and variance of a rating for each draw, (S, n)."""
-        seen_SnE, bias_Sn = self._seen(rows)
-        middle_Sn = self.mean + bias_Sn + (seen_SnE @ person.mean_SE[..., None])[..., 0]
-        unsure_Sn = ((seen_SnE @ person.cov_SEE) * seen_SnE).sum(-1)
-        noise_S1 = self.noise_factor * person.noise_S[:, None]
-        return middle_Sn.astype(np.float64), (unsure_Sn + noise_S1).astype(np.float64)
+    def _outlook(self, histories: Sequence[History], rows_Pn: Int64) -> tuple[Float64, Float64]:
+        """Middle and variance of a rating for each draw, (P, S, n)."""
+        people = self.people(histories)
+        seen_PSnE, bias_PSn = self._seen(rows_Pn)
+        middle_PSn = self.mean + bias_PSn + (seen_PSnE @ people.mean_PSE[..., None])[..., 0]
+        unsure_PSn = ((seen_PSnE @ people.cov_PSEE) * seen_PSnE).sum(-1)
+        noise_PS1 = self.noise_factor * people.noise_PS[..., None]
+        return middle_PSn.astype(np.float64), (unsure_PSn + noise_PS1).astype(np.float64)
 
     def chances(self, history: History, rows: Int64) -> Float64:
         """P(stars = s) of n movies for one person -> (n, K), each row sums to 1."""
-        return self._chances(*self._outlook(self.person(history), rows))
+        return self._chances(*self._outlook([history], rows[None]))[0]
 
-    def _chances(self, middle_Sn: Float64, variance_Sn: Float64) -> Float64:
-        spread_Sn1 = np.sqrt(variance_Sn)[..., None]
-        below_nK = _phi((self.cut_K - middle_Sn[..., None]) / spread_Sn1).mean(axis=0)
-        edge_n1 = np.zeros((below_nK.shape[0], 1))
-        return np.diff(np.hstack([edge_n1, below_nK, edge_n1 + 1]), axis=1)
+    def _chances(self, middle_PSn: Float64, variance_PSn: Float64) -> Float64:
+        spread_PSn1 = np.sqrt(variance_PSn)[..., None]
+        below_PnK = _phi((self.cut_K - middle_PSn[..., None]) / spread_PSn1).mean(axis=1)
+        edge_Pn1 = np.zeros((*below_PnK.shape[:-1], 1))
+        return np.diff(np.concatenate([edge_Pn1, below_PnK, edge_Pn1 + 1], axis=-1), axis=-1)
 
     def expected(self, history: History, rows: Int64) -> Float64:
         """Expected stars, (n,), within the scale."""
-        middle_Sn, _ = self._outlook(self.person(history), rows)
-        return self._expected(middle_Sn)
+        middle_1Sn, _ = self._outlook([history], rows[None])
+        return self._expected(middle_1Sn)[0]
 
-    def _expected(self, middle_Sn: Float64) -> Float64:
+    def _expected(self, middle_PSn: Float64) -> Float64:
         # The mean of the distribution of star values has the larger error: .888 against .887 on
         # u2 of ml-100k.
-        return np.clip(middle_Sn.mean(axis=0), self.scale_K[0], self.scale_K[-1])
+        return np.clip(middle_PSn.mean(axis=1), self.scale_K[0], self.scale_K[-1])
 
-    def describe(self, history: History, rows: Int64) -> list[dict[str, Any]]:
-        """{expected, low, high, p_like} of n movies; low..high is the central 90%.
+    def describe(
+        self, histories: Sequence[History], rows: Sequence[Int64]
+    ) -> Iterator[list[dict[str, Any]]]:
+        """{expected, low, high, p_like} of each person's n movies; low..high is the central 90%.
 
-        low and high are star values, widened where the expected stars lie outside them.
+        low and high are star values, widened where the expected stars lie outside them. People are
+        worked out PEOPLE_AT_ONCE together: .3 ms each instead of .55.
         """
-        middle_Sn, variance_Sn = self._outlook(self.person(history), rows)
-        chance_nK = self._chances(middle_Sn, variance_Sn)
-        below_nK = chance_nK.cumsum(axis=1)
-        expected_n = self._expected(middle_Sn)
-        low_n = np.minimum(self.scale_K[_first(below_nK >= TAIL)], expected_n)
-        high_n = np.maximum(self.scale_K[_first(below_nK >= 1 - TAIL)], expected_n)
-        like_n = np.minimum(chance_nK[:, self.scale_K >= LIKED].sum(axis=1), 1.0)
-        names = ("expected", "low", "high", "p_like")
-        columns = (column.tolist() for column in (expected_n, low_n, high_n, like_n))
-        return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+        for start in range(0, len(histories), PEOPLE_AT_ONCE):
+            part = slice(start, start + PEOPLE_AT_ONCE)
+            yield from self._describe(histories[part], rows[part])
+
+    def _describe(
+        self, histories: Sequence[History], rows: Sequence[Int64]
+    ) -> Iterator[list[dict[str, Any]]]:
+        rows_Pn = np.zeros((len(rows), max(map(len, rows))), np.int64)
+        for p, each in enumerate(rows):
+            rows_Pn[p, : len(each)] = each
+        middle_PSn, variance_PSn = self._outlook(histories, rows_Pn)
+        chance_PnK = self._chances(middle_PSn, variance_PSn)
+        below_PnK = chance_PnK.cumsum(axis=-1)
+        expected_Pn = self._expected(middle_PSn)
+        low_Pn = np.minimum(self.scale_K[_first(below_PnK >= TAIL)], expected_Pn)
+        high_Pn = np.maximum(self.scale_K[_first(below_PnK >= 1 - TAIL)], expected_Pn)
+        like_Pn = np.minimum(chance_PnK[..., self.scale_K >= LIKED].sum(axis=-1), 1.0)
+        four_Pn4 = np.stack([expected_Pn, low_Pn, high_Pn, like_Pn], axis=-1).tolist()
+        for each, four_n4 in zip(rows, four_Pn4, strict=True):
+            yield [dict(zip(DESCRIBED, four, strict=True)) for four in four_n4[: len(each)]]
 
 
-def _first(true_nK: npt.NDArray[np.bool_]) -> Int64:
-    true_nK[:, -1] = True  # the last sum is 1 but for rounding
-    return np.asarray(true_nK.argmax(axis=1))
+def inverse_root(precision_SEE: Float32) -> Float32:
+    """Lower triangles R with R' R = the inverses of positive definite matrices, (…, E, E).
+
+    One row of all of them at a time: for 16 matrices of 21 the time of `np.linalg.inv`, for 256
+    half of it.
+    """
+    low_SEE = np.linalg.cholesky(precision_SEE)
+    root_SEE = np.zeros_like(low_SEE)
+    over_SE = 1 / np.diagonal(low_SEE, axis1=-2, axis2=-1)
+    for e in range(low_SEE.shape[-1]):
+        done_S1e = low_SEE[..., e : e + 1, :e] @ root_SEE[..., :e, :e]
+        root_SEE[..., e, :e] = -done_S1e[..., 0, :] * over_SE[..., e, None]
+        root_SEE[..., e, e] = over_SE[..., e]
+    return root_SEE
+
+
+def _first(true_PnK: npt.NDArray[np.bool_]) -> Int64:
+    true_PnK[..., -1] = True  # the last sum is 1 but for rounding
+    return np.asarray(true_PnK.argmax(axis=-1))
 
 
 def _phi(z: Float64) -> Float64:

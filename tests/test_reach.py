@@ -21,7 +21,7 @@ I, D, H = 20_000, 16, 4  # noqa: E741
 @pytest.fixture(scope="module")
 def head() -> Head:
     rng = np.random.default_rng(0)
-    arrays = (rng.standard_normal(shape, np.float32) for shape in ((I, D), (I, H), H, I))
+    arrays = (rng.standard_normal(shape, np.float32) for shape in ((I, D), (H, I), H, I))
     return Head(*arrays)
 
 

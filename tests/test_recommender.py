@@ -313,17 +313,17 @@ def test_controls_move_the_list_and_leave_the_scores(recommender: Recommender) -
 def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder: Any) -> None:
     """5 stars for Heat, which has taste -1 + 2/9 and bias -.5 + 1/9: one equation, two rounds."""
     recommender = Recommender(read_bundle(bundle_folder))
-    person = StarModel.of(read_bundle(bundle_folder)).person(
-        recommender._history([(HEAT, 5.0), 1])  # a film without stars says nothing
+    people = StarModel.of(read_bundle(bundle_folder)).people(
+        [recommender._history([(HEAT, 5.0), 1])]  # a film without stars says nothing
     )
     v, rest, prior, steady = np.array([-1 + 2 / 9, 1]), 5 - 3.5 + 0.5 - 1 / 9, np.diag([1, 4]), 1.0
     for _ in range(2):
         cov = np.linalg.inv(prior + steady * np.outer(v, v))
         mean = cov @ (steady * v * rest)
         steady = (10 + 1) / (10 + (rest - v @ mean) ** 2 + v @ cov @ v)
-    np.testing.assert_allclose(person.mean_SE, [mean, mean], atol=1e-6)
-    np.testing.assert_allclose(person.cov_SEE, [cov, cov], atol=1e-6)
-    np.testing.assert_allclose(person.noise_S, 1 / steady, atol=1e-6)
+    np.testing.assert_allclose(people.mean_PSE[0], [mean, mean], atol=1e-6)
+    np.testing.assert_allclose(people.cov_PSEE[0], [cov, cov], atol=1e-6)
+    np.testing.assert_allclose(people.noise_PS[0], 1 / steady, atol=1e-6)
 
 
 def test_a_film_left_at_once_counts_as_two_stars_not_as_a_place_in_the_list(
@@ -362,6 +362,19 @@ def test_a_steady_person_is_predicted_more_closely_than_an_erratic_one(
         s = stars(recommender, history, 260)
         width.append(s["high"] - s["low"])
     assert width[0] < width[1]
+
+
+def test_stars_of_many_people_together_are_those_of_each(recommender: Recommender) -> None:
+    """Histories and lists of any length, and of none."""
+    histories = [[], [(HEAT, 5.0)], [1], [(movie_id, 2.5) for movie_id in ALL], [(6, None, 0.05)]]
+    people = [recommender._history(history) for history in histories] * 5  # more than go together
+    rows = [np.arange(n % 4) for n in range(len(people))]
+    describe = recommender.star_model.describe
+    for person, each, found in zip(people, rows, describe(people, rows), strict=True):
+        (alone,) = describe([person], [each])
+        assert len(found) == len(each) == len(alone)
+        for one, other in zip(found, alone, strict=True):
+            assert one == pytest.approx(other, abs=1e-6)
 
 
 def test_a_long_history_is_read_in_parts_to_the_same_stars(
