@@ -13,7 +13,7 @@ EVENTS_URL ?= sqlite:///events.sqlite
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
+.PHONY: help setup demo test soak check lint format train serve twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,11 @@ train: setup ## Select, refit, export and test a recipe: RECIPE=recipes/ml-1m.ya
 serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
 	@BUNDLE=$(BUNDLE) BENTOML_HOME=$(CURDIR)/runs/bentoml-$(PORT) \
 	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
+
+twin: setup ## A release's whole way without an account: bucket, push, serve, promote, roll back
+	@test -f bundles/demo/bundle.json || $(MAKE) demo
+	@$(BIN)/python train.py export --config recipes/demo.yaml --comet off --refit none --out runs/twin/second
+	@$(BIN)/python -m deploy.twin bundles/demo runs/twin/second
 
 bench-reading: setup ## Reading 25 million ratings, ours against pandas: results/bench-reading.json
 	@$(BIN)/python benchmarks/bench_reading.py

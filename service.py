@@ -20,6 +20,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import bentoml
@@ -55,6 +56,7 @@ from serving.shapes import (
 
 if TYPE_CHECKING:
     from serving.answers import Answers
+    from serving.watch import Source
 
 # For the worker, started after this file is read: two threads on a product
 # as small as one request's wait for each other (62,000 movies, busy machine: 12 ms instead of 4).
@@ -68,21 +70,35 @@ log = logging.getLogger("bentoml.marquee")
 RETRY_S = 1.0
 
 
-def load_answers(settings: Settings) -> "Answers":
+def open_source(settings: Settings) -> "Source":
+    """Where bundles come from: a folder that holds one, or a store of releases."""
+    if settings.bundle.startswith("s3://") or Path(settings.bundle, "versions").is_dir():
+        from releases.follow import Followed
+
+        return Followed(settings.bundle, settings.bundle_cache)
+    from serving.watch import Folder
+
+    return Folder(settings.bundle)
+
+
+def load_answers(settings: Settings, source: "Source") -> "Answers":
     """What the environment asks for; UserError where the bundle or the store is not usable."""
-    from serving.answers import Answers, Model  # half a second that the parent does without
+    from serving.answers import Answers  # half a second that the parent does without
     from serving.events import EventStore
+    from serving.watch import first_model
 
-    return Answers(Model.load(settings.bundle), EventStore(settings.events_url))
+    answers = Answers(first_model(source), EventStore(settings.events_url))
+    answers.releases_away = lambda: source.away
+    return answers
 
 
-def wait_for_answers(settings: Settings) -> "Answers":
+def wait_for_answers(settings: Settings, source: "Source") -> "Answers":
     """The same, as soon as that is possible: a worker that took a dead one's place may find that a
     bad bundle has been put where it reads."""
     said = ""
     while True:
         try:
-            return load_answers(settings)
+            return load_answers(settings, source)
         except UserError as error:
             if said != str(error):
                 said = str(error)
@@ -104,12 +120,12 @@ def stopped_at_once() -> Iterator[None]:
 
 
 def refuse_to_start(settings: Settings) -> None:
-    """End the service where what it is to serve is not good."""
+    """End the service where nothing of what it is to serve is good."""
     from serving.events import EventStore
-    from serving.recommender import Recommender
+    from serving.watch import first_model
 
     try:
-        Recommender.load(settings.bundle)
+        first_model(open_source(settings))
         EventStore(settings.events_url).close()
     except UserError as error:
         print(f"marquee: {error}", file=sys.stderr, flush=True)
@@ -171,8 +187,9 @@ class Marquee:
 
     def __init__(self) -> None:
         self.settings = Settings.read()
+        self.source = open_source(self.settings)
         with stopped_at_once():
-            self.answers = routes.state.answers = wait_for_answers(self.settings)
+            self.answers = routes.state.answers = wait_for_answers(self.settings, self.source)
         logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
         for logger in ("", "bentoml"):
             for handler in logging.getLogger(logger).handlers:
@@ -188,7 +205,7 @@ class Marquee:
             setattr(self, name, getattr(self, name))
         from serving.watch import Watch
 
-        watch = Watch(self.settings.bundle, self.answers.swap, self.settings.bundle_poll_s)
+        watch = Watch(self.source, self.answers.swap, self.settings.bundle_poll_s)
         self.watching = asyncio.create_task(watch.run())
         gc.collect()
         gc.freeze()

@@ -29,7 +29,7 @@ from serving_catalogues import generated_catalogue, histories, real_catalogue, w
 from serving_growth import CATALOGUES, plot
 from serving_parts import LENGTH, PEOPLE, SEED, K
 from serving_programs import FASTAPI, MARQUEE, NOOP, Server, load, wrk
-from serving_table import Runs, table
+from serving_table import PARTS, Runs, table
 
 from catalogue.errors import UserError
 from datamodules.mapped import scratch_folder
@@ -98,14 +98,18 @@ class Bench:
         self.runs.setdefault(name, []).append(run)
 
     def server(self, name: str) -> Server:
-        """A program that is not started yet: ours, large, noop, parts, largeparts or fastapi."""
+        """A program that is not started yet: ours, noop, fastapi; the no-op with the four parts in
+        it, parts, or with one of PARTS. The large catalogue's are large, largeparts, largestars, …
+        """
         home = Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
         if name in ("ours", "large"):
             bundle = self.bundle if name == "ours" else self.large
             return Server(MARQUEE, home, {"BUNDLE": bundle, "EVENTS_URL": self.store})
         settings = {"NOOP_ANSWER": str(self.answer)}
-        if name.endswith("parts"):
-            settings["NOOP_PARTS"] = self.bundle if name == "parts" else self.large
+        part = name.removeprefix("large")
+        if part in ("parts", *PARTS):
+            settings["NOOP_PARTS"] = self.bundle if name == part else self.large
+            settings["NOOP_PART"] = "in_turn" if part == "parts" else part
         return Server(FASTAPI if name == "fastapi" else NOOP, home, settings)
 
     def rounds(self) -> None:
@@ -113,7 +117,8 @@ class Bench:
         with ExitStack() as stack:
             servers = {name: stack.enter_context(self.server(name)) for name in ("ours", "large")}
             self.answer.write_bytes(servers["ours"].ask("/recommend", self.bodies["history"][0]))
-            for name in ("noop", "fastapi", "parts", "largeparts"):
+            inside = [large + part for large in ("", "large") for part in ("parts", *PARTS)]
+            for name in ("noop", "fastapi", *inside):
                 servers[name] = stack.enter_context(self.server(name))
             for name, server in servers.items():  # warm-up
                 kind = "large" if name.startswith("large") else "history"
@@ -131,6 +136,12 @@ class Bench:
             for clients in (CLIENTS, 1):
                 given = servers[name], "/recommend", self.bodies[kind], clients
                 self.note(f"{name}-{kind}-{clients}", load(*given, self.size.seconds))
+        for name, kind in [
+            *((p, "history") for p in PARTS),
+            *(("large" + p, "large") for p in PARTS),
+        ]:
+            given = servers[name], "/recommend", self.bodies[kind], CLIENTS
+            self.note(f"{name}-{kind}-{CLIENTS}", load(*given, self.size.seconds))
         self.note("ours-batch", self.batch(servers["ours"]))
         for name, bundle in {"ours": self.bundle, "large": self.large}.items():
             self.note(f"{name}-parts", child("serving_parts.py", bundle, str(self.size.people)))

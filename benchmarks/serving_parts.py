@@ -40,10 +40,10 @@ def main(folder: str, people: int) -> dict[str, float]:
     return parts(Recommender(bundle), histories(bundle, people, LENGTH, SEED), PASSES)
 
 
-def in_turn(folder: str) -> Callable[[int], Any]:
-    """The four parts of a list for person n of PEOPLE."""
+def maker(folder: str, part: str) -> Callable[[int], Any]:
+    """One part of a list, or the four `in_turn`, for person n of PEOPLE."""
     bundle = read_bundle(folder)
-    return makers(Recommender(bundle), histories(bundle, PEOPLE, LENGTH, SEED))["in_turn"]
+    return makers(Recommender(bundle), histories(bundle, PEOPLE, LENGTH, SEED))[part]
 
 
 def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str, float]:

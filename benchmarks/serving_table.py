@@ -24,6 +24,11 @@ PROGRAMS = {
     "largeparts": "the no-op with the four parts of a list, and no more",
     "fastapi": "a no-op FastAPI endpoint, same body and answer",
 }
+PROGRAMS |= {
+    large + part: f"the no-op with one part of a list, {part}"
+    for large in ("", "large")
+    for part in PARTS
+}
 
 
 def table(runs: Runs) -> list[Row]:
@@ -76,9 +81,19 @@ def _ratios(runs: Runs) -> list[Row]:
                 *(runs[f"{name}-{kind}-8"], runs[f"noop-{kind}-8"], runs[f"{name}-parts"]),
             )
             rows.append(row(f"{name}-{key}-ratio", what, ratios, "x"))
+        large = "large" * (name == "large")
+        what = f"CPU of {WHO[kind]} / (the no-op + what each part adds to it, one at a time)"
+        ratios = _pairs(
+            lambda run, noop, *alone: (
+                run["cpu_us"]
+                / (noop["cpu_us"] + sum(part["cpu_us"] - noop["cpu_us"] for part in alone))
+            ),
+            *(runs[f"{name}-{kind}-8"], runs[f"noop-{kind}-8"]),
+            *(runs[f"{large}{part}-{kind}-8"] for part in PARTS),
+        )
+        rows.append(row(f"{name}-served-parts-ratio", what, ratios, "x"))
         what = f"CPU of {WHO[kind]} / that of the no-op with the four parts in it"
-        beside = {"ours": "parts", "large": "largeparts"}[name]
-        pair = runs[f"{name}-{kind}-8"], runs[f"{beside}-{kind}-8"]
+        pair = runs[f"{name}-{kind}-8"], runs[f"{large}parts-{kind}-8"]
         ratios = _pairs(lambda ours, parts: ours["cpu_us"] / parts["cpu_us"], *pair)
         rows.append(row(f"{name}-together-ratio", what, ratios, "x"))
     for kind in ("known", "history"):

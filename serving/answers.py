@@ -5,7 +5,7 @@ on one event loop: what takes under two milliseconds in line, databases and long
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +62,8 @@ class Answers:
 
     def __init__(self, model: Model, store: EventStore) -> None:
         self.model = model
+        self.releases_away: Callable[[], bool | None] = lambda: None
+        """None where no store of releases is followed."""
         self._store = store
         self._calls = Calls()
         self._memory = Memory(store, self._calls)
@@ -196,7 +198,9 @@ class Answers:
             up = False
         metrics.STORE_UP.set(up)
         version = self.model.recommender.model_version
-        return {"ready": True, "model_version": version, "events": "up" if up else "away"}
+        found: Answer = {"ready": True, "model_version": version, "events": _up_or_away(up)}
+        away = self.releases_away()
+        return found if away is None else found | {"releases": _up_or_away(not away)}
 
     async def _person(self, user_id: UserId | None) -> Remembered | None:
         """What is stored; None for nobody, and while the store is away: lists go on from what the
@@ -220,6 +224,10 @@ def _takes_long(request: RecommendRequest) -> bool:
     """Whether some 5 ms of work and more are asked for: the history encoded once an entry, or ten
     movies chosen together."""
     return request.explain or request.calibration > 0 or request.genre_profile is not None
+
+
+def _up_or_away(up: bool) -> str:
+    return "up" if up else "away"
 
 
 def _memorable(request: RecommendRequest) -> tuple[Any, ...] | None:

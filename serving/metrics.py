@@ -8,6 +8,7 @@ marquee_events_total           events by outcome: accepted, duplicate or rejecte
 marquee_event_lag_seconds      between what happened and its arrival, duplicates included
 marquee_event_store_up         0 while the database does not answer
 marquee_model_info             1 for the model version that answers
+marquee_release_store_up       0 while the store of releases does not answer
 marquee_bundle_swaps_total     new bundles by outcome: swapped or refused
 marquee_answers_remembered_total   lists of known people that were given again
 """
@@ -35,6 +36,11 @@ LAG = Histogram(
 )
 STORE_UP = Gauge(
     "marquee_event_store_up", "Whether the database answers", multiprocess_mode="mostrecent"
+)
+RELEASES_UP = Gauge(
+    "marquee_release_store_up",
+    "Whether the store of releases answers",
+    multiprocess_mode="mostrecent",
 )
 MODEL = Gauge("marquee_model_info", "The model", ["model_version"], multiprocess_mode="mostrecent")
 SWAPS = Counter("marquee_bundle_swaps_total", "New bundles", ["outcome"])

@@ -1,7 +1,9 @@
 """What the service is told by its environment.
 
-BUNDLE         folder of the bundle to serve (required); a new bundle there is taken while serving
+BUNDLE         what to serve (required): the folder of a bundle, or a store of releases
+               (s3://bucket/prefix or its folder); what is new there is taken while serving
 BUNDLE_POLL_S  seconds between looks at it (default 2)
+BUNDLE_CACHE   folder where releases of a store are kept (default: runs/releases)
 EVENTS_URL     event store, sqlite:///FILE or postgresql://… (default: sqlite:///events.sqlite)
 API_KEYS       comma-separated keys; without any, only this machine (loopback) is served
 RATE_LIMIT     requests a second for each key (default: no limit)
@@ -17,14 +19,16 @@ from pathlib import Path
 from catalogue.errors import UserError
 
 DEFAULT_URL = "sqlite:///events.sqlite"
+DEFAULT_CACHE = "runs/releases"
 LOGGED = ("all", "errors", "off")
 
 
 @dataclass(frozen=True)
 class Settings:
     bundle: str
-    """Folder of the bundle."""
+    """Folder of the bundle, or a store of releases."""
     bundle_poll_s: float
+    bundle_cache: str
     events_url: str
     """Where histories are kept."""
     api_keys: tuple[str, ...]
@@ -45,6 +49,7 @@ class Settings:
         return cls(
             bundle,
             _above_0(environment, "BUNDLE_POLL_S") or 2.0,
+            environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
             environment.get("EVENTS_URL") or DEFAULT_URL,
             _listed(environment, "API_KEYS"),
             _above_0(environment, "RATE_LIMIT"),
@@ -59,9 +64,13 @@ def cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]
 
 
 def whole_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """BUNDLE and EVENTS_URL as seen from here: a Bento's worker starts elsewhere, in its src/."""
-    bundle = environment.get("BUNDLE", "")
-    found = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
+    """BUNDLE, BUNDLE_CACHE and EVENTS_URL as seen from here: a Bento's worker starts elsewhere, in
+    its src/."""
+    given = {
+        "BUNDLE": environment.get("BUNDLE", ""),
+        "BUNDLE_CACHE": environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
+    }
+    found = {n: str(Path(path).absolute()) for n, path in given.items() if "://" not in path}
     kind, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_URL).partition(":///")
     if kind == "sqlite" and file:
         found["EVENTS_URL"] = f"{kind}{slashes}{Path(file).absolute()}"

@@ -169,11 +169,13 @@ class Deleted(_Answer):
 
 
 class Ready(_Answer):
-    """events: "away" while the event store does not answer; lists go on without it."""
+    """events: "away" while the event store does not answer; lists go on without it. releases, only
+    where a store of releases is followed: "away" while it does not answer; the model stays."""
 
     ready: bool
     model_version: str
     events: Literal["up", "away"]
+    releases: Literal["up", "away"] | None = None
 
 
 Card: type[BaseModel] = create_model(

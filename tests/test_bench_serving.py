@@ -21,7 +21,14 @@ import serving_programs  # noqa: E402
 import serving_table  # noqa: E402
 
 BARS = {
-    *("ours-parts-ratio", "ours-in-turn-ratio", "large-parts-ratio", "large-in-turn-ratio"),
+    *(
+        "ours-served-parts-ratio",
+        "large-served-parts-ratio",
+        "ours-parts-ratio",
+        "ours-in-turn-ratio",
+        "large-parts-ratio",
+        "large-in-turn-ratio",
+    ),
     *("known-cpu-ratio", "known-p99-ratio", "history-p99-ratio", "batch-ratio"),
     *("ours-ready-start-ratio", "ours-memory-over", "ours-after-10000", "ours-after-100000"),
     *("growth-movies-1000000-whole", "growth-history-1000-whole"),
@@ -41,6 +48,9 @@ def runs_of(ours: float, noop: float, part: float) -> dict[str, list[dict[str, A
         runs[f"noop-{kind}-8"] = asked(noop)
     runs |= {"ours-history-8": asked(ours), "ours-known-8": asked(ours), "large-large-8": asked(1)}
     runs |= {"parts-history-8": asked(2 * noop), "largeparts-large-8": asked(1)}
+    for part_of in serving_table.PARTS:
+        runs |= {f"{part_of}-history-8": asked(noop + 2 * part)}
+        runs |= {f"large{part_of}-large-8": asked(noop + part)}
     runs["ours-batch"] = [{"cpu_us": 256 * ours / 4, "people": 256}]
     for one in ("ours", "large", "noop", "fastapi"):
         runs[f"{one}-start"] = [{"ready_s": 2.0 if one == "noop" else 3.0, "cpu_s": 1.0}]
@@ -53,6 +63,7 @@ def test_ratios_are_those_of_the_bars() -> None:
     rows = {row["name"]: row for row in serving_table.table(runs_of(ours=1000, noop=200, part=150))}
     assert rows["ours-parts-ratio"]["value"] == 1000 / (200 + 4 * 150)
     assert rows["ours-in-turn-ratio"]["value"] == round(1000 / (200 + 750), 3)
+    assert rows["ours-served-parts-ratio"]["value"] == round(1000 / (200 + 4 * 300), 3)
     assert rows["ours-together-ratio"]["value"] == 1000 / 400
     assert rows["known-cpu-ratio"]["value"] == rows["history-p99-ratio"]["value"] == 5
     assert rows["batch-ratio"]["value"] == 4

@@ -162,8 +162,9 @@ def test_a_worker_that_waits_for_a_good_bundle_can_be_stopped(tmp_path: Path) ->
         "logging.getLogger('bentoml.marquee').addHandler(logging.StreamHandler(sys.stdout))\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         f"folder = {str(tmp_path / 'missing')!r}\n"
+        "settings = SimpleNamespace(bundle=folder, events_url='sqlite:///x')\n"
         "with service.stopped_at_once():\n"
-        "    service.wait_for_answers(SimpleNamespace(bundle=folder, events_url='sqlite:///x'))"
+        "    service.wait_for_answers(settings, service.open_source(settings))"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

@@ -19,6 +19,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "models": {"catalogue", "evaluation.metrics"},
     "models.export": {"catalogue", "models", "serving.bundle"},
     "training": {"catalogue", "datamodules", "evaluation", "models", "serving"},
+    "releases": {"catalogue", "serving.bundle"},
+    "releases.gate": {"catalogue", "datamodules", "evaluation", "serving", "training"},
+    "deploy": {"catalogue", "client", "releases", "serving.bundle"},
     "client": set(),
     "client.marquee_client": set(),
 }

@@ -4,16 +4,18 @@ import asyncio
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from catalogue.errors import UserError
 from serving.answers import Answers, Model
 from serving.bundle import write_bundle
 from serving.events import EventStore
 from serving.schemas import RecommendRequest
-from serving.watch import Watch
+from serving.watch import Folder, Watch, first_model
 from tests.conftest import tiny_parts, write_tiny
 
 
@@ -30,7 +32,7 @@ def answers(folder: Path, tmp_path: Path) -> Answers:
 
 @pytest.fixture
 def watch(folder: Path, answers: Answers) -> Watch:
-    return Watch(str(folder), answers.swap, every_s=0.01)
+    return Watch(Folder(str(folder)), answers.swap, every_s=0.01)
 
 
 def renew(folder: Path, **manifest: Any) -> str:
@@ -151,3 +153,53 @@ def test_the_memory_of_reading_is_given_back_after_a_swap(
     renew(folder, name="second")
     asyncio.run(watch.look())
     assert given == ["back"]
+
+
+class Places:
+    """A source in steps: what `newer` gives or raises, one after the other."""
+
+    away: bool | None = False
+
+    def __init__(self, first: list[Path], *newer: Path | UserError | None) -> None:
+        self._first, self._newer, self.taken = first, list(newer), list[Path]()
+
+    def first(self) -> Iterator[Path]:
+        yield from self._first
+
+    def newer(self) -> Path | None:
+        found = self._newer.pop(0)
+        self.away = isinstance(found, UserError)
+        if isinstance(found, UserError):
+            raise found
+        return found
+
+    def took(self, folder: Path) -> None:
+        self.taken.append(folder)
+
+
+def test_it_starts_with_the_first_that_is_whole(tmp_path: Path) -> None:
+    good = write_tiny(tmp_path / "good")
+    source = Places([tmp_path / "none", good])
+    assert first_model(source).recommender.manifest["name"] == "tiny"
+    assert source.taken == [good]
+    with pytest.raises(UserError, match="none: no such bundle folder"):
+        first_model(Places([tmp_path / "none", tmp_path / "neither"]))
+
+
+def test_a_store_that_is_away_is_said_once_and_the_model_stays(
+    folder: Path, answers: Answers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = UserError("s3://b/p: no answer")
+    other = write_tiny(tmp_path / "other")
+    version = renew(other, name="second")
+    source = Places([], gone, gone, None, other, gone)
+    answers.releases_away = lambda: source.away
+    watch = Watch(source, answers.swap, every_s=0.01)
+    before = served(answers)
+    said = []
+    for _ in range(5):
+        asyncio.run(watch.look())
+        said.append((asyncio.run(answers.ready())["releases"], served(answers)))
+    assert said == [("away", before)] * 2 + [("up", before), ("up", version), ("away", version)]
+    assert [r.getMessage().count("releases are away") for r in caplog.records] == [1, 0, 1]
+    assert source.taken == [other]

@@ -1,0 +1,148 @@
+"""The whole way of a release on this machine, without an account: `make twin`.
+
+    python -m deploy.twin bundles/demo runs/twin/second
+
+An S3 server is started (moto's), the first bundle pushed and promoted, the service started on the
+bucket; then, under load, the second is promoted and taken back. Each step says which version
+`/model` answers with and how many requests of the load were served and failed since the last one:
+
+    step=promote model_version=91c0… served=812 failed=0
+
+Exit status 1 where a request failed, or a version did not come within a minute.
+"""
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import boto3
+from moto.server import ThreadedMotoServer
+
+from client.demo import service
+from client.marquee_client import Marquee, MarqueeError, Retries
+from client.marquee_client.shapes import Film
+from releases.__main__ import main as releases
+from serving.bundle import read_bundle
+
+BUCKET, STORE = "movies", "s3://movies/models/twin"
+CLIENTS, WATCHED = 4, 5
+LOAD_S = 3.0
+"""Of load in each step, after its version answers."""
+WAIT_S = 60.0
+
+
+class Load:
+    """Clients that ask for a person's list all the time, each once."""
+
+    def __init__(self, url: str, movie_ids: list[int], versions: list[str]) -> None:
+        self._url, self._versions, self._stopped = url, versions, threading.Event()
+        self._history: list[Film] = [{"movie_id": movie_id} for movie_id in movie_ids]
+        self._served, self._failed = 0, 0
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    def _ask(self) -> None:
+        with Marquee(self._url, retries=Retries(0)) as marquee:
+            while not self._stopped.is_set():
+                try:
+                    answer = marquee.recommend(history=self._history, k=10)
+                    good = bool(answer["items"]) and answer["model_version"] in self._versions
+                except MarqueeError:
+                    good = False
+                with self._lock:
+                    self._served += good
+                    self._failed += not good
+
+    def counted(self) -> tuple[int, int]:
+        """Served and failed since the last call."""
+        with self._lock:
+            found = self._served, self._failed
+            self._served = self._failed = 0
+            return found
+
+    def stop(self) -> None:
+        self._stopped.set()
+        for thread in self._threads:
+            thread.join()
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description="A release's whole way, on this machine.")
+    parser.add_argument("first", help="folder of the bundle that is promoted first")
+    parser.add_argument("second", help="that of the next one")
+    asked = parser.parse_args(given)
+    first, second = read_bundle(asked.first), read_bundle(asked.second)
+    versions = [str(bundle.manifest["model_version"]) for bundle in (first, second)]
+    if versions[0] == versions[1]:
+        raise SystemExit(f"{asked.first} and {asked.second} are the same version; give two")
+    with tempfile.TemporaryDirectory() as home, bucket():
+        os.environ |= {"BUNDLE_CACHE": f"{home}/cache", "BUNDLE_POLL_S": "1"}
+        command("push", asked.first, STORE)
+        command("promote", versions[0], STORE)
+        with service(STORE, f"sqlite:///{home}/events.sqlite") as url:
+            return walk(url, asked.second, versions, first.movies.movie_id[:WATCHED].tolist())
+
+
+def walk(url: str, second: str, versions: list[str], movie_ids: list[int]) -> int:
+    """The steps under load -> exit status."""
+    load, good = Load(url, movie_ids, versions), True
+    try:
+        good &= step("serve", url, versions[0], load)
+        command("push", second, STORE)
+        command("promote", versions[1], STORE)
+        good &= step("promote", url, versions[1], load)
+        command("rollback", STORE)
+        good &= step("rollback", url, versions[0], load)
+    finally:
+        load.stop()
+    return 0 if good else 1
+
+
+def step(name: str, url: str, wanted: str, load: Load) -> bool:
+    """Wait for a version, let the load go on for a while, and say how it went."""
+    deadline = time.monotonic() + WAIT_S
+    with Marquee(url) as marquee:
+        while (found := marquee.model()["model_version"]) != wanted and time.monotonic() < deadline:
+            time.sleep(0.1)
+    time.sleep(LOAD_S)
+    served, failed = load.counted()
+    print(f"step={name} model_version={found} served={served} failed={failed}", flush=True)
+    return found == wanted and served > 0 and failed == 0
+
+
+def command(*given: str) -> None:
+    if releases(given) != 0:
+        raise SystemExit(f"python -m releases {' '.join(given)}: failed")
+
+
+@contextmanager
+def bucket() -> Iterator[None]:
+    """An S3 server with one bucket; the environment of this process points there."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+        "AWS_ACCESS_KEY_ID": "twin",
+        "AWS_SECRET_ACCESS_KEY": "twin",
+        "AWS_REGION": "us-east-1",
+    }
+    os.environ.pop("AWS_SESSION_TOKEN", None)
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket=BUCKET)
+    try:
+        yield
+    finally:
+        server.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Releases on the command line; STORE is s3://bucket/prefix or a folder.
+
+    python -m releases push bundles/ml-1m s3://movies/models/ml-1m
+    python -m releases list s3://movies/models/ml-1m
+    python -m releases promote 46ce893d s3://movies/models/ml-1m --data ml-1m
+    python -m releases rollback s3://movies/models/ml-1m
+
+Exit status: 0 done, 1 refused or something is wrong in the store, 2 not understood.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from tqdm import tqdm
+
+from catalogue.errors import UserError
+from releases import cache, gate, release
+from releases.card import model_card
+from releases.store import Store, Told, open_store
+from serving.bundle import read_bundle
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(given)
+    try:
+        store = open_store(asked.store, allow_unconditional=asked.allow_unconditional)
+        return int(asked.do(store, asked))
+    except UserError as error:
+        print(f"releases: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("releases: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def push(store: Store, asked: argparse.Namespace) -> int:
+    card = model_card(read_bundle(asked.bundle).manifest)
+    version, new = release.push(
+        asked.bundle, store, card, repair=asked.repair, progress=_bar("push")
+    )
+    print(f"{version} {'pushed' if new else 'is there already'}: {store.url}")
+    return 0
+
+
+def list_(store: Store, asked: argparse.Namespace) -> int:
+    pointer = release.current(store)
+    places = {} if pointer is None else {pointer.version: "current"}
+    for back, version in enumerate(pointer.previous if pointer else (), start=1):
+        places.setdefault(version, f"{back} back")
+    for one in release.releases(store):
+        at = datetime.fromtimestamp(one.pushed, UTC).isoformat(timespec="seconds")
+        print(f"{one.version}  {at}  {one.size / 1e6:8.1f} MB  {places.get(one.version, '')}")
+    return 0
+
+
+def promote(store: Store, asked: argparse.Namespace) -> int:
+    before = release.current(store)
+    limits = gate.Limits(asked.max_mb, asked.max_age_days)
+    try:
+        for sentence in gate.examine(store, asked.version, asked.data, limits):
+            print(f"gate: {sentence}")
+    except gate.Refused as error:
+        if not asked.force:
+            raise
+        print(f"gate: overruled: {error}", file=sys.stderr)
+    pointer = release.promote(store, asked.version, before)
+    print(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
+    return 0
+
+
+def rollback(store: Store, asked: argparse.Namespace) -> int:
+    before = release.current(store)
+    pointer = release.rollback(store)
+    print(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
+    return 0
+
+
+def pull(store: Store, asked: argparse.Namespace) -> int:
+    print(cache.pull(store, asked.cache, asked.version, _bar("pull")))
+    return 0
+
+
+def verify(store: Store, asked: argparse.Namespace) -> int:
+    versions = [one.version for one in release.releases(store)]
+    pointer = release.current(store)
+    faults = 0
+    if pointer is not None and pointer.version not in versions:
+        print(f"{release.POINTER}: names {pointer.version}, which is not there; roll back")
+        faults += 1
+    for version in versions:
+        wrong = cache.verify(store, version)
+        faults += len(wrong)
+        print(f"{version}  {'; '.join(wrong) or 'whole'}")
+    return int(faults > 0)
+
+
+def prune(store: Store, asked: argparse.Namespace) -> int:
+    for version in release.prune(store, asked.keep):
+        print(f"{version} deleted")
+    return 0
+
+
+def _bar(what: str) -> release.Progress:
+    """A bar a file, where somebody looks."""
+
+    def shown(name: str, size: int) -> Told:
+        bar = tqdm(total=size, desc=f"{what} {name}", unit="B", unit_scale=True, disable=None)
+
+        def told(taken: int) -> None:
+            bar.update(taken)
+            if bar.n >= size:
+                bar.close()
+
+        return told
+
+    return shown
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m releases",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, do: object, does: str, *first: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=does, description=does)
+        for argument in (*first, "store"):
+            made.add_argument(argument, metavar=argument.upper())
+        made.add_argument(
+            "--allow-unconditional",
+            action="store_true",
+            help="also a server without conditional writes: safe only where one person promotes",
+        )
+        made.set_defaults(do=do)
+        return made
+
+    pushing = command("push", push, "bring a bundle to the store", "bundle")
+    pushing.add_argument("--repair", action="store_true", help="send every file again")
+    command("list", list_, "versions, the newest first")
+    promoting = command("promote", promote, "make a version the one that serves", "version")
+    promoting.add_argument(
+        "--data", metavar="NAME", help="compare with the current version on this test part"
+    )
+    for name, value in vars(gate.Limits()).items():
+        flag = f"--{name.replace('_', '-')}"
+        promoting.add_argument(flag, type=float, default=value, metavar="N")
+    promoting.add_argument("--force", action="store_true", help="promote whatever the gate says")
+    command("rollback", rollback, "back to the version before")
+    pulling = command("pull", pull, "fetch and verify a version (default: the current one)")
+    pulling.add_argument("version", nargs="?", metavar="VERSION")
+    pulling.add_argument("--cache", required=True, metavar="FOLDER")
+    command("verify", verify, "read every byte of every version")
+    pruning = command("prune", prune, "delete old versions; current and previous ones stay")
+    pruning.add_argument("--keep", type=int, required=True, metavar="N")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

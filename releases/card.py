@@ -1,0 +1,76 @@
+"""MODEL_CARD.md of a release: what a person needs to know before they promote or rely on it.
+
+After Mitchell et al. 2019, "Model cards for model reporting". Everything comes from the manifest;
+what is not known there is not said.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+LIMITS = """\
+- It was learned from ratings that people chose to give, not from what they were shown or watched:
+  there are no impressions, no watch time and no churn in MovieLens. Errors on films that people
+  did not choose are larger than those reported.
+- Popular films and busy raters are seen best. `support` beside every film says how many ratings
+  stand behind it, and the interval of its stars widens where there are few.
+- Films that are not in the bundle cannot be listed; a new one needs a new bundle."""
+
+
+def model_card(manifest: Mapping[str, Any], today: datetime | None = None) -> str:
+    """Markdown. today: the date of the push (UTC now where none is given)."""
+    data, network = manifest["data"], manifest.get("network", {})
+    date = (today or datetime.now(UTC)).date().isoformat()
+    sizes = ("ratings", "items", "users")
+    counts = (f"{data[f'num_{what}']:,} {what}" for what in sizes if f"num_{what}" in data)
+    about = {
+        "model version": f"`{manifest['model_version']}`",
+        "made": f"{manifest['created']}, at commit `{str(manifest.get('commit'))[:12]}`",
+        "recipe": f"`{manifest['recipe']}`, {manifest.get('epochs')} epochs",
+        "trained on": _trained_on(manifest),
+        "data": f"{data['name']}: {', '.join(counts)} (sha256 `{data['sha256'][:12]}`)",
+        "scale": f"{manifest['scale'][0]} to {manifest['scale'][-1]} stars",
+        "history": f"the latest {manifest['history_length']} entries of a person",
+        "network": ", ".join(f"{key} {value}" for key, value in network.items()),
+    }
+    rows = "\n".join(f"| {name} | {value} |" for name, value in about.items() if value)
+    return f"""\
+# Model card: {manifest["name"]}
+
+Released on {date}. Neural collaborative filtering over ordered histories, with a star model beside
+it, for lists of movies, predicted stars and similar movies through the API of Marquee.
+
+| | |
+| --- | --- |
+{rows}
+
+## Measured
+
+{_metrics(manifest.get("metrics") or {})}
+
+## Limits
+
+{LIMITS}
+
+## Data and people
+
+The bundle holds no person: no ids, no histories, no row of a user. The ratings are GroupLens' and
+come with their own licence, which asks for a citation (Harper and Konstan 2015) and forbids
+commercial use without permission; who trains on data of their own puts their terms here.
+"""
+
+
+def _trained_on(manifest: Mapping[str, Any]) -> str:
+    said = {
+        "none": "the training part",
+        "validation": "the training and validation parts; the test part is held out",
+        "all": f"all ratings; its measured sibling is `{manifest.get('sibling')}`",
+    }
+    return said.get(manifest["refit"], str(manifest["refit"]))
+
+
+def _metrics(metrics: Mapping[str, Any]) -> str:
+    if not metrics:
+        return "No figure of its own (see the sibling)."
+    rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(metrics.items()))
+    return f"| metric | value |\n| --- | --- |\n{rows}"

@@ -1,0 +1,165 @@
+"""What a version must show before it is promoted.
+
+    report = examine(store, "46ce893d", "ml-1m")      # sentences; UserError where it may not pass
+
+golden answers   the bundle loads with this code and answers as it was trained to
+size and age     no larger than `max_mb`, made no longer ago than `max_age_days`
+figures          not below FLOOR of the current version's, and not certainly worse than it
+
+Without data the figures are those that each bundle says of its own validation. With data, both are
+asked the same test part, through the library, and compared person by person; a production bundle
+(refitted on everything) stands aside for its sibling, which has not seen the test part.
+"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from catalogue.errors import UserError
+from releases import cache, release
+from releases.store import Store
+from serving.recommender import Recommender
+
+FLOOR = 0.95
+"""Of the current version's figure: less is a worse model whatever the interval says."""
+FIGURE = {"next": "ndcg@10", "time": "ndcg@10", "new-users": "ndcg@100", "new-movies": "auc"}
+"""By protocol, what decides."""
+
+
+class Refused(UserError):  # noqa: N818
+    """What a person may overrule; a bundle that is damaged or answers wrongly nobody may."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    max_mb: float = 1000.0
+    """A machine holds the old and the new bundle while it swaps."""
+    max_age_days: float = 90.0
+    """Tastes and catalogues move on."""
+
+
+def examine(
+    store: Store, version: str, data: str | None = None, limits: Limits | None = None
+) -> list[str]:
+    """Ask a version of the store everything above -> what was found, a sentence each.
+
+    data: a data set of DATA_ROOT. Raises Refused with all that is wrong, UserError where the bundle
+    cannot be served or compared at all.
+    """
+    limits = limits or Limits()
+    pointer = release.current(store)
+    with tempfile.TemporaryDirectory() as home:
+        candidate = _load(store, version, home)
+        said = [f"golden answers hold ({len(candidate.movies):,} movies)"]
+        wrong = list(_size_and_age(store, candidate, limits))
+        if pointer is None:
+            said.append("nothing has been promoted before: no figure to compare with")
+        elif pointer.model_version != candidate.model_version:
+            current = _load(store, pointer.version, home)
+            if data is None:
+                told, worse = _by_their_own_word(candidate, current)
+            else:
+                pair = [_sibling(store, one, home) for one in (candidate, current)]
+                told, worse = _side_by_side(pair[0], pair[1], data)
+            said.append(told)
+            wrong += [told] * worse
+    if wrong:
+        raise Refused(f"{version} may not be promoted: {'; '.join(wrong)}; --force overrules")
+    return said
+
+
+def _load(store: Store, version: str, home: str) -> Recommender:
+    return Recommender.load(cache.pull(store, home, version))
+
+
+def _size_and_age(store: Store, candidate: Recommender, limits: Limits) -> Iterator[str]:
+    name = candidate.model_version[: release.NAME_LENGTH]
+    size_mb = sum(each.size for each in store.listed(f"versions/{name}/")) / 1e6
+    if size_mb > limits.max_mb:
+        yield f"{size_mb:,.0f} MB, allowed {limits.max_mb:,.0f} (--max-mb)"
+    made = datetime.fromisoformat(candidate.manifest["created"])
+    age_days = (datetime.now(UTC) - made).total_seconds() / 86_400
+    if age_days > limits.max_age_days:
+        yield f"made {age_days:.0f} days ago, allowed {limits.max_age_days:.0f} (--max-age-days)"
+
+
+def _by_their_own_word(candidate: Recommender, current: Recommender) -> tuple[str, bool]:
+    """What both bundles say of their validation, where it is the same question."""
+    ours, theirs = candidate.manifest, current.manifest
+    shared = sorted(set(ours["metrics"]) & set(theirs["metrics"]))
+    if ours["data"]["sha256"] != theirs["data"]["sha256"] or not shared:
+        return "no figure in common with the current version: compare with --data NAME", False
+    (name,) = shared[:1]
+    mine, other = float(ours["metrics"][name]), float(theirs["metrics"][name])
+    told = f"{name} {mine:.4f} on validation, the current version's {other:.4f}"
+    return told, mine < FLOOR * other
+
+
+def _sibling(store: Store, recommender: Recommender, home: str) -> Recommender:
+    """Itself, or what may be asked in its place: trained by the same recipe without the test."""
+    if recommender.manifest["refit"] != "all":
+        return recommender
+    sibling = str(recommender.manifest["sibling"])
+    try:
+        return _load(store, sibling[: release.NAME_LENGTH], home)
+    except UserError as error:
+        raise UserError(
+            f"{recommender.model_version[: release.NAME_LENGTH]} was trained on everything, so its "
+            f"sibling {sibling[:12]} must be measured; push that bundle, too ({error})"
+        ) from error
+
+
+def _side_by_side(candidate: Recommender, current: Recommender, data: str) -> tuple[str, bool]:
+    """Both on the test part of `data`, as the candidate's recipe splits it."""
+    from datamodules.movielens import MovieLens  # torch: seconds that no other command waits for
+    from evaluation.intervals import paired
+    from evaluation.protocols import evaluate
+    from training.measure import questions
+
+    settings = candidate.manifest.get("config", {}).get("data", {})
+    if settings.get("name") != data or settings["protocol"] not in FIGURE:
+        raise UserError(
+            f"--data {data}: this version was trained on {settings.get('name')} "
+            f"`{settings.get('protocol')}`; give its own data, of one of {', '.join(FIGURE)}"
+        )
+    split = MovieLens(**settings)
+    asked, ids = questions(split, with_candidates=False), split.dataset.movies.movie_id
+    name = FIGURE[split.protocol]
+    ours, theirs = (
+        evaluate(_Known(each, ids), asked)[split.protocol].metrics[name]
+        for each in (candidate, current)
+    )
+    found = paired(ours, theirs)
+    told = (
+        f"{name} {ours.mean():.4f} on the test part of {data} `{split.protocol}` "
+        f"({len(ours):,} people), the current version's {theirs.mean():.4f}, difference "
+        f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    )
+    return told, found.high < 0 or float(ours.mean()) < FLOOR * float(theirs.mean())
+
+
+class _Known:
+    """A scorer over the rows of a data set, of which the bundle may know some only: the others are
+    left out of histories and come last."""
+
+    def __init__(self, recommender: Recommender, movie_ids: np.ndarray) -> None:
+        self._recommender, self._ids = recommender, movie_ids
+        self._known = np.isin(movie_ids, recommender.movie_ids)
+        self._column = np.searchsorted(recommender.movie_ids, movie_ids[self._known])
+
+    def __call__(self, histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
+        entries = [
+            [
+                (int(self._ids[row]), given)
+                for row, given in zip(items.tolist(), each.tolist(), strict=True)
+                if self._known[row]
+            ]
+            for items, each in zip(histories, stars, strict=True)
+        ]
+        score_BI = np.full((len(entries), len(self._ids)), np.finfo(np.float32).min, np.float32)
+        score_BI[:, self._known] = self._recommender.score(entries)[:, self._column]
+        return score_BI

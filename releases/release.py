@@ -1,0 +1,241 @@
+"""A trained bundle becomes a release: pushed, promoted, taken back, verified, pruned.
+
+    versions/<16 hex of model_version>/   the bundle's files and MODEL_CARD.md, never changed again.
+                                          bundle.json comes last: without it there is no version
+    current.json                          which version serves: the one object that ever changes
+
+A version's name is its content, so pushing twice is pushing once. Whoever promotes names the
+pointer that was read; of two at the same time one wins.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from catalogue.errors import UserError
+from releases.store import Store, Told
+from serving.bundle import MANIFEST, PARTS, read_bundle
+
+POINTER = "current.json"
+CARD = "MODEL_CARD.md"
+NAME_LENGTH = 16
+REMEMBERED = 10
+"""Versions that `rollback` finds its way back through."""
+Progress = Callable[[str, int], Told]
+"""Called with a file's name and size, gives what hears of its bytes."""
+
+
+def unseen(name: str, size: int) -> Told:
+    """No progress shown."""
+    return lambda taken: None
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """What current.json says."""
+
+    version: str
+    """The folder below versions/."""
+    model_version: str
+    manifest_sha256: str
+    """Of the version's bundle.json: the chain from the pointer to every byte."""
+    promoted_at: str
+    previous: tuple[str, ...] = ()
+    """Versions before it, newest first."""
+
+    @classmethod
+    def of(cls, content: bytes, where: str) -> "Pointer":
+        try:
+            said = json.loads(content)
+            return cls(**said | {"previous": tuple(said["previous"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise UserError(
+                f"{where}/{POINTER}: not a pointer ({error}); promote a version again"
+            ) from error
+
+    def to_json(self) -> bytes:
+        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+
+
+@dataclass(frozen=True)
+class Version:
+    """One release, as `releases` lists it."""
+
+    version: str
+    size: int
+    """Bytes of all its files."""
+    pushed: float
+    """Unix seconds."""
+
+
+def push(
+    bundle: str | Path,
+    store: Store,
+    card: str = "",
+    *,
+    repair: bool = False,
+    progress: Progress = unseen,
+) -> tuple[str, bool]:
+    """Bring a bundle to the store -> (version, whether it is new there).
+
+    The bundle is read and verified first. What was broken off goes on where it was; what is there
+    already is not sent again, but with `repair`, which mends a version that `verify` finds damaged.
+    """
+    folder = Path(bundle)
+    manifest = read_bundle(folder).manifest
+    version, raw = manifest["model_version"][:NAME_LENGTH], (folder / MANIFEST).read_bytes()
+    where = f"versions/{version}"
+    there = store.read(f"{where}/{MANIFEST}")
+    if there is None or repair:
+        sizes = {each.key: each.size for each in store.listed(f"{where}/")}
+        for name in PARTS:
+            path, key = folder / name, f"{where}/{name}"
+            size = path.stat().st_size
+            if repair or sizes.get(key) != size:
+                store.upload(path, key, progress(name, size))
+        store.create(f"{where}/{CARD}", card.encode())
+        if store.create(f"{where}/{MANIFEST}", raw):
+            return version, True
+        there = store.read(f"{where}/{MANIFEST}")
+        if repair and there is not None and there.content != raw:
+            store.swap(f"{where}/{MANIFEST}", raw, there.etag)
+            return version, False
+    if there is None or there.content != raw:
+        raise UserError(
+            f"{store.url}/{where}/{MANIFEST}: damaged, or another's; push the bundle with --repair"
+        )
+    return version, False
+
+
+def releases(store: Store) -> list[Version]:
+    """Every whole version, the newest first."""
+    sizes: dict[str, int] = {}
+    pushed: dict[str, float] = {}
+    for each in store.listed("versions/"):
+        _, version, name = each.key.split("/", 2)
+        sizes[version] = sizes.get(version, 0) + each.size
+        if name == MANIFEST:
+            pushed[version] = each.modified
+    found = [Version(version, sizes[version], at) for version, at in pushed.items()]
+    return sorted(found, key=lambda one: (-one.pushed, one.version))
+
+
+def current(store: Store) -> Pointer | None:
+    """Which version serves; None where none has been promoted."""
+    found = store.read(POINTER)
+    return None if found is None else Pointer.of(found.content, store.url)
+
+
+def find(store: Store, version: str) -> Pointer:
+    """A version by the beginning of its name, as a pointer would name it."""
+    names = [one.version for one in releases(store)]
+    found = [name for name in names if name.startswith(version[:NAME_LENGTH])]
+    if len(found) != 1 or not version:
+        many = "no" if not found else f"{len(found)}"
+        there = ", ".join(names[:5]) or "none: python -m releases push BUNDLE " + store.url
+        raise UserError(f"{store.url}: {many} version {version!r}; there are {there}")
+    raw = _manifest(store, found[0])
+    model_version = str(json.loads(raw)["model_version"])
+    if len(version) > NAME_LENGTH and version != model_version:
+        raise UserError(f"{store.url}: no version {version}; there is {model_version}")
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Pointer(found[0], model_version, hashlib.sha256(raw).hexdigest(), now)
+
+
+def promote(store: Store, version: str, seen: Pointer | None) -> Pointer:
+    """Make a version the one that serves.
+
+    seen: what `current` said when the decision was made; where somebody has promoted since, nothing
+    happens and UserError names their version.
+    """
+    there = store.read(POINTER)
+    before = None if there is None else Pointer.of(there.content, store.url)
+    wanted = find(store, version)
+    if before != seen:
+        raise _lost(store)
+    if before is not None:
+        if before.version == wanted.version:
+            return before
+        wanted = replace(wanted, previous=(before.version, *before.previous)[:REMEMBERED])
+    _refuse_unconditional(store)
+    content = wanted.to_json()
+    done = (
+        store.create(POINTER, content)
+        if there is None
+        else store.swap(POINTER, content, there.etag)
+    )
+    if not done:
+        raise _lost(store)
+    return wanted
+
+
+def rollback(store: Store) -> Pointer:
+    """Back to the version before the current one, and again to the one before that."""
+    there = store.read(POINTER)
+    if there is None:
+        raise UserError(f"{store.url}: nothing has been promoted, so there is no way back")
+    before = Pointer.of(there.content, store.url)
+    if not before.previous:
+        raise UserError(
+            f"{store.url}: {before.version} is the first that was promoted; "
+            f"promote another: python -m releases list {store.url}"
+        )
+    first, *rest = before.previous
+    wanted = replace(find(store, first), previous=tuple(rest))
+    if not store.swap(POINTER, wanted.to_json(), there.etag):
+        raise _lost(store)
+    return wanted
+
+
+def prune(store: Store, keep: int) -> list[str]:
+    """Delete all but the `keep` newest versions -> what is gone. The current one and those that
+    `rollback` needs next stay whatever their age, and so does what is half pushed."""
+    if keep < 1:
+        raise UserError(f"keep {keep}: needed 1 or more")
+    pointer = current(store)
+    held = set() if pointer is None else {pointer.version, *pointer.previous[:1]}
+    gone = [one.version for one in releases(store)[keep:] if one.version not in held]
+    for version in gone:
+        keys = [each.key for each in store.listed(f"versions/{version}/")]
+        # The manifest first: half a version must not look like a whole one.
+        store.delete(sorted(keys, key=lambda key: not key.endswith(f"/{MANIFEST}")))
+    return gone
+
+
+def _manifest(store: Store, version: str) -> bytes:
+    found = store.read(f"versions/{version}/{MANIFEST}")
+    if found is None:
+        raise UserError(f"{store.url}: version {version} is gone; promote another")
+    return found.content
+
+
+def _lost(store: Store) -> UserError:
+    now = current(store)
+    by = f"{now.version} at {now.promoted_at}" if now else "nothing"
+    return UserError(
+        f"{store.url}: somebody else was first: {by} has been promoted meanwhile; look at it and "
+        "decide again"
+    )
+
+
+def _refuse_unconditional(store: Store) -> None:
+    if not store.conditional():
+        raise UserError(
+            f"{store.url}: this server takes a conditional write without looking, so two who "
+            "promote at once may overwrite each other; where only one does: --allow-unconditional"
+        )
+
+
+def read_manifest(raw: bytes, where: str) -> dict[str, Any]:
+    """The manifest of a stored version. Raises UserError where it is damaged."""
+    try:
+        manifest: dict[str, Any] = json.loads(raw)
+        if set(manifest["files"]) == set(PARTS):
+            return manifest
+        raise ValueError(f"it lists {sorted(manifest['files'])}")
+    except (ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{where}: damaged ({error}); push the bundle again") from error

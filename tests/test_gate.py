@@ -1,0 +1,131 @@
+"""The gate before promotion: what passes, what does not, and what nobody overrules."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from catalogue.errors import UserError
+from releases import gate, release
+from releases.__main__ import main
+from releases.store import Store, open_store
+from serving.bundle import write_bundle
+from tests.conftest import tiny_parts, write_tiny
+
+DEMO = {"name": "demo", "protocol": "next"}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "store"))
+
+
+def pushed(store: Store, folder: Path, **manifest: Any) -> str:
+    """A version whose manifest says so."""
+    write_tiny(folder)
+    parts = tiny_parts()
+    golden = json.loads((folder / "golden.json").read_text())
+    now = {"created": "2999-01-01T00:00:00+00:00", "name": folder.name}
+    parts["manifest"] |= now | manifest
+    write_bundle(folder, **parts | {"golden": golden})
+    return release.push(folder, store)[0]
+
+
+def promoted(store: Store, folder: Path, **manifest: Any) -> str:
+    version = pushed(store, folder, **manifest)
+    release.promote(store, version, release.current(store))
+    return version
+
+
+def test_the_first_version_passes_and_is_asked_its_golden_questions(
+    store: Store, tmp_path: Path
+) -> None:
+    golden, figure = gate.examine(store, pushed(store, tmp_path / "a"))
+    assert golden == "golden answers hold (10 movies)"
+    assert "no figure to compare with" in figure
+
+
+def test_a_lower_figure_than_the_current_versions_is_refused(store: Store, tmp_path: Path) -> None:
+    promoted(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2})
+    near = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.2 * gate.FLOOR})
+    below = pushed(store, tmp_path / "c", metrics={"val/ndcg@10": 0.189})
+    assert "0.1900 on validation, the current version's 0.2000" in gate.examine(store, near)[1]
+    with pytest.raises(gate.Refused, match=r"0\.1890 on validation.*--force"):
+        gate.examine(store, below)
+
+
+def test_figures_of_other_data_are_not_compared(store: Store, tmp_path: Path) -> None:
+    promoted(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2})
+    data = tiny_parts()["manifest"]["data"] | {"sha256": "1" * 64}
+    other = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.1}, data=data)
+    assert "compare with --data NAME" in gate.examine(store, other)[1]
+
+
+def test_size_and_age_have_limits(store: Store, tmp_path: Path) -> None:
+    version = pushed(store, tmp_path / "a", created="2026-01-01T00:00:00+00:00")
+    with pytest.raises(gate.Refused) as refused:
+        gate.examine(store, version, limits=gate.Limits(max_mb=1e-6, max_age_days=30))
+    assert "0 MB, allowed 0 (--max-mb)" in str(refused.value)
+    assert "allowed 30 (--max-age-days)" in str(refused.value)
+
+
+def test_who_overrules_is_told_and_a_wrong_answer_is_never_overruled(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promoted(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2})
+    worse = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.1})
+    assert main(["promote", worse, store.url]) == 1
+    assert main(["promote", worse, store.url, "--force"]) == 0
+    assert "overruled" in capsys.readouterr().err
+    parts = tiny_parts()
+    folder = write_tiny(tmp_path / "c")
+    golden = json.loads((folder / "golden.json").read_text())
+    golden[0]["scores"][0] += 1
+    write_bundle(folder, **parts | {"golden": golden})
+    wrong, _ = release.push(folder, store)
+    assert main(["promote", wrong, store.url, "--force"]) == 1
+    pointer = release.current(store)
+    assert pointer is not None and pointer.version == worse
+
+
+def test_a_production_bundle_needs_its_sibling(store: Store, tmp_path: Path) -> None:
+    promoted(store, tmp_path / "a", config={"data": DEMO})
+    alone = pushed(store, tmp_path / "b", refit="all", sibling="e" * 64, config={"data": DEMO})
+    with pytest.raises(UserError, match=r"its sibling eeeeeeeeeeee must be measured; push"):
+        gate.examine(store, alone, data="demo")
+
+
+class Rule:
+    """As much of a recommender as the comparison needs."""
+
+    manifest: dict[str, Any]
+
+    def __init__(self, movie_ids: np.ndarray, score_I: np.ndarray, **data: Any) -> None:
+        self.manifest = {"config": {"data": DEMO | data}}
+        self.movie_ids, self._score_I = movie_ids, score_I
+
+    def score(self, histories: Any) -> np.ndarray:
+        assert all(movie_id in self.movie_ids for each in histories for movie_id, _ in each)
+        return np.tile(self._score_I.astype(np.float32), (len(histories), 1))
+
+
+def test_two_versions_are_asked_the_same_test_part() -> None:
+    from datamodules.movielens import MovieLens
+
+    dataset = MovieLens("demo").dataset
+    ids = dataset.movies.movie_id
+    ratings = MovieLens("demo").plain_split.everything
+    count_I = np.bincount(ratings.item, minlength=len(ids))
+    popular, nothing = Rule(ids, count_I), Rule(ids, np.zeros(len(ids)))
+    told, worse = gate._side_by_side(nothing, popular, "demo")  # type: ignore[arg-type]
+    assert worse and "on the test part of demo `next`" in told
+    told, worse = gate._side_by_side(popular, nothing, "demo")  # type: ignore[arg-type]
+    assert not worse and "difference +" in told
+    half = Rule(ids[::2], count_I[::2])  # a smaller catalogue: what it lacks comes last
+    assert gate._side_by_side(half, popular, "demo")[1]  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"--data ml-1m: this version was trained on demo"):
+        gate._side_by_side(popular, nothing, "ml-1m")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="trained on demo `stars`"):
+        gate._side_by_side(Rule(ids, count_I, protocol="stars"), nothing, "demo")  # type: ignore[arg-type]

@@ -1,0 +1,397 @@
+"""Releases on a folder and in a bucket: whole or not there, one winner, a way back."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalogue.errors import UserError
+from releases import cache, release
+from releases.__main__ import main
+from releases.follow import Followed
+from releases.store import Store, open_store
+from serving.bundle import write_bundle
+from serving.recommender import Recommender
+from tests import buckets
+from tests.conftest import tiny_parts, write_tiny
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with buckets.server() as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "s3"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store that is empty."""
+    if request.param == "folder":
+        return str(tmp_path / "store")
+    request.getfixturevalue("endpoint")
+    return f"s3://{buckets.new_bucket()}/models/tiny"
+
+
+@pytest.fixture
+def store(url: str) -> Store:
+    return open_store(url)
+
+
+@pytest.fixture(scope="module")
+def bundles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three whole bundles of the same films."""
+    top = tmp_path_factory.mktemp("three")
+    return [named(top / name) for name in ("v1", "v2", "v3")]
+
+
+def named(folder: Path) -> Path:
+    write_tiny(folder)
+    parts = tiny_parts()
+    golden = json.loads((folder / "golden.json").read_text())
+    manifest = parts["manifest"] | {"name": folder.name}
+    write_bundle(folder, **parts | {"manifest": manifest, "golden": golden})
+    return folder
+
+
+def version_of(bundle: Path) -> str:
+    return str(json.loads((bundle / "bundle.json").read_text())["model_version"][:16])
+
+
+def released(store: Store, *bundles: Path) -> list[str]:
+    """Pushed and promoted in turn."""
+    found = [release.push(bundle, store)[0] for bundle in bundles]
+    for version in found:
+        release.promote(store, version, release.current(store))
+    return found
+
+
+def damage(store: Store, key: str, tmp_path: Path) -> None:
+    """Change one byte of what is stored under a key."""
+    path = tmp_path / "damaged"
+    store.download(key, path, lambda taken: None)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    store.upload(path, key, lambda taken: None)
+
+
+def test_what_is_pushed_and_promoted_is_what_is_pulled(
+    store: Store, bundles: list[Path], tmp_path: Path
+) -> None:
+    assert release.current(store) is None
+    first, second = released(store, *bundles[:2])
+    folder = cache.pull(store, tmp_path / "cache")
+    assert folder.name == second == version_of(bundles[1])
+    assert Recommender.load(folder).manifest["name"] == "v2"
+    assert {one.version for one in release.releases(store)} == {first, second}
+    assert cache.pull(store, tmp_path / "cache", first[:6]).name == first
+
+
+def test_the_way_back_leads_further_back_each_time(store: Store, bundles: list[Path]) -> None:
+    first, second, third = released(store, *bundles)
+    assert release.rollback(store).version == second
+    assert release.rollback(store).version == first
+    with pytest.raises(UserError, match="the first that was promoted"):
+        release.rollback(store)
+    assert release.promote(store, third, release.current(store)).previous == (first,)
+
+
+def test_pushing_again_sends_nothing_and_changes_nothing(
+    store: Store, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    version, new = release.push(bundles[0], store, "# the card\n")
+    monkeypatch.setattr(type(store), "upload", lambda *given: pytest.fail("sent again"))
+    assert new and release.push(bundles[0], store, "# another") == (version, False)
+    found = store.read(f"versions/{version}/MODEL_CARD.md")
+    assert found is not None and found.content == b"# the card\n"
+
+
+def test_half_a_push_is_no_version_and_goes_on_where_it_was(
+    store: Store, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload, sent = type(store).upload, []
+
+    def breaks(self: Any, path: Path, key: str, told: Any) -> None:
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        sent.append(path.name)
+        upload(self, path, key, told)
+
+    monkeypatch.setattr(type(store), "upload", breaks)
+    with pytest.raises(KeyboardInterrupt):
+        release.push(bundles[0], store)
+    assert release.releases(store) == []
+    with pytest.raises(UserError, match="no version"):
+        release.promote(store, version_of(bundles[0]), None)
+    again: list[str] = []
+    monkeypatch.setattr(
+        type(store),
+        "upload",
+        lambda self, path, key, told: [again.append(path.name), upload(self, path, key, told)],
+    )
+    release.push(bundles[0], store)
+    assert set(sent) & set(again) == set()
+    assert len(sent + again) == 4
+
+
+def test_of_two_who_promote_what_they_saw_one_wins(store: Store, bundles: list[Path]) -> None:
+    first, second, third = (release.push(bundle, store)[0] for bundle in bundles)
+    release.promote(store, first, None)
+    seen = release.current(store)
+    release.promote(store, second, seen)
+    with pytest.raises(UserError, match=f"somebody else was first: {second}"):
+        release.promote(store, third, seen)
+    pointer = release.current(store)
+    assert pointer is not None and pointer.version == second
+
+
+def test_of_many_processes_that_swap_at_once_one_wins(url: str, store: Store) -> None:
+    store.create("a", b"0")
+    program = (
+        "import sys, time; from releases.store import open_store; s = open_store(sys.argv[1]);"
+        "e = s.read('a').etag; print('ready', flush=True); sys.stdin.readline();"
+        "print(int(s.swap('a', sys.argv[2].encode(), e)))"
+    )
+    racers = [
+        subprocess.Popen(
+            [sys.executable, "-c", program, url, str(n)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+        )
+        for n in range(1, 4)
+    ]
+    for racer in racers:
+        assert racer.stdout and racer.stdout.readline() == "ready\n"
+    for racer in racers:
+        assert racer.stdin
+        racer.stdin.write("go\n")
+        racer.stdin.flush()
+    won = [racer.communicate()[0].strip() for racer in racers]
+    assert sorted(won) == ["0", "0", "1"]
+    found = store.read("a")
+    assert found is not None and found.content == str(won.index("1") + 1).encode()
+
+
+def test_a_damaged_object_is_refused_named_and_mended(
+    store: Store, bundles: list[Path], tmp_path: Path
+) -> None:
+    _, second = released(store, *bundles[:2])
+    damage(store, f"versions/{second}/encoder.onnx", tmp_path)
+    with pytest.raises(UserError, match=r"encoder\.onnx: damaged"):
+        cache.pull(store, tmp_path / "cache")
+    assert not (tmp_path / "cache" / second).exists()
+    (wrong,) = cache.verify(store, second)
+    assert "encoder.onnx" in wrong
+    release.push(bundles[1], store, repair=True)
+    assert cache.verify(store, second) == []
+    assert cache.pull(store, tmp_path / "cache").name == second
+
+
+@pytest.mark.parametrize("name", ["bundle.json", "arrays.safetensors"])
+def test_a_damaged_cache_heals(
+    store: Store, bundles: list[Path], tmp_path: Path, name: str
+) -> None:
+    released(store, bundles[0])
+    folder = cache.pull(store, tmp_path)
+    (folder / name).write_bytes(b"no")
+    assert cache.pull(store, tmp_path) == folder
+    Recommender.load(folder)
+    (folder / name).unlink()
+    Recommender.load(cache.pull(store, tmp_path))
+
+
+def test_a_full_disk_leaves_nothing_half_and_what_was_there(
+    store: Store, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (release.push(bundle, store)[0] for bundle in bundles[:2])
+    folder = cache.pull(store, tmp_path / "cache", first)
+
+    def full(self: Any, key: str, path: Path, told: Any) -> None:
+        path.write_bytes(b"some")
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(store), "download", full)
+        with pytest.raises(UserError, match=r"No space left.*BUNDLE_CACHE"):
+            cache.pull(store, tmp_path / "cache", second)
+    assert [path.name for path in (tmp_path / "cache").glob("*") if path.is_dir()] == [first]
+    Recommender.load(folder)
+    cache.pull(store, tmp_path / "cache", second)
+
+
+def test_pruning_spares_what_serves_and_the_way_back(store: Store, bundles: list[Path]) -> None:
+    first, second, third = released(store, *bundles)
+    newest = release.releases(store)[0].version  # the clock of a bucket counts whole seconds
+    release.rollback(store)  # second serves, first is the way back
+    assert set(release.prune(store, keep=1)) == {third} - {newest}
+    release.rollback(store)
+    gone = set(release.prune(store, keep=1))
+    newest = release.releases(store)[0].version
+    assert {one.version for one in release.releases(store)} == {first, newest}
+    assert gone <= {second, third}
+    assert not [each for each in store.listed("versions/") if each.key.split("/")[1] in gone]
+    with pytest.raises(UserError, match="needed 1 or more"):
+        release.prune(store, keep=0)
+
+
+def test_a_pointer_that_is_none_is_said(store: Store) -> None:
+    store.create("current.json", b"[]")
+    with pytest.raises(UserError, match="not a pointer"):
+        release.current(store)
+
+
+def test_following_the_pointer(url: str, store: Store, bundles: list[Path], tmp_path: Path) -> None:
+    followed = Followed(url, tmp_path / "cache")
+    with pytest.raises(UserError, match="nothing has been promoted"):
+        next(followed.first())
+    first, second = released(store, *bundles[:2])
+    folder = next(followed.first())
+    assert folder.name == second
+    followed.took(folder)
+    assert followed.newer() is None
+    release.rollback(store)
+    back = followed.newer()
+    assert back is not None and back.name == first
+    followed.took(back)
+    assert followed.newer() is None
+
+
+def test_without_the_store_the_last_one_that_answered_is_there(
+    url: str, store: Store, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = released(store, *bundles[:2])
+    followed = Followed(url, tmp_path / "cache")
+    followed.took(next(followed.first()))
+    damage(store, f"versions/{first}/golden.json", tmp_path)
+    release.rollback(store)
+    with pytest.raises(UserError, match="damaged"):
+        followed.newer()
+    assert followed.newer() is None, "not fetched again at once"
+    (folder,) = Followed(url, tmp_path / "cache").first()
+    assert folder.name == second
+    if url.startswith("s3://"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        away = Followed(url, tmp_path / "cache")
+        assert [folder.name for folder in away.first()] == [second]
+        assert away.away
+        with pytest.raises(UserError, match="no answer"):
+            list(Followed(url, tmp_path / "other").first())
+
+
+def test_a_puller_that_is_killed_goes_on_next_time(
+    url: str, store: Store, bundles: list[Path], tmp_path: Path
+) -> None:
+    (version,) = released(store, bundles[0])
+    program = (
+        "import sys, time, releases.s3, releases.store as s; from releases import cache\n"
+        "for kind in (s.FolderStore, releases.s3.S3Store):\n"
+        "    def slow(self, key, path, told, download=kind.download):\n"
+        "        download(self, key, path, told)\n"
+        "        if key.endswith('golden.json'):\n"
+        "            path.write_bytes(path.read_bytes()[:5]); print('half', flush=True)\n"
+        "            time.sleep(60)\n"
+        "    kind.download = slow\n"
+        "cache.pull(s.open_store(sys.argv[1]), sys.argv[2])"
+    )
+    command = [sys.executable, "-c", program, url, str(tmp_path / "cache")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as puller:
+        assert puller.stdout and puller.stdout.readline() == b"half\n"
+        puller.send_signal(signal.SIGKILL)
+    assert not (tmp_path / "cache" / version).exists()
+    part = tmp_path / "cache" / f".part-{version}"
+    kept = (part / "arrays.safetensors").stat().st_ino
+    folder = cache.pull(store, tmp_path / "cache")
+    Recommender.load(folder)
+    assert (folder / "arrays.safetensors").stat().st_ino == kept, "what had come whole is kept"
+
+
+def test_two_pullers_of_one_cache_fetch_once(
+    store: Store, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released(store, bundles[0])
+    download, fetched = type(store).download, []
+
+    def counted(self: Any, key: str, path: Path, told: Any) -> None:
+        fetched.append(key)
+        time.sleep(0.01)
+        download(self, key, path, told)
+
+    monkeypatch.setattr(type(store), "download", counted)
+    threads = [threading.Thread(target=cache.pull, args=[store, tmp_path]) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(fetched) == len(set(fetched)) == 4
+
+
+def test_the_commands(url: str, bundles: list[Path], tmp_path: Path, capsys: Any) -> None:
+    first, second = map(version_of, bundles[:2])
+    for bundle in bundles[:2]:
+        assert main(["push", str(bundle), url]) == 0
+    assert main(["promote", first, url]) == 0
+    assert main(["promote", second[:8], url]) == 0
+    capsys.readouterr()
+    assert main(["list", url]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[0]: line.split("MB")[1].strip() for line in lines} == {
+        second: "current",
+        first: "1 back",
+    }
+    assert main(["rollback", url]) == 0
+    assert first in capsys.readouterr().out
+    assert main(["pull", url, "--cache", str(tmp_path / "cache")]) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "cache" / first)
+    assert main(["verify", url]) == 0
+    damage(open_store(url), f"versions/{second}/movies.json", tmp_path)
+    assert main(["verify", url]) == 1
+    assert "movies.json: damaged" in capsys.readouterr().out
+    assert main(["prune", url, "--keep", "1"]) == 0
+    assert main(["promote", "ffff", url]) == 1
+    assert "no version 'ffff'" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["push", url])
+
+
+def test_the_model_card_comes_from_the_manifest(store: Store, bundles: list[Path]) -> None:
+    main(["push", str(bundles[0]), store.url])
+    found = store.read(f"versions/{version_of(bundles[0])}/MODEL_CARD.md")
+    assert found is not None
+    said = found.content.decode()
+    manifest = json.loads((bundles[0] / "bundle.json").read_text())
+    assert f"# Model card: {manifest['name']}" in said
+    assert manifest["model_version"] in said and "0.5 to 5.0 stars" in said
+
+
+def test_a_bad_bundle_is_not_pushed(store: Store, bundles: list[Path], tmp_path: Path) -> None:
+    bad = shutil.copytree(bundles[0], tmp_path / "bad")
+    (bad / "encoder.onnx").write_bytes(b"no")
+    with pytest.raises(UserError, match=r"encoder\.onnx"):
+        release.push(bad, store)
+    assert store.listed("") == []
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        pytest.param("gs://b/p", "no such kind of store", id="kind"),
+        pytest.param("s3://b", "give a bucket and a prefix", id="no-prefix"),
+        pytest.param("s3://b/../p", "give a bucket and a prefix", id="dots"),
+        pytest.param(__file__, "is a file", id="file"),
+    ],
+)
+def test_an_address_that_is_none(url: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        open_store(url)
