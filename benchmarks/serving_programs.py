@@ -7,6 +7,7 @@ CPU time is that of the process that answers (BentoML's worker, not its parent),
 divided by the requests that wrk counted: neighbours on the machine disturb it least.
 """
 
+import http.client
 import json
 import os
 import shutil
@@ -28,6 +29,8 @@ from catalogue.errors import UserError
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 READY_S = 120
+STARTS = 3
+"""Tries of a program: BentoML takes ports for itself between our choice of one and its use."""
 MARQUEE = ["bentoml", "serve", "service:Marquee", "--port", "{port}"]
 NOOP = ["bentoml", "serve", "serving_noop:NoOp", "--working-dir", str(HERE), "--port", "{port}"]
 FASTAPI = [
@@ -58,9 +61,7 @@ class Server:
 
     def __init__(self, command: Sequence[str], home: Path, settings: dict[str, str]) -> None:
         """home: an empty folder of its own, where BentoML keeps its counters."""
-        self.port = free_port()
-        program, *rest = [part.format(port=self.port) for part in command]
-        self._command = [sys.executable, "-m", program, *rest]
+        self._given = command
         paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
         own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": paths}
         own |= {"OPENBLAS_NUM_THREADS": "1"}  # as service.py sets it
@@ -68,6 +69,17 @@ class Server:
         self._log = home / "log"
 
     def __enter__(self) -> Self:
+        for _ in range(STARTS):
+            try:
+                return self._started()
+            except http.client.HTTPException:  # the port of another server's own sockets
+                self.__exit__(None, None, None)
+        raise UserError(f"{self._given[1]}: another program took its port, {STARTS} times")
+
+    def _started(self) -> Self:
+        self.port = free_port()
+        program, *rest = [part.format(port=self.port) for part in self._given]
+        self._command = [sys.executable, "-m", program, *rest]
         begun = time.perf_counter()
         with self._log.open("w") as log:
             self._process = psutil.Popen(

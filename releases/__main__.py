@@ -49,7 +49,10 @@ def list_(store: Store, asked: argparse.Namespace) -> int:
     places = {} if pointer is None else {pointer.version: "current"}
     for back, version in enumerate(pointer.previous if pointer else (), start=1):
         places.setdefault(version, f"{back} back")
-    for one in release.releases(store):
+    found = release.releases(store)
+    if not found:
+        print(f"{store.url}: no version yet; python -m releases push BUNDLE {store.url}")
+    for one in found:
         at = datetime.fromtimestamp(one.pushed, UTC).isoformat(timespec="seconds")
         print(f"{one.version}  {at}  {one.size / 1e6:8.1f} MB  {places.get(one.version, '')}")
     return 0
@@ -66,7 +69,10 @@ def promote(store: Store, asked: argparse.Namespace) -> int:
             raise
         print(f"gate: overruled: {error}", file=sys.stderr)
     pointer = release.promote(store, asked.version, before)
-    print(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
+    if before is not None and pointer.version == before.version:
+        print(f"{pointer.version} serves already")
+    else:
+        print(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
     return 0
 
 

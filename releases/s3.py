@@ -42,7 +42,7 @@ class S3Store:
         self._unconditional = allow_unconditional
         retries = {"mode": "standard", "max_attempts": 3}
         with faults(url):
-            self._s3 = boto3.client(
+            self._s3 = boto3.Session().client(
                 "s3",
                 config=Config(
                     retries=retries,
@@ -124,7 +124,9 @@ class S3Store:
         with faults(f"{self.url}/{key}"):
             try:
                 found = self._s3.get_object(**self._at(key), **condition)
-                return Stored(found["Body"].read(), found["ETag"])
+                content = found["Body"].read()
+                self._refuse_short(key, len(content), found)
+                return Stored(content, found["ETag"])
             except ClientError as error:
                 if code_of(error) in GONE | SAME:
                     return None
@@ -161,6 +163,12 @@ class S3Store:
                 file.write(block)
                 file.flush()
                 told(len(block))
+            self._refuse_short(key, file.tell() - have, found)
+
+    def _refuse_short(self, key: str, taken: int, found: dict[str, Any]) -> None:
+        """Headers that were cut off lack the length, and the body then looks whole."""
+        if taken != found.get("ContentLength") or "ETag" not in found:
+            raise UnreachableError(f"{self.url}/{key}: cut off after {taken:,} bytes; try again")
 
     def _upload_parts(self, path: Path, key: str, told: Told) -> None:
         with faults(f"{self.url}/{key}"), path.open("rb") as file:

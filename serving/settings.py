@@ -66,11 +66,10 @@ def cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]
 def whole_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """BUNDLE, BUNDLE_CACHE and EVENTS_URL as seen from here: a Bento's worker starts elsewhere, in
     its src/."""
-    given = {
-        "BUNDLE": environment.get("BUNDLE", ""),
-        "BUNDLE_CACHE": environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
-    }
-    found = {n: str(Path(path).absolute()) for n, path in given.items() if "://" not in path}
+    bundle = environment.get("BUNDLE", "")
+    found = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
+    cache = environment.get("BUNDLE_CACHE") or DEFAULT_CACHE
+    found["BUNDLE_CACHE"] = str(Path(cache).absolute())
     kind, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_URL).partition(":///")
     if kind == "sqlite" and file:
         found["EVENTS_URL"] = f"{kind}{slashes}{Path(file).absolute()}"

@@ -1,0 +1,297 @@
+"""What goes wrong between here and a bucket: one sentence with the remedy, nothing half-written."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from catalogue.errors import UserError
+from releases import cache, release, s3
+from releases.follow import Followed
+from releases.store import UnreachableError, open_store
+from serving.recommender import Recommender
+from tests import buckets
+from tests.test_releases import named, released
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    with buckets.server() as url:
+        yield url
+
+
+@pytest.fixture
+def url(endpoint: str) -> str:
+    return f"s3://{buckets.new_bucket()}/models/tiny"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return named(tmp_path_factory.mktemp("one") / "v1")
+
+
+class Says(BaseHTTPRequestHandler):
+    """Answers everything with one error of S3."""
+
+    code, status = "AccessDenied", 403
+
+    def _answer(self) -> None:
+        body = f"<Error><Code>{self.code}</Code><Message>No.</Message></Error>".encode()
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.send_response(self.status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = _answer
+
+    def log_message(self, *given: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Says]]:
+    """A server that answers with what is set on its class."""
+    handler = type("Handler", (Says,), {})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    for name, value in {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield handler
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "remedy"),
+    [
+        ("InvalidAccessKeyId", 403, "check AWS_ACCESS_KEY_ID"),
+        ("SignatureDoesNotMatch", 403, "check AWS_SECRET_ACCESS_KEY"),
+        ("ExpiredToken", 400, "aws sso login"),
+        ("InvalidToken", 400, "check AWS_SESSION_TOKEN"),
+        ("RequestTimeTooSkewed", 403, r"clock is wrong; set it \(timedatectl"),
+        ("AccessDenied", 403, "the role needs s3:GetObject"),
+        ("NoSuchBucket", 404, "there is no such bucket"),
+        ("PermanentRedirect", 301, "set AWS_REGION"),
+        ("SomethingNew", 400, "SomethingNew: No"),
+    ],
+)
+def test_what_s3_says_is_one_sentence_with_a_remedy(
+    errors: type[Says], bundle: Path, tmp_path: Path, code: str, status: int, remedy: str
+) -> None:
+    errors.code, errors.status = code, status
+    store = open_store("s3://movies/models/tiny")
+    with pytest.raises(UserError, match=remedy) as fault:
+        release.push(bundle, store)
+    assert code in str(fault.value) and "\n" not in str(fault.value)
+    with pytest.raises(UserError, match=remedy):
+        cache.pull(store, tmp_path / "cache")
+
+
+def test_without_credentials_it_says_how_to_get_some(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    with pytest.raises(UserError, match=r"no credentials; set AWS_ACCESS_KEY_ID"):
+        release.current(open_store("s3://movies/models/tiny"))
+
+
+def test_nobody_there_is_another_fault_than_a_wrong_answer(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, errors: type[Says]
+) -> None:
+    errors.code, errors.status = "SlowDown", 503
+    with pytest.raises(UnreachableError, match="busy"):
+        release.current(open_store("s3://movies/models/tiny"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(UnreachableError, match="check the network and AWS_ENDPOINT_URL"):
+        release.current(open_store("s3://movies/models/tiny"))
+
+
+def test_a_server_without_conditional_writes_is_named_and_needs_consent(
+    url: str, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Swift answers 501 to If-None-Match; others take the write without looking."""
+    store = open_store(url)
+    version, _ = release.push(bundle, store)
+    put = s3.S3Store._put
+    monkeypatch.setattr(
+        s3.S3Store, "_put", lambda self, key, content, **condition: put(self, key, content)
+    )
+    with pytest.raises(UserError, match=r"without looking.*--allow-unconditional"):
+        release.promote(store, version, None)
+    assert release.current(store) is None
+    willing = open_store(url, allow_unconditional=True)
+    assert release.promote(willing, version, None).version == version
+
+
+def test_a_server_that_cannot_is_told_from_one_that_was_quicker(
+    errors: type[Says], bundle: Path
+) -> None:
+    store = open_store("s3://movies/models/tiny")
+    errors.code, errors.status = "NotImplemented", 501
+    with pytest.raises(UserError, match="has no conditional writes"):
+        store.create("a", b"")
+    for code, status in (("PreconditionFailed", 412), ("ConditionalRequestConflict", 409)):
+        errors.code, errors.status = code, status
+        assert store.create("a", b"") is False
+        assert store.swap("a", b"", '"etag"') is False
+
+
+class Cutting:
+    """Passes bytes on to a server and cuts every connection after so many from it."""
+
+    def __init__(self, target: str, after: int) -> None:
+        self._target, self._after = target, after
+        self._door = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._door.getsockname()[1]}"
+        self.cuts = 0
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                one, _ = self._door.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._pass, args=[one], daemon=True).start()
+
+    def _pass(self, one: socket.socket) -> None:
+        where = urlsplit(self._target)
+        with one, socket.create_connection((where.hostname, where.port)) as other:
+            back = threading.Thread(target=self._back, args=[other, one], daemon=True)
+            back.start()
+            try:
+                while block := one.recv(1 << 16):
+                    other.sendall(block)
+            except OSError:
+                pass
+            back.join()
+
+    def _back(self, other: socket.socket, one: socket.socket) -> None:
+        left = self._after
+        try:
+            while block := other.recv(1 << 12):
+                one.sendall(block[:left])
+                left -= len(block)
+                if left <= 0:
+                    self.cuts += 1
+                    break
+            one.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+
+    def close(self) -> None:
+        self._door.close()
+
+
+def test_a_download_that_is_cut_again_and_again_goes_on(
+    endpoint: str, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    content = bytes(range(256)) * 400
+    path = tmp_path / "big"
+    path.write_bytes(content)
+    open_store(url).upload(path, "big", lambda taken: None)
+    with closing(Cutting(endpoint, after=30_000)) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        taken: list[int] = []
+        open_store(url).download("big", tmp_path / "back", taken.append)
+        assert proxy.cuts >= 3
+    assert (tmp_path / "back").read_bytes() == content
+    assert sum(taken) == len(content), "nothing came twice"
+
+
+def test_a_download_that_gets_nowhere_gives_up(
+    endpoint: str, url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    open_store(url).create("small", b"x" * 1000)
+    with closing(Cutting(endpoint, after=100)) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        with pytest.raises(UnreachableError, match="small: "):
+            open_store(url).download("small", tmp_path / "back", lambda taken: None)
+
+
+def test_an_upload_that_was_broken_off_sends_only_what_is_missing(
+    url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    path = tmp_path / "big"
+    path.write_bytes(b"".join(bytes([n]) * (5 << 20) for n in range(3)) + b"end")
+    store: Any = open_store(url)
+    sent: list[int] = []
+    send = store._s3.upload_part
+
+    def breaks(**given: Any) -> Any:
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        sent.append(given["PartNumber"])
+        return send(**given)
+
+    store._s3.upload_part = breaks
+    with pytest.raises(KeyboardInterrupt):
+        store.upload(path, "big", lambda taken: None)
+    assert store.listed("big") == []
+    again: list[int] = []
+    store._s3.upload_part = lambda **given: again.append(given["PartNumber"]) or send(**given)
+    taken: list[int] = []
+    store.upload(path, "big", taken.append)
+    assert (sent, again) == ([1, 2], [3, 4])
+    assert sum(taken) == path.stat().st_size
+    store.download("big", tmp_path / "back", lambda taken: None)
+    assert (tmp_path / "back").read_bytes() == path.read_bytes()
+
+
+def test_a_changed_file_does_not_go_on_with_another_ones_parts(
+    url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    path = tmp_path / "big"
+    store: Any = open_store(url)
+    begun = store._s3.create_multipart_upload(**store._at("big"))
+    other = b"z" * (5 << 20)
+    where = store._at("big") | {"UploadId": begun["UploadId"], "PartNumber": 1}
+    store._s3.upload_part(**where, Body=other)
+    path.write_bytes(b"a" * (6 << 20))
+    store.upload(path, "big", lambda taken: None)
+    store.download("big", tmp_path / "back", lambda taken: None)
+    assert (tmp_path / "back").read_bytes() == path.read_bytes()
+
+
+def test_a_follower_of_a_store_that_comes_back_takes_what_was_promoted_meanwhile(
+    endpoint: str, url: str, bundle: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store = open_store(url)
+    first, second = released(store, bundle, named(tmp_path / "v2"))
+    release.rollback(store)
+    with closing(Cutting(endpoint, after=1 << 40)) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
+        followed = Followed(url, tmp_path / "cache")
+        folder = next(followed.first())
+        assert folder.name == first
+        followed.took(folder)
+        release.promote(store, second, release.current(store))
+        proxy._after = 200  # every answer is cut in its headers
+        with pytest.raises(UnreachableError):
+            followed.newer()
+        assert followed.away
+        proxy._after = 1 << 40
+        folder = followed.newer() or Path()
+        assert folder.name == second and not followed.away
+        Recommender.load(folder)
