@@ -35,6 +35,6 @@ def image() -> Image:
         f"echo '{pinned}' > /tmp/uv.txt"
         " && pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/uv.txt"
     )
-    described.run("install -d -o bentoml -g bentoml /events")  # a volume there is theirs to write
+    described.run("install -d -o bentoml -g bentoml /events /releases")  # theirs, as volumes too
     described.build_include(LOCK)
     return described

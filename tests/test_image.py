@@ -22,6 +22,11 @@ from tests.running import ROOT, free_port, wait_until_ready
 
 LOCK = (ROOT / "requirements-serving.lock").read_text()
 NOT_IN_IT = ("torch", "pytorch-lightning", "comet-ml", "pandas", "pyarrow", "scipy", "scikit-learn")
+COMMANDS = {
+    *("serving/batch.py", "serving/lists.py"),
+    *("releases/__main__.py", "releases/gate.py", "releases/card.py"),
+}
+"""Not in the image: run beside the service, on a machine that has what training needs."""
 NOT_IMPORTED = {"uvloop", "httptools", "psycopg"}
 """Found by name: the first two by uvicorn, the third by SQLAlchemy."""
 
@@ -43,13 +48,6 @@ def installed(bento: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return copy
 
 
-COMMANDS = {
-    *("serving/batch.py", "serving/lists.py"),
-    *("releases/__main__.py", "releases/gate.py", "releases/card.py"),
-}
-"""Not in the image."""
-
-
 def pins(text: str) -> dict[str, str]:
     """name -> version of each package that a lock holds with a hash."""
     return dict(re.findall(r"^([\w.-]+)==(\S+) \\\n +--hash=sha256:[0-9a-f]{64}", text, re.M))
@@ -61,18 +59,18 @@ def requirements() -> dict[str, Requirement]:
     return {canonicalize_name(requirement.name): requirement for requirement in found}
 
 
+def served() -> list[Path]:
+    """The files of the service."""
+    rooms = [*(ROOT / "catalogue").glob("*.py"), *(ROOT / "releases").glob("*.py")]
+    paths = [ROOT / "service.py", *rooms, *(ROOT / "serving").rglob("*.py")]
+    return [path for path in paths if str(path.relative_to(ROOT)) not in COMMANDS]
+
+
 def test_the_bento_holds_the_service_and_nothing_else(bento: Path) -> None:
     src = bento / "src"
     held = {str(path.relative_to(src)) for path in src.rglob("*") if path.is_file()}
-    rooms = [
-        *(ROOT / "catalogue").glob("*.py"),
-        *(ROOT / "releases").glob("*.py"),
-        *(ROOT / "serving").rglob("*.py"),
-    ]
-    wanted = {str(path.relative_to(ROOT)) for path in rooms}
-    wanted -= COMMANDS
-    beside = {"service.py", "bentofile.yaml", "requirements-serving.lock"}
-    assert held == wanted | beside
+    beside = {"bentofile.yaml", "requirements-serving.lock"}
+    assert held == {str(path.relative_to(ROOT)) for path in served()} | beside
 
 
 def test_base_installer_and_packages_are_named_by_their_hashes(bento: Path) -> None:
@@ -107,10 +105,7 @@ def test_the_lock_is_what_was_tested_without_training_libraries() -> None:
 
 def test_requirements_are_what_the_service_imports() -> None:
     """Both ways; what BentoML, pydantic and boto3 bring along need not be named again."""
-    paths = [ROOT / "service.py", *(ROOT / "catalogue").glob("*.py")]
-    paths += [*(ROOT / "releases").glob("*.py"), *(ROOT / "serving").rglob("*.py")]
-    served = (path for path in paths if str(path.relative_to(ROOT)) not in COMMANDS)
-    modules = set().union(*map(imported, served))
+    modules = set().union(*map(imported, served()))
     of_module = packages_distributions()
     names = {canonicalize_name(of_module[name][0]) for name in modules if name in of_module}
     brought = {
@@ -120,6 +115,7 @@ def test_requirements_are_what_the_service_imports() -> None:
     }
     assert names - brought - {"marquee", "faiss-cpu"} <= set(requirements())
     assert set(requirements()) <= names | NOT_IMPORTED
+    assert not {"datamodules", "models", "evaluation", "training"} & modules
 
 
 def imported(path: Path) -> set[str]:
@@ -165,6 +161,15 @@ def test_packages_without_their_hash_are_refused(
     done = install(copy)
     assert done.returncode != 0 and said in done.stderr
     assert not list((copy / ".venv").glob("lib/*/site-packages/bentoml"))
+
+
+def test_every_file_finds_what_it_imports(installed: Path) -> None:
+    files = [path.relative_to(ROOT).with_suffix("") for path in served()]
+    names = [".".join(file.parts) for file in files if "migrations" not in file.parts]
+    code = f"import importlib\nfor name in {names!r}: importlib.import_module(name)"
+    command = [str(installed / ".venv/bin/python"), "-c", code]
+    done = subprocess.run(command, cwd=installed / "src", capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_image_serves(installed: Path, bundle_folder: Path) -> None:

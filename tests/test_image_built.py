@@ -90,6 +90,7 @@ def container(base: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     container = buildah("from", "localhost/marquee")
     yield container
     buildah("rm", container)
+    buildah("rmi", "--prune")  # those of earlier runs
 
 
 def test_the_image_is_slim_and_its_user_is_not_root(container: str) -> None:
