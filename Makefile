@@ -48,7 +48,7 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 test: setup ## The tests; ARGS="-k splits" picks some
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
-soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20, ONLY=api ROUNDS=10
+soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20, ONLY=api ROUNDS=10, ONLY=releases ROUNDS=200
 	@PYTHONPATH=. $(BIN)/python tests/soak_$(ONLY).py --rounds $(ROUNDS)
 
 check: setup lint test ## What CI runs: lint, types, tests

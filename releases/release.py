@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from catalogue.errors import UserError
-from releases.store import Store, Told
-from serving.bundle import MANIFEST, PARTS, read_bundle
+from releases.store import Store, Stored, Told
+from serving.bundle import MANIFEST, PARTS, is_intact, read_bundle
 
 POINTER = "current.json"
 CARD = "MODEL_CARD.md"
@@ -54,7 +54,8 @@ class Pointer:
             return cls(**said | {"previous": tuple(said["previous"])})
         except (ValueError, TypeError, KeyError) as error:
             raise UserError(
-                f"{where}/{POINTER}: not a pointer ({error}); promote a version again"
+                f"{where}/{POINTER}: not a pointer ({error}); delete that object and promote a "
+                "version: services go on with what they have"
             ) from error
 
     def to_json(self) -> bytes:
@@ -139,7 +140,8 @@ def find(store: Store, version: str) -> Pointer:
         there = ", ".join(names[:5]) or "none: python -m releases push BUNDLE " + store.url
         raise UserError(f"{store.url}: {many} version {version!r}; there are {there}")
     raw = _manifest(store, found[0])
-    model_version = str(json.loads(raw)["model_version"])
+    where = f"{store.url}/versions/{found[0]}/{MANIFEST}"
+    model_version = str(read_manifest(raw, where)["model_version"])
     if len(version) > NAME_LENGTH and version != model_version:
         raise UserError(f"{store.url}: no version {version}; there is {model_version}")
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -162,15 +164,7 @@ def promote(store: Store, version: str, seen: Pointer | None) -> Pointer:
             return before
         wanted = replace(wanted, previous=(before.version, *before.previous)[:REMEMBERED])
     _refuse_unconditional(store)
-    content = wanted.to_json()
-    done = (
-        store.create(POINTER, content)
-        if there is None
-        else store.swap(POINTER, content, there.etag)
-    )
-    if not done:
-        raise _lost(store)
-    return wanted
+    return _put(store, wanted, there)
 
 
 def rollback(store: Store) -> Pointer:
@@ -185,10 +179,7 @@ def rollback(store: Store) -> Pointer:
             f"promote another: python -m releases list {store.url}"
         )
     first, *rest = before.previous
-    wanted = replace(find(store, first), previous=tuple(rest))
-    if not store.swap(POINTER, wanted.to_json(), there.etag):
-        raise _lost(store)
-    return wanted
+    return _put(store, replace(find(store, first), previous=tuple(rest)), there)
 
 
 def prune(store: Store, keep: int) -> list[str]:
@@ -213,6 +204,20 @@ def _manifest(store: Store, version: str) -> bytes:
     return found.content
 
 
+def _put(store: Store, wanted: Pointer, there: Stored | None) -> Pointer:
+    """The pointer in the place of what was read, or UserError."""
+    content = wanted.to_json()
+    if there is None:
+        done = store.create(POINTER, content)
+    else:
+        done = store.swap(POINTER, content, there.etag)
+    if not done:  # or done all the same: the answer was lost, and asking again found it changed
+        now = store.read(POINTER)
+        if now is None or now.content != content:
+            raise _lost(store)
+    return wanted
+
+
 def _lost(store: Store) -> UserError:
     now = current(store)
     by = f"{now.version} at {now.promoted_at}" if now else "nothing"
@@ -234,8 +239,10 @@ def read_manifest(raw: bytes, where: str) -> dict[str, Any]:
     """The manifest of a stored version. Raises UserError where it is damaged."""
     try:
         manifest: dict[str, Any] = json.loads(raw)
-        if set(manifest["files"]) == set(PARTS):
-            return manifest
-        raise ValueError(f"it lists {sorted(manifest['files'])}")
-    except (ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{where}: damaged ({error}); push the bundle again") from error
+        if set(manifest["files"]) != set(PARTS):
+            raise ValueError(f"it lists {sorted(manifest['files'])}")
+        if not is_intact(manifest, raw):
+            raise ValueError("its content does not give its model_version")
+        return manifest
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise UserError(f"{where}: damaged ({error}); push the bundle with --repair") from error

@@ -6,6 +6,7 @@ download neither. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditio
 """
 
 import hashlib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,10 +17,12 @@ from botocore.exceptions import ClientError
 
 from catalogue.errors import UserError
 from releases.faults import code_of, faults
-from releases.store import AT_ONCE, Listed, Stored, Told, UnreachableError
+from releases.store import Listed, Stored, Told, UnreachableError
 
 PART_BYTES = 8 << 20
 """S3 takes parts of 5 MB and more."""
+BLOCK_BYTES = 1 << 16
+"""Of a download: what a cut connection loses at most."""
 TRIES = 5
 """Times in a row that a download may be cut off without a byte gained."""
 LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
@@ -159,7 +162,7 @@ class S3Store:
                 if code_of(error) in ENDED:  # the cut was at its end
                     return
                 raise
-            for block in found["Body"].iter_chunks(AT_ONCE):
+            for block in found["Body"].iter_chunks(BLOCK_BYTES):
                 file.write(block)
                 file.flush()
                 told(len(block))
@@ -187,16 +190,24 @@ class S3Store:
             except ClientError as error:
                 if code_of(error) != "NoSuchUpload" or not self.listed(key):  # another finished it
                     raise
+            for each in self._uploads(
+                key
+            ):  # begun by one whose answer was lost: it would be paid for
+                with suppress(ClientError):
+                    at = self._at(key) | {"UploadId": each["UploadId"]}
+                    self._s3.abort_multipart_upload(**at)
 
     def _begun(self, key: str) -> tuple[str, dict[int, dict[str, Any]]]:
         """An upload of this key and its parts by number: one that was broken off, or a new one."""
         at = self._at(key)
-        begun = self._s3.list_multipart_uploads(Bucket=at["Bucket"], Prefix=at["Key"])
-        for each in begun.get("Uploads", []):
-            if each["Key"] == at["Key"]:
-                pages = self._s3.get_paginator("list_parts").paginate(
-                    **at, UploadId=each["UploadId"]
-                )
-                found = [part for page in pages for part in page.get("Parts", [])]
-                return each["UploadId"], {part["PartNumber"]: part for part in found}
+        for each in self._uploads(key)[:1]:
+            pages = self._s3.get_paginator("list_parts").paginate(**at, UploadId=each["UploadId"])
+            found = [part for page in pages for part in page.get("Parts", [])]
+            return each["UploadId"], {part["PartNumber"]: part for part in found}
         return self._s3.create_multipart_upload(**at)["UploadId"], {}
+
+    def _uploads(self, key: str) -> list[dict[str, Any]]:
+        """Uploads of this key that have been begun and not ended."""
+        at = self._at(key)
+        found = self._s3.list_multipart_uploads(Bucket=at["Bucket"], Prefix=at["Key"])
+        return [each for each in found.get("Uploads", []) if each["Key"] == at["Key"]]

@@ -138,16 +138,15 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     raw = _read(folder / MANIFEST)
     try:
         manifest = json.loads(raw)
-        whole = _json(manifest) == raw  # even one changed space is a change
         version, files = manifest["format"], set(manifest["files"])
-        model_version = _model_version(manifest)
+        intact = is_intact(manifest, raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _bad(folder / MANIFEST, f"not a manifest ({error})") from error
     if version != FORMAT:
         raise _bad(folder / MANIFEST, f"bundle format {version!r}, this code reads {FORMAT}")
     if files != set(PARTS):
         raise _bad(folder / MANIFEST, f"it lists {sorted(files)}, expected {list(PARTS)}")
-    if not whole or manifest.get("model_version") != model_version:
+    if not intact:
         raise _bad(folder / MANIFEST, "its content does not give its model_version")
     found = {path.name for path in folder.iterdir()}
     for name in sorted(found ^ {MANIFEST, *PARTS}):
@@ -156,6 +155,12 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         if (folder / name).is_symlink():  # its target may change after it was verified
             raise _bad(folder / name, "a link; a bundle is plain files")
     return dict(manifest)
+
+
+def is_intact(manifest: Mapping[str, Any], raw: bytes) -> bool:
+    """Whether a manifest is what was written: its content gives its model_version, and even one
+    changed space is a change."""
+    return _json(manifest) == raw and manifest.get("model_version") == _model_version(manifest)
 
 
 def _check(
