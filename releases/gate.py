@@ -127,6 +127,12 @@ def _side_by_side(candidate: Recommender, current: Recommender, data: str) -> tu
             f"`{settings.get('protocol')}`; give its own data, of one of {', '.join(FIGURE)}"
         )
     split = MovieLens(**settings)
+    copy, wanted = split.dataset.sha256, candidate.manifest["data"]["sha256"]
+    if copy != wanted:  # its last ratings may be among those that this version has seen
+        raise UserError(
+            f"--data {data}: this version was trained on the copy with sha256 {wanted[:12]}, but "
+            f"the one found has {copy[:12]}; set DATA_ROOT to the copy it was trained on"
+        )
     asked, ids = questions(split, with_candidates=False), split.dataset.movies.movie_id
     name = FIGURE[split.protocol]
     ours, theirs = (

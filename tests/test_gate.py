@@ -102,8 +102,10 @@ class Rule:
 
     manifest: dict[str, Any]
 
-    def __init__(self, movie_ids: np.ndarray, score_I: np.ndarray, **data: Any) -> None:
-        self.manifest = {"config": {"data": DEMO | data}}
+    def __init__(
+        self, movie_ids: np.ndarray, score_I: np.ndarray, sha256: str, **data: Any
+    ) -> None:
+        self.manifest = {"config": {"data": DEMO | data}, "data": {"sha256": sha256}}
         self.movie_ids, self._score_I = movie_ids, score_I
 
     def score(self, histories: Any) -> np.ndarray:
@@ -115,17 +117,20 @@ def test_two_versions_are_asked_the_same_test_part() -> None:
     from datamodules.movielens import MovieLens
 
     dataset = MovieLens("demo").dataset
-    ids = dataset.movies.movie_id
+    ids, sha256 = dataset.movies.movie_id, dataset.sha256
     ratings = MovieLens("demo").plain_split.everything
     count_I = np.bincount(ratings.item, minlength=len(ids))
-    popular, nothing = Rule(ids, count_I), Rule(ids, np.zeros(len(ids)))
+    popular, nothing = Rule(ids, count_I, sha256), Rule(ids, np.zeros(len(ids)), sha256)
     told, worse = gate._side_by_side(nothing, popular, "demo")  # type: ignore[arg-type]
     assert worse and "on the test part of demo `next`" in told
     told, worse = gate._side_by_side(popular, nothing, "demo")  # type: ignore[arg-type]
     assert not worse and "difference +" in told
-    half = Rule(ids[::2], count_I[::2])  # a smaller catalogue: what it lacks comes last
+    half = Rule(ids[::2], count_I[::2], sha256)  # a smaller catalogue: what it lacks comes last
     assert gate._side_by_side(half, popular, "demo")[1]  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"--data ml-1m: this version was trained on demo"):
         gate._side_by_side(popular, nothing, "ml-1m")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="trained on demo `stars`"):
-        gate._side_by_side(Rule(ids, count_I, protocol="stars"), nothing, "demo")  # type: ignore[arg-type]
+        stars = Rule(ids, count_I, sha256, protocol="stars")
+        gate._side_by_side(stars, nothing, "demo")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="trained on the copy with sha256 eeeeeeeeeeee, but"):
+        gate._side_by_side(Rule(ids, count_I, "e" * 64), nothing, "demo")  # type: ignore[arg-type]
