@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from catalogue.errors import UserError
 from releases import cache, gate, release
-from releases.card import model_card
+from releases.card import model_card, results_of
 from releases.store import Store, Told, open_store
 from serving.bundle import read_bundle
 
@@ -36,7 +36,8 @@ def main(given: Sequence[str] | None = None) -> int:
 
 
 def push(store: Store, asked: argparse.Namespace) -> int:
-    card = model_card(read_bundle(asked.bundle).manifest)
+    manifest = read_bundle(asked.bundle).manifest
+    card = model_card(manifest, results_of(manifest, asked.results))
     version, new = release.push(
         asked.bundle, store, card, repair=asked.repair, progress=_bar("push")
     )
@@ -146,6 +147,9 @@ def _parser() -> argparse.ArgumentParser:
 
     pushing = command("push", push, "bring a bundle to the store", "bundle")
     pushing.add_argument("--repair", action="store_true", help="send every file again")
+    pushing.add_argument(
+        "--results", default="results", metavar="FOLDER", help="figures for its model card"
+    )
     command("list", list_, "versions, the newest first")
     promoting = command("promote", promote, "make a version the one that serves", "version")
     promoting.add_argument(

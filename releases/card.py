@@ -1,13 +1,19 @@
 """MODEL_CARD.md of a release: what a person needs to know before they promote or rely on it.
 
-After Mitchell et al. 2019, "Model cards for model reporting". Everything comes from the manifest;
-what is not known there is not said.
+After Mitchell et al. 2019, "Model cards for model reporting". Everything comes from the manifest,
+and from results of the training it names; what is not known there is not said.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
+INTENDED = """\
+Lists of movies for one whose ordered history is known, expected stars with an interval, and films
+like a film. One without a history gets the popular list. It is not a measure of a film's quality,
+nor of a person, and decides nothing about anybody beyond what is shown next."""
 LIMITS = """\
 - It was learned from ratings that people chose to give, not from what they were shown or watched:
   there are no impressions, no watch time and no churn in MovieLens. Errors on films that people
@@ -17,8 +23,23 @@ LIMITS = """\
 - Films that are not in the bundle cannot be listed; a new one needs a new bundle."""
 
 
-def model_card(manifest: Mapping[str, Any], today: datetime | None = None) -> str:
-    """Markdown. today: the date of the push (UTC now where none is given)."""
+def results_of(manifest: Mapping[str, Any], folder: str | Path) -> Iterator[dict[str, Any]]:
+    """The results of a bundle's own training, of a folder such as `results/`: the same recipe at
+    the same commit on the same data."""
+    wanted = (manifest["recipe"], manifest.get("commit"), manifest["data"]["sha256"])
+    for path in sorted(Path(folder).glob("*.json")) if all(wanted) else ():
+        content = json.loads(path.read_text())
+        if tuple(map(content.get, ("recipe", "commit", "data_sha256"))) == wanted:
+            yield content
+
+
+def model_card(
+    manifest: Mapping[str, Any],
+    results: Iterable[Mapping[str, Any]] = (),
+    today: datetime | None = None,
+) -> str:
+    """Markdown. results: as of `results_of`. today: the date of the push (UTC now where none is
+    given)."""
     data, network = manifest["data"], manifest.get("network", {})
     date = (today or datetime.now(UTC)).date().isoformat()
     sizes = ("ratings", "items", "users")
@@ -34,6 +55,7 @@ def model_card(manifest: Mapping[str, Any], today: datetime | None = None) -> st
         "network": ", ".join(f"{key} {value}" for key, value in network.items()),
     }
     rows = "\n".join(f"| {name} | {value} |" for name, value in about.items() if value)
+    measured = "\n".join([_validation(manifest.get("metrics") or {}), *map(_test, results)]).strip()
     return f"""\
 # Model card: {manifest["name"]}
 
@@ -44,9 +66,13 @@ it, for lists of movies, predicted stars and similar movies through the API of M
 | --- | --- |
 {rows}
 
+## Intended use
+
+{INTENDED}
+
 ## Measured
 
-{_metrics(manifest.get("metrics") or {})}
+{measured}
 
 ## Limits
 
@@ -69,8 +95,29 @@ def _trained_on(manifest: Mapping[str, Any]) -> str:
     return said.get(manifest["refit"], str(manifest["refit"]))
 
 
-def _metrics(metrics: Mapping[str, Any]) -> str:
+def _validation(metrics: Mapping[str, Any]) -> str:
     if not metrics:
         return "No figure of its own (see the sibling)."
     rows = "\n".join(f"| {name} | {value:.4f} |" for name, value in sorted(metrics.items()))
-    return f"| metric | value |\n| --- | --- |\n{rows}"
+    return f"| validation, by which it was chosen | value |\n| --- | --- |\n{rows}\n"
+
+
+def _test(content: Mapping[str, Any]) -> str:
+    """A table of one protocol, the baselines beside the model; the same figures by group are left
+    out."""
+    seeds, rivals = ", ".join(map(str, content["seeds"])), content["baselines"]
+    lines = [
+        f"Test part of `{content['protocol']}`, read once: {content['num_persons']:,} persons, "
+        f"means of seeds {seeds} (the first one's bundle is served), 95% intervals over persons.",
+        "",
+        "| " + " | ".join([content["protocol"], "model", *rivals]) + " |",
+        "| --- " * (2 + len(rivals)) + "|",
+    ]
+    for name, found in content["metrics"].items():
+        if "/" not in name:
+            model = f"{found['mean']:.4f} [{found['low']:.4f}, {found['high']:.4f}]"
+            theirs = [
+                f"{each[name]['mean']:.4f}" if name in each else "" for each in rivals.values()
+            ]
+            lines.append("| " + " | ".join([name, model, *theirs]) + " |")
+    return "\n".join(lines) + "\n"

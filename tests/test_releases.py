@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from catalogue.errors import UserError
 from releases import cache, release
 from releases.__main__ import main
+from releases.card import model_card, results_of
 from releases.follow import Followed
 from releases.store import Store, open_store
 from serving.bundle import write_bundle
@@ -373,6 +375,30 @@ def test_the_model_card_comes_from_the_manifest(store: Store, bundles: list[Path
     manifest = json.loads((bundles[0] / "bundle.json").read_text())
     assert f"# Model card: {manifest['name']}" in said
     assert manifest["model_version"] in said and "0.5 to 5.0 stars" in said
+
+
+def test_the_model_card_shows_the_figures_of_its_own_training_alone(tmp_path: Path) -> None:
+    one = {"mean": 0.2, "low": 0.19, "high": 0.21}
+    content = {
+        "recipe": "recipes/a.yaml",
+        "commit": "c1",
+        "data_sha256": "d1",
+        "protocol": "next",
+        "seeds": [0, 1],
+        "num_persons": 6040,
+        "metrics": {"ndcg@10": one, "rmse/rater=harsh": one},
+        "baselines": {"ease": {"ndcg@10": one | {"mean": 0.15}}},
+    }
+    for name, change in {"ours": {}, "older": {"commit": "c0"}, "other": {"recipe": "b"}}.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(content | change))
+    manifest = tiny_parts()["manifest"] | {"recipe": "recipes/a.yaml", "commit": "c1"}
+    manifest |= {"model_version": "f" * 64, "data": manifest["data"] | {"sha256": "d1"}}
+    found = list(results_of(manifest, tmp_path))
+    assert found == [content]
+    said = model_card(manifest, found, datetime(2026, 11, 23, tzinfo=UTC))
+    assert "| ndcg@10 | 0.2000 [0.1900, 0.2100] | 0.1500 |" in said
+    assert "Released on 2026-11-23" in said and "harsh" not in said
+    assert list(results_of(manifest, tmp_path / "none")) == []
 
 
 def test_a_bad_bundle_is_not_pushed(store: Store, bundles: list[Path], tmp_path: Path) -> None:
