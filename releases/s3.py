@@ -190,12 +190,13 @@ class S3Store:
             except ClientError as error:
                 if code_of(error) != "NoSuchUpload" or not self.listed(key):  # another finished it
                     raise
-            for each in self._uploads(
-                key
-            ):  # begun by one whose answer was lost: it would be paid for
-                with suppress(ClientError):
-                    at = self._at(key) | {"UploadId": each["UploadId"]}
-                    self._s3.abort_multipart_upload(**at)
+            self._end_others(key)
+
+    def _end_others(self, key: str) -> None:
+        """Uploads whose beginning was answered and never heard: their parts would be paid for."""
+        for each in self._uploads(key):
+            with suppress(ClientError):
+                self._s3.abort_multipart_upload(**self._at(key), UploadId=each["UploadId"])
 
     def _begun(self, key: str) -> tuple[str, dict[int, dict[str, Any]]]:
         """An upload of this key and its parts by number: one that was broken off, or a new one."""
