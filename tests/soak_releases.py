@@ -1,6 +1,6 @@
 """A store of releases under everything that goes wrong, and a service that follows it.
 
-    make soak ONLY=releases ROUNDS=200               # 5 minutes on one core
+    make soak ONLY=releases ROUNDS=200               # 3 minutes of CPU
     python tests/soak_releases.py --rounds 14 --seed 7
 
 One trouble a round: connections that are cut while a version is pushed, promoted and pulled; a byte
