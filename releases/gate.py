@@ -12,12 +12,9 @@ asked the same test part, through the library, and compared person by person; a 
 """
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import numpy as np
 
 from catalogue.errors import UserError
 from releases import cache, release
@@ -26,8 +23,6 @@ from serving.recommender import Recommender
 
 FLOOR = 0.95
 """Of the current version's figure: less is a worse model whatever the interval says."""
-FIGURE = {"next": "ndcg@10", "time": "ndcg@10", "new-users": "ndcg@100", "new-movies": "auc"}
-"""By protocol, what decides."""
 
 
 class Refused(UserError):  # noqa: N818
@@ -61,12 +56,15 @@ def examine(
         elif pointer.model_version != candidate.model_version:
             current = _load(store, pointer.version, home)
             if data is None:
-                told, worse = _by_their_own_word(candidate, current)
+                compared = [_by_their_own_word(candidate, current)]
             else:
+                from releases.compare import side_by_side  # torch: seconds nobody else waits for
+
                 pair = [_sibling(store, one, home) for one in (candidate, current)]
-                told, worse = _side_by_side(pair[0], pair[1], data)
-            said.append(told)
-            wrong += [told] * worse
+                compared = side_by_side(pair[0], pair[1], data)
+            for told, worse in compared:
+                said.append(told)
+                wrong += [told] * worse
     if wrong:
         raise Refused(f"{version} may not be promoted: {'; '.join(wrong)}; --force overrules")
     return said
@@ -111,61 +109,3 @@ def _sibling(store: Store, recommender: Recommender, home: str) -> Recommender:
             f"{recommender.model_version[: release.NAME_LENGTH]} was trained on everything, so its "
             f"sibling {sibling[:12]} must be measured; push that bundle, too ({error})"
         ) from error
-
-
-def _side_by_side(candidate: Recommender, current: Recommender, data: str) -> tuple[str, bool]:
-    """Both on the test part of `data`, as the candidate's recipe splits it."""
-    from datamodules.movielens import MovieLens  # torch: seconds that no other command waits for
-    from evaluation.intervals import paired
-    from evaluation.protocols import evaluate
-    from training.measure import questions
-
-    settings = candidate.manifest.get("config", {}).get("data", {})
-    if settings.get("name") != data or settings["protocol"] not in FIGURE:
-        raise UserError(
-            f"--data {data}: this version was trained on {settings.get('name')} "
-            f"`{settings.get('protocol')}`; give its own data, of one of {', '.join(FIGURE)}"
-        )
-    split = MovieLens(**settings)
-    copy, wanted = split.dataset.sha256, candidate.manifest["data"]["sha256"]
-    if copy != wanted:  # its last ratings may be among those that this version has seen
-        raise UserError(
-            f"--data {data}: this version was trained on the copy with sha256 {wanted[:12]}, but "
-            f"the one found has {copy[:12]}; set DATA_ROOT to the copy it was trained on"
-        )
-    asked, ids = questions(split, with_candidates=False), split.dataset.movies.movie_id
-    name = FIGURE[split.protocol]
-    ours, theirs = (
-        evaluate(_Known(each, ids), asked)[split.protocol].metrics[name]
-        for each in (candidate, current)
-    )
-    found = paired(ours, theirs)
-    told = (
-        f"{name} {ours.mean():.4f} on the test part of {data} `{split.protocol}` "
-        f"({len(ours):,} people), the current version's {theirs.mean():.4f}, difference "
-        f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-    )
-    return told, found.high < 0 or float(ours.mean()) < FLOOR * float(theirs.mean())
-
-
-class _Known:
-    """A scorer over the rows of a data set, of which the bundle may know some only: the others are
-    left out of histories and come last."""
-
-    def __init__(self, recommender: Recommender, movie_ids: np.ndarray) -> None:
-        self._recommender, self._ids = recommender, movie_ids
-        self._known = np.isin(movie_ids, recommender.movie_ids)
-        self._column = np.searchsorted(recommender.movie_ids, movie_ids[self._known])
-
-    def __call__(self, histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
-        entries = [
-            [
-                (int(self._ids[row]), given)
-                for row, given in zip(items.tolist(), each.tolist(), strict=True)
-                if self._known[row]
-            ]
-            for items, each in zip(histories, stars, strict=True)
-        ]
-        score_BI = np.full((len(entries), len(self._ids)), np.finfo(np.float32).min, np.float32)
-        score_BI[:, self._known] = self._recommender.score(entries)[:, self._column]
-        return score_BI

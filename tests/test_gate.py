@@ -1,6 +1,7 @@
 """The gate before promotion: what passes, what does not, and what nobody overrules."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 from catalogue.errors import UserError
+from datamodules.movielens import MovieLens
 from releases import gate, release
 from releases.__main__ import main
+from releases.compare import side_by_side
 from releases.store import Store, open_store
 from serving.bundle import write_bundle
 from tests.conftest import tiny_parts, write_tiny
@@ -103,34 +106,61 @@ class Rule:
     manifest: dict[str, Any]
 
     def __init__(
-        self, movie_ids: np.ndarray, score_I: np.ndarray, sha256: str, **data: Any
+        self,
+        movie_ids: np.ndarray,
+        score_I: np.ndarray,
+        sha256: str,
+        stars: float = 3.0,
+        **data: Any,
     ) -> None:
         self.manifest = {"config": {"data": DEMO | data}, "data": {"sha256": sha256}}
-        self.movie_ids, self._score_I = movie_ids, score_I
+        self.movie_ids, self._score_I, self._stars = movie_ids, score_I, stars
 
     def score(self, histories: Any) -> np.ndarray:
         assert all(movie_id in self.movie_ids for each in histories for movie_id, _ in each)
         return np.tile(self._score_I.astype(np.float32), (len(histories), 1))
 
+    def predict_stars(self, histories: Any, movie_ids: np.ndarray) -> np.ndarray:
+        assert set(movie_ids.tolist()) <= set(self.movie_ids.tolist())
+        return np.full((len(histories), len(movie_ids)), self._stars)
+
 
 def test_two_versions_are_asked_the_same_test_part() -> None:
-    from datamodules.movielens import MovieLens
-
     dataset = MovieLens("demo").dataset
     ids, sha256 = dataset.movies.movie_id, dataset.sha256
     ratings = MovieLens("demo").plain_split.everything
     count_I = np.bincount(ratings.item, minlength=len(ids))
     popular, nothing = Rule(ids, count_I, sha256), Rule(ids, np.zeros(len(ids)), sha256)
-    told, worse = gate._side_by_side(nothing, popular, "demo")  # type: ignore[arg-type]
+    (told, worse), _ = side_by_side(nothing, popular, "demo")  # type: ignore[arg-type]
     assert worse and "on the test part of demo `next`" in told
-    told, worse = gate._side_by_side(popular, nothing, "demo")  # type: ignore[arg-type]
+    (told, worse), _ = side_by_side(popular, nothing, "demo")  # type: ignore[arg-type]
     assert not worse and "difference +" in told
     half = Rule(ids[::2], count_I[::2], sha256)  # a smaller catalogue: what it lacks comes last
-    assert gate._side_by_side(half, popular, "demo")[1]  # type: ignore[arg-type]
+    assert side_by_side(half, popular, "demo")[0][1]  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"--data ml-1m: this version was trained on demo"):
-        gate._side_by_side(popular, nothing, "ml-1m")  # type: ignore[arg-type]
+        side_by_side(popular, nothing, "ml-1m")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="trained on demo `stars`"):
-        stars = Rule(ids, count_I, sha256, protocol="stars")
-        gate._side_by_side(stars, nothing, "demo")  # type: ignore[arg-type]
+        other = Rule(ids, count_I, sha256, protocol="stars")
+        side_by_side(other, nothing, "demo")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="trained on the copy with sha256 eeeeeeeeeeee, but"):
-        gate._side_by_side(Rule(ids, count_I, "e" * 64), nothing, "demo")  # type: ignore[arg-type]
+        side_by_side(Rule(ids, count_I, "e" * 64), nothing, "demo")  # type: ignore[arg-type]
+
+
+def test_stars_are_compared_too() -> None:
+    """One gives every film the mean of all ratings, the other a star more."""
+    dataset = MovieLens("demo").dataset
+    ids, zeros = dataset.movies.movie_id, np.zeros(len(dataset.movies))
+    test = MovieLens("demo").plain_split.test
+    found = test.histories.stars[test.start + test.end - 1]  # the one movie to be found
+    mean = float(found.mean())
+    good = Rule(ids, zeros, dataset.sha256, stars=mean)
+    bad = Rule(ids, zeros, dataset.sha256, stars=mean + 1)
+    _, (told, worse) = side_by_side(bad, good, "demo")  # type: ignore[arg-type]
+    variance = float(((found - mean) ** 2).mean())
+    bad_rmse, good_rmse = f"{np.sqrt(variance + 1):.4f}", f"{np.sqrt(variance):.4f}"
+    assert worse and re.search(f"rmse {bad_rmse} on .* {good_rmse}, .* [+]1.0000", told), told
+    _, (told, worse) = side_by_side(good, bad, "demo")  # type: ignore[arg-type]
+    assert not worse
+    strange = Rule(ids.max() + 1 + np.arange(3), np.zeros(3), dataset.sha256)
+    _, (told, worse) = side_by_side(strange, good, "demo")  # type: ignore[arg-type]
+    assert not worse and "no film is known to both" in told

@@ -24,7 +24,7 @@ LOCK = (ROOT / "requirements-serving.lock").read_text()
 NOT_IN_IT = ("torch", "pytorch-lightning", "comet-ml", "pandas", "pyarrow", "scipy", "scikit-learn")
 COMMANDS = {
     *("serving/batch.py", "serving/lists.py"),
-    *("releases/__main__.py", "releases/gate.py", "releases/card.py"),
+    *("releases/__main__.py", "releases/gate.py", "releases/compare.py", "releases/card.py"),
 }
 """Not in the image: run beside the service, on a machine that has what training needs."""
 NOT_IMPORTED = {"uvloop", "httptools", "psycopg"}

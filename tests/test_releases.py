@@ -60,7 +60,8 @@ def named(folder: Path) -> Path:
     write_tiny(folder)
     parts = tiny_parts()
     golden = json.loads((folder / "golden.json").read_text())
-    manifest = parts["manifest"] | {"name": folder.name}
+    now = datetime.now(UTC).isoformat(timespec="seconds")  # the gate refuses old ones
+    manifest = parts["manifest"] | {"name": folder.name, "created": now}
     write_bundle(folder, **parts | {"manifest": manifest, "golden": golden})
     return folder
 
