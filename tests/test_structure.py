@@ -89,7 +89,7 @@ def shown_in_the_tree(readme: str) -> set[str]:
 
 def test_the_readme_tree_is_the_repository() -> None:
     kinds = {f"{folder}/": "*.py" for folder in [*FOLDERS, "benchmarks"]}
-    kinds |= {"recipes/": "*.yaml", "docs/": "*.md", "": "[!.]*"}
+    kinds |= {"recipes/": "*.yaml", "deploy/": "*.*", "docs/": "*.md", "": "[!.]*"}
     there = {room + path.name for room, kind in kinds.items() for path in (ROOT / room).glob(kind)}
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],

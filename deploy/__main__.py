@@ -1,0 +1,109 @@
+"""The service on EC2, from the command line.
+
+    python -m deploy up --model ml-1m          make it, or make it as this clone says: 10 min
+    python -m deploy status                    machines, their health, the model that answers
+    python -m deploy logs --since 15           what they wrote in the last 15 minutes; --follow
+    python -m deploy release                   this clone's code, machine after machine
+    python -m deploy release --code VERSION    back to code that was released before
+    python -m deploy restore --bucket NAME     all of it anew, from what a bucket holds
+    python -m deploy down                      remove it; the bucket stays
+
+New weights need none of this: python -m releases promote. deploy/README.md has costs and failures.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from catalogue.errors import UserError
+from deploy import rollout, status
+from deploy.aws import Aws, sentences
+from deploy.stack import Stack
+
+PARAMETERS = {
+    "model": "name of the model: its releases are at s3://BUCKET/models/MODEL",
+    "bucket": "its name (default: STACK-ACCOUNT-REGION); made where it is not there",
+    "vpc": "default: the region's default VPC",
+    "subnets": "comma-separated, in two zones or more (default: one in each of two)",
+    "instance-type": "default: t3.medium",
+    "min": "fewest machines (default: 1)",
+    "max": "most machines, above --min (default: 2)",
+    "certificate": "ARN of an ACM certificate, for HTTPS",
+    "callers": "addresses that may ask (default: 0.0.0.0/0)",
+    "settings": "path in Parameter Store of API_KEYS and EVENTS_URL (default: /marquee)",
+    "topic": "ARN of an SNS topic for alarms",
+    "repository": "OWNER/NAME at GitHub whose workflows may push models and code",
+}
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = parser().parse_args(given)
+    try:
+        aws = Aws.of(asked.region)
+        with sentences(aws.region):
+            run(Stack(aws, asked.stack), asked)
+        return 0
+    except UserError as error:
+        print(f"deploy: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("deploy: stopped looking; AWS goes on: python -m deploy status", file=sys.stderr)
+        return 130
+
+
+def run(stack: Stack, asked: argparse.Namespace) -> None:
+    match asked.command:
+        case "up" | "restore":
+            rollout.up(stack, template_parameters(asked), restored=asked.command == "restore")
+        case "release":
+            rollout.release(stack, asked.code, asked.upload_only)
+        case "status":
+            status.status(stack)
+        case "logs":
+            status.logs(stack, asked.since * 60, asked.follow)
+        case "down":
+            rollout.down(stack, asked.delete_bucket)
+
+
+def template_parameters(asked: argparse.Namespace) -> dict[str, str]:
+    """--instance-type t3.large as InstanceType=t3.large; what was not given is left out."""
+    pairs = ((name, getattr(asked, name.replace("-", "_"))) for name in PARAMETERS)
+    return {name.title().replace("-", ""): str(value) for name, value in pairs if value is not None}
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(
+        prog="python -m deploy",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, does: str) -> argparse.ArgumentParser:
+        one = commands.add_parser(name, help=does, description=does)
+        one.add_argument("--stack", default="marquee", help="its name (default: marquee)")
+        one.add_argument("--region", help="default: as the AWS command finds it")
+        return one
+
+    for name, does in (
+        ("up", "make the stack, or change it: parameters that are not given stay"),
+        ("restore", "make the stack anew, with the code and the model that a bucket holds"),
+    ):
+        one = command(name, does)
+        for option, meaning in PARAMETERS.items():
+            kind = int if option in ("min", "max") else str
+            one.add_argument(f"--{option}", type=kind, help=meaning)
+    one = command("release", "new code on every machine, one after the other")
+    one.add_argument("--code", default="", metavar="VERSION", help="one that is in the bucket")
+    one.add_argument("--upload-only", action="store_true", help="send it, and change no machine")
+    command("status", "the stack, its machines, the model that answers")
+    one = command("logs", "what the machines wrote")
+    one.add_argument("--since", type=float, default=15, metavar="MINUTES", help="default: 15")
+    one.add_argument("--follow", action="store_true", help="go on, until ctrl-C")
+    one = command("down", "remove the stack; the bucket stays")
+    one.add_argument("--delete-bucket", default="", metavar="NAME", help="and this bucket for good")
+    return made
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""AWS's clients, and its errors as one sentence each with the remedy.
+
+aws = Aws.of(region=None)          # region and credentials as boto3 finds them
+with sentences(aws.region):
+    aws.cloudformation.describe_stacks()
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from botocore import exceptions
+
+from catalogue.errors import UserError
+
+SIGN_IN = "sign in (aws sso login, or AWS_PROFILE=NAME) and run this again"
+OLD = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+UNKNOWN = {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+SKEWED = {"RequestTimeTooSkewed"}
+
+
+@dataclass(frozen=True)
+class Aws:
+    region: str
+    session: Any
+
+    @classmethod
+    def of(cls, region: str | None) -> "Aws":
+        """Raises UserError where no region is set."""
+        with sentences(region or ""):
+            session = boto3.session.Session(region_name=region)
+        if not session.region_name:
+            raise UserError(
+                "no AWS region is set; give --region us-east-1, or set AWS_DEFAULT_REGION"
+            )
+        return cls(session.region_name, session)
+
+    def __getattr__(self, service: str) -> Any:
+        """The client of a service, by its name at boto3; made once."""
+        client = self.session.client(service, region_name=self.region)
+        self.__dict__[service] = client
+        return client
+
+
+@contextmanager
+def sentences(region: str) -> Iterator[None]:
+    """What AWS and the way to it raise, as UserError."""
+    try:
+        yield
+    except exceptions.ClientError as error:
+        raise UserError(said(error, region)) from error
+    except exceptions.ProfileNotFound as error:
+        raise UserError(f"{error}; aws configure list-profiles names those there are") from error
+    except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
+        raise UserError(f"there are no AWS credentials; {SIGN_IN}") from error
+    except (exceptions.TokenRetrievalError, exceptions.CredentialRetrievalError) as error:
+        raise UserError(f"the AWS credentials cannot be read ({error}); {SIGN_IN}") from error
+    except exceptions.EndpointConnectionError as error:
+        reason = f"{error.kwargs['endpoint_url']} does not answer"
+        raise UserError(f"{reason}; is {region!r} a region, and this machine online?") from error
+    except exceptions.BotoCoreError as error:
+        raise UserError(f"AWS: {error}") from error
+
+
+def said(error: exceptions.ClientError, region: str) -> str:
+    code = error.response["Error"].get("Code", "")
+    message = one_line(error.response["Error"].get("Message", ""))
+    if code in OLD:
+        return f"the AWS credentials have expired; {SIGN_IN}"
+    if code in UNKNOWN:
+        return f"AWS does not know these credentials ({code}); {SIGN_IN}"
+    if code in SKEWED:
+        return "this machine's clock is wrong by over 15 minutes; set it (timedatectl set-ntp true)"
+    if code in FORBIDDEN:
+        what = f"{error.operation_name} in {region}"
+        return f"these credentials may not call {what}: {message}; ask for that permission"
+    return f"AWS refused {error.operation_name} in {region}: {message or code}"
+
+
+def one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
