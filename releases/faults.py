@@ -16,7 +16,8 @@ REMEDIES = {
     "ExpiredTokenException": "the session has expired; sign in again (aws sso login)",
     "InvalidToken": "the session token is not one of these keys; check AWS_SESSION_TOKEN",
     "RequestTimeTooSkewed": "this machine's clock is wrong; set it (timedatectl set-ntp true)",
-    "AccessDenied": "these credentials may not; the role needs s3:GetObject and s3:ListBucket there"
+    "AccessDenied": "these credentials may not, or nothing has been promoted there; the role needs"
+    " s3:GetObject and s3:ListBucket"
     " to read; s3:PutObject, s3:AbortMultipartUpload, s3:ListBucketMultipartUploads and"
     " s3:ListMultipartUploadParts to push; s3:DeleteObject to prune",
     "NoSuchBucket": "there is no such bucket; make it (python -m deploy up), or check the name",
