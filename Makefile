@@ -7,13 +7,14 @@ DATA_ROOT ?= data
 RECIPE ?= recipes/demo.yaml
 BUNDLE ?= bundles/demo
 PORT   ?= 3000
+APP_PORT ?= 8501
 ONLY   ?= training
 ROUNDS ?= 20
 EVENTS_URL ?= sqlite:///events.sqlite
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
+.PHONY: help setup demo app test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,6 +45,10 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 	@rm -f runs/demo.sqlite*
 	@$(BIN)/python train.py import-ratings --data demo --events sqlite:///runs/demo.sqlite
 	@$(BIN)/python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
+
+app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-latest-small (default: generated films)
+	@test "$(BUNDLE)" != bundles/demo -o -f bundles/demo/bundle.json || $(BIN)/python train.py fit --config recipes/demo.yaml
+	@$(BIN)/python -m client.together --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
 
 test: setup ## The tests; ARGS="-k splits" picks some
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
