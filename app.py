@@ -25,7 +25,7 @@ def pages() -> dict[str, list[st.Page]]:
     return {
         "": [
             st.Page(file("start"), title="Start", icon=":material/waving_hand:", default=True),
-            st.Page(file("for_you"), title="For you", icon=":material/movie:", url_path="for-you"),
+            st.Page(file("for_you"), title="For you", icon=":material/movie:"),
             st.Page(file("rate"), title="Rate", icon=":material/star:"),
             st.Page(file("taste"), title="My taste", icon=":material/palette:"),
             st.Page(file("night"), title="Movie night", icon=":material/groups:"),

@@ -1,12 +1,11 @@
 """A film: facts, what this person would give it and how sure that is, why, and what is like it."""
 
 from html import escape
-from typing import cast
 
 import streamlit as st
 
 from app_pages import api, desk, parts, scale, state, tiles
-from client.marquee_client.shapes import HistoryItem, Movie
+from client.marquee_client.shapes import HistoryItem
 
 LIKE = 12
 
@@ -17,9 +16,7 @@ def show() -> None:
     if not asked.isdigit():
         parts.nothing("No film was asked for. Find one by its title.", parts.RATE, "Search")
         return
-    movie_id = int(asked)
-    about(movie_id)
-    parts.row("Films like it", cast(list[Movie], api.similar(movie_id, LIKE)), "like")
+    about(int(asked))
 
 
 @st.fragment
@@ -43,6 +40,7 @@ def about(movie_id: int) -> None:
         with st.container(border=True):
             desk.rate("film", item, history)
             desk.answers("film", movie_id, item["title"])
+    parts.row("Films like it", api.similar(movie_id, LIKE), "like")
 
 
 def given(mine: HistoryItem | None) -> None:

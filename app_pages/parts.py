@@ -3,9 +3,9 @@
     @parts.page("For you")
     def show() -> None: ...
 
-A page that is drawn through `page` has a screen for everything that the service can answer: nobody
-there (the popular films as last known, and a way to try again), or a refusal in its own words.
-Errors of the code are not caught: they are shown, and logged.
+A page or fragment that is drawn through `page` has a screen for everything that the service can
+answer: nobody there (the popular films as last known, and a way to try again), or a refusal in its
+own words. Errors of the code are not caught: they are shown, and logged.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,7 +40,7 @@ def page(draw: Callable[Given, None]) -> Callable[Given, None]:
             draw(*args, **kwargs)
         except Unavailable as error:
             with top:
-                away(error)
+                away(error, f"{draw.__module__}-{draw.__name__}")
         except UnknownMovie as error:
             with top:
                 unknown(error)
@@ -50,14 +50,14 @@ def page(draw: Callable[Given, None]) -> Callable[Given, None]:
     return drawn
 
 
-def away(error: MarqueeError) -> None:
+def away(error: MarqueeError, key: str) -> None:
     """Nobody answers: say so, show what most people watch, and try again on request."""
     st.warning(
         "**The service is away.** What you rated is kept there and comes back with it. "
         f"Meanwhile, what most people watch. ({error})",
         icon=":material/cloud_off:",
     )
-    st.button("Try again", key="again", type="primary", icon=":material/refresh:")
+    st.button("Try again", key=f"again-{key}", type="primary", icon=":material/refresh:")
     films = api.last_popular()
     if not films:
         st.info(
@@ -65,9 +65,9 @@ def away(error: MarqueeError) -> None:
         )
         return
     st.subheader("Popular, as last known")
-    with st.container(horizontal=True, key="row-kept"):
+    with st.container(horizontal=True, key=f"row-{key}"):
         for film in films[:24]:
-            card(film, "kept", linked=False)
+            card(film, key, linked=False)
 
 
 def unknown(error: MarqueeError) -> None:

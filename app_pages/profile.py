@@ -27,9 +27,11 @@ def show() -> None:
 
 
 def named() -> None:
-    with st.form("name", border=False):
-        name = st.text_input("Name", state.name(), max_chars=state.MAX_NAME, placeholder="e.g. Ana")
-        if st.form_submit_button("Use this name"):
+    with st.form("named", border=False):
+        name = st.text_input(
+            "Name", state.name(), key="name", max_chars=state.MAX_NAME, placeholder="e.g. Ana"
+        )
+        if st.form_submit_button("Use this name", key="use-name"):
             state.call_me(name or "")
             st.rerun()
 
@@ -49,8 +51,10 @@ def entered() -> None:
 
 def deleted() -> None:
     """Asked twice, since nobody can bring it back."""
-    sure = st.checkbox("Delete everything that is stored of me; it cannot be brought back")
-    if st.button("Delete my profile", disabled=not sure, icon=":material/delete:"):
+    sure = st.checkbox(
+        "Delete everything that is stored of me; it cannot be brought back", key="sure"
+    )
+    if st.button("Delete my profile", key="delete", disabled=not sure, icon=":material/delete:"):
         count = api.service().forget(state.me())["deleted"]
         state.become("")
         st.session_state["said"] = f"Deleted: {count} events. This is a new, empty profile."

@@ -109,7 +109,9 @@ def take_in() -> None:
         st.error(f"{file.name}: {error}", icon=":material/error:")
         return
     st.caption(f"{len(rows)} rows. Ratings that stand there twice count once, the later one.")
-    if st.button(f"Import {len(rows)} rows", type="primary", icon=":material/upload:"):
+    if st.button(
+        f"Import {len(rows)} rows", key="import", type="primary", icon=":material/upload:"
+    ):
         stored(rows)
 
 

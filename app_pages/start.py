@@ -27,6 +27,7 @@ def show() -> None:
 
 
 @st.fragment
+@parts.page
 def pick_tastes() -> None:
     found = groups(api.genres(), api.chart("popular"))
     with st.container(key="tastes"):
@@ -35,6 +36,7 @@ def pick_tastes() -> None:
         st.caption(f"{len(picked)} of {PICKS} picked.")
     clicked = st.button(
         "Show me films",
+        key="show",
         type="primary",
         icon=":material/arrow_forward:",
         disabled=len(picked) < PICKS,

@@ -69,7 +69,9 @@ def edit(own: Mapping[str, float]) -> None:
         for n, genre in enumerate(chosen)
     }
     with st.container(horizontal=True):
-        st.button("Use this mix", type="primary", on_click=state.set_mix, args=(weights,))
+        st.button(
+            "Use this mix", key="use-mix", type="primary", on_click=state.set_mix, args=(weights,)
+        )
         if set_by_hand:
             st.button("Back to what I rated", on_click=state.set_mix, args=({},))
 
