@@ -11,10 +11,12 @@ APP_PORT ?= 8501
 ONLY   ?= training
 ROUNDS ?= 20
 EVENTS_URL ?= sqlite:///events.sqlite
+# Pictures show real films unless another bundle is asked for.
+PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/ml-latest-small)
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo app test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -57,6 +59,16 @@ soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20,
 	@PYTHONPATH=. $(BIN)/python tests/soak_$(ONLY).py --rounds $(ROUNDS)
 
 check: setup lint test ## What CI runs: lint, types, tests
+
+screenshots: setup-browser ## Every page as a picture: docs/screenshots; BUNDLE=bundles/ml-latest-small
+	@PYTHONPATH=. $(BIN)/python tests/screenshots.py $(PICTURED)
+
+demo-video: setup-browser ## A walk through the app: docs/demo.gif
+	@PYTHONPATH=. $(BIN)/python tests/demo_video.py $(PICTURED)
+
+setup-browser: setup ## Debian's chromium, for tests/test_browser.py and the pictures; needs root
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } \
+	  || { echo "setup-browser: as root: apt-get install chromium"; exit 1; }
 
 lint: setup
 	@$(BIN)/ruff format --check .

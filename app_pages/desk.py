@@ -31,18 +31,21 @@ def show(key: str = "rate", goal: int = 0) -> None:
     rated = scale.rated(history)
     if goal:
         st.progress(min(len(rated) / goal, 1.0), text=f"{len(rated)} of {goal} films rated")
-    found = search(key)
-    offer = offered(key, history, len(rated))
-    chosen = found or picked(key, offer)
-    if chosen:
-        form(key, chosen, history)
-    else:
-        st.info("Nothing is left to ask about; search for a title.", icon=":material/search:")
-    queue(key, offer, chosen)
+    asking, enough, more, list_now = (st.container() for _ in range(4))
+    with list_now:  # first, as people watch it
+        now(key, len(rated))
+    with asking:
+        found = search(key)
+        offer = offered(key, history, len(rated))
+        if chosen := found or picked(key, offer):
+            form(key, chosen, history)
+        else:
+            st.info("Nothing is left to ask about; search for a title.", icon=":material/search:")
+    with more:
+        queue(key, offer)
     if goal and len(rated) >= goal:
-        st.success("That is enough for a list of your own. More makes it better.")
-        st.page_link("app_pages/for_you.py", label="See your list", query_params=state.link())
-    now(key, len(rated))
+        enough.success("That is enough for a list of your own. More makes it better.")
+        enough.page_link("app_pages/for_you.py", label="See your list", query_params=state.link())
 
 
 def search(key: str) -> Movie | None:
@@ -82,7 +85,8 @@ def offered(key: str, history: Sequence[HistoryItem], rated: int) -> Sequence[Mo
     )
     done = parts.seen_ids(history) | _passed()
     if way == TELLING:
-        asked = api.service().rate_next(user_id=state.me(), k=OFFERED + len(_passed()))["items"]
+        k = min(OFFERED + len(_passed()), api.CHART_K)
+        asked = api.service().rate_next(user_id=state.me(), k=k)["items"]
         return [film for film in asked if film["movie_id"] not in done][:OFFERED]
     return [film for film in api.chart("popular") if film["movie_id"] not in done][:OFFERED]
 
@@ -93,7 +97,7 @@ def picked(key: str, offer: Sequence[Movie]) -> Movie | None:
     return next((film for film in offer if film["movie_id"] == wanted), offer[0] if offer else None)
 
 
-def queue(key: str, offer: Sequence[Movie], chosen: Movie | None) -> None:
+def queue(key: str, offer: Sequence[Movie]) -> None:
     """Posters to click on: people spot what they have seen faster than they answer one by one."""
     if not offer:
         return
@@ -104,7 +108,7 @@ def queue(key: str, offer: Sequence[Movie], chosen: Movie | None) -> None:
             with st.container(key=f"card-{key}-{movie_id}", width=parts.WIDTH - 30):
                 st.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
                 st.button(
-                    parts.plain(film["title"]),
+                    f"**{parts.plain(film['title'])}**",
                     key=f"{key}-pick-{movie_id}",
                     type="tertiary",
                     on_click=_pick,
@@ -116,7 +120,7 @@ def form(key: str, film: Movie, history: Sequence[HistoryItem]) -> None:
     """The film that is being rated."""
     movie_id = film["movie_id"]
     with st.container(border=True):
-        left, right = st.columns([1, 3], gap="medium")
+        left, right = st.columns([1, 3], gap="medium", wrap=False)
         with left.container(key=f"poster-{key}"):
             st.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
         with right:
@@ -194,6 +198,11 @@ def give(movie_id: int, title: str, stars: float, before: float | None) -> None:
 def refuse(movie_id: int, title: str) -> None:
     if state.act(f"Never again: {title}", api.service().not_for_me, state.me(), movie_id):
         _remember(movie_id, title, None)
+
+
+def bring_back(movie_id: int, title: str) -> None:
+    """No rating and no refusal: as if nothing had been said of it."""
+    state.act(f"Taken back: {title}", api.service().unrate, state.me(), movie_id)
 
 
 def unseen(movie_id: int, title: str) -> None:

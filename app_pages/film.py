@@ -33,7 +33,7 @@ def about(movie_id: int) -> None:
     with right:
         st.title(parts.plain(item["title"]), anchor=False)
         st.markdown(" · ".join([str(item["year"] or "year unknown"), *item["genres"]]))
-        given(mine)
+        given(mine, item["title"])
         st.subheader("What you would give it", anchor=False)
         parts.prediction(item)
         moved(movie_id, history)
@@ -43,11 +43,13 @@ def about(movie_id: int) -> None:
     parts.row("Films like it", api.similar(movie_id, LIKE), "like")
 
 
-def given(mine: HistoryItem | None) -> None:
+def given(mine: HistoryItem | None, title: str) -> None:
     if mine and "stars" in mine:
         st.markdown(f":material/star: You gave it **{mine['stars']:g}**.")
     if mine and mine.get("not_for_me"):
         st.markdown(":material/block: Not for you: it is in no list of yours.")
+        back = (mine["movie_id"], title)
+        st.button("Bring it back", key="back", on_click=desk.bring_back, args=back)
 
 
 def moved(movie_id: int, history: list[HistoryItem]) -> None:

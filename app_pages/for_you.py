@@ -40,7 +40,7 @@ class Row:
 @st.fragment
 @parts.page
 def show() -> None:
-    st.title(f"For {state.name() or 'you'}", anchor=False)
+    st.title(f"For {parts.plain(state.name()) or 'you'}", anchor=False)
     history = api.service().history(state.me())["items"]
     filters, controls = chosen()
     welcome(history)

@@ -9,8 +9,8 @@ own words. Errors of the code are not caught: they are shown, and logged.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from functools import wraps
-from html import escape
 from typing import Any, ParamSpec
 
 import streamlit as st
@@ -29,7 +29,8 @@ RATE = "app_pages/rate.py"
 
 
 def page(draw: Callable[Given, None]) -> Callable[Given, None]:
-    """The same, with what the last action came to above it, and a screen for each trouble."""
+    """The same, with what the last action came to above it, a sign while it takes long, and a
+    screen for each trouble."""
 
     @wraps(draw)
     def drawn(*args: Given.args, **kwargs: Given.kwargs) -> None:
@@ -37,7 +38,10 @@ def page(draw: Callable[Given, None]) -> Callable[Given, None]:
         with top:
             state.tell()
         try:
-            draw(*args, **kwargs)
+            with ExitStack() as waiting:
+                with top.container(key=f"wait-{draw.__module__}-{draw.__name__}"):
+                    waiting.enter_context(st.spinner("Asking the service", show_time=True))
+                draw(*args, **kwargs)
         except Unavailable as error:
             with top:
                 away(error, f"{draw.__module__}-{draw.__name__}")
@@ -96,15 +100,16 @@ def row(name: str, films: Sequence[Movie], key: str, note: str = "", empty: str 
             card(film, key)
 
 
-def card(film: Movie, row: str, linked: bool = True, more: str = "") -> None:
-    """Poster, title as the link to the film's page, and a line of facts."""
+def card(film: Movie, row: str, linked: bool = True) -> None:
+    """Poster, and title and facts as the link to the film's page; two elements, as there are sixty
+    of them on a page."""
     with st.container(key=f"card-{row}-{film['movie_id']}", width=WIDTH):
         st.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
+        label = f"**{plain(film['title'])}**  \n:small[{plain(facts(film))}]"
         if linked:
-            st.page_link(FILM, label=plain(film["title"]), query_params=to(film["movie_id"]))
+            st.page_link(FILM, label=label, query_params=to(film["movie_id"]))
         else:
-            st.markdown(f"**{plain(film['title'])}**")
-        st.html(f'<div class="meta">{escape(more or facts(film))}</div>')
+            st.markdown(label)
 
 
 def to(movie_id: int) -> dict[str, str]:

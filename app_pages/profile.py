@@ -11,7 +11,7 @@ def show() -> None:
     history = api.service().history(state.me())["items"]
     st.markdown(
         f"**{parts.plain(state.name()) or 'A visitor without a name'}**, "
-        f"{len(scale.rated(history))} ratings."
+        f"{parts.counted(len(scale.rated(history)))}."
     )
     named()
     st.subheader("The key to it", anchor=False)

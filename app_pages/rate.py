@@ -1,11 +1,12 @@
 """Rate: the desk, what was rated before, and ratings from and to other sites."""
 
 from datetime import datetime
+from typing import cast
 
 import streamlit as st
 
 from app_pages import api, desk, parts, ratings_csv, scale, state
-from client.marquee_client.shapes import HistoryItem
+from client.marquee_client.shapes import HistoryItem, Movie
 
 TAKEN_AT_ONCE = 500
 """Events in one request, of the 1,000 that the service takes."""
@@ -14,14 +15,19 @@ TAKEN_AT_ONCE = 500
 @parts.page
 def show() -> None:
     st.title("Rate", anchor=False)
-    now, before, files = st.tabs(["Rate films", "What you rated", "Import and export"])
-    with now:
-        desk.show()
-    with before:
-        rated()
-    with files:
-        export()
-        take_in()
+    # Only the open one is drawn, anew: what was rated in one stands in the others.
+    names = ["Rate films", "What you rated", "Import and export"]
+    now, before, files = st.tabs(names, key="rate-tab", on_change="rerun")
+    if now.open:
+        with now:
+            desk.show()
+    if before.open:
+        with before:
+            rated()
+    if files.open:
+        with files:
+            export()
+            take_in()
 
 
 @st.fragment
@@ -30,9 +36,16 @@ def rated() -> None:
     """Everything, newest first, and a way to change each."""
     history = api.service().history(state.me())["items"]
     films = {entry["movie_id"]: entry for entry in scale.rated(history)}
-    if not films:
+    if films:
+        changed(films)
+        shown(list(films.values()))
+    else:
         st.info("Nothing yet. The first film you rate stands here.", icon=":material/star:")
-        return
+    refused = [cast(Movie, one) for one in history if one.get("not_for_me") and "title" in one]
+    parts.row("Not for you", refused, "refused", "On its page, each can be brought back.")
+
+
+def changed(films: dict[int, HistoryItem]) -> None:
     chosen = st.selectbox(
         "Change or remove a rating",
         list(films),
@@ -51,8 +64,7 @@ def rated() -> None:
     with st.container(horizontal=True):
         given = (chosen, title, stars, entry["stars"])
         st.button("Change", type="primary", key="before-give", on_click=desk.give, args=given)
-        st.button("Remove", key="before-remove", on_click=_remove, args=(chosen, title))
-    shown(list(films.values()))
+        st.button("Remove", key="before-remove", on_click=desk.bring_back, args=(chosen, title))
 
 
 def shown(entries: list[HistoryItem]) -> None:
@@ -67,10 +79,6 @@ def shown(entries: list[HistoryItem]) -> None:
         width="stretch",
         alt="Every film you rated, with stars and date",
     )
-
-
-def _remove(movie_id: int, title: str) -> None:
-    state.act(f"Removed: {title}", api.service().unrate, state.me(), movie_id)
 
 
 def export() -> None:

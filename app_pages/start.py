@@ -16,11 +16,14 @@ def show() -> None:
         '<p class="lead">Say a little about your taste, and the list is yours. It changes with '
         "every star you give, and tells you why each film is on it.</p>"
     )
-    tastes, films = st.tabs(["Pick three tastes", "Or rate five films"])
-    with tastes:
-        pick_tastes()
-    with films:
-        desk.show("start", GOAL)
+    names = ["Pick three tastes", "Or rate five films"]
+    tastes, films = st.tabs(names, key="start-tab", on_change="rerun")
+    if tastes.open:
+        with tastes:
+            pick_tastes()
+    else:
+        with films:
+            desk.show("start", GOAL)
     st.page_link(
         "app_pages/for_you.py", label="Skip: just show me films", query_params=state.link()
     )
@@ -50,7 +53,7 @@ def pick_tastes() -> None:
 def choice(group: Group) -> bool:
     """Three posters, and whether this is the person's taste."""
     with st.container(border=True, key=f"poster-taste-{group.key}"):
-        for column, film in zip(st.columns(3, gap="small"), group.films, strict=False):
+        for column, film in zip(st.columns(3, gap="small", wrap=False), group.films, strict=False):
             column.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
         return st.checkbox(
             f"**{group.name}**  \n{', '.join(group.genres)}", key=f"taste-{group.key}"

@@ -1,5 +1,6 @@
 """What the app computes by itself: posters, merged lists, genre mixes, files, yardsticks."""
 
+import tomllib
 import xml.etree.ElementTree as ElementTree
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,3 +142,31 @@ def test_the_yardstick_lies_next_to_what_is_given() -> None:
 def test_a_profile_is_read_from_an_id_or_an_address() -> None:
     assert state.profile_of(" ana-1 ") == ("ana-1", "")
     assert state.profile_of("http://x/rate?me=ana-1&name=Ana%20B") == ("ana-1", "Ana B")
+
+
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_text_stands_out_from_its_ground(mode: str) -> None:
+    """WCAG AA: 4.5 to 1."""
+    config = Path(__file__).parent.parent / ".streamlit" / "config.toml"
+    theme = tomllib.loads(config.read_text())["theme"][mode]
+    for ground in ("backgroundColor", "secondaryBackgroundColor"):
+        for text in ("textColor", "primaryColor", "linkColor"):
+            assert contrast(theme[text], theme[ground]) >= 4.5, (text, ground)
+    assert contrast(theme["blueTextColor"], theme["blueBackgroundColor"]) >= 4.5
+
+
+def test_genres_stand_out_from_their_tile() -> None:
+    """The small line lies on the lower colour, which a shade makes darker still."""
+    for genre, (_, lower, colour) in tiles.PALETTE.items():
+        assert contrast(colour, lower) >= 4.5, genre
+
+
+def contrast(one: str, other: str) -> float:
+    dark, bright = sorted((luminance(one), luminance(other)))
+    return (bright + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    parts = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
