@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import streamlit as st
 
+from app_pages import state
 from client.marquee_client import Marquee, Retries
 from client.marquee_client.shapes import Chart, Filters, Movie, Scored
 
@@ -82,6 +83,13 @@ def genres() -> list[str]:
     has to be listed for it."""
     films = chart("popular") + chart("new") + chart("hidden_gems")
     return sorted({genre for film in films for genre in film["genres"]})
+
+
+def mixed() -> dict[str, Any]:
+    """The mix that the person set, as a part of a question: genres that this catalogue has."""
+    known = genres() if state.mix() else []
+    mix = {genre: weight for genre, weight in state.mix().items() if genre in known}
+    return {"genre_profile": mix} if mix else {}
 
 
 def synthetic() -> bool:

@@ -19,6 +19,7 @@ from client.marquee_client.shapes import HistoryItem, Movie, RateNextItem
 OFFERED = 8
 BEGUN = 15
 FOUND = 20
+LONG, LONG_PX = 6, 220
 LISTED = 8
 KNOWN, TELLING = "Films many have seen", "Films whose stars say most"
 
@@ -31,7 +32,7 @@ def show(key: str = "rate", goal: int = 0) -> None:
     rated = scale.rated(history)
     if goal:
         st.progress(min(len(rated) / goal, 1.0), text=f"{len(rated)} of {goal} films rated")
-    asking, enough, more, list_now = (st.container() for _ in range(4))
+    asking, enough, list_now, more = (st.container() for _ in range(4))
     with list_now:  # first, as people watch it
         now(key, len(rated))
     with asking:
@@ -65,12 +66,13 @@ def search(key: str) -> Movie | None:
         st.caption(f"Nothing is called like “{typed}”.")
         return None
     ids = {film["movie_id"]: film for film in films}
-    found = st.radio(
-        f"Found {len(films)}",
-        list(ids),
-        format_func=lambda one: parts.plain(parts.name_of(ids[one])),
-        key=f"{key}-found-{typed}",
-    )
+    with st.container(height="content" if len(films) <= LONG else LONG_PX, border=False):
+        found = st.radio(
+            f"Found {len(films)}",
+            list(ids),
+            format_func=lambda one: parts.plain(parts.name_of(ids[one])),
+            key=f"{key}-found-{typed}",
+        )
     return ids[found]
 
 
@@ -119,8 +121,8 @@ def queue(key: str, offer: Sequence[Movie]) -> None:
 def form(key: str, film: Movie, history: Sequence[HistoryItem]) -> None:
     """The film that is being rated."""
     movie_id = film["movie_id"]
-    with st.container(border=True):
-        left, right = st.columns([1, 3], gap="medium", wrap=False)
+    with st.container(border=True, key=f"form-{key}"):
+        left, right = st.columns([1, 4], gap="medium", wrap=False)
         with left.container(key=f"poster-{key}"):
             st.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
         with right:
@@ -167,9 +169,7 @@ def answers(key: str, movie_id: int, title: str) -> None:
 
 def now(key: str, rated: int) -> None:
     """The list as it stands after this rating."""
-    answer = api.service().recommend(
-        user_id=state.me(), k=LISTED, **({} if rated else state.mixed())
-    )
+    answer = api.service().recommend(user_id=state.me(), k=LISTED, **({} if rated else api.mixed()))
     note = (
         "Most people's favourites: rate a film, and this row becomes yours."
         if answer["strategy"] == "popular"

@@ -86,7 +86,7 @@ def rows_for(
     """The mix that a person set counts until their ratings say more, and again where asked for."""
     order: dict[str, Any] = {**controls, "exclude_ids": best_known(controls.get("novelty", 0.0))}
     if state.mix() and (len(rated) < parts.FEW or "calibration" in controls):
-        order |= state.mixed()
+        order |= api.mixed()
     rows = [Row("top", "Top picks", "What you are most likely to watch next.", order)]
     for liked in favourites(rated):
         ids = [film["movie_id"] for film in api.similar(liked["movie_id"])]
@@ -94,7 +94,7 @@ def rows_for(
         rows.append(Row("liked", f"Because you liked {liked['title']}", note, {"include_ids": ids}))
     stretch: dict[str, Any] = {"novelty": 1.0, "diversity": 0.5, "exclude_ids": best_known(1.0)}
     if len(rated) < parts.FEW:
-        stretch |= state.mixed()
+        stretch |= api.mixed()
     return [
         *rows,
         Row("stretch", "A stretch", "Further from the beaten track, still yours.", stretch),

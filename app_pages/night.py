@@ -60,9 +60,9 @@ def night() -> None:
 def company() -> dict[str, str]:
     """id -> name of everybody who is there, this person first."""
     people = {state.me(): state.name() or "You"}
-    columns = st.columns(2, gap="medium")
+    columns = [column for _ in range(OTHERS // 2) for column in st.columns(2, gap="medium")]
     for n in range(OTHERS):
-        given = columns[n % 2].text_input(
+        given = columns[n].text_input(
             f"Person {n + 2}{'' if n == 0 else ' (if there is one)'}",
             key=f"guest-{n}",
             placeholder="their profile: an id, or the address of their page",

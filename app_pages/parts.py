@@ -39,7 +39,7 @@ def page(draw: Callable[Given, None]) -> Callable[Given, None]:
             state.tell()
         try:
             with ExitStack() as waiting:
-                with top.container(key=f"wait-{draw.__module__}-{draw.__name__}"):
+                with st.container(key=f"wait-{draw.__module__}-{draw.__name__}"):
                     waiting.enter_context(st.spinner("Asking the service", show_time=True))
                 draw(*args, **kwargs)
         except Unavailable as error:
@@ -56,9 +56,10 @@ def page(draw: Callable[Given, None]) -> Callable[Given, None]:
 
 def away(error: MarqueeError, key: str) -> None:
     """Nobody answers: say so, show what most people watch, and try again on request."""
+    state.log.warning("away: %s", error)
     st.warning(
         "**The service is away.** What you rated is kept there and comes back with it. "
-        f"Meanwhile, what most people watch. ({error})",
+        f"Meanwhile, what most people watch. ({error.code})",
         icon=":material/cloud_off:",
     )
     st.button("Try again", key=f"again-{key}", type="primary", icon=":material/refresh:")

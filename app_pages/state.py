@@ -6,6 +6,8 @@ the service under that id; a name and a genre mix stand beside it in the address
 address is the person: the pages say so.
 """
 
+import logging
+import re
 import secrets
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +16,8 @@ from urllib.parse import parse_qs, urlparse
 import streamlit as st
 
 from client.marquee_client import MarqueeError, Unavailable
+
+log = logging.getLogger("marquee.app")
 
 KEPT = ("me", "name", "mix")
 MAX_ID = 64
@@ -60,14 +64,9 @@ def mix() -> dict[str, float]:
     found = {}
     for part in str(st.session_state.get("own_mix", "")).split(","):
         genre, _, weight = part.rpartition(":")
-        if genre and weight.replace(".", "", 1).isdigit() and float(weight) > 0:
+        if genre and re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", weight) and float(weight) > 0:
             found[genre] = float(weight)
     return found
-
-
-def mixed() -> dict[str, Any]:
-    """The same as a part of a question; nothing where none is set."""
-    return {"genre_profile": mix()} if mix() else {}
 
 
 def set_mix(weights: dict[str, float]) -> None:
@@ -93,7 +92,8 @@ def act(said: str, call: Callable[..., Any], *args: Any) -> bool:
     try:
         call(*args)
     except Unavailable as error:
-        st.session_state["trouble"] = f"Not saved, as the service did not answer ({error})."
+        log.warning("not saved: %s", error)  # its address is nothing for visitors
+        st.session_state["trouble"] = f"Not saved, as the service did not answer ({error.code})."
     except MarqueeError as error:
         st.session_state["trouble"] = f"Not saved: {error}."
     else:

@@ -41,7 +41,7 @@ def genres(rated: Sequence[HistoryItem]) -> None:
     with st.expander("Set a mix of your own", icon=":material/tune:", key="mix"):
         edit(own)
     wanted = mixes.normal(state.mix()) or own
-    plain, matched = lists(wanted)
+    plain, matched = lists()
     name = "the mix you set" if state.mix() else "what you rated"
     st.markdown(
         f"Your list shares **{mixes.overlap(wanted, plain):.0%}** of its genres with {name}; with "
@@ -76,13 +76,10 @@ def edit(own: Mapping[str, float]) -> None:
             st.button("Back to what I rated", on_click=state.set_mix, args=({},))
 
 
-def lists(wanted: Mapping[str, float]) -> tuple[dict[str, float], dict[str, float]]:
+def lists() -> tuple[dict[str, float], dict[str, float]]:
     """The mixes of the list as it is, and as it is with calibration at 1."""
-    known = {genre: share for genre, share in wanted.items() if genre in api.genres()}
     person: dict[str, Any] = {"user_id": state.me(), "k": LISTED}
-    follow: dict[str, Any] = {"calibration": 1.0}
-    if state.mix() and known:
-        follow["genre_profile"] = known
+    follow = {"calibration": 1.0} | api.mixed()
     answers = api.service().recommend_batch(cast(Any, [person, person | follow]))["results"]
     plain, matched = (mixes.mix(answer["items"]) for answer in answers)
     return plain, matched

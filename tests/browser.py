@@ -42,6 +42,7 @@ def settled(page: Page) -> None:
     """Wait until the app has answered what was last asked."""
     page.wait_for_timeout(150)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
+    page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
     page.wait_for_timeout(100)
 
 

@@ -73,6 +73,7 @@ def walk(page: Page, film: Film) -> None:
     film.take(READ_MS)
     page.get_by_role("link", name="Rate", exact=True).first.click()
     page.get_by_role("heading", name="Rate", exact=True).wait_for()
+    page.locator(".st-key-row-now-rate").scroll_into_view_if_needed()
     film.take()
     for _ in range(5):
         page.get_by_role("slider").first.focus()
@@ -80,7 +81,7 @@ def walk(page: Page, film: Film) -> None:
         film.take()
         page.get_by_role("button", name="Give").first.click()
         film.take()
-    page.get_by_role("heading", name="Your list, as of now").scroll_into_view_if_needed()
+    page.locator(".st-key-row-now-rate").scroll_into_view_if_needed()
     film.take(READ_MS)
     page.get_by_role("link", name="For you", exact=True).first.click()
     page.get_by_role("heading", name="For you").wait_for()

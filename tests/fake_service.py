@@ -11,6 +11,7 @@ serving/shapes.py): a question that the service would refuse is refused here, to
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -47,6 +48,7 @@ class Refused(Exception):  # noqa: N818
 class Fake:
     url: str = ""
     away: bool = False
+    slow_s: float = 0.0
     refuse: str = ""
     """A route that is answered with 422 and a sentence."""
     name: str = "tiny"
@@ -252,6 +254,7 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
         def _answer(self, make: Any) -> None:
             status = 200
             try:
+                time.sleep(fake.slow_s)
                 if fake.away:
                     raise Refused(503, "unavailable", "the service is not ready")
                 if fake.refuse and self.path.startswith(fake.refuse):

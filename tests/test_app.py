@@ -95,6 +95,12 @@ def test_every_page_is_drawn_and_labels_its_controls(fake: Fake, page: str) -> N
             assert widget.label.strip(), (kind, widget.key)
 
 
+def test_a_genre_that_the_catalogue_lacks_takes_no_page_away(fake: Fake) -> None:
+    fine(opened("for_you", mix="Opera:2,Comedy:1.5,Drama:²,War"))
+    sent = [body for route, body in fake.asked if route == "/recommend_batch"][-1]
+    assert sent["requests"][0]["genre_profile"] == {"Comedy": 1.5}
+
+
 def test_three_tastes_make_a_list_and_stand_in_the_address(fake: Fake) -> None:
     at = fine(opened("start"))
     show = at.button(key="show")

@@ -111,6 +111,16 @@ def test_a_film_is_rated_by_keyboard_alone(tmp_path: Path) -> None:
         assert [(e["movie_id"], e["stars"]) for e in fake.events.values()] == [(1, 4.0)]
 
 
+def test_a_slow_service_is_waited_for_in_sight(tmp_path: Path) -> None:
+    with fake_service() as fake, looking(fake.url, tmp_path / "cache") as page:
+        fake.slow_s = 1.0
+        page.goto(page.url.split("?")[0].rstrip("/") + "/for_you?me=ana")
+        page.get_by_text("Asking the service").first.wait_for()
+        fake.slow_s = 0.0
+        page.wait_for_selector(".st-key-row-top a")
+        page.get_by_text("Asking the service").first.wait_for(state="hidden")
+
+
 def reach(page: Page, what: str, said: str = "") -> None:
     """Press Tab until the focus is on what is asked for."""
     here = "([what, said]) => { const e = document.activeElement;"
