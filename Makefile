@@ -7,13 +7,16 @@ DATA_ROOT ?= data
 RECIPE ?= recipes/demo.yaml
 BUNDLE ?= bundles/demo
 PORT   ?= 3000
+APP_PORT ?= 8501
 ONLY   ?= training
 ROUNDS ?= 20
 EVENTS_URL ?= sqlite:///events.sqlite
+# Pictures show real films unless another bundle is asked for.
+PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/ml-latest-small)
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo test soak check lint format train serve twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,6 +48,10 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 	@$(BIN)/python train.py import-ratings --data demo --events sqlite:///runs/demo.sqlite
 	@$(BIN)/python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
 
+app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-latest-small (default: generated films)
+	@test "$(BUNDLE)" != bundles/demo -o -f bundles/demo/bundle.json || $(BIN)/python train.py fit --config recipes/demo.yaml
+	@$(BIN)/python -m client.together --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
+
 test: setup ## The tests; ARGS="-k splits" picks some
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
 
@@ -58,6 +65,16 @@ check-image: setup ## Build the image with buildah and run it, as root: 3 min, t
 
 check-security: setup ## Known vulnerabilities of both locks, bills of materials in runs/sbom; ARGS=--offline-ok
 	@$(BIN)/python -m tests.audit $(ARGS)
+
+screenshots: setup-browser ## Every page as a picture: docs/screenshots; BUNDLE=bundles/ml-latest-small
+	@PYTHONPATH=. $(BIN)/python tests/screenshots.py $(PICTURED)
+
+demo-video: setup-browser ## A walk through the app: docs/demo.gif
+	@PYTHONPATH=. $(BIN)/python tests/demo_video.py $(PICTURED)
+
+setup-browser: setup ## Debian's chromium, for tests/test_browser.py and the pictures; needs root
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } \
+	  || { echo "setup-browser: as root: apt-get install chromium"; exit 1; }
 
 lint: setup
 	@$(BIN)/ruff format --check .

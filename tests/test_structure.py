@@ -25,9 +25,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "deploy": {"catalogue", "client", "releases", "serving.bundle"},
     "client": set(),
     "client.marquee_client": set(),
+    "app_pages": {"client.marquee_client"},
 }
 ROOMS = [room for room in MAY_IMPORT if "." not in room]
-DOORS = {"train", "service"}
+DOORS = {"train", "service", "app"}
 """Nothing below imports them."""
 FOLDERS = [*ROOMS, "client/marquee_client"]
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
@@ -63,6 +64,11 @@ def test_rooms_import_only_downwards(path: Path) -> None:
         if name.split(".")[0] in {*ROOMS, *DOORS}:
             ours = any(name == a or name.startswith(a + ".") for a in allowed)
             assert ours, f"{room}/{path.name} imports {name}; allowed: {sorted(allowed)}"
+
+
+def test_the_app_knows_the_service_only_by_its_client() -> None:
+    ours = {name for name in imports(ROOT / "app.py") if name.split(".")[0] in {*ROOMS, *DOORS}}
+    assert ours <= {"app_pages", "client.marquee_client"}
 
 
 def test_serving_loads_nothing_of_training() -> None:

@@ -1,0 +1,62 @@
+"""The app: films that people know, a list that changes as they rate, a reason that they can check.
+
+    make app BUNDLE=bundles/ml-latest-small           # service and app, and the address
+    MARQUEE_URL=http://127.0.0.1:3000 streamlit run app.py     # the app beside a running service
+
+This file is the door: looks, identity, navigation. Each page is a file of app_pages/, and all of
+them know the service only by its client (client/marquee_client).
+"""
+
+from pathlib import Path
+
+import streamlit as st
+
+from app_pages import api, state
+from client.marquee_client import MarqueeError
+
+STYLE = Path(__file__).parent / "app_pages" / "style.css"
+ICON = str(STYLE.with_name("icon.svg"))
+LOGO = str(STYLE.with_name("logo.svg"))
+
+
+def pages() -> dict[str, list[st.Page]]:
+    """The film page has no entry: films lead to it."""
+    file = "app_pages/{}.py".format
+    return {
+        "": [
+            st.Page(file("start"), title="Start", icon=":material/waving_hand:", default=True),
+            st.Page(file("for_you"), title="For you", icon=":material/movie:"),
+            st.Page(file("rate"), title="Rate", icon=":material/star:"),
+            st.Page(file("taste"), title="My taste", icon=":material/palette:"),
+            st.Page(file("night"), title="Movie night", icon=":material/groups:"),
+        ],
+        "More": [
+            st.Page(file("profile"), title="Profile", icon=":material/person:"),
+            st.Page(file("findings"), title="Findings", icon=":material/insights:"),
+            st.Page(file("about"), title="About", icon=":material/info:"),
+            st.Page(file("film"), title="Film", visibility="hidden"),
+        ],
+    }
+
+
+def label_synthetic() -> None:
+    """Generated films must not pass for real ones. Who is away says nothing of them."""
+    try:
+        synthetic = api.synthetic()
+    except MarqueeError:
+        return
+    if synthetic:
+        st.caption(":material/science: Synthetic: films and ratings here are generated.")
+
+
+def main() -> None:
+    st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide")
+    st.html(STYLE)
+    st.logo(LOGO, icon_image=ICON, size="large")
+    state.begin()
+    page = st.navigation(pages(), position="top")
+    label_synthetic()
+    page.run()
+
+
+main()

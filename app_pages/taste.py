@@ -1,0 +1,156 @@
+"""My taste: what the ratings say, what the lists make of it, and a mix to set by hand."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import altair as alt
+import streamlit as st
+
+from app_pages import api, mixes, parts, scale, state
+from client.marquee_client.shapes import HistoryItem
+
+LISTED = 50
+"""Films of the list whose mix is compared."""
+SLIDERS = 8
+TOP = 5.0
+
+
+@parts.page
+def show() -> None:
+    st.title("My taste", anchor=False)
+    rated = scale.rated(api.service().history(state.me())["items"])
+    if not rated:
+        parts.nothing("Rate a few films, and your taste is drawn here.", parts.RATE, "Rate films")
+        return
+    if len(rated) < parts.FEW:
+        st.info(f"{len(rated)} rated so far: too few to say much. {parts.FEW} make a start.")
+    genres(rated)
+    left, right = st.columns(2, gap="large")
+    with left:
+        stars(rated)
+    with right:
+        decades(rated)
+
+
+@st.fragment
+@parts.page
+def genres(rated: Sequence[HistoryItem]) -> None:
+    """The person's mix, the one they set, and that of their list, side by side."""
+    own = mixes.mix(rated)
+    st.subheader("Your genres, and those of your list", anchor=False)
+    with st.expander("Set a mix of your own", icon=":material/tune:", key="mix"):
+        edit(own)
+    wanted = mixes.normal(state.mix()) or own
+    plain, matched = lists()
+    name = "the mix you set" if state.mix() else "what you rated"
+    st.markdown(
+        f"Your list shares **{mixes.overlap(wanted, plain):.0%}** of its genres with {name}; with "
+        f"“Match my mix” at its fullest, **{mixes.overlap(wanted, matched):.0%}**."
+    )
+    columns = {name: wanted, "your list": plain, "matched list": matched}
+    grouped(columns, list(wanted)[:10])
+
+
+def edit(own: Mapping[str, float]) -> None:
+    """Sliders for the person's largest genres and for others that they choose."""
+    st.caption("0 leaves a genre to chance. The mix is kept in the address of your pages.")
+    set_by_hand = state.mix()
+    known = api.genres()
+    largest = [genre for genre in (*set_by_hand, *own) if genre in known]
+    chosen = st.multiselect(
+        "Genres in the mix", known, default=list(dict.fromkeys(largest))[:SLIDERS], key="mix-genres"
+    )
+    start = {genre: round(10 * share, 1) for genre, share in own.items()} | set_by_hand
+    columns = st.columns(4, gap="medium")
+    weights = {
+        genre: columns[n % 4].slider(
+            genre, 0.0, 10.0, min(start.get(genre, 1.0), 10.0), 0.5, key=f"mix-{genre}"
+        )
+        for n, genre in enumerate(chosen)
+    }
+    with st.container(horizontal=True):
+        st.button(
+            "Use this mix", key="use-mix", type="primary", on_click=state.set_mix, args=(weights,)
+        )
+        if set_by_hand:
+            st.button("Back to what I rated", on_click=state.set_mix, args=({},))
+
+
+def lists() -> tuple[dict[str, float], dict[str, float]]:
+    """The mixes of the list as it is, and as it is with calibration at 1."""
+    person: dict[str, Any] = {"user_id": state.me(), "k": LISTED}
+    follow = {"calibration": 1.0} | api.mixed()
+    answers = api.service().recommend_batch(cast(Any, [person, person | follow]))["results"]
+    plain, matched = (mixes.mix(answer["items"]) for answer in answers)
+    return plain, matched
+
+
+def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -> None:
+    rows = [
+        {"genre": genre, "of": name, "share": shares.get(genre, 0.0)}
+        for genre in genres
+        for name, shares in columns.items()
+    ]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(cornerRadiusEnd=3)
+        .encode(
+            x=alt.X("share:Q", axis=alt.Axis(format="%", tickCount=6), title="share"),
+            y=alt.Y("genre:N", sort=list(genres), title=None),
+            yOffset=alt.YOffset("of:N", sort=list(columns)),
+            color=alt.Color("of:N", sort=list(columns), title=None, legend=BELOW),
+            tooltip=["genre:N", "of:N", alt.Tooltip("share:Q", format=".0%")],
+        )
+    )
+    st.altair_chart(chart.properties(height=44 * len(genres)), width="stretch")
+    parts.table(
+        {"genre": genres}
+        | {
+            name: [f"{shares.get(genre, 0.0):.0%}" for genre in genres]
+            for name, shares in columns.items()
+        },
+        "genres",
+    )
+
+
+BELOW = alt.Legend(orient="bottom")
+
+
+def stars(rated: Sequence[HistoryItem]) -> None:
+    """How much of the scale is used, and what that means for predictions."""
+    st.subheader("Your use of the scale", anchor=False)
+    counts = [sum(entry["stars"] == value for entry in rated) for value in scale.HALVES]
+    mean = sum(entry["stars"] for entry in rated) / len(rated)
+    used = sum(count > 0 for count in counts)
+    bars("stars", [f"{value:g}" for value in scale.HALVES], counts)
+    st.markdown(f"{mean:.1f} stars on average, {used} of 10 steps used.")
+    if used < 4 and len(rated) >= 10:
+        st.caption("Films you did not like help most now: they show where your scale begins.")
+
+
+def decades(rated: Sequence[HistoryItem]) -> None:
+    st.subheader("When they were made", anchor=False)
+    counts = mixes.decades(rated)
+    if not counts:
+        st.caption("No year is known of the films you rated.")
+        return
+    bars("decade", list(counts), list(counts.values()))
+
+
+def bars(name: str, values: Sequence[str], counts: Sequence[int]) -> None:
+    rows = [{name: v, "films": n} for v, n in zip(values, counts, strict=True)]
+    chart = (
+        alt.Chart(alt.Data(values=rows))
+        .mark_bar(cornerRadiusEnd=3, size=26)
+        .encode(
+            x=alt.X(f"{name}:N", sort=list(values), axis=alt.Axis(labelAngle=0)),
+            y=alt.Y("films:Q", axis=alt.Axis(tickMinStep=1)),
+            tooltip=[f"{name}:N", "films:Q"],
+        )
+        .properties(height=240)
+    )
+    st.altair_chart(chart, width="stretch")
+    parts.table({name: values, "films": counts}, f"{name}")
+
+
+show()
