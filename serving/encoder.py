@@ -113,7 +113,8 @@ class Head:
         relu(a + u) = max(a, -u) + u: one pass over the large array instead of two. The item matrix
         is read once for all B, so 16 people take half the time of 16 calls.
         """
-        logit_BI = user_gmf_BD @ self.item_gmf.T
+        # The large matrix to the left is twice as fast as to the right, turning included.
+        logit_BI = np.ascontiguousarray((self.item_gmf @ user_gmf_BD.T).T)
         logit_BI += self.item_bias
         floor_BH1 = -user_mlp_BH[..., None]
         for part in _blocks(len(self.item_bias)):

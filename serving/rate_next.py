@@ -115,8 +115,8 @@ class Asking:
         person, stars = self._stars.people([history]), self._stars
         bits_I, middle_I = (np.zeros(len(self.scarcity_I), np.float32) for _ in range(2))
         for s, seen_IE in enumerate(self._seen_SIE):
-            unsure_I = np.einsum("ie,ie->i", seen_IE @ person.cov_PSEE[0, s], seen_IE)
-            bits_I += 0.5 * np.log2(1 + np.maximum(unsure_I, 0) / person.noise_PS[0, s])
+            unsure_I = np.square(seen_IE @ person.root_PSEE[0, s].T).sum(1)
+            bits_I += 0.5 * np.log2(1 + unsure_I / person.noise_PS[0, s])
             middle_I += stars.mean + self._bias_SI[s] + seen_IE @ person.mean_PSE[0, s]
         draws, top = len(stars.alpha_S), stars.scale_K[-1]
         liking_I = np.clip(middle_I / draws, stars.scale_K[0], top) / top

@@ -47,7 +47,8 @@ class People:
     """What each draw makes of P histories."""
 
     mean_PSE: npt.NDArray[np.floating]
-    cov_PSEE: npt.NDArray[np.floating]
+    root_PSEE: npt.NDArray[np.floating]
+    """R with R' R = the covariance."""
     noise_PS: npt.NDArray[np.floating]
     """Variance of a rating of theirs."""
 
@@ -103,8 +104,7 @@ class StarModel:
             unsure_PS = (root_PSEE * (root_PSEE @ square_PSEE)).sum((-2, -1))
             miss_PS = rest_PS + quadratic_PS + unsure_PS
             steady_PS = (self.steady + num_P1) / (self.steady + self.alpha_S * miss_PS)
-        cov_PSEE = root_PSEE.mT @ root_PSEE
-        return People(mean_PSE1[..., 0], cov_PSEE, 1 / (self.alpha_S * steady_PS))
+        return People(mean_PSE1[..., 0], root_PSEE, 1 / (self.alpha_S * steady_PS))
 
     def of_strangers(self) -> Float32:
         """Stars that each draw expects of a person of whom nothing is known, (S, I)."""
@@ -155,7 +155,7 @@ class StarModel:
         people = self.people(histories)
         seen_PSnE, bias_PSn = self._seen(rows_Pn)
         middle_PSn = self.mean + bias_PSn + (seen_PSnE @ people.mean_PSE[..., None])[..., 0]
-        unsure_PSn = ((seen_PSnE @ people.cov_PSEE) * seen_PSnE).sum(-1)
+        unsure_PSn = np.square(seen_PSnE @ people.root_PSEE.mT).sum(-1)
         noise_PS1 = self.noise_factor * people.noise_PS[..., None]
         return middle_PSn.astype(np.float64), (unsure_PSn + noise_PS1).astype(np.float64)
 

@@ -322,7 +322,8 @@ def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder:
         mean = cov @ (steady * v * rest)
         steady = (10 + 1) / (10 + (rest - v @ mean) ** 2 + v @ cov @ v)
     np.testing.assert_allclose(people.mean_PSE[0], [mean, mean], atol=1e-6)
-    np.testing.assert_allclose(people.cov_PSEE[0], [cov, cov], atol=1e-6)
+    found = people.root_PSEE[0].mT @ people.root_PSEE[0]
+    np.testing.assert_allclose(found, [cov, cov], atol=1e-6)
     np.testing.assert_allclose(people.noise_PS[0], 1 / steady, atol=1e-6)
 
 
