@@ -16,7 +16,7 @@ PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/m
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving bench-app lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -117,6 +117,9 @@ bench-search: setup ## Mistyped titles among 62,423: how many are found, how fas
 bench-serving: setup ## The service beside no-op endpoints, 15 minutes: results/bench-serving.json; ARGS=--short
 	@$(BIN)/python -c "import fastapi, matplotlib" 2>/dev/null || $(BIN)/pip install -q -e ".[bench,plots]"
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_serving.py $(ARGS)
+
+bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 people: results/bench-app.json
+	@PYTHONPATH=. $(BIN)/python benchmarks/bench_app.py $(PICTURED)
 
 # RecBole pins ray and more that its training does not use, and would hold back what we use: the peers
 # get an environment of their own, which borrows our packages, so that all run the same PyTorch and
