@@ -1,0 +1,156 @@
+"""Who is served badly: hits and star errors on everybody's last film, by kind of person and film.
+
+A hit: the list of ten, of all films not yet rated, holds the film that was rated last. The star
+error is the distance of the stars given to it from those expected. Each group's figure has its
+interval; the group with the fewest hits is named only if it is below the average beyond chance.
+
+P people, Q groups.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evaluation.intervals import Interval
+from evaluation.stars import RATERS, kinds_of_counts
+from insights.finding import Chart, Finding, cannot, with_bounds
+from insights.model import View
+from insights.resample import Draws, scaled
+from insights.scale import KINDS
+from insights.segments import Segments
+from insights.tables import Tables
+from insights.words import about, percent, span, stars
+
+LEAST = 50
+"""People of a group; of fewer nothing is said."""
+LENGTHS = {"up to 50": 50, "51 to 150": 150, "151 to 300": 300, "more than 300": np.inf}
+ONE = "all"
+
+
+class Group(NamedTuple):
+    by: str
+    name: str
+    is_in_P: NDArray[np.bool_]
+
+
+def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> Finding:
+    """The groups with the fewest hits and the largest errors."""
+    if view.why_not_tested is not None:
+        return cannot("served", "Who is served badly cannot be told", view.why_not_tested)
+    groups = [group for group in groups_of(view, tables, found) if group.is_in_P.sum() >= LEAST]
+    if not groups:
+        return cannot(
+            "served",
+            "Who is served badly cannot be told",
+            f"Only {len(view.people)} people can be asked about their last film; a group needs "
+            f"{LEAST}.",
+        )
+    is_PQ = np.column_stack([group.is_in_P for group in groups])
+    hits = [scaled(one, 100) for one in means(view.ranked.metrics["hit_rate@10"], is_PQ, draws)]
+    ndcg = means(view.ranked.metrics["ndcg@10"], is_PQ, draws)
+    errors = means(np.abs(view.expected_P - view.stars_P), is_PQ, draws)
+    everybody = groups.index(next(group for group in groups if group.by == ONE))
+    worst = min(range(len(groups)), key=lambda q: hits[q].mean)
+    off = max(range(len(groups)), key=lambda q: errors[q].mean)
+    is_behind = hits[worst].high < hits[everybody].low
+    order = sorted(range(len(groups)), key=lambda q: (q != everybody, hits[q].mean))
+    return Finding(
+        "served",
+        f"Least well served: {groups[worst].by} {groups[worst].name}"
+        if is_behind
+        else "Nobody is served clearly worse than the others",
+        f"The list of ten holds the film rated next for {percent(hits[everybody].mean)} of all "
+        f"people (95% sure: {span(hits[everybody], '%')}), and for {percent(hits[worst].mean)} "
+        f"of those with {groups[worst].by} {groups[worst].name}. Expected stars are off by "
+        f"{stars(errors[everybody].mean)} on average, most for {groups[off].by} "
+        f"{groups[off].name}: {about(errors[off], 'stars')}.",
+        hits[worst],
+        "%",
+        int(is_PQ[:, worst].sum()),
+        "people of that group",
+        _chart(groups, order, is_PQ, hits, ndcg, errors),
+        "Look at these people's lists first: widen their choice by genre or novelty, ask them for "
+        "more films, and show the star interval instead of a single value.",
+        "`genre_profile`, `novelty` of POST /recommend; POST /rate_next",
+        "One film a person is asked for, so small groups vary; "
+        f"{len(groups)} groups were compared, and the worst of many is partly chance. A film that "
+        "was not rated next may still have pleased.",
+        "`hit_rate@10` and `ndcg@10` of protocol `next`, `rmse/rater=…` of protocol `stars`, by "
+        "these groups, before and after",
+        numbers=_numbers(groups, hits, ndcg, errors),
+    )
+
+
+def groups_of(view: View, tables: Tables, found: Segments | str) -> Iterable[Group]:
+    """Everybody, then by history, by kind of rater, by taste group, by genre of the film."""
+    num = len(view.people)
+    yield Group(ONE, "people", np.ones(num, bool))
+    length_P = np.array([len(each) for each in view.items])
+    bucket_P = np.searchsorted(list(LENGTHS.values()), length_P)
+    for row, name in enumerate(LENGTHS):
+        yield Group("films rated before:", name, bucket_P == row)
+    kind_P = kinds_of_counts(tables.star_UK[view.people], tables.scale)
+    for row, kind in enumerate(RATERS):
+        yield Group("stars given:", KINDS[kind], kind_P == row)
+    if not isinstance(found, str):
+        for row, name in enumerate(found.names):
+            yield Group("taste:", name, found.of_P == row)
+    genre_PG = tables.movies.genre_matrix()[view.last_P] > 0
+    for row, name in enumerate(tables.movies.genre_names):
+        yield Group("genre of the film:", name, genre_PG[:, row])
+    few_P = tables.count_I[view.last_P] <= 20
+    yield Group("films with at most", "20 ratings", few_P)
+
+
+def means(value_P: NDArray[np.float64], is_PQ: NDArray[np.bool_], draws: Draws) -> list[Interval]:
+    return draws.ratio_each(value_P[:, None] * is_PQ, is_PQ)
+
+
+def _chart(
+    groups: list[Group],
+    order: list[int],
+    is_PQ: NDArray[np.bool_],
+    hits: list[Interval],
+    ndcg: list[Interval],
+    errors: list[Interval],
+) -> Chart:
+    rows = tuple(
+        (
+            f"{groups[q].by} {groups[q].name}",
+            hits[q].mean,
+            hits[q].low,
+            hits[q].high,
+            ndcg[q].mean,
+            errors[q].mean,
+            errors[q].low,
+            errors[q].high,
+            int(is_PQ[:, q].sum()),
+        )
+        for q in order
+    )
+    columns = (
+        "people",
+        "% with the film in their ten",
+        "low",
+        "high",
+        "ndcg@10",
+        "star error",
+        "star error, low",
+        "star error, high",
+        "people asked",
+    )
+    return Chart("bars", "Lists of ten that hold the film rated next", columns, rows, band=(2, 3))
+
+
+def _numbers(
+    groups: list[Group], hits: list[Interval], ndcg: list[Interval], errors: list[Interval]
+) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for group, hit, gain, error in zip(groups, hits, ndcg, errors, strict=True):
+        name = f"{group.by} {group.name}"
+        found |= with_bounds(f"hit_percent/{name}", hit)
+        found |= with_bounds(f"ndcg@10/{name}", gain)
+        found |= with_bounds(f"star_error/{name}", error)
+    return found
