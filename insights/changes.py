@@ -41,8 +41,7 @@ def changes(view: View, tables: Tables, draws: Draws) -> Finding:
     rows = genre_rows(view, movies, draws)
     return Finding(
         "changes",
-        f"Lists show {percent(covered.mean)} of the films, and films that "
-        + _fame(gap, known, listed),
+        f"Lists show {percent(covered.mean)} of the films, {_fame(gap, known)}",
         f"The lists of ten of {len(view.people):,} people hold {percent(covered.mean)} of all "
         f"films. A film that people rated themselves was rated by {percent(known.mean)} of "
         "everybody, a "
@@ -50,6 +49,7 @@ def changes(view: View, tables: Tables, draws: Draws) -> Finding:
         f"{span(gap, 'points')}). {_most_moved(rows)}",
         covered,
         "%",
+        "of the films are in somebody's list",
         len(movies),
         "films",
         Chart(
@@ -83,12 +83,14 @@ def fame(view: View, tables: Tables) -> tuple[Floats, Floats]:
     return known_P, listed_P
 
 
-def _fame(gap: Interval, known: Interval, listed: Interval) -> str:
+def _fame(gap: Interval, known: Interval) -> str:
+    """Beside what the same people rated themselves."""
+    moved = percent(100 * abs(gap.mean) / known.mean)
     if gap.low > 0:
-        return f"{number(listed.mean / known.mean)} times as many people know"
+        return f"known to {moved} more people than what they rate"
     if gap.high < 0:
-        return f"fewer people know ({number(listed.mean / known.mean)} times as many)"
-    return "are as well known as those people rate"
+        return f"known to {moved} fewer people than what they rate"
+    return "as well known as what people rate"
 
 
 def genre_rows(view: View, movies: Movies, draws: Draws) -> tuple[tuple[str | float, ...], ...]:

@@ -40,6 +40,7 @@ def few_ratings(tables: Tables, draws: Draws) -> Finding:
         f"is {held}.",
         single,
         "%",
+        "of the films have one rating",
         films,
         "films",
         Chart(
@@ -110,6 +111,7 @@ def concentration(tables: Tables, draws: Draws) -> Finding:
         f"({count(int(tables.count_I[order[0]]), 'rating')}).",
         share,
         "%",
+        "of the ratings are of the most rated tenth of the films",
         tables.num_people,
         chart=Chart(
             "bars",

@@ -51,6 +51,8 @@ class Finding:
     number: Interval | None = None
     """With its 95% interval, people drawn anew; None where nothing can be told."""
     unit: str = ""
+    what: str = ""
+    """What the number is, read after it: "of the ratings go to Comedy"."""
     n: int = 0
     n_of: str = "people"
     chart: Chart | None = None
@@ -76,6 +78,7 @@ class Finding:
             "low": None if number is None else plain(number.low),
             "high": None if number is None else plain(number.high),
             "unit": self.unit,
+            "what": self.what,
             "n": self.n,
             "n_of": self.n_of,
             "told": self.told,

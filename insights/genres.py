@@ -44,6 +44,7 @@ def genres(tables: Tables, draws: Draws) -> Finding:
         "nothing about how much it is watched.",
         rated[lead],
         "%",
+        f"of the ratings are of {names[lead]} films",
         tables.num_people,
         chart=_chart(tables, title_G, rated, liked, tops),
         so_what="Fill shelves by what is rated, not by what is in the catalogue, and show each "

@@ -33,7 +33,8 @@ def section(finding: Finding) -> list[str]:
     if finding.number is not None:
         bounds, of = span(finding.number, finding.unit), f"{finding.n:,} {finding.n_of}"
         parts.append(
-            f"**{shown(finding.number.mean, finding.unit)}** (95% interval {bounds}, of {of})"
+            f"**{shown(finding.number.mean, finding.unit)}** {finding.what} "
+            f"(95% interval {bounds}, {of})"
         )
     parts.append(finding.sentence)
     if finding.chart is not None and finding.chart.rows:

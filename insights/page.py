@@ -33,10 +33,10 @@ ol.five a {{ color: inherit; font-weight: 600; text-decoration-color: var(--line
 ol.five p {{ margin: .2rem 0 0; color: var(--soft); }}
 article {{ border-top: 1px solid var(--line); padding: 1.6rem 0 .4rem; }}
 article > p {{ margin: .3rem 0 .8rem; }}
-.number {{ display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .8rem;
+.number {{ display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .5rem;
   margin: 0 0 .4rem; }}
 .number b {{ font-size: 1.7rem; font-variant-numeric: tabular-nums; color: var(--one); }}
-.number span {{ color: var(--soft); }}
+.number span {{ color: var(--soft); font-size: .92rem; }}
 .untold {{ display: inline-block; color: var(--untold); border: 1px solid; border-radius: 1rem;
   padding: 0 .7rem; font-size: .85rem; margin-bottom: .4rem; }}
 figure {{ margin: 1rem 0 .4rem; }}
@@ -52,7 +52,8 @@ th, td {{ text-align: right; padding: .2rem 1.1rem .2rem 0; border-bottom: 1px s
 th:first-child, td:first-child {{ text-align: left; }}
 th {{ color: var(--soft); font-weight: 500; }}
 @media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; gap: 0; }}
-  dd {{ margin-bottom: .6rem; }} h1 {{ font-size: 1.5rem; }} svg text {{ font-size: 15px; }} }}
+  dd {{ margin-bottom: .6rem; }} h1 {{ font-size: 1.5rem; }}
+  figure {{ overflow-x: auto; }} svg {{ min-width: 34rem; }} }}
 @media print {{ :root {{ color-scheme: light; --paper: #fff; --card: #f6f7f9; --ink: #000;
   --soft: #444; --line: #ccc; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00; }}
   body {{ font-size: 11pt; padding: 0; max-width: none; }} details {{ display: none; }}
@@ -113,10 +114,10 @@ def card(finding: Finding) -> str:
     if not finding.told:
         parts.append('<span class="untold">cannot be told</span>')
     if finding.number is not None:
-        of = f"of {finding.n:,} {finding.n_of}" if finding.n else ""
         parts.append(
-            f'<p class="number"><b>{shown(finding.number.mean, finding.unit)}</b>'
-            f"<span>95% interval {span(finding.number, finding.unit)}, {of}</span></p>"
+            f'<p class="number"><b>{shown(finding.number.mean, finding.unit)}</b> '
+            f"{escape(finding.what)} <span>95% interval {span(finding.number, finding.unit)}, "
+            f"{finding.n:,} {escape(finding.n_of)}</span></p>"
         )
     parts.append(f"<p>{escape(finding.sentence)}</p>")
     if finding.chart is not None and finding.chart.rows:

@@ -38,6 +38,7 @@ def skew(tables: Tables, draws: Draws, cap: int = CAP) -> Finding:
         f"ratings leaves the busiest 1% a weight of {percent(bound[0].mean)}. Nobody is dropped.",
         raw[0],
         "%",
+        "of the ratings are by the busiest 1%",
         tables.num_people,
         chart=Chart(
             "bars",

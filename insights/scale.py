@@ -30,15 +30,14 @@ def ratings(tables: Tables, draws: Draws) -> Finding:
     most = max(range(len(rows)), key=lambda row: each[row].mean)
     return Finding(
         "ratings",
-        f"{percent(liked.mean)} of all ratings are 4 stars or more"
-        if liked.mean >= 50
-        else f"Ratings are mixed: {percent(liked.mean)} are 4 stars or more",
+        f"{percent(liked.mean)} of all ratings are 4 stars or more",
         f"{percent(liked.mean)} of the ratings are 4 stars or more and {about(low, '%')} are 2 or "
         f"less; the most given value is {rows[most][0]} stars. People choose what they watch, and "
         "rate what they chose: low ratings are rare because disliked films are not picked, not "
         "because there are none.",
         liked,
         "%",
+        "of the ratings are 4 stars or more",
         tables.num_people,
         chart=Chart(
             "columns",
@@ -89,6 +88,7 @@ def films_by_mean(tables: Tables, draws: Draws) -> Finding:
         f"{PRIOR_RATINGS} more ratings of that value, so that no film stands by one opinion alone.",
         share,
         "%",
+        "of the films average 4 stars or more",
         films,
         "films",
         Chart(
@@ -129,6 +129,7 @@ def raters(tables: Tables, draws: Draws) -> Finding:
         f"{about(harsh, '%')} have a mean below 3: 4 stars do not mean the same from everybody.",
         wide,
         "%",
+        "of the people use both ends of the scale",
         tables.num_people,
         chart=Chart(
             "bars",

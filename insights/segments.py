@@ -12,6 +12,7 @@ P people, D embedding, G genres, I films, S segments.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from insights.model import View
 from insights.resample import Draws
 from insights.words import count, listed, number, percent
 from serving.calibration import genre_shares
+from serving.rerank import release_years
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -34,6 +36,8 @@ LEAST_PEOPLE = 100
 """In all; halves of fewer find groups of ten."""
 OVER = 1.15
 """A genre names a group that has so many times everybody's share of it."""
+COMMON = 0.02
+"""A genre names a group if everybody has so much of it."""
 KNOWN = 0.1
 """A film names a group if so many of its people rated it."""
 
@@ -104,7 +108,7 @@ def stability(place_PD: Floats, size: int, seed: int) -> float:
     return float(np.mean(found))
 
 
-def _fit(place_PD: Floats, size: int, seed: int):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _fit(place_PD: Floats, size: int, seed: int) -> Any:
     from sklearn.cluster import KMeans
 
     return KMeans(size, n_init=4, random_state=seed).fit(place_PD)
@@ -127,20 +131,39 @@ def _named(
     people_S1 = is_PS.sum(0)[:, None]
     lift_SG = (is_PS.T @ mix_PG / people_S1) / np.maximum(mix_PG.mean(0), 1e-12)
     seen_SI = np.asarray((seen_PI.T @ is_PS).T) / people_S1
-    names = _names(lift_SG, mix_PG.mean(0), movies.genre_names)
+    names = _names(lift_SG, mix_PG.mean(0), movies.genre_names, _eras(is_PS, seen_PI, movies))
     films = [_films(seen_SI, people_S1[:, 0], segment, movies) for segment in range(size)]
     return Segments(of_P, names, films, lift_SG, seen_SI, agreement)
 
 
-def _names(lift_SG: Floats, mix_G: Floats, genres: tuple[str, ...]) -> list[str]:
+def _eras(is_PS: Floats, seen_PI: csr_matrix, movies: Movies) -> list[str]:
+    """Whether a group's films are older or newer than everybody's by a quarter of their spread."""
+    year_I = release_years(movies)
+    known_I = ~np.isnan(year_I)
+    count_S1 = is_PS.T @ (seen_PI @ known_I.astype(np.float64)[:, None])
+    year_S = ((is_PS.T @ (seen_PI @ np.where(known_I, year_I, 0)[:, None])) / count_S1)[:, 0]
+    weight_I = np.asarray(seen_PI.sum(0)).ravel() * known_I
+    if not weight_I.sum():
+        return [""] * len(year_S)
+    mean = np.average(np.where(known_I, year_I, 0), weights=weight_I)
+    spread = np.sqrt(np.average(np.where(known_I, year_I - mean, 0) ** 2, weights=weight_I))
+    return [
+        "older " if off < -spread / 4 else "newer " if off > spread / 4 else ""
+        for off in year_S - mean
+    ]
+
+
+def _names(lift_SG: Floats, mix_G: Floats, genres: tuple[str, ...], eras: list[str]) -> list[str]:
     """Two genres each; a third, then a number, where two groups would bear one name."""
     names: list[str] = []
-    for lift_G in lift_SG:
-        common = [g for g in np.argsort(-lift_G, kind="stable") if mix_G[g] >= 0.01]
-        over = [genres[g] for g in common if lift_G[g] >= OVER]
-        name = listed(over[:2]) or "a bit of everything"
-        if name in names:
-            name = listed(over[:3]) or name
+    taken: list[tuple[str, set[str]]] = []
+    for lift_G, era in zip(lift_SG, eras, strict=True):
+        stands_out_G = (lift_G - 1) * np.sqrt(mix_G)  # how far above chance, as in a chi-square
+        order = [g for g in np.argsort(-stands_out_G, kind="stable") if mix_G[g] >= COMMON]
+        over = [genres[g] for g in order if lift_G[g] >= OVER]
+        size = 3 if (era, set(over[:2])) in taken else 2
+        taken.append((era, set(over[:2])))
+        name = era + (listed(over[:size]) or "films of all kinds")
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 
@@ -169,10 +192,9 @@ def segments(view: View, found: Segments | str, draws: Draws, genres: tuple[str,
         )
         for s in range(len(found))
     )
-    kinds = listed([f"“{name}”" for name in found.names])
     return Finding(
         "segments",
-        f"Tastes fall into {len(found)} groups: {kinds}",
+        f"Tastes fall into {len(found)} groups, “{found.names[0]}” the largest",
         " ".join(
             f"{percent(shares[s].mean)} are “{found.names[s]}”: they know "
             f"{listed(found.films[s])} more than others do."
@@ -180,6 +202,7 @@ def segments(view: View, found: Segments | str, draws: Draws, genres: tuple[str,
         ),
         shares[0],
         "%",
+        f"of the people are “{found.names[0]}”",
         len(view.people),
         chart=Chart(
             "bars",

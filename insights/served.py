@@ -26,13 +26,19 @@ from insights.words import about, percent, span, stars
 LEAST = 50
 """People of a group; of fewer nothing is said."""
 LENGTHS = {"up to 50": 50, "51 to 150": 150, "151 to 300": 300, "more than 300": np.inf}
-ONE = "all"
+FEW = 20
+"""Ratings of a film that the model knows little of."""
+SHOWN = 15
+"""Groups drawn, those with the fewest hits; all are in the numbers."""
+EVERYBODY = "all people"
 
 
 class Group(NamedTuple):
-    by: str
+    """People with something in common, or whose last film has it."""
+
     name: str
     is_in_P: NDArray[np.bool_]
+    of_films: bool = False
 
 
 def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> Finding:
@@ -40,7 +46,7 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
     if view.why_not_tested is not None:
         return cannot("served", "Who is served badly cannot be told", view.why_not_tested)
     groups = [group for group in groups_of(view, tables, found) if group.is_in_P.sum() >= LEAST]
-    if not groups:
+    if len(groups) < 2:
         return cannot(
             "served",
             "Who is served badly cannot be told",
@@ -51,26 +57,28 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
     hits = [scaled(one, 100) for one in means(view.ranked.metrics["hit_rate@10"], is_PQ, draws)]
     ndcg = means(view.ranked.metrics["ndcg@10"], is_PQ, draws)
     errors = means(np.abs(view.expected_P - view.stars_P), is_PQ, draws)
-    everybody = groups.index(next(group for group in groups if group.by == ONE))
-    worst = min(range(len(groups)), key=lambda q: hits[q].mean)
+    order = sorted(range(1, len(groups)), key=lambda q: hits[q].mean)
+    worst, film = (
+        next((q for q in order if groups[q].of_films == of_films), 0) for of_films in (False, True)
+    )
     off = max(range(len(groups)), key=lambda q: errors[q].mean)
-    is_behind = hits[worst].high < hits[everybody].low
-    order = sorted(range(len(groups)), key=lambda q: (q != everybody, hits[q].mean))
+    behind = [groups[q].name for q in (worst, film) if hits[q].high < hits[0].low]
     return Finding(
         "served",
-        f"Least well served: {groups[worst].by} {groups[worst].name}"
-        if is_behind
+        f"Least well served: {' and '.join(behind)}"
+        if behind
         else "Nobody is served clearly worse than the others",
-        f"The list of ten holds the film rated next for {percent(hits[everybody].mean)} of all "
-        f"people (95% sure: {span(hits[everybody], '%')}), and for {percent(hits[worst].mean)} "
-        f"of those with {groups[worst].by} {groups[worst].name}. Expected stars are off by "
-        f"{stars(errors[everybody].mean)} on average, most for {groups[off].by} "
+        f"The list of ten holds the film rated next for {percent(hits[0].mean)} of all people (95% "
+        f"sure: {span(hits[0], '%')}); for {groups[worst].name} it is {percent(hits[worst].mean)}. "
+        f"Where that film is one of the {groups[film].name} it is {about(hits[film], '%')}. "
+        f"Expected stars are off by {stars(errors[0].mean)} on average, most for "
         f"{groups[off].name}: {about(errors[off], 'stars')}.",
         hits[worst],
         "%",
+        f"of the lists for {groups[worst].name} hold the film rated next",
         int(is_PQ[:, worst].sum()),
-        "people of that group",
-        _chart(groups, order, is_PQ, hits, ndcg, errors),
+        f"people of {len(view.people):,}",
+        _chart(groups, [0, *order[:SHOWN]], is_PQ, hits, ndcg, errors),
         "Look at these people's lists first: widen their choice by genre or novelty, ask them for "
         "more films, and show the star interval instead of a single value.",
         "`genre_profile`, `novelty` of POST /recommend; POST /rate_next",
@@ -85,23 +93,22 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
 
 def groups_of(view: View, tables: Tables, found: Segments | str) -> Iterable[Group]:
     """Everybody, then by history, by kind of rater, by taste group, by genre of the film."""
-    num = len(view.people)
-    yield Group(ONE, "people", np.ones(num, bool))
+    yield Group(EVERYBODY, np.ones(len(view.people), bool))
     length_P = np.array([len(each) for each in view.items])
     bucket_P = np.searchsorted(list(LENGTHS.values()), length_P)
     for row, name in enumerate(LENGTHS):
-        yield Group("films rated before:", name, bucket_P == row)
+        yield Group(f"people with {name} films rated", bucket_P == row)
     kind_P = kinds_of_counts(tables.star_UK[view.people], tables.scale)
     for row, kind in enumerate(RATERS):
-        yield Group("stars given:", KINDS[kind], kind_P == row)
+        yield Group(f"people whose stars are {KINDS[kind]}", kind_P == row)
     if not isinstance(found, str):
         for row, name in enumerate(found.names):
-            yield Group("taste:", name, found.of_P == row)
+            yield Group(f"the group “{name}”", found.of_P == row)
     genre_PG = tables.movies.genre_matrix()[view.last_P] > 0
     for row, name in enumerate(tables.movies.genre_names):
-        yield Group("genre of the film:", name, genre_PG[:, row])
-    few_P = tables.count_I[view.last_P] <= 20
-    yield Group("films with at most", "20 ratings", few_P)
+        yield Group(f"{name} films", genre_PG[:, row], of_films=True)
+    few_P = tables.count_I[view.last_P] <= FEW
+    yield Group(f"films with {FEW} ratings or fewer", few_P, of_films=True)
 
 
 def means(value_P: NDArray[np.float64], is_PQ: NDArray[np.bool_], draws: Draws) -> list[Interval]:
@@ -118,7 +125,7 @@ def _chart(
 ) -> Chart:
     rows = tuple(
         (
-            f"{groups[q].by} {groups[q].name}",
+            groups[q].name,
             hits[q].mean,
             hits[q].low,
             hits[q].high,
@@ -149,8 +156,7 @@ def _numbers(
 ) -> dict[str, float]:
     found: dict[str, float] = {}
     for group, hit, gain, error in zip(groups, hits, ndcg, errors, strict=True):
-        name = f"{group.by} {group.name}"
-        found |= with_bounds(f"hit_percent/{name}", hit)
-        found |= with_bounds(f"ndcg@10/{name}", gain)
-        found |= with_bounds(f"star_error/{name}", error)
+        found |= with_bounds(f"hit_percent/{group.name}", hit)
+        found |= with_bounds(f"ndcg@10/{group.name}", gain)
+        found |= with_bounds(f"star_error/{group.name}", error)
     return found

@@ -69,7 +69,7 @@ def _bars(chart: Chart) -> tuple[float, list[str]]:
     left, right = _name_width(chart.rows), WIDTH - 64
     most = _most(chart)
     parts, top = _key(chart), 24.0 if len(chart.drawn) > 1 else 4.0
-    thick = BAR if len(chart.drawn) == 1 else 11
+    thick = BAR if len(chart.drawn) == 1 else 14
     for row in chart.rows:
         middle = top + (ROW + thick * (len(chart.drawn) - 1)) / 2
         parts.append(_label(left - 8, middle, str(row[0]), "name", "end"))

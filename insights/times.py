@@ -136,6 +136,7 @@ def _trend(tables: Tables, year: np.ndarray, plain: str, chart: Chart) -> Findin
         f"{activity:.2f} times as many ratings given. {verdict}",
         change,
         "times",
+        f"as many films a year in {year[-half]} to {year[-1]} as before",
         int(found.sum()),
         "films",
         chart,
@@ -205,6 +206,7 @@ def over_time(tables: Tables, draws: Draws, no_times: str | None) -> Finding:
         f"an even year would have {percent(even)}.",
         each[most],
         "%",
+        f"of the ratings are of {rows[most][0]}",
         tables.num_people,
         chart=Chart(
             "lines",
@@ -250,6 +252,7 @@ def sittings(tables: Tables, draws: Draws, no_times: str | None) -> Finding:
         "never come back to rate. Not rating is not leaving: they may go on watching.",
         first,
         "%",
+        "of a person's ratings fall in the first sitting",
         tables.num_people,
         chart=Chart(
             "columns",

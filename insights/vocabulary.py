@@ -54,8 +54,13 @@ def vocabulary(
     seen_PI = seen_matrix(view.items, len(movies))
     mean_PI = diags(1 / np.maximum(np.asarray(seen_PI.sum(1)).ravel(), 1)) @ seen_PI
     apart_SW = apart(np.asarray(mean_PI.T @ _shares(found)).T @ weight_IW)
+    apart_SW[:, [not is_word(name) for name in names]] = -1  # "2" marks sequels, "l" a French title
     best_SW = np.argsort(-apart_SW, axis=1, kind="stable")[:, :WORDS]
     return _finding(found, names, best_SW, seen_PI, weight_IW, draws, len(tags) > 0)
+
+
+def is_word(name: str) -> bool:
+    return len(name) > 2 and name.isalpha()
 
 
 def apart(weight_SW: Floats) -> Floats:
@@ -105,6 +110,7 @@ def _finding(
         f"{percent(outside[first].mean)} ({span(outside[first], '%')}).",
         inside[first],
         "%",
+        f"of the group rated a film with “{names[top_S[first]]}”",
         int(found.is_PS[:, first].sum()),
         f"people of “{found.names[first]}”",
         Chart(

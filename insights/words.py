@@ -31,14 +31,14 @@ def shown(value: float, unit: str) -> str:
     """With its unit: "6.9%", "3.58 stars", "4.2 times"."""
     if unit == "%":
         return percent(value)
-    if unit == "stars":
-        return f"{stars(value)} stars"
+    if unit in ("stars", "times"):
+        return f"{stars(value)} {unit}"
     return f"{number(value)} {unit}".strip()
 
 
 def span(found: Interval, unit: str) -> str:
     """The interval: "6.6 to 7.2"."""
-    form = stars if unit == "stars" else number
+    form = stars if unit in ("stars", "times") else number
     return f"{form(found.low)} to {form(found.high)}"
 
 
