@@ -61,11 +61,7 @@ def skew(tables: Tables, draws: Draws, cap: int = CAP) -> Finding:
         lever="`model.learning.influence_cap` of a recipe",
         how_sure="Whether somebody with thousands of ratings is one person, a family or a program "
         f"cannot be told. The least active person here has {count(int(length_U.min()), 'rating')}"
-        + (
-            ": who gave fewer was left out before the data was published."
-            if length_U.min() >= 15
-            else "."
-        ),
+        + ("; MovieLens leaves out who gave fewer than 20." if length_U.min() == 20 else "."),
         how_we_will_know="`influence_overlap_drop` at most 0.02 (results/influence-*.json)",
         numbers={
             "busiest": float(length_U.max()),

@@ -148,7 +148,7 @@ def _eras(is_PS: Floats, seen_PI: csr_matrix, movies: Movies) -> list[str]:
     mean = np.average(np.where(known_I, year_I, 0), weights=weight_I)
     spread = np.sqrt(np.average(np.where(known_I, year_I - mean, 0) ** 2, weights=weight_I))
     return [
-        "older " if off < -spread / 4 else "newer " if off > spread / 4 else ""
+        "older films" if off < -spread / 4 else "newer films" if off > spread / 4 else ""
         for off in year_S - mean
     ]
 
@@ -163,7 +163,7 @@ def _names(lift_SG: Floats, mix_G: Floats, genres: tuple[str, ...], eras: list[s
         over = [genres[g] for g in order if lift_G[g] >= OVER]
         size = 3 if (era, set(over[:2])) in taken else 2
         taken.append((era, set(over[:2])))
-        name = era + (listed(over[:size]) or "films of all kinds")
+        name = ", ".join(filter(None, (era, listed(over[:size])))) or "films of all kinds"
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 

@@ -62,10 +62,11 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
         next((q for q in order if groups[q].of_films == of_films), 0) for of_films in (False, True)
     )
     off = max(range(len(groups)), key=lambda q: errors[q].mean)
-    behind = [groups[q].name for q in (worst, film) if hits[q].high < hits[0].low]
+    behind = [q for q in (worst, film) if hits[q].high < hits[0].low]
+    first = (behind or [worst])[0]
     return Finding(
         "served",
-        f"Least well served: {' and '.join(behind)}"
+        f"Least well served: {' and '.join(groups[q].name for q in behind)}"
         if behind
         else "Nobody is served clearly worse than the others",
         f"The list of ten holds the film rated next for {percent(hits[0].mean)} of all people (95% "
@@ -73,10 +74,10 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
         f"Where that film is one of the {groups[film].name} it is {about(hits[film], '%')}. "
         f"Expected stars are off by {stars(errors[0].mean)} on average, most for "
         f"{groups[off].name}: {about(errors[off], 'stars')}.",
-        hits[worst],
+        hits[first],
         "%",
-        f"of the lists for {groups[worst].name} hold the film rated next",
-        int(is_PQ[:, worst].sum()),
+        f"of the lists hold the film rated next: {groups[first].name}",
+        int(is_PQ[:, first].sum()),
         f"people of {len(view.people):,}",
         _chart(groups, [0, *order[:SHOWN]], is_PQ, hits, ndcg, errors),
         "Look at these people's lists first: widen their choice by genre or novelty, ask them for "

@@ -34,7 +34,7 @@ def films_per_year(tables: Tables, draws: Draws, no_times: str | None) -> Findin
     rows = _rows(tables)
     year = _comparable(tables) if no_times is None else np.zeros(0, np.int64)
     known = [row for row in rows if row[1]]
-    chart = _chart(rows[-CHART_YEARS:], no_times is None)
+    chart = _chart(rows[-CHART_YEARS:], year)
     if not known:
         return cannot(
             "films-per-year", "Films per release year cannot be told", "No title gives a year."
@@ -66,16 +66,18 @@ def films_per_year(tables: Tables, draws: Draws, no_times: str | None) -> Findin
     return _trend(tables, year, plain, chart)
 
 
-def _chart(rows: list[tuple[int, int, int, int]], with_times: bool) -> Chart:
+def _chart(rows: list[tuple[int, int, int, int]], comparable: np.ndarray) -> Chart:
+    """Found in time is drawn for the years that had that time."""
     columns = (
         "release year",
         "films",
         f"films found within {WINDOW_YEARS} years",
         "ratings in that time",
     )
-    if with_times:
+    if len(comparable):
         title = "Films by release year: all, and those rated by the end of the second year after"
-        return Chart("lines", title, columns, tuple(rows), drawn=(1, 2))
+        shown = [row if row[0] in comparable else (*row[:2], None, None) for row in rows]
+        return Chart("lines", title, columns, tuple(shown), drawn=(1, 2))
     return Chart("lines", "Films by release year", columns[:2], tuple(row[:2] for row in rows))
 
 
@@ -184,11 +186,11 @@ def _verdict(change: Interval, activity: float) -> tuple[str, str]:
 
 def over_time(tables: Tables, draws: Draws, no_times: str | None) -> Finding:
     """When the ratings were given."""
-    if no_times is not None or len(tables.years) < 2:
+    if no_times is not None or len(tables.years) < 3:
         return cannot(
             "over-time",
             "When ratings are given cannot be told",
-            no_times or f"All ratings are of {tables.years[0]}.",
+            no_times or "The ratings fall into one calendar year, or two: too few to compare.",
         )
     each = draws.percent(tables.year_UY, tables.length_U)
     active_Y = (tables.year_UY > 0).sum(0)
@@ -265,7 +267,7 @@ def sittings(tables: Tables, draws: Draws, no_times: str | None) -> Finding:
         "is "
         "there, and use each answer in the next list.",
         lever="POST /rate_next; a rating sent to POST /events counts in the next request",
-        how_sure="The site asked for ratings before it recommended anything, which makes the first "
+        how_sure="MovieLens asks for ratings before it recommends anything, which makes the first "
         "sitting long.",
         how_we_will_know="learning curve of `ndcg@100` by number of answers "
         "(results/rate-next-*.json), protocol `new-users`",

@@ -40,8 +40,8 @@ JARGON = (
     "jackknife",
     "cosine",
 )
-FIELDS = {"id", "title", "sentence", "value", "low", "high", "unit", "n", "told", "chart", "so_what",
-          "how_sure", "how_we_will_know"}  # fmt: skip
+FIELDS = {"id", "title", "sentence", "value", "low", "high", "unit", "n", "told", "chart"}
+FIELDS |= {"so_what", "how_sure", "how_we_will_know"}
 CATALOGUE = [
     (m, f"F{m} ({1990 + m % 20})", "Drama|War" if m % 3 else "Comedy") for m in range(1, 41)
 ]
