@@ -20,6 +20,8 @@ from serving.calibration import genre_shares
 from serving.rerank import rarity
 
 Floats = NDArray[np.float64]
+SHOWN = 10
+"""Genres drawn; all are in the numbers."""
 
 
 def changes(view: View, tables: Tables, draws: Draws) -> Finding:
@@ -54,9 +56,9 @@ def changes(view: View, tables: Tables, draws: Draws) -> Finding:
         "films",
         Chart(
             "bars",
-            "Genre mix of what people rated and of their lists",
+            "Genre mix of what people rated and of their lists, the most rated genres",
             ("genre", "% of what they rated", "% of their lists", "change", "low", "high"),
-            rows,
+            rows[:SHOWN],
             drawn=(1, 2),
         ),
         "Decide how much of the catalogue lists should show, then set novelty and calibration: on "
@@ -71,6 +73,7 @@ def changes(view: View, tables: Tables, draws: Draws) -> Finding:
             **with_bounds("histories_known_by_percent", known),
             **with_bounds("lists_known_by_percent", listed),
             **bias,
+            **{f"genre_points/{row[0]}": float(row[3]) for row in rows},
         },
     )
 

@@ -41,7 +41,7 @@ article > p {{ margin: .3rem 0 .8rem; }}
   padding: 0 .7rem; font-size: .85rem; margin-bottom: .4rem; }}
 figure {{ margin: 1rem 0 .4rem; }}
 figcaption {{ font-weight: 600; font-size: .95rem; margin-bottom: .4rem; }}
-dl {{ display: grid; grid-template-columns: 9.5rem 1fr; gap: .35rem 1rem; margin: 1rem 0; }}
+dl {{ display: grid; grid-template-columns: 10.5rem 1fr; gap: .35rem 1rem; margin: 1rem 0; }}
 dt {{ font-weight: 600; }} dd {{ margin: 0; }}
 dd.analyst, .lever {{ color: var(--soft); font-size: .92rem; }}
 code {{ font: .92em ui-monospace, monospace; }}
@@ -51,15 +51,17 @@ table {{ border-collapse: collapse; font-size: .88rem; font-variant-numeric: tab
 th, td {{ text-align: right; padding: .2rem 1.1rem .2rem 0; border-bottom: 1px solid var(--line); }}
 th:first-child, td:first-child {{ text-align: left; }}
 th {{ color: var(--soft); font-weight: 500; }}
+{STYLE}
 @media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; gap: 0; }}
   dd {{ margin-bottom: .6rem; }} h1 {{ font-size: 1.5rem; }}
   figure {{ overflow-x: auto; }} svg {{ min-width: 34rem; }} }}
 @media print {{ :root {{ color-scheme: light; --paper: #fff; --card: #f6f7f9; --ink: #000;
   --soft: #444; --line: #ccc; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00; }}
-  body {{ font-size: 11pt; padding: 0; max-width: none; }} details {{ display: none; }}
+  html {{ font-size: 9.5pt; }} body {{ font-size: 1rem; line-height: 1.4; padding: 0;
+  max-width: none; }} details {{ display: none; }} h2 {{ margin-top: 1.6rem; }}
   article, ol.five li {{ break-inside: avoid; }} h2 {{ break-after: avoid; }}
-  svg {{ max-width: 34rem; }} }}
-{STYLE}"""
+  article {{ padding-top: .8rem; }} dl {{ margin: .5rem 0; gap: .15rem 1rem; }}
+  svg {{ max-width: 32rem; }} }}"""
 
 
 def page(report: Report) -> str:

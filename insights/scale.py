@@ -10,9 +10,9 @@ from insights.words import about, percent
 
 KINDS = {
     "high": "nearly always high",
-    "harsh": "harsh",
-    "full-range": "both ends",
-    "other": "the middle",
+    "harsh": "harshly",
+    "full-range": "at both ends",
+    "other": "in the middle",
 }
 """Plain names of evaluation.stars.RATERS, which says what each is."""
 

@@ -195,11 +195,12 @@ def segments(view: View, found: Segments | str, draws: Draws, genres: tuple[str,
     return Finding(
         "segments",
         f"Tastes fall into {len(found)} groups, “{found.names[0]}” the largest",
-        " ".join(
-            f"{percent(shares[s].mean)} are “{found.names[s]}”: they know "
-            f"{listed(found.films[s])} more than others do."
+        "Films that each group knows and others know less: "
+        + "; ".join(
+            f"“{found.names[s]}” ({percent(shares[s].mean)}) {listed(found.films[s])}"
             for s in range(len(found))
-        ),
+        )
+        + ".",
         shares[0],
         "%",
         f"of the people are “{found.names[0]}”",

@@ -101,7 +101,7 @@ def groups_of(view: View, tables: Tables, found: Segments | str) -> Iterable[Gro
         yield Group(f"people with {name} films rated", bucket_P == row)
     kind_P = kinds_of_counts(tables.star_UK[view.people], tables.scale)
     for row, kind in enumerate(RATERS):
-        yield Group(f"people whose stars are {KINDS[kind]}", kind_P == row)
+        yield Group(f"people who rate {KINDS[kind]}", kind_P == row)
     if not isinstance(found, str):
         for row, name in enumerate(found.names):
             yield Group(f"the group “{name}”", found.of_P == row)

@@ -244,7 +244,7 @@ def _most(chart: Chart) -> float:
 
 
 def _name_width(rows: Sequence[Sequence[Cell]]) -> float:
-    return 14 + min(260.0, 6.9 * max((len(str(row[0])) for row in rows), default=0))
+    return 14 + min(310.0, 6.9 * max((len(str(row[0])) for row in rows), default=0))
 
 
 def _round_step(rough: float) -> float:

@@ -100,7 +100,8 @@ def _finding(
     first = max(range(len(found)), key=lambda s: inside[s].mean - outside[s].mean)
     what = "titles and tags" if with_tags else "titles"
     said = "; ".join(
-        f"“{found.names[s]}”: {listed([names[w] for w in best_SW[s]])}" for s in range(len(found))
+        f"“{found.names[s]}”: {listed([names[w] for w in best_SW[s, :3]])}"
+        for s in range(len(found))
     )
     return Finding(
         "words",
