@@ -6,6 +6,7 @@ TORCH  ?= 2.13.0
 DATA_ROOT ?= data
 RECIPE ?= recipes/demo.yaml
 BUNDLE ?= bundles/demo
+DATA   ?= demo
 PORT   ?= 3000
 APP_PORT ?= 8501
 ONLY   ?= training
@@ -93,7 +94,7 @@ serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
 	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
 
 findings: setup ## What the ratings say, for who decides: DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
-	@$(BIN)/python -m insights $(DATA) $(if $(filter command line environment,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
+	@$(BIN)/python -m insights $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
 
 twin: setup ## A release's whole way without an account: bucket, push, serve, promote, roll back
 	@test -f bundles/demo/bundle.json || $(MAKE) demo

@@ -26,14 +26,15 @@ SHOWN = 10
 
 def changes(view: View, tables: Tables, draws: Draws) -> Finding:
     """Coverage, popularity and genres of the lists against the histories."""
-    top_PK = view.ranked.top
-    if top_PK.shape[1] == 0 or not (top_PK >= 0).any(1).all():
+    has_list_P = np.asarray((view.ranked.top >= 0).any(1))
+    if not has_list_P.any():
         return cannot(
             "changes",
             "What the recommender changes cannot be told",
-            "Somebody has rated every film, so there is nothing left to list.",
+            "Everybody has rated every film, so there is nothing left to list.",
         )
-    movies = tables.movies
+    view, draws = view.part(has_list_P), Draws(int(has_list_P.sum()), draws.seed)
+    movies, top_PK = tables.movies, view.ranked.top
     covered = scaled(coverage([top_PK], len(movies)), 100)
     known_P, listed_P = fame(view, tables)
     one_P = np.ones(len(view.people))
@@ -127,7 +128,9 @@ def _most_moved(rows: tuple[tuple[str | float, ...], ...]) -> str:
 
 
 def _beyond(view: View, tables: Tables, draws: Draws) -> dict[str, float]:
-    """The figures of results files, by their names there."""
+    """The figures of results files, by their names there; without genres there are none."""
+    if not tables.movies.genre_names:
+        return {}
     novelty_I = rarity(tables.count_I, tables.num_people) / np.log(2)
     catalogue = Catalogue(novelty_I, genre_shares(tables.movies.genre_matrix()))
     found = of_lists(view.ranked.top, view.items, catalogue)

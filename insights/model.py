@@ -12,7 +12,7 @@ P people, D embedding, I films, K places of a list.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,14 @@ class View:
     vector_PD: NDArray[np.float32]
     """Rows of length 1."""
     ranked: Ranked
+
+    def part(self, keep_P: NDArray[np.bool_]) -> "View":
+        """Some of the people; of what was ranked the lists alone."""
+        rows = np.flatnonzero(keep_P)
+        ranked = self.ranked._replace(top=self.ranked.top[rows])
+        return replace(
+            self, people=self.people[rows], items=[self.items[p] for p in rows], ranked=ranked
+        )
 
 
 def ties_of(folder: Path, dataset: Dataset) -> dict[str, Any]:

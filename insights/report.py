@@ -43,7 +43,10 @@ SUMMARY = (
 )
 """Which findings lead: the first five of these that are told."""
 SUMMARY_SIZE = 5
-NO_BUNDLE = "This needs a trained model: give one with BUNDLE=bundles/NAME."
+NO_BUNDLE = (
+    "This needs a trained model, and people with at least 3 ratings: give a model of this data "
+    "with BUNDLE=bundles/NAME."
+)
 WITH_A_BUNDLE = {
     "segments": "Which groups of like taste there are",
     "words": "Which words set groups of people apart",

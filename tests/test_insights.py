@@ -270,8 +270,16 @@ def test_bursts_and_years(tables: Tables) -> None:
     assert found.number is not None
     assert found.number.mean == pytest.approx(100 * (2 / 4 + 1 + 1 + 1) / 4)
     assert found.numbers["one_sitting_percent"] == 75
-    year = times.over_time(tables, draws_of(tables), None)
-    assert year.number is not None and year.number.mean == pytest.approx(100 * 8 / 9)
+
+
+def test_the_busiest_year_beside_an_even_one(tmp_path: Path) -> None:
+    rows: list[Row] = [*ROWS, (4, 20, 3.0, SECOND + 3 * YEAR_S)]
+    tables = tables_of(dataset_of(tmp_path, rows, FILMS))
+    found = times.over_time(tables, draws_of(tables), None)
+    assert found.number is not None and found.number.mean == pytest.approx(100 * 8 / 10)
+    assert "an even year would have 25%" in found.sentence
+    assert found.chart is not None
+    assert [row[4] for row in found.chart.rows] == [3, 1, 0, 1]  # people who rated
 
 
 ML_1M = Path(os.environ.get("DATA_ROOT", "data")) / "ml-1m"

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,12 @@ from catalogue.errors import UserError
 from datamodules.histories import histories_of
 from datamodules.splits import split_next
 from insights.__main__ import main
+from insights.changes import changes
 from insights.finding import Chart
 from insights.model import View, ties_of, view_of
 from insights.page import page
 from insights.report import WITH_A_BUNDLE, Report, make_report
+from insights.resample import Draws
 from insights.segments import Segments, segments_of, stability
 from insights.svg import svg
 from insights.tables import Tables
@@ -280,6 +283,36 @@ def test_findings_with_a_bundle(with_a_bundle: Report) -> None:
     assert re.search(r"\bchases\b", words.sentence)  # the word as most write it, not its stem
     assert with_a_bundle.more["model"]["name"] == "next"
     assert found["changes"].numbers["popularity_bias"] != 0
+
+
+def test_people_who_rated_every_film_have_no_list(root: Path) -> None:
+    dataset, histories, view = seen(root)
+    top = view.ranked.top.copy()
+    top[0] = -1
+    tables = Tables.of(dataset, histories)
+    emptied = replace(view, ranked=view.ranked._replace(top=top))
+    found = changes(emptied, tables, Draws(len(view.people)))
+    assert found.told and "of 119 people" in found.sentence
+    nobody = replace(view, ranked=view.ranked._replace(top=np.full_like(top, -1)))
+    assert not changes(nobody, tables, Draws(len(view.people))).told
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"), [(two_tastes(), True), (two_tastes()[:5], False)], ids=["all", "one-user"]
+)
+def test_a_bundle_and_poor_data(root: Path, tmp_path: Path, rows: list[Row], told: bool) -> None:
+    others = [(1000, film, 4.0, SECOND) for film, *_ in LISTED] if not told else []
+    films = [(film, title, "(no genres listed)") for film, title, _ in LISTED]
+    dataset = dataset_of(tmp_path, [*rows, *others], films)
+    parts = tiny_parts()
+    parts["manifest"]["data"] |= {"sha256": dataset.sha256}
+    folder = tmp_path / "bundle"
+    write_bundle(folder, **parts)
+    histories = histories_of(dataset)
+    report = make_report(dataset, histories, view_of(dataset, histories, folder))
+    found = {each.id: each for each in report.findings}
+    assert found["changes"].told == told and not found["genres"].told
+    assert page(report).count("<article") == len(found)
 
 
 def test_hits_are_counted_by_group(root: Path, with_a_bundle: Report) -> None:
