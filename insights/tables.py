@@ -5,7 +5,7 @@
     tables.count_I                   # ratings of each film
 
 Ratings are read whole people at a time and only sums are kept, by person and by film: memory grows
-with their numbers (some 600 bytes a person), not with the number of ratings. ml-1m takes 1 s.
+with their numbers (some 500 bytes a person), not with the number of ratings. ml-1m takes 1 s.
 
 Two figures need to know the films before they look at people: what the data would hold without a
 person. So the second pass counts, for everybody, the films that are theirs alone.
