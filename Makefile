@@ -6,6 +6,7 @@ TORCH  ?= 2.13.0
 DATA_ROOT ?= data
 RECIPE ?= recipes/demo.yaml
 BUNDLE ?= bundles/demo
+DATA   ?= demo
 PORT   ?= 3000
 APP_PORT ?= 8501
 ONLY   ?= training
@@ -16,7 +17,7 @@ PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/m
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving bench-app lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve findings twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving bench-app lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -91,6 +92,9 @@ train: setup ## Select, refit, export and test a recipe: RECIPE=recipes/ml-1m.ya
 serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
 	@BUNDLE=$(BUNDLE) BENTOML_HOME=$(CURDIR)/runs/bentoml-$(PORT) \
 	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
+
+findings: setup ## What the ratings say, for who decides: DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
+	@$(BIN)/python -m insights $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
 
 twin: setup ## A release's whole way without an account: bucket, push, serve, promote, roll back
 	@test -f bundles/demo/bundle.json || $(MAKE) demo

@@ -23,8 +23,8 @@ def show() -> None:
     reports = sorted(folder.glob("*/findings.json"))
     if not reports:
         st.info(
-            f"There is no report in the folder “{folder}” (a report is NAME/findings.json; the "
-            "setting FINDINGS names another folder).",
+            f"There is no report in the folder “{folder}”: `make findings DATA=NAME` writes "
+            "NAME/findings.json (the setting FINDINGS names another folder).",
             icon=":material/insights:",
         )
         return

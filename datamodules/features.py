@@ -52,20 +52,18 @@ def text_features(
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    documents = _documents(movies, _counting(tags, trained_user_id, trained_movie_id))
+    texts = documents(movies, _counting(tags, trained_user_id, trained_movie_id))
     is_trained_I = np.isin(movies.movie_id, trained_movie_id)
-    trained = [
-        words for words, is_trained in zip(documents, is_trained_I, strict=True) if is_trained
-    ]
+    trained = [words for words, is_trained in zip(texts, is_trained_I, strict=True) if is_trained]
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=MIN_MOVIES)
     try:
         tfidf = vectorizer.fit_transform(trained)
     except ValueError:  # no word stands in two movies
         return np.zeros((len(movies), 1), dtype=np.float32)
     if tfidf.shape[1] == 1:  # nothing to reduce, and TruncatedSVD refuses it
-        return vectorizer.transform(documents).toarray().astype(np.float32)
+        return vectorizer.transform(texts).toarray().astype(np.float32)
     svd = TruncatedSVD(min(dim, *tfidf.shape), random_state=seed).fit(tfidf)
-    return svd.transform(vectorizer.transform(documents)).astype(np.float32)
+    return svd.transform(vectorizer.transform(texts)).astype(np.float32)
 
 
 def _counting(tags: Tags, trained_user_id: Ints, trained_movie_id: Ints) -> Tags:
@@ -80,9 +78,9 @@ def _counting(tags: Tags, trained_user_id: Ints, trained_movie_id: Ints) -> Tags
     return Tags(*(column[counts] for column in columns))
 
 
-def _documents(movies: Movies, tags: Tags) -> list[list[str]]:
+def documents(movies: Movies, tags: Tags) -> list[list[str]]:
     """The stems of each movie's title and tags."""
-    stems = _reader()
+    stems = stem_reader()
     documents = [list(stems(title)) for title in movies.title]
     row_of = {movie_id: row for row, movie_id in enumerate(movies.movie_id.tolist())}
     for movie_id, tag in zip(tags.movie_id.tolist(), tags.tag, strict=True):
@@ -91,7 +89,7 @@ def _documents(movies: Movies, tags: Tags) -> list[list[str]]:
     return documents
 
 
-def _reader() -> Callable[[str], list[str]]:
+def stem_reader() -> Callable[[str], list[str]]:
     """text -> stems of its words, stop words left out; each text and each word is read once."""
     from nltk.stem.porter import PorterStemmer
     from nltk.tokenize import RegexpTokenizer

@@ -118,14 +118,21 @@ def rater_kinds(user_N: Ints, stars_N: Floats, num_users: int, scale: tuple[floa
     high: nine in ten of their stars are 4 or more. harsh: a mean below 3. full-range: one in ten or
     more at each end of the scale, the two lowest and the two highest values.
     """
-    count = np.maximum(np.bincount(user_N, minlength=num_users), 1)
+    place_N, width = np.searchsorted(scale, stars_N), len(scale)
+    flat = np.bincount(user_N * width + place_N, minlength=num_users * width)
+    return kinds_of_counts(flat.reshape(num_users, width), scale)
 
-    def share(true_N: NDArray[np.bool_]) -> Floats:
-        return np.bincount(user_N, true_N, num_users) / count
 
-    mean = np.bincount(user_N, stars_N, num_users) / count
-    wide = (share(stars_N <= scale[1]) >= 0.1) & (share(stars_N >= scale[-2]) >= 0.1)
-    kinds = [share(stars_N >= LIKED) >= 0.9, mean < 3, wide]
+def kinds_of_counts(star_UK: NDArray[np.integer], scale: tuple[float, ...]) -> Ints:
+    """`rater_kinds` from how often each person gave each value of the scale, (U, K)."""
+    value_K, count_U = np.asarray(scale), np.maximum(star_UK.sum(1), 1)
+
+    def share(is_in_K: NDArray[np.bool_]) -> Floats:
+        return np.asarray(star_UK[:, is_in_K].sum(1) / count_U)
+
+    mean_U = star_UK @ value_K / count_U
+    wide_U = (share(value_K <= scale[1]) >= 0.1) & (share(value_K >= scale[-2]) >= 0.1)
+    kinds = [share(value_K >= LIKED) >= 0.9, mean_U < 3, wide_U]
     return np.select(kinds, [0, 1, 2], 3)
 
 

@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "releases": {"catalogue", "serving.bundle"},
     "releases.gate": {"catalogue", "serving"},
     "releases.compare": {"catalogue", "datamodules", "evaluation", "serving", "training"},
+    "insights": {"catalogue", "datamodules", "evaluation", "serving"},
     "deploy": {"catalogue", "client", "releases", "serving.bundle"},
     "client": set(),
     "client.marquee_client": set(),

@@ -1,0 +1,57 @@
+"""The report as Markdown, for Git and for mail: the same findings, a table for each chart."""
+
+from insights.finding import Chart, Finding
+from insights.page import cell_text
+from insights.report import Report
+from insights.words import shown, span
+
+
+def markdown(report: Report) -> str:
+    parts = [f"# {report.title}", report.facts, *report.notes]
+    if report.summary:
+        parts.append(f"## {report.summary_title}")
+        parts.append(
+            "\n".join(
+                f"{place}. **{finding.title}.** {finding.so_what}"
+                for place, finding in enumerate(report.summary, 1)
+            )
+        )
+    parts += [
+        "## What this data cannot tell",
+        "\n".join(f"* {each}" for each in report.cannot_tell),
+    ]
+    told = [finding for finding in report.findings if finding.told]
+    untold = [finding for finding in report.findings if not finding.told]
+    for title, findings in (("The findings", told), ("Not told by this data", untold)):
+        if findings:
+            parts += [f"## {title}", *(text for each in findings for text in section(each))]
+    return "\n\n".join([*parts, report.made]) + "\n"
+
+
+def section(finding: Finding) -> list[str]:
+    parts = [f"### {finding.title}"]
+    if finding.number is not None:
+        bounds, of = span(finding.number, finding.unit), f"{finding.n:,} {finding.n_of}"
+        parts.append(
+            f"**{shown(finding.number.mean, finding.unit)}** {finding.what} "
+            f"(95% interval {bounds}, {of})"
+        )
+    parts.append(finding.sentence)
+    if finding.chart is not None and finding.chart.rows:
+        parts += [f"{finding.chart.title}:", table(finding.chart)]
+    said = (
+        ("So what", finding.so_what),
+        ("Lever", finding.lever),
+        ("How sure", finding.how_sure),
+        ("How we will know", finding.how_we_will_know),
+    )
+    lines = [f"* **{name}:** {text}" for name, text in said if text]
+    return [*parts, "\n".join(lines)] if lines else parts
+
+
+def table(chart: Chart) -> str:
+    def line(cells: list[str]) -> str:
+        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+
+    rows = [line([cell_text(cell) for cell in row]) for row in chart.rows]
+    return "\n".join([line(list(chart.columns)), line(["---"] * len(chart.columns)), *rows])
