@@ -54,7 +54,7 @@ app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-late
 	@$(BIN)/python -m client.together --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
 
 test: setup ## The tests; ARGS="-k splits" picks some
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile $(ARGS)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20, ONLY=api ROUNDS=10, ONLY=releases ROUNDS=200
 	@PYTHONPATH=. $(BIN)/python tests/soak_$(ONLY).py --rounds $(ROUNDS)
