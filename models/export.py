@@ -26,6 +26,7 @@ from catalogue.movies import Movies
 from models.gibbs import Draws, Ratings, StarConfig
 from models.ncf import NCF, NetworkConfig
 from models.stars import STAR_ARRAYS, fit_stars, implicit_features, outlook
+from models.towers import HistoryEncoder
 from serving.bundle import RECENT_SHARE, write_bundle
 
 NUM_GOLDEN = 4
@@ -37,14 +38,13 @@ class EncoderGraph(nn.Module):
 
     def __init__(self, network: NCF) -> None:
         super().__init__()
+        assert isinstance(network.user, HistoryEncoder)
         self.user, self.head = network.user, network.head
 
     def forward(
         self, entry_BLD: Tensor, star_BL: Tensor, length_B: Tensor
     ) -> tuple[Tensor, Tensor]:
-        vector_BLD = self.user(entry_BLD, star_BL)
-        last_B11 = (length_B - 1)[:, None, None].expand(-1, 1, vector_BLD.shape[2])
-        user_BD = vector_BLD.gather(1, last_B11).squeeze(1)
+        user_BD = self.user.last(entry_BLD, star_BL, length_B)
         return user_BD, self.head.user_half(user_BD)
 
 

@@ -152,9 +152,8 @@ class NCF(nn.Module):
         """(B, D): the person now, after the last entry or from the table."""
         if isinstance(self.user, UserTable):
             return self.user(batch["user_B"])
-        vector_BLD = self.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
-        row_B = torch.arange(len(vector_BLD), device=vector_BLD.device)
-        return vector_BLD[row_B, batch["length_B"] - 1]
+        entry_BLD = vector_ID[batch["item_BL"]]
+        return self.user.last(entry_BLD, batch["star_BL"], batch["length_B"])
 
     def score(self, batch: dict[str, Tensor]) -> Tensor:
         """Logits of every movie for every person of the batch, float32 (B, I)."""

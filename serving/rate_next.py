@@ -87,14 +87,12 @@ class Asking:
         self._stars = replace(
             stars,
             item_ISE=stars.item_ISE[:, some],
+            bias_IS=stars.bias_IS[:, some],
             mean_SE=stars.mean_SE[some],
             lean_SCE=stars.lean_SCE[some],
-            precision_SEE=stars.precision_SEE[some],
             alpha_S=stars.alpha_S[some],
         )
         self._seen_SIE = self._stars.item_ISE.transpose(1, 0, 2).copy()
-        self._bias_SI = self._seen_SIE[..., -1].copy()
-        self._seen_SIE[..., -1] = 1  # as a person meets them: taste, and their own level
 
     def factors(self, history: History, logit_I: npt.NDArray[np.float32] | None) -> Factors:
         """logit_I: the network's, of this history; None where there is no history."""
@@ -117,7 +115,7 @@ class Asking:
         for s, seen_IE in enumerate(self._seen_SIE):
             unsure_I = np.square(seen_IE @ person.root_PSEE[0, s].T).sum(1)
             bits_I += 0.5 * np.log2(1 + unsure_I / person.noise_PS[0, s])
-            middle_I += stars.mean + self._bias_SI[s] + seen_IE @ person.mean_PSE[0, s]
+            middle_I += stars.mean + stars.bias_IS[:, s] + seen_IE @ person.mean_PSE[0, s]
         draws, top = len(stars.alpha_S), stars.scale_K[-1]
         liking_I = np.clip(middle_I / draws, stars.scale_K[0], top) / top
         return np.asarray(bits_I / draws * liking_I**LIKING)

@@ -5,8 +5,10 @@
     spread^2         = (y_i, 1)' cov (y_i, 1) + noise_factor / (alpha steady_u)
 
 Given a draw of the movies, the person (x_u, b_u) is Gaussian: a regression of their stars on the
-movies they rated, from a prior that knows which movies they rated or watched. Nobody's history: the
-prior of everybody, a wide one. Few ratings of a movie: its draws lie
+movies they rated, from a prior that knows which movies they rated or watched. Persons are held in
+coordinates in which that prior has covariance 1, and movies in those that leave x_u . y_i as it is;
+so the covariance given the ratings is (1 + weight x squares of their movies)^-1. Nobody's history:
+the prior of everybody, a wide one. Few ratings of a movie: its draws lie
 far apart, so the interval is wide. `steady_u` is how closely this person's stars follow, estimated
 from the same history. Where the draws come from, and the papers: models/stars.py.
 
@@ -55,7 +57,7 @@ class People:
 
 @dataclass(frozen=True, eq=False)
 class StarModel:
-    """The star model of a bundle."""
+    """The star model of a bundle, in the coordinates of its prior."""
 
     scale_K: Float64
     cut_K: Float64  # (K - 1,) between neighbouring stars
@@ -65,14 +67,20 @@ class StarModel:
     rounds: int
     set_IC: Float32
     item_ISE: Float32
+    """As a person meets a movie: its taste, and 1 for their own level."""
+    bias_IS: Float32
     mean_SE: Float32
     lean_SCE: Float32
-    precision_SEE: Float32
     alpha_S: Float32
 
     @classmethod
     def of(cls, bundle: Bundle) -> "StarModel":
         stars, arrays = bundle.manifest["stars"], bundle.arrays
+        side_SEE = np.linalg.cholesky(arrays["star_precision"])  # person' = side' person
+        item_ISE, turn_SEE = arrays["star_item"].copy(), np.linalg.inv(side_SEE).mT
+        item_ISE[..., -1] = 1
+        for s, turn_EE in enumerate(turn_SEE):
+            item_ISE[:, s] = item_ISE[:, s] @ turn_EE
         return cls(
             np.asarray(bundle.manifest["scale"], dtype=np.float64),
             np.asarray(stars["cuts"], dtype=np.float64),
@@ -81,35 +89,39 @@ class StarModel:
             float(stars["steady"]),
             int(stars["rounds"]),
             arrays["star_set"],
-            arrays["star_item"],
-            arrays["star_mean"],
-            arrays["star_lean"],
-            arrays["star_precision"],
+            item_ISE,
+            arrays["star_item"][..., -1].copy(),
+            (arrays["star_mean"][:, None] @ side_SEE)[:, 0],
+            arrays["star_lean"] @ side_SEE,
             arrays["star_alpha"],
         )
 
     def people(self, histories: Sequence[History]) -> People:
         """Histories to their persons; an entry without stars says only that it was chosen, one that
         was left at once that it was a poor choice."""
-        square_PSEE, pull_PSE1, rest_PS, num_P1 = self._evidence(histories)
+        square_PSEE, pull_PSE, rest_PS, num_P1 = self._evidence(histories)
         prior_PSE = np.stack([self._prior_mean(history) for history in histories])
-        prior_PSE1 = self.precision_SEE @ prior_PSE[..., None]
-        steady_PS = np.ones_like(rest_PS)
+        steady_PS, E = np.ones_like(rest_PS), prior_PSE.shape[-1]
+        diagonal = np.arange(E)
         for _ in range(self.rounds if num_P1.any() else 1):
-            weight_PS11 = (self.alpha_S * steady_PS)[..., None, None]
-            root_PSEE = inverse_root(self.precision_SEE + weight_PS11 * square_PSEE)
-            mean_PSE1 = root_PSEE.mT @ (root_PSEE @ (prior_PSE1 + weight_PS11 * pull_PSE1))
-            # Squared misses of the ratings, and what the person's own uncertainty adds to them.
-            quadratic_PS = (mean_PSE1 * (square_PSEE @ mean_PSE1 - 2 * pull_PSE1)).sum((-2, -1))
-            unsure_PS = (root_PSEE * (root_PSEE @ square_PSEE)).sum((-2, -1))
-            miss_PS = rest_PS + quadratic_PS + unsure_PS
+            weight_PS = self.alpha_S * steady_PS
+            precision_PSEE = weight_PS[..., None, None] * square_PSEE
+            precision_PSEE[..., diagonal, diagonal] += 1
+            root_PSEE = inverse_root(precision_PSEE)
+            told_PSE = prior_PSE + weight_PS[..., None] * pull_PSE
+            mean_PSE = (root_PSEE.mT @ (root_PSEE @ told_PSE[..., None]))[..., 0]
+            # Squared misses of the ratings, and what the person's own uncertainty adds to them:
+            # mean . (squares mean - 2 pull) + trace(covariance squares), the squares put in by
+            # weight squares = precision - 1.
+            over_PS = (mean_PSE * (prior_PSE - mean_PSE - weight_PS[..., None] * pull_PSE)).sum(-1)
+            unsure_PS = E - np.square(root_PSEE).sum((-2, -1))
+            miss_PS = rest_PS + (over_PS + unsure_PS) / weight_PS
             steady_PS = (self.steady + num_P1) / (self.steady + self.alpha_S * miss_PS)
-        return People(mean_PSE1[..., 0], root_PSEE, 1 / (self.alpha_S * steady_PS))
+        return People(mean_PSE, root_PSEE, 1 / (self.alpha_S * steady_PS))
 
     def of_strangers(self) -> Float32:
         """Stars that each draw expects of a person of whom nothing is known, (S, I)."""
-        taste_IS = (self.item_ISE[..., :-1] * self.mean_SE[:, :-1]).sum(-1)
-        stars_IS = self.mean + self.mean_SE[:, -1] + self.item_ISE[..., -1] + taste_IS
+        stars_IS = self.mean + self.bias_IS + (self.item_ISE * self.mean_SE).sum(-1)
         return np.asarray(stars_IS.T, np.float32)
 
     def _prior_mean(self, history: History) -> Float32:
@@ -120,11 +132,11 @@ class StarModel:
         return self.mean_SE + set_C @ self.lean_SCE
 
     def _evidence(self, histories: Sequence[History]) -> tuple[Float32, Float32, Float32, Float32]:
-        """Sums over the entries of each: their squares (P, S, E, E), their pull (P, S, E, 1), their
+        """Sums over the entries of each: their squares (P, S, E, E), their pull (P, S, E), their
         stars' squares (P, S), all over the movies' own means; and how many they are, (P, 1)."""
         P, (S, E) = len(histories), self.mean_SE.shape
         square = np.zeros((P, S, E, E), np.float32)
-        pull, rest = np.zeros((P, S, E, 1), np.float32), np.zeros((P, S), np.float32)
+        pull, rest = np.zeros((P, S, E), np.float32), np.zeros((P, S), np.float32)
         number = np.zeros((P, 1), np.float32)
         for p, history in enumerate(histories):
             rated, left = history.star > 0, np.full(len(history.left), LEFT_STARS)
@@ -138,17 +150,13 @@ class StarModel:
                 rest_SL1 = (over_L[part] - bias_SL)[..., None]
                 across_SEL = seen_SLE.mT
                 square[p] += across_SEL @ seen_SLE
-                pull[p] += across_SEL @ rest_SL1
+                pull[p] += (across_SEL @ rest_SL1)[..., 0]
                 rest[p] += (rest_SL1 * rest_SL1).sum((1, 2))
         return square, pull, rest, number
 
     def _seen(self, rows: Int64) -> tuple[Float32, Float32]:
-        """Movies as a person meets them, taste and a 1, (…, S, n, E), and their biases,
-        (…, S, n); rows (…, n)."""
-        seen_SnE = np.swapaxes(self.item_ISE[rows], -3, -2).copy()  # in order, so BLAS takes it
-        bias_Sn = seen_SnE[..., -1].copy()
-        seen_SnE[..., -1] = 1
-        return seen_SnE, bias_Sn
+        """Movies as a person meets them, (…, S, n, E), and their biases, (…, S, n); rows (…, n)."""
+        return np.swapaxes(self.item_ISE[rows], -3, -2), np.swapaxes(self.bias_IS[rows], -2, -1)
 
     def _outlook(self, histories: Sequence[History], rows_Pn: Int64) -> tuple[Float64, Float64]:
         """Middle and variance of a rating for each draw, (P, S, n)."""

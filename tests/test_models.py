@@ -80,6 +80,23 @@ def test_the_encoder_is_causal_and_reads_order() -> None:
     assert not torch.allclose(first[:, 2], swapped[:, 2], atol=1e-3)
 
 
+@pytest.mark.parametrize("num_layers", [1, 3])
+@pytest.mark.parametrize("conv_width", [1, 3])
+def test_who_is_served_is_who_was_trained(num_layers: int, conv_width: int) -> None:
+    """`last`, which serving and validation ask, against every place of `forward`, which training
+    goes through."""
+    net = network(replace(SMALL, num_layers=num_layers, conv_width=conv_width))
+    batch = case([[1, 2], [3, 4, 5, 6, 1], [0]])
+    with torch.no_grad():
+        vector_ID = net.items()[0]
+        whole = net.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
+        for row, length in enumerate(batch["length_B"].tolist()):
+            for places in range(1, length + 1):
+                batch["length_B"][row] = places
+                last = net.user_vectors(batch, vector_ID)[row]
+                assert torch.allclose(last, whole[row, places - 1], atol=1e-5)
+
+
 @pytest.mark.parametrize("place", [0, 1, 2])
 def test_each_feature_moves_an_item(place: int) -> None:
     net = network()

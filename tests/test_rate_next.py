@@ -96,9 +96,15 @@ I, PERSONS, ANSWERS = 120, 60, 4  # noqa: E741
 def simulated(recommender: Recommender) -> Asking:
     """120 films, a few of them rated by many; every second one tells nothing of anybody's taste."""
     rng = np.random.default_rng(0)
-    item_ISE = np.zeros((I, 2, 2), np.float32)
+    item_ISE = np.full((I, 2, 2), 0.5, np.float32)  # the person's level has variance 1/4
+    item_ISE[..., 0] = 0
     item_ISE[::2, :, 0] = rng.normal(size=(I // 2, 1)) * 2
-    stars = replace(recommender.star_model, item_ISE=item_ISE, set_IC=np.zeros((I, 1), np.float32))
+    stars = replace(
+        recommender.star_model,
+        item_ISE=item_ISE,
+        bias_IS=np.zeros((I, 2), np.float32),
+        set_IC=np.zeros((I, 1), np.float32),
+    )
     return Asking((3000 * np.arange(1, I + 1) ** -0.7).astype(np.int64), 5000, stars)
 
 

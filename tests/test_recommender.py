@@ -321,8 +321,10 @@ def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder:
         cov = np.linalg.inv(prior + steady * np.outer(v, v))
         mean = cov @ (steady * v * rest)
         steady = (10 + 1) / (10 + (rest - v @ mean) ** 2 + v @ cov @ v)
-    np.testing.assert_allclose(people.mean_PSE[0], [mean, mean], atol=1e-6)
-    found = people.root_PSEE[0].mT @ people.root_PSEE[0]
+    side = np.diag([1, 2])  # the prior's: a person is held as (1 x taste, 2 x bias)
+    np.testing.assert_allclose(people.mean_PSE[0], [side @ mean] * 2, atol=1e-6)
+    root_SEE = people.root_PSEE[0] @ np.linalg.inv(side)
+    found = root_SEE.mT @ root_SEE
     np.testing.assert_allclose(found, [cov, cov], atol=1e-6)
     np.testing.assert_allclose(people.noise_PS[0], 1 / steady, atol=1e-6)
 
@@ -349,7 +351,7 @@ def test_which_films_were_rated_tells_something_whatever_the_stars(
         ([(last, None, 0.05)], 0),
     ):
         prior_SE = recommender.star_model._prior_mean(recommender._history(history))
-        np.testing.assert_allclose(prior_SE, [[0, moved]] * 2, atol=1e-6)
+        np.testing.assert_allclose(prior_SE, [[0, 2 * moved]] * 2, atol=1e-6)  # 2: the prior's
     watched, stranger = (stars(recommender, history, 1) for history in ([last], []))
     assert watched == stranger
 
