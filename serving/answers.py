@@ -17,10 +17,11 @@ from serving.errors import RequestError, StoreAway
 from serving.events import EventStore
 from serving.history import Entry
 from serving.intake import EPOCH, MICROSECOND, checked, unix_us
+from serving.listing import Answer
 from serving.memory import Memory, Remembered
 from serving.persons import Known
 from serving.question import Question
-from serving.recommender import Answer, Recommender
+from serving.recommender import Recommender
 from serving.schemas import (
     BatchRequest,
     ChartsRequest,

@@ -23,9 +23,10 @@ import pyarrow.parquet as pq
 from catalogue.errors import UserError
 from serving.errors import RequestError
 from serving.events import EventStore
+from serving.listing import NO_CONTROLS, Answer
 from serving.persons import Known
 from serving.question import Question
-from serving.recommender import NO_CONTROLS, Answer, Recommender
+from serving.recommender import Recommender
 from serving.rerank import Controls
 
 SCHEMA = pa.schema(

@@ -10,10 +10,9 @@ A history is what a person watched, oldest first; its entries are `movie_id`, `(
 Shapes: B people, I movies of the bundle, n movies asked for.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,36 +22,21 @@ from serving.bundle import Bundle, read_bundle
 from serving.cards import Card, Cards
 from serving.charts import Charts
 from serving.errors import RequestError
-from serving.explain import because, because_of_genres, effects
 from serving.filters import Filters
 from serving.golden import check_golden
 from serving.history import Entry, History, Stored, read_history
+from serving.listing import NO_CONTROLS, Answer, Lister, strategy
 from serving.question import Question
 from serving.ranking import page
 from serving.rate_next import Asking
-from serving.rerank import Controls, Shelf
+from serving.rerank import Shelf
 from serving.scorer import Scorer
 from serving.stars import StarModel
 
 Float32 = npt.NDArray[np.float32]
 Int64 = npt.NDArray[np.int64]
-Answer = dict[str, Any]
-T = TypeVar("T")
 
-PEOPLE_TOGETHER = 256
-"""Scored together by `recommend_each`: over 62,000 movies their logits take 63 MB."""
-NO_CONTROLS = Controls()
 NOBODY = History(*(np.zeros(0, np.int64),) * 3)
-
-
-@dataclass(frozen=True, eq=False)
-class Pick:
-    """What is on one page of somebody's list."""
-
-    person: History
-    rows: Int64
-    score_n: Float32
-    next_offset: int | None
 
 
 class Recommender:
@@ -70,6 +54,8 @@ class Recommender:
         self._filters = Filters(self.movies, self.num_ratings)
         num_persons = manifest["data"]["num_users"]
         self.shelf = Shelf(self.movies, self.num_ratings, num_persons, arrays["item_vector"])
+        given = self.cards, self._star_of, self._filters, self.scorer, self.shelf, self.star_model
+        self._lister = Lister(*given, self.model_version)
         self.asking = Asking(self.num_ratings, num_persons, self.star_model)
         self._charts = Charts(
             self.movies, self.num_ratings, arrays["num_recent"], self.star_model.of_strangers
@@ -148,33 +134,8 @@ class Recommender:
 
     def recommend_each(self, questions: Sequence[Question]) -> Iterator[Answer | RequestError]:
         """`recommend` for B questions, an answer or what is wrong with the question, in their
-        order.
-
-        The histories are encoded PEOPLE_TOGETHER at a time, which moves a score by rounding only.
-        """
-        for start in range(0, len(questions), PEOPLE_TOGETHER):
-            part = questions[start : start + PEOPLE_TOGETHER]
-            people = [self._or_fault(self._person, question) for question in part]
-            known = [
-                (question, person)
-                for question, person in zip(part, people, strict=True)
-                if isinstance(person, History)
-            ]
-            scores = self.scorer.for_lists(known)
-            picks = [
-                self._or_fault(self._pick, question, person, next(scores))
-                if isinstance(person, History)
-                else person
-                for question, person in zip(part, people, strict=True)
-            ]
-            yield from self._answers(part, picks)
-
-    @staticmethod
-    def _or_fault(make: Callable[..., T], *given: Any) -> T | RequestError:
-        try:
-            return make(*given)
-        except RequestError as fault:
-            return fault
+        order (serving/listing.py)."""
+        return self._lister.of(questions)
 
     def predict(self, *, history: Iterable[Entry] = (), movie_ids: Iterable[int]) -> Answer:
         """Score, stars and support of these movies, in the order asked: POST /predict."""
@@ -219,7 +180,7 @@ class Recommender:
         why = map(factors.why, rows.tolist())
         return {
             "items": self.cards.items(rows, stars=stars, why=why),
-            "strategy": _strategy(person, NO_CONTROLS),
+            "strategy": strategy(person, NO_CONTROLS),
             "model_version": self.model_version,
         }
 
@@ -291,63 +252,10 @@ class Recommender:
     def _history(self, entries: Iterable[Entry], not_for_me: Iterable[int] = ()) -> History:
         return read_history(entries, self.cards.row_of, self._star_of, not_for_me)
 
-    def _person(self, question: Question) -> History:
-        return self._history(question.history, question.not_for_me)
-
-    def _pick(self, question: Question, person: History, score_I: Float32) -> "Pick":
-        controls = question.controls
-        rows_of = self.cards.rows
-        keep_I = self._filters.mask(question.filters)
-        if question.include_ids is not None:
-            keep_I &= self._filters.only(rows_of(question.include_ids, "include_ids"))
-        if question.exclude_ids is not None:
-            keep_I[rows_of(question.exclude_ids, "exclude_ids")] = False
-        if question.exclude_seen:
-            keep_I[person.seen] = False
-        keep_I[person.refused] = False
-        keep_I &= score_I > -np.inf
-        wanted_I = self.shelf.away_from(score_I, person.refused)
-        rows, next_offset = self.shelf.page(
-            wanted_I, keep_I, person.item, controls, question.k, question.offset
-        )
-        return Pick(person, rows, score_I[rows], next_offset)
-
-    def _answers(
-        self, questions: Sequence[Question], picks: Sequence["Pick | RequestError"]
-    ) -> Iterator[Answer | RequestError]:
-        """What was picked, with its stars, worked out for many people together."""
-        good = [pick for pick in picks if isinstance(pick, Pick)]
-        stars = self.star_model.describe(
-            [pick.person for pick in good], [pick.rows for pick in good]
-        )
-        for question, pick in zip(questions, picks, strict=True):
-            if isinstance(pick, RequestError):
-                yield pick
-                continue
-            more = {"score": pick.score_n.tolist(), "stars": next(stars)}
-            if question.explain:
-                more["because"] = self._because(pick.person, pick.rows, question.controls)
-            yield {
-                "items": self.cards.items(pick.rows, **more),
-                "strategy": _strategy(pick.person, question.controls),
-                "model_version": self.model_version,
-                "next_offset": pick.next_offset,
-            }
-
-    def _because(self, person: History, rows: Int64, controls: Controls) -> list[list[Card]]:
-        profile_G = self.shelf.profile(person.item, controls)
-        if len(person):
-            effect_LK = effects(self.scorer.of, person, rows, self.scorer.history_length)
-            return because(effect_LK, person, self.cards)
-        if profile_G is not None:
-            share_KG = self.shelf.share_IG[rows]
-            return because_of_genres(profile_G, share_KG, self.movies.genre_names)
-        return [[] for _ in rows]
-
     def _scored(self, person: History, rows: Int64, score_n: Float32) -> Answer:
         return {
             "items": self._items(rows, score_n, person),
-            "strategy": _strategy(person, NO_CONTROLS),
+            "strategy": strategy(person, NO_CONTROLS),
             "model_version": self.model_version,
         }
 
@@ -363,9 +271,3 @@ class Recommender:
                 field="movie_ids",
             )
         return self.cards.rows(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
-
-
-def _strategy(person: History, controls: Controls) -> str:
-    if len(person):
-        return "history"
-    return "content" if controls.genre_profile is not None else "popular"

@@ -112,7 +112,7 @@ def test_k_and_the_controls_are_passed_on(
 def test_a_block_larger_than_what_is_scored_together(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.recommender.PEOPLE_TOGETHER", 2)
+    monkeypatch.setattr("serving.listing.PEOPLE_TOGETHER", 2)
     histories: list[list[Any]] = [[1], [], [6, 10], [480], [1]]
     together = list(recommender.recommend_each([Question(history=h, k=2) for h in histories]))
     for history, answer in zip(histories, together, strict=True):
