@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from evaluation.intervals import Interval
+from insights.words import shown, span
 
 Cell = str | int | float | None
 ChartKind = Literal["bars", "columns", "lines", "panels"]
@@ -37,6 +38,8 @@ class Chart:
             "kind": self.kind,
             "title": self.title,
             "columns": list(self.columns),
+            "drawn": list(self.drawn),
+            "band": None if self.band is None else list(self.band),
             "rows": rows,
         }
 
@@ -78,6 +81,8 @@ class Finding:
             "low": None if number is None else plain(number.low),
             "high": None if number is None else plain(number.high),
             "unit": self.unit,
+            "shown": None if number is None else shown(number.mean, self.unit),
+            "interval": None if number is None else span(number, self.unit),
             "what": self.what,
             "n": self.n,
             "n_of": self.n_of,

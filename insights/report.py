@@ -88,6 +88,9 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         return {
+            "title": self.title,
+            "facts": self.facts,
+            "notes": list(self.notes),
             "data": self.data,
             "executive_summary": [
                 {

@@ -121,9 +121,10 @@ def raters(tables: Tables, draws: Draws) -> Finding:
         for k, name in enumerate(RATERS)
     )
     wide, high, harsh = (people[RATERS.index(kind)] for kind in ("full-range", "high", "harsh"))
+    who = f"{percent(wide.mean)} of the people use" if wide.mean else "Nobody uses"
     return Finding(
         "raters",
-        f"{percent(wide.mean)} of the people use both ends of the scale, the others a part of it",
+        f"{who} both ends of the scale" + (", the others a part of it" if wide.mean else ""),
         f"{percent(wide.mean)} of the people give the lowest and the highest values one time in "
         f"ten each. {about(high, '%')} give 4 stars or more nine times in ten, and "
         f"{about(harsh, '%')} have a mean below 3: 4 stars do not mean the same from everybody.",

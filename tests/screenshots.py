@@ -41,12 +41,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Every page as a picture.")
     parser.add_argument("--bundle", default="bundles/ml-latest-small")
     parser.add_argument("--out", type=Path, default=Path("docs/screenshots"))
+    parser.add_argument("--only", nargs="*", choices=PAGES, default=list(PAGES))
     chosen = parser.parse_args()
     chosen.out.mkdir(parents=True, exist_ok=True)
-    with staged(chosen.bundle) as (chromium, address):
+    with staged(chosen.bundle, report=True) as (chromium, address):
         for theme in ("light", "dark"):
             for size in SIZES:
-                for name in PAGES:
+                for name in chosen.only:
                     path = chosen.out / f"{name.replace('_', '-')}-{theme}-{size}.png"
                     taken(chromium, address, name, theme, size, path)
                     print(path, flush=True)

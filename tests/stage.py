@@ -15,9 +15,11 @@ from playwright.sync_api import Browser, Page
 from client.demo import service
 from client.marquee_client import Marquee
 from client.together import app
+from insights.__main__ import main as insights
 from tests import browser
 from tests.running import free_port
 
+DATA = "ml-latest-small"
 RATED = {
     "Heat": 4.0,
     "The Usual Suspects": 5.0,
@@ -36,14 +38,17 @@ GUESTS = {"ben": {"Toy Story": 5.0, "Aladdin": 4.5, "The Lion King": 4.0, "Shrek
 
 
 @contextmanager
-def staged(bundle: str) -> Iterator[tuple[Browser, str]]:
-    """A browser and the app's address; "ana" and "ben" have rated films, in this order."""
+def staged(bundle: str, report: bool = False) -> Iterator[tuple[Browser, str]]:
+    """A browser and the app's address; "ana" and "ben" have rated films, in this order.
+
+    report: whether there are findings, of the ratings of ml-latest-small.
+    """
     if not (Path(bundle) / "bundle.json").is_file():
         raise SystemExit(f"there is no bundle in {bundle}; make train RECIPE=… writes one")
     with (
         tempfile.TemporaryDirectory() as folder,
         service(bundle, f"sqlite:///{folder}/events.sqlite") as url,
-        app(free_port(), MARQUEE_URL=url, APP_CACHE=folder) as (address, _),
+        app(free_port(), MARQUEE_URL=url, APP_CACHE=folder, FINDINGS=folder) as (address, _),
         browser.browser() as chromium,
         Marquee(url) as marquee,
     ):
@@ -51,6 +56,8 @@ def staged(bundle: str) -> Iterator[tuple[Browser, str]]:
             for title, stars in rated.items():
                 film = marquee.search(title, k=1)["items"][0]
                 marquee.rate(person, film["movie_id"], stars)
+        if report:
+            insights([DATA, "--bundle", bundle, "--out", f"{folder}/{DATA}"])
         yield chromium, address
 
 

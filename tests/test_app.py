@@ -15,6 +15,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from client.marquee_client import Retries
+from insights.__main__ import main as insights
 from tests.fake_service import FILMS, Fake, fake_service
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -68,7 +69,17 @@ def fine(at: AppTest) -> AppTest:
 
 def said(at: AppTest) -> str:
     """Everything that can be read on the page."""
-    kinds = ("title", "subheader", "markdown", "caption", "info", "warning", "error", "success")
+    kinds = (
+        "title",
+        "header",
+        "subheader",
+        "markdown",
+        "caption",
+        "info",
+        "warning",
+        "error",
+        "success",
+    )
     parts = [element.value for kind in kinds for element in getattr(at, kind)]
     return "\n".join([*parts, *(html.value for html in at.html)])
 
@@ -420,22 +431,35 @@ def test_a_profile_is_made_kept_named_and_deleted(fake: Fake) -> None:
 
 
 def test_findings_are_shown_whole_or_said_to_be_absent(fake: Fake, tmp_path: Path) -> None:
+    """The report that `make findings` writes of the demo data, word by word."""
     assert "There is no report" in said(fine(opened("findings")))
+    folder = tmp_path / "reports" / "demo"
+    assert insights(["demo", "--out", str(folder)]) == 0
+    report = json.loads((folder / "findings.json").read_text())
+    at = fine(opened("findings"))
+    shown = said(at).replace("\\", "")
+    for sentence in (report["title"], report["facts"], *report["notes"], *report["cannot_tell"]):
+        assert sentence in shown
+    for finding in report["findings"]:
+        for part in ("title", "sentence", "shown", "interval", "so_what", "how_sure"):
+            assert finding[part] is None or finding[part] in shown, (finding["id"], part)
+    in_order = sorted(report["findings"], key=lambda each: not each["told"])
+    charts = [each["chart"] for each in in_order if each["chart"]]
+    for chart, table in zip(charts, at.dataframe, strict=True):
+        assert list(table.value.columns) == chart["columns"]
+        assert len(table.value) == len(chart["rows"])
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"findings": [{"title": "Drama leads"}]}'])
+def test_a_file_that_is_no_report_says_how_to_write_one(
+    fake: Fake, tmp_path: Path, text: str
+) -> None:
     folder = tmp_path / "reports" / "ml-1m"
     folder.mkdir(parents=True)
-    finding = {
-        "title": "Drama leads",
-        "sentence": "Most ratings go to drama.",
-        "lever": "genre mixes",
-        "rating_share_percent": {"1": 5.62, "5": 22.6},
-    }
-    (folder / "findings.json").write_text(json.dumps({"findings": [finding], "seed": 0}))
-    at = fine(opened("findings"))
-    for part in ("Drama leads", "Most ratings go to drama\\.", "**lever**: genre mixes"):
-        assert part in said(at)
-    assert at.dataframe[0].value["rating share percent"].tolist() == ["5.62", "22.6"]
-    (folder / "findings.json").write_text("{")
-    assert "cannot be read" in opened("findings").error[0].value
+    (folder / "findings.json").write_text(text)
+    (error,) = opened("findings").error
+    assert "is no report that can be shown" in error.value
+    assert "make findings DATA=ml-1m writes it again" in error.value
 
 
 def test_generated_films_are_labelled_synthetic(fake: Fake) -> None:
