@@ -143,6 +143,9 @@ def spec(chart: Part, places: Sequence[int]) -> dict[str, Any]:
         encoding["color"] = by_name | {"title": None, "legend": legend}
         encoding |= {} if runs else {f"{along}Offset": by_name}
     mark = {"type": "line", "point": True} if runs else {"type": "bar", "cornerRadiusEnd": 3}
+    if chart["kind"] == "panels" and "mean" in names[places[0]]:  # 0 stars are nobody's mean
+        mark = {"type": "point", "filled": True, "size": 90}
+        encoding[across] = value | title | {"scale": {"zero": False, "padding": 12}}
     layers: list[dict[str, Any]] = [{"mark": mark, "encoding": encoding}]
     if band is not None and not many:
         ends = [{"of": row[0], "low": row[band[0]], "high": row[band[1]]} for row in rows]

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from catalogue.errors import UserError
 from datamodules.layouts import COLUMN_FILES, COLUMNS_FOLDER
-from datamodules.mapped import blocks
+from datamodules.mapped import blocks, opened
 
 DTYPES = (np.int32, np.int32, np.float32, np.int64)
 """Of user_id, movie_id, stars and timestamp."""
@@ -109,7 +109,7 @@ def open_columns(folder: Path) -> Block:
 
 def _open(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     try:
-        column = np.asarray(np.load(path, mmap_mode="r"))
+        column = opened(path)
     except (ValueError, OSError, EOFError) as error:
         raise UserError(f"{path} is not a whole .npy file ({error})." + HINT) from None
     if column.dtype != dtype or column.ndim != 1:

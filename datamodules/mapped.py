@@ -5,13 +5,15 @@
         column[rows] = 7
 
 The file has no name, so it is gone with the array, however the process ends, and no other process
-can meet it. Its pages are written back and dropped where memory is short, which those of an
-ordinary array cannot be. Files lie in TMPDIR, else in /var/tmp: /tmp may itself be memory.
+can meet it. Its pages leave this process after each block, and stay with the system as long as it
+has room: the next pass finds them there, and what is resident is a block. Files lie in TMPDIR, else
+in /var/tmp: /tmp may itself be memory.
 """
 
 import mmap
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ import numpy.typing as npt
 
 from catalogue.errors import UserError
 
+_MAPS: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
 BLOCK_ROWS = 1 << 18
 """Ratings handled at once: what is computed on the way takes some 20 MB, whatever their number."""
 
@@ -33,12 +36,28 @@ def mapped(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     try:
         with tempfile.TemporaryFile(dir=scratch_folder()) as file:
             reserve(file.fileno(), num_bytes)
-            return np.frombuffer(mmap.mmap(file.fileno(), num_bytes), dtype)
+            memory = mmap.mmap(file.fileno(), num_bytes)
+            _MAPS.add(memory)
+            return np.frombuffer(memory, dtype)
     except OSError as error:
         raise UserError(
             f"{num_bytes / 1e6:,.0f} MB of temporary files do not fit into {scratch_folder()} "
             f"({error.strerror or error}); make room there, or point TMPDIR to a larger disk."
         ) from error
+
+
+def opened(path: Path) -> npt.NDArray[Any]:
+    """The array of a .npy file, to be read only. ValueError, OSError or EOFError where it is not
+    whole."""
+    array = np.load(path, mmap_mode="r")
+    _MAPS.add(array._mmap)
+    return np.asarray(array)
+
+
+def let_go() -> None:
+    """Give back the memory of what was read and written of mapped arrays; nothing is lost."""
+    for each in tuple(_MAPS):
+        each.madvise(mmap.MADV_DONTNEED)
 
 
 def scratch_folder() -> Path:
@@ -57,10 +76,12 @@ def reserve(file: int, num_bytes: int) -> None:
         os.truncate(file, num_bytes)
 
 
-def blocks(size: int) -> Iterator[slice]:
-    """Rows 0 to size, BLOCK_ROWS at a time."""
-    for start in range(0, size, BLOCK_ROWS):
-        yield slice(start, min(start + BLOCK_ROWS, size))
+def blocks(size: int, most: int | None = None) -> Iterator[slice]:
+    """Rows 0 to size, `most` (else BLOCK_ROWS) at a time."""
+    most = most or BLOCK_ROWS
+    for start in range(0, size, most):
+        yield slice(start, min(start + most, size))
+        let_go()
 
 
 def people_blocks(indptr: npt.NDArray[np.int64]) -> Iterator[tuple[slice, slice]]:
@@ -70,6 +91,7 @@ def people_blocks(indptr: npt.NDArray[np.int64]) -> Iterator[tuple[slice, slice]
         fitting = int(np.searchsorted(indptr, indptr[first] + BLOCK_ROWS, side="right")) - 1
         end = min(max(fitting, first + 1), num_people)
         yield slice(first, end), slice(int(indptr[first]), int(indptr[end]))
+        let_go()
         first = end
 
 

@@ -163,10 +163,8 @@ def _parse_any(path: Path, layout: Layout) -> Ratings:
 
 
 def _is_clean(ratings: Ratings, layout: Layout) -> bool:
-    for start in range(0, len(ratings), _CHUNK_ROWS):
-        if not _is_clean_part(ratings, slice(start, start + _CHUNK_ROWS), layout):
-            return False
-    return True
+    parts = blocks(len(ratings), _CHUNK_ROWS)
+    return all(_is_clean_part(ratings, rows, layout) for rows in parts)
 
 
 def _is_clean_part(ratings: Ratings, rows: slice, layout: Layout) -> bool:
@@ -184,12 +182,13 @@ def _is_clean_part(ratings: Ratings, rows: slice, layout: Layout) -> bool:
 
 def _bad_row(path: Path, ratings: Ratings, layout: Layout) -> UserError:
     """The error that names the first bad row of columns."""
-    for start in range(0, len(ratings), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS)
+    for rows in blocks(len(ratings), _CHUNK_ROWS):
         if not _is_clean_part(ratings, rows, layout):
             lists = (column[rows].tolist() for column in ratings.columns)
             lines = (",".join(map(str, fields)) for fields in zip(*lists, strict=True))
-            faults = ((row, fault_of(line, layout)) for row, line in enumerate(lines, start + 1))
+            faults = (
+                (row, fault_of(line, layout)) for row, line in enumerate(lines, rows.start + 1)
+            )
             row, found = next((row, found) for row, found in faults if found)
             return UserError(f"{path} row {row}: {found}.{HINT}")
     raise AssertionError("every row is clean")
@@ -218,9 +217,8 @@ def _pair(ratings: Ratings, rows: slice) -> npt.NDArray[np.int64]:
 
 def _is_ascending(ratings: Ratings) -> bool:
     """Whether users ascend, and each user's movies: then no pair is there twice."""
-    for start in range(0, len(ratings), _CHUNK_ROWS):
-        rows = slice(start, start + _CHUNK_ROWS + 1)
-        pair = _pair(ratings, rows)
+    for rows in blocks(len(ratings), _CHUNK_ROWS):
+        pair = _pair(ratings, slice(rows.start, rows.stop + 1))  # and the first of the next
         if not (pair[1:] > pair[:-1]).all():
             return False
     return True

@@ -25,13 +25,16 @@ def few_ratings(tables: Tables, draws: Draws) -> Finding:
         for row, (name, one) in enumerate(zip(SUPPORT, shares, strict=True))
     )
     single, below = shares[0], int((tables.count_I < ENOUGH).sum())
+    few = f"{percent(100 * below / films)} of the films have fewer than {ENOUGH} ratings"
+    if single.mean > 0:
+        few = f"{percent(single.mean)} of the films have a single rating"
+    elif below == 0:
+        few = f"No film has fewer than {ENOUGH} ratings"
     best = min(BEST, films)
     plain, held = few_among_best(tables, best)
     return Finding(
         "few-ratings",
-        f"{percent(single.mean)} of the films have a single rating"
-        if single.mean > 0
-        else f"{percent(100 * below / films)} of the films have fewer than {ENOUGH} ratings",
+        few,
         f"{percent(single.mean)} of the {films:,} films have one rating, "
         f"{percent(100 * below / films)} "
         f"fewer than {ENOUGH}. Of the {best} films with the best plain means {plain} have fewer "

@@ -34,7 +34,7 @@ def skew(tables: Tables, draws: Draws, cap: int = CAP) -> Finding:
         f"The busiest 1% of the people give {percent(raw[0].mean)} of all ratings",
         f"One person in a hundred gives {percent(raw[0].mean)} of the ratings; the busiest alone "
         f"{count(int(length_U.max()), 'rating')}, where half of the people give "
-        f"{number(float(np.median(length_U)))} or fewer. Counting nobody for more than {cap} "
+        f"{int(np.median(length_U)):,} or fewer. Counting nobody for more than {cap} "
         f"ratings leaves the busiest 1% a weight of {percent(bound[0].mean)}. Nobody is dropped.",
         raw[0],
         "%",

@@ -82,7 +82,9 @@ def films_by_mean(tables: Tables, draws: Draws) -> Finding:
     kept = [row for row, each in enumerate(rows) if each[2]]
     return Finding(
         "films-by-mean",
-        f"Only {percent(share.mean)} of the films average 4 stars or more",
+        f"Only {percent(share.mean)} of the films average 4 stars or more"
+        if loved
+        else "No film averages 4 stars or more",
         f"Of {films:,} films {loved:,} have a mean of 4 or more. Every mean "
         f"here is held to {tables.mean_stars:.2f} stars, the mean of all ratings, by "
         f"{PRIOR_RATINGS} more ratings of that value, so that no film stands by one opinion alone.",

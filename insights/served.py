@@ -80,8 +80,8 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
         int(is_PQ[:, first].sum()),
         f"people of {len(view.people):,}",
         _chart(groups, [0, *order[:SHOWN]], is_PQ, hits, ndcg, errors),
-        "Look at these people's lists first: widen their choice by genre or novelty, ask them for "
-        "more films, and show the star interval instead of a single value.",
+        "Begin with these: widen the lists of such people by genre or novelty, and ask them for "
+        "more films; show the star interval of such films, and ask for ratings of them.",
         "`genre_profile`, `novelty` of POST /recommend; POST /rate_next",
         "One film a person is asked for, so small groups vary; "
         f"{len(groups)} groups were compared, and the worst of many is partly chance. A film that "

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from benchmarks import generate
@@ -17,7 +18,7 @@ from datamodules.columns import Block, write_columns
 from datamodules.held_out import random_holdout, split_new_movies, split_new_users
 from datamodules.histories import Histories, histories_of
 from datamodules.layouts import COLUMN_FILES, HALF_STARS
-from datamodules.mapped import BLOCK_ROWS, mapped
+from datamodules.mapped import BLOCK_ROWS, blocks, mapped
 from datamodules.ratings import Dataset, load_dataset
 from datamodules.splits import Split, split_next
 
@@ -147,6 +148,16 @@ def test_mapped_arrays_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert column.sum() == 7
     assert list(tmp_path.iterdir()) == []
     assert len(mapped(0, np.int32)) == 0
+
+
+def test_what_a_pass_has_read_and_written_leaves_memory_and_is_there() -> None:
+    column, process = mapped(16_000_000, np.int32), psutil.Process()
+    column[:] = 1
+    whole = process.memory_info().shared
+    for rows in blocks(len(column)):
+        column[rows] += 1
+    assert whole - process.memory_info().shared > 0.9 * column.nbytes
+    assert (column == 2).all()
 
 
 def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
