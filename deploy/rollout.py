@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from catalogue.errors import UserError
 from deploy import code
 from deploy.stack import Stack, account, defaults
-from releases.release import POINTER
+from releases.pointer import POINTER
 
 SETTINGS = ("API_KEYS", "EVENTS_URL")
 """Without keys the service answers its own machine only, and without one database each machine

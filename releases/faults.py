@@ -69,7 +69,12 @@ def faults(url: str) -> Iterator[None]:
         raise UserError(
             f"{url}: {str(error).rstrip('.')}; check AWS_PROFILE, AWS_REGION"
         ) from error
+    except boto.ParamValidationError as error:
+        raise UserError(f"{url}: S3 has no such names; s3://movies/models/ml-1m is one") from error
     except UNREACHABLE as error:
         raise UnreachableError(
             f"{url}: no answer ({type(error).__name__}); check the network and AWS_ENDPOINT_URL"
         ) from error
+    except boto.BotoCoreError as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{url}: {said}; check ~/.aws/config and the AWS_… settings") from error
