@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from catalogue.errors import UserError
@@ -34,6 +35,7 @@ UNREACHABLE = (
     boto.HTTPClientError,
     boto.ResponseStreamingError,
     boto.IncompleteReadError,
+    ResponseParserError,
     HTTPError,
     ConnectionError,
 )
