@@ -137,11 +137,11 @@ def prune(store: Store, asked: argparse.Namespace) -> int:
     return 0
 
 
-def _amount(text: str) -> float:
+def amount(text: str) -> float:
     """nan would let everything pass."""
-    if not 0 < (amount := float(text)) < inf:
+    if not 0 < (found := float(text)) < inf:
         raise ValueError
-    return amount
+    return found
 
 
 def _bar(what: str) -> release.Progress:
@@ -192,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, value in vars(gate.Limits()).items():
         flag = f"--{name.replace('_', '-')}"
-        promoting.add_argument(flag, type=_amount, default=value, metavar="N")
+        promoting.add_argument(flag, type=amount, default=value, metavar="N")
     promoting.add_argument("--force", action="store_true", help="promote whatever the gate says")
     back = command("rollback", rollback, "back to the version before")
     back.add_argument("--force", action="store_true", help="without asking whether it is whole")
