@@ -20,6 +20,8 @@ from deploy import rollout, status
 from deploy.aws import Aws, sentences
 from deploy.stack import Stack
 
+YEAR = 366 * 24 * 60
+"""Minutes."""
 PARAMETERS = {
     "model": "name of the model: its releases are at s3://BUCKET/models/MODEL",
     "bucket": "its name (default: STACK-ACCOUNT-REGION); made where it is not there",
@@ -71,6 +73,13 @@ def template_parameters(asked: argparse.Namespace) -> dict[str, str]:
     return {name.title().replace("-", ""): str(value) for name, value in pairs if value is not None}
 
 
+def minutes(text: str) -> float:
+    """argparse refuses what raises ValueError."""
+    if not 0 < (value := float(text)) < YEAR:
+        raise ValueError
+    return value
+
+
 def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="python -m deploy",
@@ -94,11 +103,12 @@ def parser() -> argparse.ArgumentParser:
             kind = int if option in ("min", "max") else str
             one.add_argument(f"--{option}", type=kind, help=meaning)
     one = command("release", "new code on every machine, one after the other")
-    one.add_argument("--code", default="", metavar="VERSION", help="one that is in the bucket")
-    one.add_argument("--upload-only", action="store_true", help="send it, and change no machine")
+    either = one.add_mutually_exclusive_group()
+    either.add_argument("--code", default="", metavar="VERSION", help="one that is in the bucket")
+    either.add_argument("--upload-only", action="store_true", help="send it, and change no machine")
     command("status", "the stack, its machines, the model that answers")
     one = command("logs", "what the machines wrote")
-    one.add_argument("--since", type=float, default=15, metavar="MINUTES", help="default: 15")
+    one.add_argument("--since", type=minutes, default=15, metavar="MINUTES", help="default: 15")
     one.add_argument("--follow", action="store_true", help="go on, until ctrl-C")
     one = command("down", "remove the stack; the bucket stays")
     one.add_argument("--delete-bucket", default="", metavar="NAME", help="and this bucket for good")

@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 
 from catalogue.errors import UserError
 
@@ -41,7 +42,12 @@ class Aws:
 
     def __getattr__(self, service: str) -> Any:
         """The client of a service, by its name at boto3; made once."""
-        client = self.session.client(service, region_name=self.region)
+        try:
+            client = self.session.client(service, region_name=self.region)
+        except ValueError as error:
+            raise UserError(
+                f"{error}; AWS_ENDPOINT_URL is http://HOST:PORT, or unset for AWS"
+            ) from error
         self.__dict__[service] = client
         return client
 
@@ -62,8 +68,12 @@ def sentences(region: str) -> Iterator[None]:
     except exceptions.EndpointConnectionError as error:
         reason = f"{error.kwargs['endpoint_url']} does not answer"
         raise UserError(f"{reason}; is {region!r} a region, and this machine online?") from error
+    except ResponseParserError as error:
+        raise UserError(
+            f"what answers is not AWS; check --region ({region}), AWS_ENDPOINT_URL and any proxy"
+        ) from error
     except exceptions.BotoCoreError as error:
-        raise UserError(f"AWS: {error}") from error
+        raise UserError(f"AWS: {one_line(str(error))}") from error
 
 
 def said(error: exceptions.ClientError, region: str) -> str:

@@ -13,8 +13,8 @@ from botocore.exceptions import ClientError
 
 from catalogue.errors import UserError
 from deploy import code
-from deploy.stack import Stack, account, defaults
-from releases.release import POINTER
+from deploy.stack import Stack, account, check, defaults
+from releases.pointer import POINTER
 
 SETTINGS = ("API_KEYS", "EVENTS_URL")
 """Without keys the service answers its own machine only, and without one database each machine
@@ -35,6 +35,7 @@ def up(
     asked = defaults() | parameters(found) | dict(given)
     if not asked.get("Model"):
         raise UserError("no model is named; give --model ml-1m, as in s3://BUCKET/models/ml-1m")
+    check(asked)
     if int(asked["Max"]) <= int(asked["Min"]):
         raise UserError(
             f"--max {asked['Max']} is not above --min {asked['Min']}; a new machine answers before "

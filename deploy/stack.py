@@ -4,6 +4,7 @@ A change that fails leaves what was there before; a first stack that fails leave
 name, and is removed by `down`.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -180,10 +181,32 @@ class Tagged(yaml.SafeLoader):  # type: ignore[misc]
 Tagged.add_multi_constructor("!", lambda loader, _, node: getattr(node, "value", None))
 
 
+def rules() -> dict[str, dict[str, Any]]:
+    """The template's parameters."""
+    return dict(yaml.load(TEMPLATE.read_text(), Tagged)["Parameters"])
+
+
 def defaults() -> dict[str, str]:
     """Of those parameters of the template that have one."""
-    given = yaml.load(TEMPLATE.read_text(), Tagged)["Parameters"]
-    return {name: str(each["Default"]) for name, each in given.items() if "Default" in each}
+    return {name: str(each["Default"]) for name, each in rules().items() if "Default" in each}
+
+
+def check(asked: Mapping[str, str]) -> None:
+    """UserError for a value that the template would refuse, some minutes and a bucket later."""
+    for name, rule in rules().items():
+        value = asked.get(name)
+        if value is None:
+            continue
+        needed = ""
+        if not re.fullmatch(pattern := rule.get("AllowedPattern", ".*"), value):
+            needed = pattern
+        if value not in rule.get("AllowedValues", [value]):
+            needed = ", ".join(rule["AllowedValues"])
+        if "MinValue" in rule and int(value) < rule["MinValue"]:
+            needed = f"{rule['MinValue']} or more"
+        if needed:
+            option = re.sub(r"(?<=.)([A-Z])", r"-\1", name).lower()
+            raise UserError(f"--{option} {value}: needed {needed}; python -m deploy up --help")
 
 
 def line(event: Mapping[str, Any]) -> str:

@@ -12,14 +12,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
 
 from tqdm import tqdm
 
 from catalogue.errors import UserError
 from releases import cache, gate, release
 from releases.card import model_card, results_of
-from releases.store import Store, Told, open_store
+from releases.pointer import POINTER
+from releases.store import Store, Told, UnreachableError, open_store
 from serving.bundle import read_bundle
+
+EMPTY = "{0}: no version yet; python -m releases push BUNDLE {0}"
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -37,11 +42,14 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def push(store: Store, asked: argparse.Namespace) -> int:
     manifest = read_bundle(asked.bundle).manifest
-    card = model_card(manifest, results_of(manifest, asked.results))
+    if asked.results and not Path(asked.results).is_dir():
+        raise UserError(f"--results {asked.results}: no such folder; needed results/*.json")
+    card = model_card(manifest, results_of(manifest, asked.results or "results"))
     version, new = release.push(
         asked.bundle, store, card, repair=asked.repair, progress=_bar("push")
     )
-    print(f"{version} {'pushed' if new else 'is there already'}: {store.url}")
+    done = "pushed" if new else "sent again" if asked.repair else "is there already"
+    print(f"{version} {done}: {store.url}")
     return 0
 
 
@@ -52,7 +60,7 @@ def list_(store: Store, asked: argparse.Namespace) -> int:
         places.setdefault(version, f"{back} back")
     found = release.releases(store)
     if not found:
-        print(f"{store.url}: no version yet; python -m releases push BUNDLE {store.url}")
+        print(EMPTY.format(store.url))
     for one in found:
         at = datetime.fromtimestamp(one.pushed, UTC).isoformat(timespec="seconds")
         print(f"{one.version}  {at}  {one.size / 1e6:8.1f} MB  {places.get(one.version, '')}")
@@ -79,6 +87,16 @@ def promote(store: Store, asked: argparse.Namespace) -> int:
 
 def rollback(store: Store, asked: argparse.Namespace) -> int:
     before = release.current(store)
+    if before is not None and before.previous and not asked.force:
+        try:
+            gate.prove(store, before.previous[0])
+        except UnreachableError:
+            raise
+        except UserError as error:
+            raise UserError(
+                f"{before.previous[0]} was before and would be refused: {error}; promote another "
+                f"(python -m releases list {store.url}), or --force"
+            ) from error
     pointer = release.rollback(store)
     print(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
     return 0
@@ -91,11 +109,21 @@ def pull(store: Store, asked: argparse.Namespace) -> int:
 
 def verify(store: Store, asked: argparse.Namespace) -> int:
     versions = [one.version for one in release.releases(store)]
-    pointer = release.current(store)
     faults = 0
-    if pointer is not None and pointer.version not in versions:
-        print(f"{release.POINTER}: names {pointer.version}, which is not there; roll back")
+    try:
+        pointer = release.current(store)
+        if pointer is not None and pointer.version not in versions:
+            raise UserError(
+                f"{store.url}/{POINTER}: names {pointer.version}, which is not there; "
+                f"python -m releases rollback {store.url}, or promote"
+            )
+    except UnreachableError:
+        raise
+    except UserError as error:
+        print(error)
         faults += 1
+    if not versions:
+        print(EMPTY.format(store.url))
     for version in versions:
         wrong = cache.verify(store, version)
         faults += len(wrong)
@@ -107,6 +135,13 @@ def prune(store: Store, asked: argparse.Namespace) -> int:
     for version in release.prune(store, asked.keep):
         print(f"{version} deleted")
     return 0
+
+
+def amount(text: str) -> float:
+    """nan would let everything pass."""
+    if not 0 < (found := float(text)) < inf:
+        raise ValueError
+    return found
 
 
 def _bar(what: str) -> release.Progress:
@@ -148,7 +183,7 @@ def _parser() -> argparse.ArgumentParser:
     pushing = command("push", push, "bring a bundle to the store", "bundle")
     pushing.add_argument("--repair", action="store_true", help="send every file again")
     pushing.add_argument(
-        "--results", default="results", metavar="FOLDER", help="figures for its model card"
+        "--results", metavar="FOLDER", help="figures for its model card (default: results)"
     )
     command("list", list_, "versions, the newest first")
     promoting = command("promote", promote, "make a version the one that serves", "version")
@@ -157,9 +192,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, value in vars(gate.Limits()).items():
         flag = f"--{name.replace('_', '-')}"
-        promoting.add_argument(flag, type=float, default=value, metavar="N")
+        promoting.add_argument(flag, type=amount, default=value, metavar="N")
     promoting.add_argument("--force", action="store_true", help="promote whatever the gate says")
-    command("rollback", rollback, "back to the version before")
+    back = command("rollback", rollback, "back to the version before")
+    back.add_argument("--force", action="store_true", help="without asking whether it is whole")
     pulling = command("pull", pull, "fetch and verify a version (default: the current one)")
     pulling.add_argument("version", nargs="?", metavar="VERSION")
     pulling.add_argument("--cache", required=True, metavar="FOLDER")

@@ -16,7 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from catalogue.errors import UserError
-from releases.release import Pointer, Progress, current, find, read_manifest, unseen
+from releases.pointer import Pointer
+from releases.release import Progress, again, current, find, read_manifest, unseen
 from releases.store import Store
 from serving.bundle import MANIFEST, PARTS
 
@@ -44,6 +45,7 @@ def fetch(store: Store, cache: str | Path, wanted: Pointer, progress: Progress =
     cache = Path(cache)
     with _faults(cache), _alone(cache):
         folder = cache / wanted.version
+        _tidy(folder)
         if is_whole(folder, wanted.manifest_sha256):
             return folder
         shutil.rmtree(folder, ignore_errors=True)
@@ -91,6 +93,7 @@ def get_good(cache: str | Path) -> Path | None:
     try:
         said = json.loads((Path(cache) / GOOD).read_text())
         folder = Path(cache) / said["version"]
+        _tidy(folder)
         return folder if is_whole(folder, said["manifest_sha256"]) else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -103,20 +106,19 @@ def verify(store: Store, version: str) -> list[str]:
     if found is None:
         return [f"{where}/{MANIFEST}: missing"]
     try:
-        files = read_manifest(found.content, f"{where}/{MANIFEST}")["files"]
+        files = read_manifest(found.content, store, version)["files"]
     except UserError as error:
         return [str(error)]
-    wrong = []
-    with tempfile.TemporaryDirectory() as folder:
+    there, wrong = {each.key for each in store.listed(f"{where}/")}, []
+    with tempfile.TemporaryDirectory() as folder, _faults(Path(folder)):
         for name in PARTS:
-            path = Path(folder) / name
-            try:
-                store.download(f"{where}/{name}", path, lambda taken: None)
-            except UserError as error:
-                wrong.append(str(error))
+            path, key = Path(folder) / name, f"{where}/{name}"
+            if key not in there:
+                wrong.append(f"{key}: missing; {again(store)}")
                 continue
+            store.download(key, path, lambda taken: None)
             if _digest(path) != files[name]:
-                wrong.append(f"{where}/{name}: damaged; push the bundle with --repair")
+                wrong.append(f"{key}: damaged; {again(store)}")
             path.unlink()
     return wrong
 
@@ -135,10 +137,12 @@ def _fetch(store: Store, part: Path, wanted: Pointer, progress: Progress) -> Non
     where = f"versions/{wanted.version}"
     found = store.read(f"{where}/{MANIFEST}")
     if found is None:
-        raise UserError(f"{store.url}/{where}: not there; promote another version")
+        raise UserError(
+            f"{store.url}/{where}: not there; python -m releases promote VERSION {store.url}"
+        )
     if hashlib.sha256(found.content).hexdigest() != wanted.manifest_sha256:
         raise _damaged(store, f"{where}/{MANIFEST}")
-    files = read_manifest(found.content, f"{store.url}/{where}/{MANIFEST}")["files"]
+    files = read_manifest(found.content, store, wanted.version)["files"]
     sizes = {each.key: each.size for each in store.listed(f"{where}/")}
     part.mkdir(exist_ok=True)
     for name in PARTS:
@@ -159,8 +163,15 @@ def _fetch(store: Store, part: Path, wanted: Pointer, progress: Progress) -> Non
 
 def _damaged(store: Store, key: str) -> UserError:
     return UserError(
-        f"{store.url}/{key}: damaged or missing; push the bundle with --repair, or roll back"
+        f"{store.url}/{key}: damaged or missing; {again(store)}, or promote another version"
     )
+
+
+def _tidy(folder: Path) -> None:
+    """Remove what is not of a bundle: one that holds more is not read."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in {MANIFEST, *PARTS}:
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _digest(path: Path) -> str:
@@ -191,5 +202,6 @@ def _faults(cache: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"{cache}: {error.strerror or error}; make room or name another cache (BUNDLE_CACHE)"
+            f"{cache}: {error.strerror or error}; put that right, or name another folder: "
+            "BUNDLE_CACHE for the service, --cache for pull, TMPDIR for what is only looked at"
         ) from error

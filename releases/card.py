@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from catalogue.errors import UserError
+
 INTENDED = """\
 Lists of movies for one whose ordered history is known, expected stars with an interval, and films
 like a film. One without a history gets the popular list. It is not a measure of a film's quality,
@@ -28,8 +30,16 @@ def results_of(manifest: Mapping[str, Any], folder: str | Path) -> Iterator[dict
     the same commit on the same data."""
     wanted = (manifest["recipe"], manifest.get("commit"), manifest["data"]["sha256"])
     for path in sorted(Path(folder).glob("*.json")) if all(wanted) else ():
-        content = json.loads(path.read_text())
-        if tuple(map(content.get, ("recipe", "commit", "data_sha256"))) == wanted:
+        try:
+            content = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"{path}: not JSON ({error}); remove it, or name another folder: --results"
+            ) from error
+        if (
+            isinstance(content, dict)
+            and tuple(map(content.get, ("recipe", "commit", "data_sha256"))) == wanted
+        ):
             yield content
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 from urllib3.exceptions import HTTPError
 
 from catalogue.errors import UserError
@@ -34,6 +35,7 @@ UNREACHABLE = (
     boto.HTTPClientError,
     boto.ResponseStreamingError,
     boto.IncompleteReadError,
+    ResponseParserError,
     HTTPError,
     ConnectionError,
 )
@@ -69,7 +71,12 @@ def faults(url: str) -> Iterator[None]:
         raise UserError(
             f"{url}: {str(error).rstrip('.')}; check AWS_PROFILE, AWS_REGION"
         ) from error
+    except boto.ParamValidationError as error:
+        raise UserError(f"{url}: S3 has no such names; s3://movies/models/ml-1m is one") from error
     except UNREACHABLE as error:
         raise UnreachableError(
             f"{url}: no answer ({type(error).__name__}); check the network and AWS_ENDPOINT_URL"
         ) from error
+    except boto.BotoCoreError as error:
+        said = " ".join(str(error).split()).rstrip(".")
+        raise UserError(f"{url}: {said}; check ~/.aws/config and the AWS_… settings") from error

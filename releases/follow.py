@@ -16,7 +16,7 @@ from pathlib import Path
 
 from catalogue.errors import UserError
 from releases.cache import fetch, get_good, set_good
-from releases.release import POINTER, Pointer
+from releases.pointer import POINTER, Pointer
 from releases.store import Stored, UnreachableError, open_store
 
 AGAIN_S = 60.0
@@ -34,7 +34,7 @@ class Followed:
         self._refused, self._again_at = "", 0.0
         self._why = UserError(f"{url}: nothing to serve")
         self.away: bool | None = False
-        """Whether the store did not answer when last asked."""
+        """Whether the store did not answer when last asked, or refused to."""
 
     def first(self) -> Iterator[Path]:
         """Folders to start with: the promoted release, and what answered here before.
@@ -55,32 +55,31 @@ class Followed:
         Raises UserError where it is damaged or the store does not answer (`away` then).
         """
         found: Stored | None = None
+        self.away = True  # keys that have expired leave us as blind as a broken line
         try:
             found = self._changed()
             if found is None:
                 return None
             wanted = Pointer.of(found.content, self._store.url)
             folder = fetch(self._store, self._cache, wanted)
-            self._etag, self.away = found.etag, False
+            self._etag = found.etag
             return None if wanted.version == self._version else folder
         except UserError as error:
-            self._why, self.away = error, isinstance(error, UnreachableError)
+            self._why, self.away = error, self.away or isinstance(error, UnreachableError)
             if found is not None and not self.away:
                 self._refused, self._again_at = found.etag, time.monotonic() + AGAIN_S
             raise
 
     def _changed(self) -> Stored | None:
         """The pointer, where it is worth acting on."""
-        if self._etag:
-            found = self._store.newer(POINTER, self._etag)
-        else:
-            found = self._store.read(POINTER)
-            if found is None:
-                raise UserError(
-                    f"{self._store.url}: nothing has been promoted; "
-                    f"python -m releases promote VERSION {self._store.url}"
-                )
+        known = self._etag
+        found = self._store.newer(POINTER, known) if known else self._store.read(POINTER)
         self.away = False
+        if found is None and not known:
+            raise UserError(
+                f"{self._store.url}: nothing has been promoted; "
+                f"python -m releases promote VERSION {self._store.url}"
+            )
         if found and found.etag == self._refused and time.monotonic() < self._again_at:
             return None
         return found

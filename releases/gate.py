@@ -18,7 +18,8 @@ from datetime import UTC, datetime
 
 from catalogue.errors import UserError
 from releases import cache, release
-from releases.store import Store
+from releases.pointer import NAME_LENGTH
+from releases.store import Store, UnreachableError
 from serving.recommender import Recommender
 
 FLOOR = 0.95
@@ -54,15 +55,7 @@ def examine(
         if pointer is None:
             said.append("nothing has been promoted before: no figure to compare with")
         elif pointer.model_version != candidate.model_version:
-            current = _load(store, pointer.version, home)
-            if data is None:
-                compared = [_by_their_own_word(candidate, current)]
-            else:
-                from releases.compare import side_by_side  # torch: seconds nobody else waits for
-
-                pair = [_sibling(store, one, home) for one in (candidate, current)]
-                compared = side_by_side(pair[0], pair[1], data)
-            for told, worse in compared:
+            for told, worse in _beside(store, candidate, pointer.version, data, home):
                 said.append(told)
                 wrong += [told] * worse
     if wrong:
@@ -70,12 +63,53 @@ def examine(
     return said
 
 
+def prove(store: Store, version: str) -> None:
+    """UserError where a version is damaged, or cannot be served by this code."""
+    with tempfile.TemporaryDirectory() as home:
+        _load(store, version, home)
+
+
 def _load(store: Store, version: str, home: str) -> Recommender:
-    return Recommender.load(cache.pull(store, home, version))
+    folder = cache.pull(store, home, version)
+    try:
+        return Recommender.load(folder)
+    except UserError as error:
+        raise UserError(str(error).replace(home, f"{store.url}/versions")) from error
+
+
+def _beside(
+    store: Store, candidate: Recommender, version: str, data: str | None, home: str
+) -> list[tuple[str, bool]]:
+    """(sentence, whether the candidate is worse) for each figure. A current version that cannot be
+    asked any more must not be in the way for ever: that a person may overrule."""
+    try:
+        current = _load(store, version, home)
+    except UnreachableError:
+        raise
+    except UserError as error:
+        return [(f"the current version cannot be asked ({error})", True)]
+    if data is None:
+        return [_by_their_own_word(candidate, current)]
+    if (ours := trained_on(candidate)) != (theirs := trained_on(current)):
+        why = "which may have seen what this one is asked, so --data cannot compare them"
+        return [(f"it was trained on {ours}, the current version on {theirs}, {why}", True)]
+    from releases.compare import side_by_side  # torch: seconds nobody else waits for
+
+    pair = [_sibling(store, one, home) for one in (candidate, current)]
+    return side_by_side(pair[0], pair[1], data)
+
+
+def trained_on(recommender: Recommender) -> str:
+    """The data and what is held out of it, as a person reads it: ml-1m `next`."""
+    manifest = recommender.manifest
+    asked = (manifest.get("config") or {}).get("data", {})
+    drawn = [f"{name} {asked[name]}" for name in ("split_seed", "fold") if asked.get(name)]
+    name = asked.get("name") or manifest["data"]["name"]
+    return ", ".join([f"{name} `{asked.get('protocol')}`", *drawn])
 
 
 def _size_and_age(store: Store, candidate: Recommender, limits: Limits) -> Iterator[str]:
-    name = candidate.model_version[: release.NAME_LENGTH]
+    name = candidate.model_version[:NAME_LENGTH]
     size_mb = sum(each.size for each in store.listed(f"versions/{name}/")) / 1e6
     if size_mb > limits.max_mb:
         yield f"{size_mb:,.0f} MB, allowed {limits.max_mb:,.0f} (--max-mb)"
@@ -89,12 +123,15 @@ def _by_their_own_word(candidate: Recommender, current: Recommender) -> tuple[st
     """What both bundles say of their validation, where it is the same question."""
     ours, theirs = candidate.manifest, current.manifest
     shared = sorted(set(ours["metrics"]) & set(theirs["metrics"]))
+    mine, other = trained_on(candidate), trained_on(current)
+    if mine != other:
+        return f"trained on {mine}, the current version on {other}: no figure to compare", False
     if ours["data"]["sha256"] != theirs["data"]["sha256"] or not shared:
         return "no figure in common with the current version: compare with --data NAME", False
     (name,) = shared[:1]
-    mine, other = float(ours["metrics"][name]), float(theirs["metrics"][name])
-    told = f"{name} {mine:.4f} on validation, the current version's {other:.4f}"
-    return told, mine < FLOOR * other
+    figure, known = float(ours["metrics"][name]), float(theirs["metrics"][name])
+    told = f"{name} {figure:.4f} on validation, the current version's {known:.4f}"
+    return told, figure < FLOOR * known
 
 
 def _sibling(store: Store, recommender: Recommender, home: str) -> Recommender:
@@ -103,9 +140,9 @@ def _sibling(store: Store, recommender: Recommender, home: str) -> Recommender:
         return recommender
     sibling = str(recommender.manifest["sibling"])
     try:
-        return _load(store, sibling[: release.NAME_LENGTH], home)
+        return _load(store, sibling[:NAME_LENGTH], home)
     except UserError as error:
         raise UserError(
-            f"{recommender.model_version[: release.NAME_LENGTH]} was trained on everything, so its "
+            f"{recommender.model_version[:NAME_LENGTH]} was trained on everything, so its "
             f"sibling {sibling[:12]} must be measured; push that bundle, too ({error})"
         ) from error

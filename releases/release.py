@@ -11,18 +11,17 @@ pointer that was read; of two at the same time one wins.
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from catalogue.errors import UserError
+from releases.pointer import NAME, NAME_LENGTH, POINTER, Pointer
 from releases.store import Store, Stored, Told
 from serving.bundle import MANIFEST, PARTS, is_intact, read_bundle
 
-POINTER = "current.json"
 CARD = "MODEL_CARD.md"
-NAME_LENGTH = 16
 REMEMBERED = 10
 """Versions that `rollback` finds its way back through."""
 Progress = Callable[[str, int], Told]
@@ -32,34 +31,6 @@ Progress = Callable[[str, int], Told]
 def unseen(name: str, size: int) -> Told:
     """No progress shown."""
     return lambda taken: None
-
-
-@dataclass(frozen=True)
-class Pointer:
-    """What current.json says."""
-
-    version: str
-    """The folder below versions/."""
-    model_version: str
-    manifest_sha256: str
-    """Of the version's bundle.json: the chain from the pointer to every byte."""
-    promoted_at: str
-    previous: tuple[str, ...] = ()
-    """Versions before it, newest first."""
-
-    @classmethod
-    def of(cls, content: bytes, where: str) -> "Pointer":
-        try:
-            said = json.loads(content)
-            return cls(**said | {"previous": tuple(said["previous"])})
-        except (ValueError, TypeError, KeyError) as error:
-            raise UserError(
-                f"{where}/{POINTER}: not a pointer ({error}); delete that object and promote a "
-                "version: services go on with what they have"
-            ) from error
-
-    def to_json(self) -> bytes:
-        return (json.dumps(asdict(self), indent=1) + "\n").encode()
 
 
 @dataclass(frozen=True)
@@ -84,31 +55,29 @@ def push(
     """Bring a bundle to the store -> (version, whether it is new there).
 
     The bundle is read and verified first. What was broken off goes on where it was; what is there
-    already is not sent again, but with `repair`, which mends a version that `verify` finds damaged.
+    already in its size is not sent again, but with `repair`, which mends a version that `verify`
+    finds damaged.
     """
     folder = Path(bundle)
     manifest = read_bundle(folder).manifest
     version, raw = manifest["model_version"][:NAME_LENGTH], (folder / MANIFEST).read_bytes()
     where = f"versions/{version}"
-    there = store.read(f"{where}/{MANIFEST}")
-    if there is None or repair:
-        sizes = {each.key: each.size for each in store.listed(f"{where}/")}
-        for name in PARTS:
-            path, key = folder / name, f"{where}/{name}"
-            size = path.stat().st_size
-            if repair or sizes.get(key) != size:
-                store.upload(path, key, progress(name, size))
+    sizes = {each.key: each.size for each in store.listed(f"{where}/")}
+    for name in PARTS:
+        path, key = folder / name, f"{where}/{name}"
+        size = path.stat().st_size
+        if repair or sizes.get(key) != size:
+            store.upload(path, key, progress(name, size))
+    if f"{where}/{CARD}" not in sizes:
         store.create(f"{where}/{CARD}", card.encode())
-        if store.create(f"{where}/{MANIFEST}", raw):
-            return version, True
-        there = store.read(f"{where}/{MANIFEST}")
-        if repair and there is not None and there.content != raw:
-            store.swap(f"{where}/{MANIFEST}", raw, there.etag)
-            return version, False
-    if there is None or there.content != raw:
-        raise UserError(
-            f"{store.url}/{where}/{MANIFEST}: damaged, or another's; push the bundle with --repair"
-        )
+    there = store.read(f"{where}/{MANIFEST}")
+    if there is None and store.create(f"{where}/{MANIFEST}", raw):
+        return version, True
+    there = there or store.read(f"{where}/{MANIFEST}")
+    if there is not None and there.content != raw and repair:
+        store.swap(f"{where}/{MANIFEST}", raw, there.etag)
+    elif there is None or there.content != raw:
+        raise UserError(f"{store.url}/{where}/{MANIFEST}: damaged, or another's; {again(store)}")
     return version, False
 
 
@@ -117,7 +86,9 @@ def releases(store: Store) -> list[Version]:
     sizes: dict[str, int] = {}
     pushed: dict[str, float] = {}
     for each in store.listed("versions/"):
-        _, version, name = each.key.split("/", 2)
+        version, _, name = each.key.removeprefix("versions/").partition("/")
+        if not NAME.fullmatch(version):  # a note, or what S3's console makes for a folder
+            continue
         sizes[version] = sizes.get(version, 0) + each.size
         if name == MANIFEST:
             pushed[version] = each.modified
@@ -135,13 +106,13 @@ def find(store: Store, version: str) -> Pointer:
     """A version by the beginning of its name, as a pointer would name it."""
     names = [one.version for one in releases(store)]
     found = [name for name in names if name.startswith(version[:NAME_LENGTH])]
-    if len(found) != 1 or not version:
-        many = "no" if not found else f"{len(found)}"
+    if len(found) > 1:
+        raise UserError(f"{store.url}: {version!r} begins {', '.join(found[:5])}; give more of it")
+    if not found:
         there = ", ".join(names[:5]) or "none: python -m releases push BUNDLE " + store.url
-        raise UserError(f"{store.url}: {many} version {version!r}; there are {there}")
+        raise UserError(f"{store.url}: no version {version!r}; there are {there}")
     raw = _manifest(store, found[0])
-    where = f"{store.url}/versions/{found[0]}/{MANIFEST}"
-    model_version = str(read_manifest(raw, where)["model_version"])
+    model_version = str(read_manifest(raw, store, found[0])["model_version"])
     if len(version) > NAME_LENGTH and version != model_version:
         raise UserError(f"{store.url}: no version {version}; there is {model_version}")
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -175,7 +146,7 @@ def rollback(store: Store) -> Pointer:
     before = Pointer.of(there.content, store.url)
     if not before.previous:
         raise UserError(
-            f"{store.url}: {before.version} is the first that was promoted; "
+            f"{store.url}: nothing is known to have been before {before.version}; "
             f"promote another: python -m releases list {store.url}"
         )
     first, *rest = before.previous
@@ -184,17 +155,36 @@ def rollback(store: Store) -> Pointer:
 
 def prune(store: Store, keep: int) -> list[str]:
     """Delete all but the `keep` newest versions -> what is gone. The current one and those that
-    `rollback` needs next stay whatever their age, and so does what is half pushed."""
+    `rollback` needs next stay whatever their age, and so does what is half pushed.
+
+    Raises UserError where the store does not say what serves: services go on with something then.
+    """
     if keep < 1:
         raise UserError(f"keep {keep}: needed 1 or more")
-    pointer = current(store)
-    held = set() if pointer is None else {pointer.version, *pointer.previous[:1]}
-    gone = [one.version for one in releases(store)[keep:] if one.version not in held]
-    for version in gone:
-        keys = [each.key for each in store.listed(f"versions/{version}/")]
-        # The manifest first: half a version must not look like a whole one.
-        store.delete(sorted(keys, key=lambda key: not key.endswith(f"/{MANIFEST}")))
+    found, gone = releases(store), []
+    for version in [one.version for one in found][keep:]:
+        if version not in _held(store, found):  # asked each time: somebody may promote meanwhile
+            keys = [each.key for each in store.listed(f"versions/{version}/")]
+            # The manifest first: half a version must not look like a whole one.
+            store.delete(sorted(keys, key=lambda key: not key.endswith(f"/{MANIFEST}")))
+            gone.append(version)
     return gone
+
+
+def again(store: Store) -> str:
+    """What mends a damaged version, to end a sentence with."""
+    return f"python -m releases push BUNDLE {store.url} --repair"
+
+
+def _held(store: Store, found: list[Version]) -> set[str]:
+    pointer = current(store)
+    if pointer is None or pointer.version not in {one.version for one in found}:
+        what = f"{pointer.version} is promoted and gone" if pointer else "nothing is promoted"
+        raise UserError(
+            f"{store.url}: {what}, so what serves is not known and nothing is deleted; first: "
+            f"python -m releases promote VERSION {store.url}"
+        )
+    return {pointer.version, *pointer.previous[:1]}
 
 
 def _manifest(store: Store, version: str) -> bytes:
@@ -235,7 +225,7 @@ def _refuse_unconditional(store: Store) -> None:
         )
 
 
-def read_manifest(raw: bytes, where: str) -> dict[str, Any]:
+def read_manifest(raw: bytes, store: Store, version: str) -> dict[str, Any]:
     """The manifest of a stored version. Raises UserError where it is damaged."""
     try:
         manifest: dict[str, Any] = json.loads(raw)
@@ -243,6 +233,9 @@ def read_manifest(raw: bytes, where: str) -> dict[str, Any]:
             raise ValueError(f"it lists {sorted(manifest['files'])}")
         if not is_intact(manifest, raw):
             raise ValueError("its content does not give its model_version")
+        if not manifest["model_version"].startswith(version):
+            raise ValueError(f"it is that of {manifest['model_version'][:NAME_LENGTH]}")
         return manifest
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise UserError(f"{where}: damaged ({error}); push the bundle with --repair") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        where = f"{store.url}/versions/{version}/{MANIFEST}"
+        raise UserError(f"{where}: damaged ({error}); {again(store)}") from error

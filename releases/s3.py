@@ -44,16 +44,19 @@ class S3Store:
         self.url, self._bucket, self._prefix = f"s3://{bucket}/{prefix}", bucket, prefix
         self._unconditional = allow_unconditional
         retries = {"mode": "standard", "max_attempts": 3}
+        config = Config(
+            retries=retries,
+            connect_timeout=3,
+            read_timeout=20,
+            response_checksum_validation="when_required",  # every file's sha256 is ours
+        )
         with faults(url):
-            self._s3 = boto3.Session().client(
-                "s3",
-                config=Config(
-                    retries=retries,
-                    connect_timeout=3,
-                    read_timeout=20,
-                    response_checksum_validation="when_required",  # every file's sha256 is ours
-                ),
-            )
+            try:
+                self._s3 = boto3.Session().client("s3", config=config)
+            except ValueError as error:
+                raise UserError(
+                    f"{url}: {error}; AWS_ENDPOINT_URL is http://HOST:PORT, or unset for AWS"
+                ) from error
 
     def read(self, key: str) -> Stored | None:
         return self._get(key)

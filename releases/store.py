@@ -8,22 +8,31 @@ What keeps two writers apart is the conditional write: `create` where nothing st
 still stands what was read (its ETag). Everything else may be repeated without harm.
 """
 
+import errno
 import fcntl
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 from uuid import uuid4
 
 from catalogue.errors import UserError
+from serving.bundle import MANIFEST
 
 Told = Callable[[int], object]
 """Called with the number of bytes that have gone over since the last call."""
 AT_ONCE = 1 << 20
+REMEDIES = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "make room there",
+    errno.EROFS: "it can be read only; name another folder, or mount it for writing",
+    errno.EACCES: "this user may not; change its owner or mode",
+    errno.EPERM: "this user may not; change its owner or mode",
+}
 
 
 class UnreachableError(UserError):
@@ -91,7 +100,9 @@ def open_store(url: str, *, allow_unconditional: bool = False) -> Store:
         from releases.s3 import S3Store  # half a second, needed by few
 
         return S3Store(url, allow_unconditional)
-    if "://" in url:
+    if not url:
+        raise UserError("the store's address is empty; give s3://bucket/prefix or a folder")
+    if "://" in url or url.startswith("s3:"):
         raise UserError(f"{url}: no such kind of store; give s3://bucket/prefix or a folder")
     return FolderStore(Path(url))
 
@@ -102,6 +113,8 @@ class FolderStore:
     def __init__(self, root: Path) -> None:
         if root.exists() and not root.is_dir():
             raise UserError(f"{root}: is a file; name a folder, or s3://bucket/prefix")
+        if (root / MANIFEST).exists():  # and would be none any more with something beside it
+            raise UserError(f"{root}: is a bundle; name another folder, or s3://bucket/prefix")
         self.url, self._root = str(root), root
 
     def read(self, key: str) -> Stored | None:
@@ -163,8 +176,9 @@ class FolderStore:
         for key in keys:
             with self._faults(key):
                 (self._root / key).unlink(missing_ok=True)
-            with suppress(OSError):  # not empty yet
-                (self._root / key).parent.rmdir()
+            folder = (self._root / key).parent
+            if folder != self._root and folder.is_dir() and not _seen(folder):
+                shutil.rmtree(folder, ignore_errors=True)
 
     def conditional(self) -> bool:
         return True
@@ -195,11 +209,10 @@ class FolderStore:
         try:
             yield
         except OSError as error:
-            free = shutil.disk_usage(_existing(self._root)).free / 1e6
-            raise UserError(
-                f"{self._root / key}: {error.strerror} ({free:,.0f} MB free there)"
-            ) from error
+            remedy = REMEDIES.get(error.errno or 0, "look at that disk")
+            raise UserError(f"{self._root / key}: {error.strerror}; {remedy}") from error
 
 
-def _existing(path: Path) -> Path:
-    return path if path.exists() else _existing(path.absolute().parent)
+def _seen(folder: Path) -> bool:
+    """Whether a folder has more than what a writer that was killed has left."""
+    return any(not path.name.startswith(".") for path in folder.iterdir())

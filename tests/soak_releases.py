@@ -33,6 +33,7 @@ from botocore.retries.standard import ExponentialBackoff
 
 from catalogue.errors import UserError
 from releases import cache, follow, release, s3
+from releases.pointer import NAME_LENGTH
 from releases.store import UnreachableError, open_store
 from serving.answers import Model
 from serving.bundle import MANIFEST, PARTS, write_bundle
@@ -97,7 +98,7 @@ class Service:
         asyncio.run(self._watch.look())
 
     def _take(self, model: Model) -> None:
-        self.version = model.recommender.model_version[: release.NAME_LENGTH]
+        self.version = model.recommender.model_version[:NAME_LENGTH]
 
     @property
     def folder(self) -> Path:
@@ -284,8 +285,8 @@ class Chaos:
     def _known(self, bundle: Path) -> str:
         """From now on this version must be there."""
         version = str(json.loads((bundle / MANIFEST).read_text())["model_version"])
-        self.pushed[version[: release.NAME_LENGTH]] = bundle
-        return version[: release.NAME_LENGTH]
+        self.pushed[version[:NAME_LENGTH]] = bundle
+        return version[:NAME_LENGTH]
 
     def _promote(self, version: str) -> None:
         release.promote(self.store, version, release.current(self.store))

@@ -18,6 +18,7 @@ import boto3
 import pytest
 import yaml
 from botocore import exceptions
+from botocore.parsers import ResponseParserError
 from botocore.stub import ANY, Stubber
 
 from catalogue.errors import UserError
@@ -337,6 +338,11 @@ def test_machines_are_replaced_one_by_one_and_only_when_they_signal() -> None:
     [
         pytest.param({"Model": ""}, "no model is named; give --model", id="model"),
         pytest.param({"Min": "2"}, "--max 2 is not above --min 2", id="no-room"),
+        pytest.param({"Model": "Big One"}, r"--model Big One: needed \[a-z0-9\]", id="model-name"),
+        pytest.param({"Min": "0"}, "--min 0: needed 1 or more", id="none"),
+        pytest.param({"InstanceType": "t9"}, "--instance-type t9: needed t3.small, ", id="type"),
+        pytest.param({"Callers": "all"}, "--callers all: needed ", id="callers"),
+        pytest.param({"Certificate": "mine"}, "--certificate mine: needed .arn:", id="arn"),
         pytest.param({"Vpc": "vpc-1"}, r"no VPC vpc-1 in us-east-1; there are vpc-", id="vpc"),
         pytest.param(
             {"Settings": "/other"},
@@ -485,6 +491,8 @@ def refused(name: str, message: str = "no") -> exceptions.ClientError:
             exceptions.EndpointConnectionError(endpoint_url="https://cloudformation.r"),
             "https://cloudformation.r does not answer; is 'r' a region",
         ),
+        (ResponseParserError("invalid\nXML: <html>"), r"not AWS; check --region .r., AWS_END"),
+        (exceptions.ParamValidationError(report="a\nb"), "AWS: Parameter validation failed: a b"),
     ],
 )
 def test_what_aws_refuses_is_one_sentence_with_the_remedy(error: Exception, sentence: str) -> None:
@@ -504,6 +512,23 @@ def test_the_command_line_says_what_is_wrong_and_fails(
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     assert main(["status"]) == 1
     assert "no AWS region is set; give --region" in capsys.readouterr().err
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "moto")
+    assert main(["status", "--region", "us-east-1"]) == 1
+    assert "Invalid endpoint: moto; AWS_ENDPOINT_URL is http" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["logs", "--since", since] for since in ("nan", "inf", "-5", "0")),
+        ["release", "--code", "f" * 16, "--upload-only"],
+        ["up", "--min", "few"],
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_meant_is_not_understood(words: list[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([*words, "--region", "us-east-1"])
 
 
 def test_options_become_parameters_of_the_template(stack: Stack, root: Path) -> None:

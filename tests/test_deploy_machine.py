@@ -222,8 +222,9 @@ def test_debian_gets_its_packages(machine: Machine) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
-def test_systemd_takes_the_unit_and_finds_it_closed() -> None:
-    unit = str(ROOT / "deploy/marquee.service")
+@pytest.mark.parametrize("name", ["marquee", "marquee-app"])
+def test_systemd_takes_the_unit_and_finds_it_closed(name: str) -> None:
+    unit = str(ROOT / "deploy" / f"{name}.service")
     verified = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", unit], capture_output=True, text=True
     )
@@ -231,6 +232,14 @@ def test_systemd_takes_the_unit_and_finds_it_closed() -> None:
     assert said == []  # bentoml is not installed there on this machine
     exposure = ["systemd-analyze", "security", "--offline=true", "--threshold=15", unit]
     assert subprocess.run(exposure, capture_output=True).returncode == 0
+
+
+def test_the_app_lies_where_no_release_of_the_service_removes_it() -> None:
+    """restore.sh removes every folder of /opt/marquee but the version that runs."""
+    unit = (ROOT / "deploy/marquee-app.service").read_text()
+    root = re.search(r"^ROOT=(.*)$", (ROOT / "deploy/restore.sh").read_text(), re.M)
+    assert root is not None and "WorkingDirectory=/opt/marquee-app\n" in unit
+    assert f"{root[1]}/" not in unit and "\nUser=" not in unit  # that nobody makes
 
 
 def test_the_unit_leaves_the_service_what_it_aborts_without() -> None:

@@ -14,7 +14,7 @@ from releases import gate, release
 from releases.__main__ import main
 from releases.compare import side_by_side
 from releases.store import Store, open_store
-from serving.bundle import write_bundle
+from serving.bundle import FORMAT, MANIFEST, write_bundle
 from tests.conftest import tiny_parts, write_tiny
 
 DEMO = {"name": "demo", "protocol": "next"}
@@ -64,6 +64,46 @@ def test_figures_of_other_data_are_not_compared(store: Store, tmp_path: Path) ->
     data = tiny_parts()["manifest"]["data"] | {"sha256": "1" * 64}
     other = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.1}, data=data)
     assert "compare with --data NAME" in gate.examine(store, other)[1]
+
+
+def test_another_protocol_or_data_set_is_no_comparison(store: Store, tmp_path: Path) -> None:
+    here, there = DEMO | {"name": "ml-1m"}, DEMO | {"name": "ml-1m", "protocol": "time"}
+    promoted(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2}, config={"data": there})
+    other = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.1}, config={"data": here})
+    trained = "trained on ml-1m `next`, the current version on ml-1m `time`"
+    assert gate.examine(store, other)[1] == f"{trained}: no figure to compare"
+    with pytest.raises(gate.Refused, match=rf"it was {trained}, which may have seen.*--force"):
+        gate.examine(store, other, data="ml-1m")
+    fold = pushed(store, tmp_path / "c", config={"data": there | {"fold": 2}})
+    with pytest.raises(gate.Refused, match="`time`, fold 2, the current version on ml-1m `time`"):
+        gate.examine(store, fold, data="ml-1m")
+
+
+@pytest.mark.parametrize("what", ["old-format", "damaged", "gone"])
+def test_a_current_version_that_cannot_be_asked_is_in_the_way_until_overruled(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    what: str,
+) -> None:
+    """A new format of bundles would else end every promotion."""
+    if what == "old-format":
+        with monkeypatch.context() as older:
+            older.setattr("serving.bundle.FORMAT", FORMAT - 1)
+            current = promoted(store, tmp_path / "a")
+    else:
+        current = promoted(store, tmp_path / "a")
+        files = ["movies.json"] if what == "damaged" else [MANIFEST]
+        store.delete([f"versions/{current}/{name}" for name in files])
+    version = pushed(store, tmp_path / "b")
+    assert main(["promote", version, store.url]) == 1
+    said = capsys.readouterr().err
+    assert "the current version cannot be asked" in said and "--force overrules" in said
+    if what == "old-format":
+        where = f"{store.url}/versions/{current}/bundle.json"
+        assert f"{where}: bundle format {FORMAT - 1}, this code reads {FORMAT}" in said
+    assert main(["promote", version, store.url, "--force"]) == 0
 
 
 def test_size_and_age_have_limits(store: Store, tmp_path: Path) -> None:

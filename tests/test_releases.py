@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from releases import cache, release
 from releases.__main__ import main
 from releases.card import model_card, results_of
 from releases.follow import Followed
-from releases.store import Store, open_store
+from releases.store import FolderStore, Store, open_store
 from serving.bundle import write_bundle
 from serving.recommender import Recommender
 from tests import buckets
@@ -104,7 +105,7 @@ def test_the_way_back_leads_further_back_each_time(store: Store, bundles: list[P
     first, second, third = released(store, *bundles)
     assert release.rollback(store).version == second
     assert release.rollback(store).version == first
-    with pytest.raises(UserError, match="the first that was promoted"):
+    with pytest.raises(UserError, match=f"nothing is known to have been before {first}"):
         release.rollback(store)
     assert release.promote(store, third, release.current(store)).previous == (first,)
 
@@ -249,10 +250,186 @@ def test_pruning_spares_what_serves_and_the_way_back(store: Store, bundles: list
         release.prune(store, keep=0)
 
 
-def test_a_pointer_that_is_none_is_said(store: Store) -> None:
-    store.create("current.json", b"[]")
-    with pytest.raises(UserError, match="not a pointer"):
+def test_nothing_is_pruned_where_what_serves_is_not_known(
+    store: Store, bundles: list[Path]
+) -> None:
+    for bundle in bundles[:2]:
+        release.push(bundle, store)
+    with pytest.raises(UserError, match="nothing is promoted, so what serves is not known"):
+        release.prune(store, keep=1)
+    gone = replace(release.find(store, version_of(bundles[0])), version="a" * 16)
+    store.create("current.json", gone.to_json())
+    with pytest.raises(UserError, match=f"{'a' * 16} is promoted and gone"):
+        release.prune(store, keep=1)
+    assert len(release.releases(store)) == 2
+
+
+def test_what_is_promoted_while_others_are_pruned_stays(
+    store: Store, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    released(store, *bundles)
+    kept = release.releases(store)[0].version
+    delete, others = type(store).delete, []
+
+    def promotes(self: Any, keys: list[str]) -> None:
+        delete(self, keys)
+        left = {one.version for one in release.releases(store)} - {kept}
+        if "versions/" in keys[0] and not others and left:
+            others.extend(left)
+            release.promote(store, others[0], release.current(store))
+
+    release.promote(store, kept, release.current(store))
+    pointer = release.current(store)
+    assert pointer is not None
+    (there,) = [each for each in [store.read("current.json")] if each]
+    store.swap("current.json", replace(pointer, previous=()).to_json(), there.etag)
+    monkeypatch.setattr(type(store), "delete", promotes)
+    assert len(release.prune(store, keep=1)) == 1
+    assert {one.version for one in release.releases(store)} == {kept, others[0]}
+
+
+POINTER = {
+    "version": "a" * 16,
+    "model_version": "a" * 64,
+    "manifest_sha256": "b" * 64,
+    "promoted_at": "2026-11-23T00:00:00+00:00",
+    "previous": ["c" * 16],
+}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\xff garbage", id="garbage"),
+        pytest.param(b"[" * 100_000, id="deep"),
+        pytest.param(b"[]", id="list"),
+        pytest.param(b'{"version": "x"}', id="fields"),
+        pytest.param(POINTER | {"previous": 3}, id="previous"),
+        pytest.param(POINTER | {"previous": ["../x"]}, id="way-back"),
+        pytest.param(POINTER | {"version": ""}, id="no-name"),
+        pytest.param(POINTER | {"version": "../../precious"}, id="elsewhere"),
+    ],
+)
+def test_a_pointer_that_is_none_is_said_and_touches_nothing(
+    store: Store, url: str, bundles: list[Path], tmp_path: Path, content: Any
+) -> None:
+    """A folder of that name is emptied before a release comes into it: the cache, or another."""
+    (version,) = released(store, bundles[0])
+    followed = Followed(url, tmp_path / "cache" / "inner")
+    folder = next(followed.first())
+    followed.took(folder)
+    precious = tmp_path / "cache" / "precious"
+    precious.mkdir()
+    store.delete(["current.json"])
+    raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+    assert store.create("current.json", raw)
+    remove = r"(aws s3 rm s3:|rm /).*current\.json, then python -m releases promote"
+    with pytest.raises(UserError, match=rf"(?s)not a pointer .*{remove}"):
         release.current(store)
+    with pytest.raises(UserError, match="not a pointer"):
+        Followed(url, tmp_path / "cache" / "inner").newer()
+    assert precious.is_dir() and folder.is_dir()
+    (kept,) = Followed(url, tmp_path / "cache" / "inner").first()
+    assert kept.name == version
+
+
+def test_what_else_lies_below_versions_is_no_version(store: Store, bundles: list[Path]) -> None:
+    """A note, a folder somebody copied, the empty object that S3's console makes for a folder."""
+    (version,) = released(store, bundles[0])
+    raw = (bundles[0] / "bundle.json").read_bytes()
+    markers = [] if isinstance(store, FolderStore) else ["versions/"]
+    for key in ["versions/README", "versions/mine/bundle.json", *markers]:
+        store.create(key, b"mine" if key.endswith("README") else raw)
+    assert [one.version for one in release.releases(store)] == [version]
+    store.create(f"versions/{'0' * 16}/bundle.json", raw)
+    with pytest.raises(UserError, match=f"damaged .it is that of {version}"):
+        release.find(store, "000")
+    assert any(f"it is that of {version}" in said for said in cache.verify(store, "0" * 16))
+
+
+def test_a_beginning_that_two_versions_share_is_not_enough(
+    store: Store, bundles: list[Path]
+) -> None:
+    first, second = (release.push(bundle, store)[0] for bundle in bundles[:2])
+    with pytest.raises(UserError, match=r"'' begins .*, .*; give more of it"):
+        release.find(store, "")
+    assert release.find(store, first[:15]).version == first
+    assert release.find(store, second).version == second
+
+
+def test_pushing_again_sends_what_has_gone_missing(store: Store, bundles: list[Path]) -> None:
+    version, _ = release.push(bundles[0], store)
+    store.delete([f"versions/{version}/movies.json"])
+    (said,) = cache.verify(store, version)
+    assert f"movies.json: missing; python -m releases push BUNDLE {store.url} --repair" in said
+    assert release.push(bundles[0], store) == (version, False)
+    assert cache.verify(store, version) == []
+
+
+def test_the_way_back_to_what_would_be_refused_needs_force(
+    store: Store, bundles: list[Path], tmp_path: Path, capsys: Any
+) -> None:
+    first, second = released(store, *bundles[:2])
+    damage(store, f"versions/{first}/movies.json", tmp_path)
+    assert main(["rollback", store.url]) == 1
+    said = capsys.readouterr().err
+    assert f"{first} was before and would be refused" in said and "movies.json: damaged" in said
+    assert release.current(store).version == second  # type: ignore[union-attr]
+    assert main(["rollback", store.url, "--force"]) == 0
+    assert main(["promote", second, store.url]) == 1, "the current one cannot be asked"
+    assert "the current version cannot be asked" in capsys.readouterr().err
+    assert main(["promote", second, store.url, "--force"]) == 0
+
+
+def test_a_stray_file_in_the_cache_is_removed(
+    store: Store, url: str, bundles: list[Path], tmp_path: Path
+) -> None:
+    released(store, bundles[0])
+    folder = cache.pull(store, tmp_path)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "x").write_text("x")
+    (folder / ".nfs01").write_text("x")
+    Recommender.load(cache.pull(store, tmp_path))
+    (folder / "x").write_text("x")
+    cache.set_good(tmp_path, folder)
+    found = cache.get_good(tmp_path)
+    assert found is not None
+    Recommender.load(found)
+
+
+def test_what_a_killed_writer_left_goes_with_its_version(
+    bundles: list[Path], tmp_path: Path
+) -> None:
+    store = open_store(str(tmp_path / "store"))
+    first, *_ = released(store, *bundles)
+    (tmp_path / "store" / "versions" / first / ".movies.json.f00").write_text("half")
+    assert first in release.prune(store, keep=1)
+    assert not (tmp_path / "store" / "versions" / first).exists()
+
+
+def test_a_full_disk_of_temporary_files_is_said(
+    store: Store, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (version,) = released(store, bundles[0])
+
+    def full(self: Any, key: str, path: Path, told: Any) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(type(store), "download", full)
+    with pytest.raises(UserError, match=r"No space left.*TMPDIR"):
+        cache.verify(store, version)
+
+
+def test_a_folder_that_cannot_be_written_is_said_with_the_remedy(
+    bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*given: Any) -> None:
+        raise OSError(30, os.strerror(30))
+
+    monkeypatch.setattr(os, "fsync", read_only)
+    with pytest.raises(UserError, match=r"Read-only.*name another folder, or mount it for"):
+        release.push(bundles[0], open_store(str(tmp_path / "store")))
 
 
 def test_following_the_pointer(url: str, store: Store, bundles: list[Path], tmp_path: Path) -> None:
@@ -366,6 +543,9 @@ def test_the_commands(url: str, bundles: list[Path], tmp_path: Path, capsys: Any
     assert "no version 'ffff'" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["push", url])
+    for limit in ("nan", "-1", "inf", "0"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["promote", first, url, "--max-mb", limit])
 
 
 def test_the_model_card_comes_from_the_manifest(store: Store, bundles: list[Path]) -> None:
@@ -400,6 +580,11 @@ def test_the_model_card_shows_the_figures_of_its_own_training_alone(tmp_path: Pa
     assert "| ndcg@10 | 0.2000 [0.1900, 0.2100] | 0.1500 |" in said
     assert "Released on 2026-11-23" in said and "harsh" not in said
     assert list(results_of(manifest, tmp_path / "none")) == []
+    (tmp_path / "list.json").write_text("[]")
+    assert len(list(results_of(manifest, tmp_path))) == 1
+    (tmp_path / "half.json").write_text("{")
+    with pytest.raises(UserError, match=r"half\.json: not JSON .*--results"):
+        list(results_of(manifest, tmp_path))
 
 
 def test_a_bad_bundle_is_not_pushed(store: Store, bundles: list[Path], tmp_path: Path) -> None:
@@ -417,8 +602,16 @@ def test_a_bad_bundle_is_not_pushed(store: Store, bundles: list[Path], tmp_path:
         pytest.param("s3://b", "give a bucket and a prefix", id="no-prefix"),
         pytest.param("s3://b/../p", "give a bucket and a prefix", id="dots"),
         pytest.param(__file__, "is a file", id="file"),
+        pytest.param("", "is empty", id="empty"),
+        pytest.param("s3:/b/p", "no such kind of store", id="one-slash"),
     ],
 )
 def test_an_address_that_is_none(url: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         open_store(url)
+
+
+def test_a_bundle_is_no_store(bundles: list[Path]) -> None:
+    """With versions/ in it, it would be no bundle any more."""
+    with pytest.raises(UserError, match="is a bundle; name another folder"):
+        open_store(str(bundles[0]))

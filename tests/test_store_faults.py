@@ -114,6 +114,35 @@ def test_without_credentials_it_says_how_to_get_some(
         release.current(open_store("s3://movies/models/tiny"))
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        pytest.param("AWS_ENDPOINT_URL", "garbage", "Invalid endpoint.*http://HOST:PORT", id="url"),
+        pytest.param("AWS_PROFILE", "nobody", "nobody.*check AWS_PROFILE", id="profile"),
+        pytest.param("AWS_CONFIG_FILE", __file__, "Unable to parse.*~/.aws/config", id="config"),
+    ],
+)
+def test_a_setting_that_is_none_is_named(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(setting, value)
+    with pytest.raises(UserError, match=said):
+        open_store("s3://movies/models/tiny")
+
+
+def test_a_name_that_no_bucket_has_is_said(endpoint: str) -> None:
+    with pytest.raises(UserError, match="S3 has no such names"):
+        release.current(open_store("s3://My Bucket/models/tiny"))
+
+
+def test_a_follower_whose_keys_have_expired_is_away(errors: type[Says], tmp_path: Path) -> None:
+    errors.code, errors.status = "ExpiredToken", 400
+    followed = Followed("s3://movies/models/tiny", tmp_path)
+    with pytest.raises(UserError, match="aws sso login"):
+        followed.newer()
+    assert followed.away
+
+
 def test_nobody_there_is_another_fault_than_a_wrong_answer(
     endpoint: str, monkeypatch: pytest.MonkeyPatch, errors: type[Says]
 ) -> None:

@@ -12,8 +12,8 @@ import yaml
 
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-ACTIONS = {"actions/checkout@v4", "actions/setup-python@v5"}
-SIGN_IN = "aws-actions/configure-aws-credentials@v4"
+ACTIONS = {"actions/checkout", "actions/setup-python"}
+SIGN_IN = "aws-actions/configure-aws-credentials"
 
 
 def read(path: Path) -> dict[Any, Any]:
@@ -51,8 +51,12 @@ def test_rights_are_few_and_no_key_is_stored(path: Path) -> None:
     assert read(path)["permissions"] == {"contents": "read"}
     assert "secrets." not in path.read_text()
     for job in read(path)["jobs"].values():
-        used = {step["uses"] for step in job["steps"] if "uses" in step}
+        pinned = dict(step["uses"].split("@") for step in job["steps"] if "uses" in step)
+        assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in pinned.values())  # tags move
+        used = set(pinned)
         assert used <= ACTIONS | {SIGN_IN}
+        (kept,) = [s["with"] for s in job["steps"] if s.get("uses", "").startswith("actions/check")]
+        assert kept == {"persist-credentials": False}
         rights = job.get("permissions", {"contents": "read"})
         signs_in = {"id-token": "write"} if SIGN_IN in used else {}
         assert rights == {"contents": "read", **signs_in}
