@@ -14,6 +14,9 @@ BEST = 100
 ENOUGH = 5
 """Ratings below which a plain mean is not shown anywhere."""
 
+LEAST_FILMS = 10
+"""Films that have a tenth."""
+
 
 def few_ratings(tables: Tables, draws: Draws) -> Finding:
     """Films by support, and what drawing means in does to a chart of the best."""
@@ -97,6 +100,12 @@ def few_among_best(tables: Tables, best: int) -> tuple[int, int]:
 
 def concentration(tables: Tables, draws: Draws) -> Finding:
     """The share of the most rated tenth."""
+    if len(tables.movies) < LEAST_FILMS:
+        return cannot(
+            "concentration",
+            "How much the most rated films take cannot be told",
+            f"The data holds {count(len(tables.movies), 'film')}; a tenth needs {LEAST_FILMS}.",
+        )
     share = draws.share(tables.head_U, tables.length_U)
     order = np.argsort(-tables.count_I, kind="stable")
     summed = np.append(0, np.cumsum(tables.count_I[order])) / tables.num_ratings

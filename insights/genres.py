@@ -1,10 +1,16 @@
 """Genres: what the catalogue holds, what is rated, and what is liked are three different tops.
 
+A genre leads alone only if it is ahead of each other one in 95% of the draws of people; those that
+it is not ahead of are named beside it.
+
 A film with two genres counts in both, so shares add up to more than 100%. A genre's mean is that of
 all ratings of its films, drawn to the overall mean (tables.PRIOR_RATINGS).
 """
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import NDArray
 
 from evaluation.intervals import Interval
 from insights.finding import Chart, Finding, cannot, with_bounds
@@ -12,7 +18,10 @@ from insights.resample import Draws, over
 from insights.tables import PRIOR_RATINGS, Tables
 from insights.words import listed, number, percent
 
+Floats = NDArray[np.float64]
 TOP = 5
+MOST_LEADERS = 3
+"""More that cannot be told apart are no lead."""
 ID = "genres"
 
 
@@ -26,8 +35,8 @@ def genres(tables: Tables, draws: Draws) -> Finding:
             "None of the films has a genre in the movie file, so nothing can be said by genre.",
         )
     title_G = 100 * tables.movies.genre_matrix().mean(0, dtype=np.float64)
-    rated = draws.percent(tables.genre_UG, tables.length_U)
-    liked = genre_means(tables, draws)
+    rated, most_rated = rated_shares(tables, draws)
+    liked, best_liked = genre_means(tables, draws)
     tops = {
         "titles": _top(names, title_G),
         "ratings": _top(names, np.array([one.mean for one in rated])),
@@ -36,7 +45,7 @@ def genres(tables: Tables, draws: Draws) -> Finding:
     lead = names.index(tops["ratings"][0])
     return Finding(
         ID,
-        _title(tops),
+        title_of(tops["titles"][0], [names[g] for g in most_rated], [names[g] for g in best_liked]),
         f"Most titles: {listed(tops['titles'])}. Most ratings: {listed(tops['ratings'])}. Best "
         f"liked: {listed(tops['stars'])}. {names[lead]} is on {number(title_G[lead])}% of the "
         "films "
@@ -59,11 +68,18 @@ def genres(tables: Tables, draws: Draws) -> Finding:
     )
 
 
-def genre_means(tables: Tables, draws: Draws) -> list[Interval]:
-    """Mean stars of each genre's ratings, drawn to the mean of all."""
+def rated_shares(tables: Tables, draws: Draws) -> tuple[list[Interval], list[int]]:
+    """Percent of the ratings that each genre takes, and the genres in the lead."""
+    columns = np.column_stack([tables.genre_UG, tables.length_U])
+    return with_leaders(draws, columns, lambda sum_RM: 100 * over(sum_RM[:, :-1], sum_RM[:, -1:]))
+
+
+def genre_means(tables: Tables, draws: Draws) -> tuple[list[Interval], list[int]]:
+    """Mean stars of each genre's ratings, drawn to the mean of all, and the genres in the lead."""
     num, mean = len(tables.movies.genre_names), tables.mean_stars
     columns = np.column_stack([tables.genre_stars_UG, tables.genre_UG])
-    return draws.of_sums(
+    return with_leaders(
+        draws,
         columns,
         lambda sum_RM: over(
             sum_RM[:, :num] + PRIOR_RATINGS * mean, sum_RM[:, num:] + PRIOR_RATINGS
@@ -71,17 +87,39 @@ def genre_means(tables: Tables, draws: Draws) -> list[Interval]:
     )
 
 
+def with_leaders(
+    draws: Draws, column_UM: NDArray[np.generic], figure: Callable[[Floats], Floats]
+) -> tuple[list[Interval], list[int]]:
+    """Figures (G) with their intervals, and the rows that the largest is not clearly ahead of."""
+    whole_G = figure(np.asarray(column_UM, np.float64).sum(0, keepdims=True))[0]
+    lead = int(np.argmax(whole_G))
+
+    def with_distance(sum_RM: Floats) -> Floats:
+        value_RG = figure(sum_RM)
+        return np.column_stack([value_RG, value_RG[:, [lead]] - value_RG])
+
+    found = draws.of_sums(column_UM, with_distance)
+    order = np.argsort(-whole_G, kind="stable").tolist()
+    return found[: len(order)], [g for g in order if found[len(order) + g].low <= 0]
+
+
 def _top(names: tuple[str, ...], value_G: np.ndarray) -> list[str]:
     return [names[g] for g in np.argsort(-value_G, kind="stable")[:TOP]]
 
 
-def _title(tops: dict[str, list[str]]) -> str:
-    titles, ratings, stars = (tops[each][0] for each in ("titles", "ratings", "stars"))
-    if titles == ratings == stars:
+def title_of(titles: str, rated: list[str], liked: list[str]) -> str:
+    if rated == liked == [titles]:
         return f"{titles} leads in titles, in ratings and in stars"
-    if titles == ratings:
-        return f"{titles} has the most titles and the most ratings, but {stars} is liked best"
-    return f"{titles} fills the catalogue, {ratings} is rated most, {stars} is liked best"
+    if rated == [titles]:
+        return f"{titles} has the most titles and the most ratings; {_led(liked, 'liked best')}"
+    parts = [f"{titles} fills the catalogue", _led(rated, "rated most"), _led(liked, "liked best")]
+    return ("; " if len(rated) > 1 or len(liked) > 1 else ", ").join(parts)
+
+
+def _led(names: list[str], what: str) -> str:
+    if len(names) > MOST_LEADERS:
+        return f"no genre is clearly {what}"
+    return f"{listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
 
 
 def _chart(

@@ -3,6 +3,7 @@
 import numpy as np
 
 from evaluation.stars import RATERS, kinds_of_counts
+from insights.films import ENOUGH
 from insights.finding import Chart, Finding, with_bounds
 from insights.resample import Draws, jackknife
 from insights.tables import LIKED, PRIOR_RATINGS, Tables
@@ -80,17 +81,19 @@ def films_by_mean(tables: Tables, draws: Draws) -> Finding:
         for low, size in zip(edges, count_B, strict=False)
     )
     kept = [row for row, each in enumerate(rows) if each[2]]
+    plain_I = tables.stars_I >= LIKED * tables.count_I
+    lone = int((plain_I & (tables.count_I < ENOUGH)).sum())
     return Finding(
         "films-by-mean",
-        f"Only {percent(share.mean)} of the films average 4 stars or more"
-        if loved
-        else "No film averages 4 stars or more",
-        f"Of {films:,} films {loved:,} have a mean of 4 or more. Every mean "
-        f"here is held to {tables.mean_stars:.2f} stars, the mean of all ratings, by "
-        f"{PRIOR_RATINGS} more ratings of that value, so that no film stands by one opinion alone.",
+        f"{f'{percent(share.mean)} of the films average' if loved else 'No film averages'} 4 stars or "
+        "more on more than a few opinions",
+        f"Of {films:,} films {int(plain_I.sum()):,} have a plain mean of 4 or more, {lone:,} of "
+        f"them by fewer than {ENOUGH} ratings. {loved:,} keep it when {PRIOR_RATINGS} ratings of "
+        f"{tables.mean_stars:.2f} stars, the mean of all, are added to each film, so that none "
+        "stands by one opinion alone; the chart shows these means.",
         share,
         "%",
-        "of the films average 4 stars or more",
+        f"of the films average 4 stars or more, {PRIOR_RATINGS} ratings at the overall mean added",
         films,
         "films",
         Chart(
@@ -105,7 +108,7 @@ def films_by_mean(tables: Tables, draws: Draws) -> Finding:
         "liked it, not how anybody would.",
         "No film with fewer than 5 ratings in `hidden_gems` (tests); `rmse` and "
         "`coverage@90/support=…`, protocol `stars`",
-        numbers={"films_liked": loved},
+        numbers={"films_liked": loved, "films_liked_by_plain_mean": int(plain_I.sum())},
     )
 
 
@@ -126,10 +129,10 @@ def raters(tables: Tables, draws: Draws) -> Finding:
     who = f"{percent(wide.mean)} of the people use" if wide.mean else "Nobody uses"
     return Finding(
         "raters",
-        f"{who} both ends of the scale" + (", the others a part of it" if wide.mean else ""),
-        f"{percent(wide.mean)} of the people give the lowest and the highest values one time in "
-        f"ten each. {about(high, '%')} give 4 stars or more nine times in ten, and "
-        f"{about(harsh, '%')} have a mean below 3: 4 stars do not mean the same from everybody.",
+        f"{who} both ends of the scale" + (", the others more of one part" if wide.mean else ""),
+        f"{about(high, '%')} of the people give 4 stars or more nine times in ten, and "
+        f"{about(harsh, '%')} have a mean below 3. Another {percent(wide.mean)} give at least "
+        f"every tenth film {_ends(tables.scale)}. So 4 stars do not mean the same from everybody.",
         wide,
         "%",
         "of the people use both ends of the scale",
@@ -153,3 +156,9 @@ def raters(tables: Tables, draws: Draws) -> Finding:
             for k, name in enumerate(RATERS)
         },
     )
+
+
+def _ends(scale: tuple[float, ...]) -> str:
+    """ "1 or 2 stars, and at least every tenth 4 or 5": the two values at each end."""
+    low, high = (f"{label(a)} or {label(b)}" for a, b in (scale[:2], scale[-2:]))
+    return f"{low} stars, and at least every tenth {high}"

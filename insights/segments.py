@@ -181,6 +181,7 @@ def segments(view: View, found: Segments | str, draws: Draws, genres: tuple[str,
     if isinstance(found, str):
         return cannot("segments", "Groups of like taste cannot be told", found)
     shares = draws.percent(found.is_PS, np.ones(len(view.people)))
+    shown = 3 if len(found) <= 3 else 1  # seven groups of three films are a wall; all are in rows
     rows = tuple(
         (
             found.names[s],
@@ -195,9 +196,9 @@ def segments(view: View, found: Segments | str, draws: Draws, genres: tuple[str,
     return Finding(
         "segments",
         f"Tastes fall into {len(found)} groups, “{found.names[0]}” the largest",
-        "Films that each group knows and others know less: "
+        "What each group knows and others know less: "
         + "; ".join(
-            f"“{found.names[s]}” ({percent(shares[s].mean)}) {listed(found.films[s])}"
+            f"“{found.names[s]}” ({percent(shares[s].mean)}) {listed(found.films[s][:shown])}"
             for s in range(len(found))
         )
         + ".",
