@@ -70,6 +70,8 @@ def read(report: Part) -> None:
     for name, findings in {"The findings": told, "Not told by this data": untold}.items():
         if findings:
             st.header(name, anchor=False)
+        if findings is told:
+            st.caption(parts.plain(report["how_to_read"]))
         for finding in findings:
             with st.container(border=True):
                 card(finding)

@@ -4,7 +4,7 @@
     python -m insights ml-1m --bundle bundles/ml-1m                      # with what the model knows
 
 Writes findings.html, findings.md and findings.json, all or none; the same data gives the same
-bytes. Exit status: 0 written, 2 not understood.
+bytes. Exit status: 0 written, 2 not understood, 130 stopped.
 """
 
 import argparse
@@ -37,6 +37,9 @@ def main(given: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"insights: error: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("insights: stopped; nothing was written.", file=sys.stderr)
+        return 130
     for finding in report.findings:
         print(f"{'  ' if finding.told else '? '}{finding.title}")
     print(f"Written: {', '.join(str(path) for path in written)}")
@@ -70,8 +73,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", help="the folder that holds it; default: DATA_ROOT, else data")
     parser.add_argument("--bundle", type=Path, help="a bundle trained on it; default: none")
     parser.add_argument("--out", type=Path, help="default: reports/DATA")
-    parser.add_argument("--seed", type=int, default=0, help="of the draws; default: 0")
+    parser.add_argument("--seed", type=_seed, default=0, help="of the draws; default: 0")
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed; give a whole number from 0 on")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -48,8 +48,7 @@ def changes(view: View, tables: Tables, draws: Draws) -> Finding:
         f"The lists of ten of {len(view.people):,} people hold {percent(covered.mean)} of all "
         f"films. A film that people rated themselves was rated by {percent(known.mean)} of "
         "everybody, a "
-        f"listed one by {percent(listed.mean)} ({number(gap.mean)} points more, 95% sure: "
-        f"{span(gap, 'points')}). {_most_moved(rows)}",
+        f"listed one by {percent(listed.mean)} ({points(gap)}). {_most_moved(rows)}",
         covered,
         "%",
         "of the films are in somebody's list",
@@ -66,8 +65,8 @@ def changes(view: View, tables: Tables, draws: Draws) -> Finding:
         "ml-1m calibration 0.35 halves what lists miss of people's mix for under 2% of accuracy, "
         "novelty 0.35 lists films that a fifth fewer people know for about 1%.",
         "`calibration`, `novelty`, `diversity` of POST /recommend",
-        "Lists are those of the plain request, made from each history without its last film. How "
-        "people would answer to them is not in this data.",
+        "Lists are those of the plain request, made from each history without its last film. More "
+        "people would be shown more of the films. How they would answer is not in this data.",
         "`coverage`, `popularity_bias`, `novelty`, `miscalibration` beside `ndcg@10`, protocol "
         "`next` (results/*.next.json)",
         numbers={
@@ -85,6 +84,14 @@ def fame(view: View, tables: Tables) -> tuple[Floats, Floats]:
     known_P = np.array([share_I[rows].mean() for rows in view.items])
     listed_P = np.array([share_I[top[top >= 0]].mean() for top in view.ranked.top])
     return known_P, listed_P
+
+
+def points(gap: Interval) -> str:
+    """ "1.1 points more, 95% sure: 0.88 to 1.2"; "fewer" with the bounds turned round."""
+    if gap.mean < 0:
+        gap = Interval(-gap.mean, -gap.high, -gap.low)
+        return f"{number(gap.mean)} points fewer, 95% sure: {span(gap, 'points')}"
+    return f"{number(gap.mean)} points more, 95% sure: {span(gap, 'points')}"
 
 
 def _fame(gap: Interval, known: Interval) -> str:

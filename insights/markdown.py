@@ -1,18 +1,25 @@
-"""The report as Markdown, for Git and for mail: the same findings, a table for each chart."""
+"""The report as Markdown, for Git and for mail: the same findings, a table for each chart.
+
+Titles, genres and tags come from the data: M*A*S*H must not turn italic, and no <tag> may act.
+"""
+
+import re
 
 from insights.finding import Chart, Finding
 from insights.page import cell_text
-from insights.report import Report
+from insights.report import HOW_TO_READ, Report
 from insights.words import shown, span
+
+MARKUP = re.compile(r"([\\*_\[\]<>`|])")
 
 
 def markdown(report: Report) -> str:
-    parts = [f"# {report.title}", report.facts, *report.notes]
+    parts = [f"# {safe(report.title)}", safe(report.facts), *map(safe, report.notes)]
     if report.summary:
         parts.append(f"## {report.summary_title}")
         parts.append(
             "\n".join(
-                f"{place}. **{finding.title}.** {finding.so_what}"
+                f"{place}. **{safe(finding.title)}.** {safe(finding.so_what)}"
                 for place, finding in enumerate(report.summary, 1)
             )
         )
@@ -24,23 +31,24 @@ def markdown(report: Report) -> str:
     untold = [finding for finding in report.findings if not finding.told]
     for title, findings in (("The findings", told), ("Not told by this data", untold)):
         if findings:
-            parts += [f"## {title}", *(text for each in findings for text in section(each))]
+            note = [HOW_TO_READ] if findings is told else []
+            parts += [f"## {title}", *note, *(text for each in findings for text in section(each))]
     return "\n\n".join([*parts, report.made]) + "\n"
 
 
 def section(finding: Finding) -> list[str]:
-    parts = [f"### {finding.title}"]
+    parts = [f"### {safe(finding.title)}"]
     if finding.number is not None:
-        bounds, of = span(finding.number, finding.unit), f"{finding.n:,} {finding.n_of}"
+        bounds, of = span(finding.number, finding.unit), f"{finding.n:,} {safe(finding.n_of)}"
         parts.append(
-            f"**{shown(finding.number.mean, finding.unit)}** {finding.what} "
+            f"**{shown(finding.number.mean, finding.unit)}** {safe(finding.what)} "
             f"(95% interval {bounds}, {of})"
         )
-    parts.append(finding.sentence)
+    parts.append(safe(finding.sentence))
     if finding.chart is not None and finding.chart.rows:
         parts += [f"{finding.chart.title}:", table(finding.chart)]
     said = (
-        ("So what", finding.so_what),
+        ("So what", safe(finding.so_what)),
         ("Lever", finding.lever),
         ("How sure", finding.how_sure),
         ("How we will know", finding.how_we_will_know),
@@ -51,7 +59,12 @@ def section(finding: Finding) -> list[str]:
 
 def table(chart: Chart) -> str:
     def line(cells: list[str]) -> str:
-        return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+        return f"| {' | '.join(map(safe, cells))} |"
 
     rows = [line([cell_text(cell) for cell in row]) for row in chart.rows]
     return "\n".join([line(list(chart.columns)), line(["---"] * len(chart.columns)), *rows])
+
+
+def safe(text: str) -> str:
+    """As it stands in the data, whatever it would mean in Markdown."""
+    return MARKUP.sub(r"\\\1", text)

@@ -7,22 +7,24 @@ each finding; the numbers of a chart open below it. On paper every card stays in
 from html import escape
 
 from insights.finding import Cell, Chart, Finding
-from insights.report import Report
+from insights.report import HOW_TO_READ, Report
 from insights.svg import STYLE, svg
 from insights.words import shown, span
 
 CSS = f"""
 :root {{ color-scheme: light dark; --paper: #fff; --card: #f6f7f9; --ink: #1d2430; --soft: #5b6472;
-  --line: #e0e4e9; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00; }}
+  --line: #e0e4e9; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00;
+  --shade: #0003; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --paper: #14181f; --card: #1b212b; --ink: #e4e8ee;
-  --soft: #a2abb8; --line: #2f3742; --one: #5aaeea; --two: #f0a35f; --untold: #e0b060; }} }}
+  --soft: #a2abb8; --line: #2f3742; --one: #5aaeea; --two: #f0a35f; --untold: #e0b060;
+  --shade: #fff4; }} }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 56rem; background: var(--paper);
   color: var(--ink); font: 16px/1.55 system-ui, sans-serif; }}
 h1 {{ font-size: 1.9rem; line-height: 1.2; margin: 0 0 .4rem; }}
 h2 {{ font-size: 1.3rem; margin: 2.6rem 0 .8rem; }}
 h3 {{ font-size: 1.15rem; line-height: 1.3; margin: 0 0 .5rem; }}
-.facts, .note {{ color: var(--soft); margin: 0 0 .3rem; }}
+.facts, .note, .how {{ color: var(--soft); margin: 0 0 .3rem; }}
 ol.five {{ list-style: none; counter-reset: five; padding: 0; margin: 0; display: grid;
   gap: .8rem; }}
 ol.five li {{ counter-increment: five; background: var(--card); border-radius: .6rem;
@@ -31,6 +33,7 @@ ol.five li::before {{ content: counter(five); position: absolute; left: 1.1rem; 
   font-size: 1.5rem; font-weight: 600; color: var(--one); }}
 ol.five a {{ color: inherit; font-weight: 600; text-decoration-color: var(--line); }}
 ol.five p {{ margin: .2rem 0 0; color: var(--soft); }}
+.how {{ margin-bottom: 1.2rem; font-size: .92rem; }}
 article {{ border-top: 1px solid var(--line); padding: 1.6rem 0 .4rem; }}
 article > p {{ margin: .3rem 0 .8rem; }}
 .number {{ display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .5rem;
@@ -54,12 +57,21 @@ th {{ color: var(--soft); font-weight: 500; }}
 {STYLE}
 @media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; gap: 0; }}
   dd {{ margin-bottom: .6rem; }} h1 {{ font-size: 1.5rem; }}
-  figure {{ overflow-x: auto; }} svg {{ min-width: 34rem; }} }}
+  svg {{ min-width: 34rem; }}
+  figcaption::after {{ content: " (swipe for the rest)"; font-weight: 400; color: var(--soft); }}
+  /* A shadow on the side where a chart goes on: its covers move with the chart, it does not. */
+  figure div {{ overflow-x: auto; background:
+    linear-gradient(to right, var(--paper) 2rem, transparent) 0 / 3rem 100% local,
+    linear-gradient(to left, var(--paper) 2rem, transparent) 100% / 3rem 100% local,
+    linear-gradient(to right, var(--shade), transparent) 0 / 1rem 100%,
+    linear-gradient(to left, var(--shade), transparent) 100% / 1rem 100%;
+    background-repeat: no-repeat; }} }}
+@page {{ margin: 14mm; }}
 @media print {{ :root {{ color-scheme: light; --paper: #fff; --card: #f6f7f9; --ink: #000;
   --soft: #444; --line: #ccc; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00; }}
   html {{ font-size: 9.5pt; }} body {{ font-size: 1rem; line-height: 1.4; padding: 0;
   max-width: none; }} details {{ display: none; }} h2 {{ margin-top: 1.6rem; }}
-  article, ol.five li {{ break-inside: avoid; }} h2 {{ break-after: avoid; }}
+  article, ol.five li {{ break-inside: avoid; }} h2, .how {{ break-after: avoid; }}
   article {{ padding-top: .8rem; }} dl {{ margin: .5rem 0; gap: .15rem 1rem; }}
   svg {{ max-width: 32rem; }} }}"""
 
@@ -81,7 +93,7 @@ def page(report: Report) -> str:
             "<section>\n<h2>What this data cannot tell</h2>\n<ul>",
             *(f"<li>{escape(sentence)}</li>" for sentence in report.cannot_tell),
             "</ul>\n</section>",
-            *section("The findings", told),
+            *section("The findings", told, HOW_TO_READ),
             *section("Not told by this data", untold),
             f'<footer>\n<p class="note">{escape(report.made)}</p>\n</footer>',
             "</main>\n</body>\n</html>\n",
@@ -105,10 +117,11 @@ def summary(report: Report) -> list[str]:
     ]
 
 
-def section(title: str, findings: list[Finding]) -> list[str]:
+def section(title: str, findings: list[Finding], note: str = "") -> list[str]:
     if not findings:
         return []
-    return [f"<section>\n<h2>{title}</h2>", *map(card, findings), "</section>"]
+    head = [f"<section>\n<h2>{title}</h2>", *([f'<p class="how">{note}</p>'] if note else [])]
+    return [*head, *map(card, findings), "</section>"]
 
 
 def card(finding: Finding) -> str:
@@ -131,7 +144,8 @@ def card(finding: Finding) -> str:
 def figure(chart: Chart) -> str:
     return "\n".join(
         [
-            f"<figure>\n<figcaption>{escape(chart.title)}</figcaption>\n{svg(chart)}\n</figure>",
+            f"<figure>\n<figcaption>{escape(chart.title)}</figcaption>\n"
+            f"<div>{svg(chart)}</div>\n</figure>",
             "<details>\n<summary>The numbers behind the chart</summary>",
             f'<div class="scroll">{table(chart)}</div>\n</details>',
         ]

@@ -54,6 +54,11 @@ WITH_A_BUNDLE = {
     "changes": "What the recommender changes",
 }
 """What needs a model, by id."""
+HOW_TO_READ = (
+    "An interval says how far a number could be off by whom the data happens to hold: drawn again "
+    "from such people it falls within 95 times in 100. What a lever is worth was measured on "
+    "public ratings of other people (ml-100k, ml-1m), and is an expectation here."
+)
 CANNOT_TELL = (
     "Who left: the data holds ratings, no subscriptions, so nothing here says who stopped "
     "watching, "
@@ -91,6 +96,7 @@ class Report:
             "title": self.title,
             "facts": self.facts,
             "notes": list(self.notes),
+            "how_to_read": HOW_TO_READ,
             "data": self.data,
             "executive_summary": [
                 {

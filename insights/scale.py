@@ -82,11 +82,11 @@ def films_by_mean(tables: Tables, draws: Draws) -> Finding:
     )
     kept = [row for row, each in enumerate(rows) if each[2]]
     plain_I = tables.stars_I >= LIKED * tables.count_I
+    who = f"{percent(share.mean)} of the films average" if loved else "No film averages"
     lone = int((plain_I & (tables.count_I < ENOUGH)).sum())
     return Finding(
         "films-by-mean",
-        f"{f'{percent(share.mean)} of the films average' if loved else 'No film averages'} 4 stars or "
-        "more on more than a few opinions",
+        f"{who} 4 stars or more on more than a few opinions",
         f"Of {films:,} films {int(plain_I.sum()):,} have a plain mean of 4 or more, {lone:,} of "
         f"them by fewer than {ENOUGH} ratings. {loved:,} keep it when {PRIOR_RATINGS} ratings of "
         f"{tables.mean_stars:.2f} stars, the mean of all, are added to each film, so that none "

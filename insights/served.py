@@ -70,26 +70,40 @@ def served(view: View, tables: Tables, found: Segments | str, draws: Draws) -> F
         if behind
         else "Nobody is served clearly worse than the others",
         f"The list of ten holds the film rated next for {percent(hits[0].mean)} of all people (95% "
-        f"sure: {span(hits[0], '%')}); for {groups[worst].name} it is {percent(hits[worst].mean)}. "
+        f"sure: {span(hits[0], '%')}); for {groups[worst].name} it is {about(hits[worst], '%')}. "
         f"Where that film is one of the {groups[film].name} it is {about(hits[film], '%')}. "
         f"Expected stars are off by {stars(errors[0].mean)} on average, most for "
         f"{groups[off].name}: {about(errors[off], 'stars')}.",
         hits[first],
         "%",
-        f"of the lists hold the film rated next: {groups[first].name}",
+        f"of the lists hold the film rated next where it is one of the {groups[first].name}"
+        if groups[first].of_films
+        else f"of the lists of {groups[first].name} hold the film rated next",
         int(is_PQ[:, first].sum()),
         f"people of {len(view.people):,}",
         _chart(groups, [0, *order[:SHOWN]], is_PQ, hits, ndcg, errors),
-        "Begin with these: widen the lists of such people by genre or novelty, and ask them for "
-        "more films; show the star interval of such films, and ask for ratings of them.",
+        so_what([groups[q] for q in behind]),
         "`genre_profile`, `novelty` of POST /recommend; POST /rate_next",
         "One film a person is asked for, so small groups vary; "
-        f"{len(groups)} groups were compared, and the worst of many is partly chance. A film that "
-        "was not rated next may still have pleased.",
+        f"{len(groups)} groups were compared, and the worst of many is partly chance. Whoever has "
+        "rated most has fewest well-known films left, which makes the next one harder to guess. A "
+        "film that was not rated next may still have pleased.",
         "`hit_rate@10` and `ndcg@10` of protocol `next`, `rmse/rater=…` of protocol `stars`, by "
         "these groups, before and after",
         numbers=_numbers(groups, hits, ndcg, errors),
     )
+
+
+def so_what(behind: list[Group]) -> str:
+    """What to do for people, and what for films."""
+    said = [
+        f"Help {group.name} into lists: ask for ratings of them, and turn novelty up."
+        if group.of_films
+        else f"Look first at the lists of {group.name}: widen their choice by genre or novelty, "
+        "and ask them for more films."
+        for group in behind
+    ]
+    return " ".join(said or ["No group needs settings of its own; ask again after each training."])
 
 
 def groups_of(view: View, tables: Tables, found: Segments | str) -> Iterable[Group]:

@@ -16,14 +16,17 @@ import pytest
 from catalogue.errors import UserError
 from datamodules.histories import histories_of
 from datamodules.splits import split_next
+from evaluation.intervals import Interval
 from insights.__main__ import main
-from insights.changes import changes
+from insights.changes import changes, points
 from insights.finding import Chart
+from insights.markdown import markdown
 from insights.model import View, ties_of, view_of
 from insights.page import page
 from insights.report import WITH_A_BUNDLE, Report, make_report
 from insights.resample import Draws
 from insights.segments import Segments, segments_of, stability
+from insights.served import Group, so_what
 from insights.svg import svg
 from insights.tables import Tables
 from insights.vocabulary import surfaces
@@ -235,6 +238,24 @@ def test_broken_data_is_one_sentence_and_no_report(
     assert said in error and error.count("\n") == 1 and not (tmp_path / "out").exists()
 
 
+def test_what_is_stopped_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stop(report: Report) -> str:
+        raise KeyboardInterrupt
+
+    write_ratings(tmp_path, ALONE, CATALOGUE)
+    monkeypatch.setattr("insights.__main__.markdown", stop)
+    assert main([NAME, "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
+    assert "nothing was written" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_seed_below_zero_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([NAME, "--seed", "-1"])
+    assert "'-1' is no seed" in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_written_is_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -315,6 +336,19 @@ def test_a_bundle_and_poor_data(root: Path, tmp_path: Path, rows: list[Row], tol
     assert page(report).count("<article") == len(found)
 
 
+def test_what_to_do_is_for_people_or_for_films() -> None:
+    nobody = np.zeros(1, bool)
+    people, films = Group("people who rate harshly", nobody), Group("Horror films", nobody, True)
+    assert so_what([films]).startswith("Help Horror films into lists")
+    assert so_what([people]).startswith("Look first at the lists of people who rate harshly")
+    assert so_what([]).startswith("No group")
+
+
+def test_fewer_is_not_less_than_nothing_more() -> None:
+    assert points(Interval(-0.84, -1.4, -0.25)) == "0.84 points fewer, 95% sure: 0.25 to 1.4"
+    assert points(Interval(1.1, 0.88, 1.2)) == "1.1 points more, 95% sure: 0.88 to 1.2"
+
+
 def test_hits_are_counted_by_group(root: Path, with_a_bundle: Report) -> None:
     _, _, view = seen(root)
     served = next(each for each in with_a_bundle.findings if each.id == "served")
@@ -350,6 +384,14 @@ def test_words_are_shown_as_they_are_written(tmp_path: Path) -> None:
     films = [(1, "Running Man (1987)", "Action"), (2, "Runs (1990)", "Action")]
     dataset = dataset_of(tmp_path, [(1, 1, 4.0, 5), (1, 2, 4.0, 6)], films, tags="1,1,runs,5\n")
     assert surfaces(dataset.movies, dataset.tags)["run"] == "runs"
+
+
+def test_titles_are_no_markdown(tmp_path: Path) -> None:
+    films = [(m, f"M*A*S*H | <b>[{m}]</b> (1970)", "Drama") for m in range(1, 21)]
+    dataset = dataset_of(tmp_path, random_rows(30, 20), films)
+    text = markdown(make_report(dataset, histories_of(dataset)))
+    assert r"M\*A\*S\*H \| \<b\>\[" in text and "M*A" not in text
+    assert "`novelty` of POST /recommend" in text
 
 
 def test_charts_draw_what_their_table_says() -> None:
