@@ -44,6 +44,7 @@ def show() -> None:
     try:
         read(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError) as error:
+        st.title("Findings", anchor=False)
         st.error(
             f"{path} is no report that can be shown ({error!r}); "
             f"make findings DATA={path.parent.name} writes it again",

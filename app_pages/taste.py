@@ -1,9 +1,12 @@
-"""My taste: what the ratings say, what the lists make of it, and a mix to set by hand."""
+"""My taste: what the ratings say, what the lists make of it, and a mix to set by hand.
+
+Charts are Vega-Lite as it is written: altair looks at pandas while another person's page still
+imports it, and the first to come after a start saw an error.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import altair as alt
 import streamlit as st
 
 from app_pages import api, mixes, parts, scale, state
@@ -91,18 +94,15 @@ def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -
         for genre in genres
         for name, shares in columns.items()
     ]
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(cornerRadiusEnd=3)
-        .encode(
-            x=alt.X("share:Q", axis=alt.Axis(format="%", tickCount=6), title="share"),
-            y=alt.Y("genre:N", sort=list(genres), title=None),
-            yOffset=alt.YOffset("of:N", sort=list(columns)),
-            color=alt.Color("of:N", sort=list(columns), title=None, legend=BELOW),
-            tooltip=["genre:N", "of:N", alt.Tooltip("share:Q", format=".0%")],
-        )
-    )
-    st.altair_chart(chart.properties(height=44 * len(genres)), width="stretch")
+    of = {"field": "of", "type": "nominal", "sort": list(columns)}
+    encoding = {
+        "x": {"field": "share", "type": "quantitative", "axis": {"format": "%", "tickCount": 6}},
+        "y": {"field": "genre", "type": "nominal", "sort": list(genres), "title": None},
+        "yOffset": of,
+        "color": of | {"title": None, "legend": {"orient": "bottom"}},
+        "tooltip": [{"field": "genre"}, {"field": "of"}, {"field": "share", "format": ".0%"}],
+    }
+    drawn(rows, encoding, height=44 * len(genres))
     parts.table(
         {"genre": genres}
         | {
@@ -113,7 +113,12 @@ def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -
     )
 
 
-BELOW = alt.Legend(orient="bottom")
+def drawn(
+    rows: Sequence[Mapping[str, Any]], encoding: Mapping[str, Any], height: int, **look: int
+) -> None:
+    mark = {"type": "bar", "cornerRadiusEnd": 3} | look
+    spec = {"data": {"values": rows}, "mark": mark, "encoding": encoding, "height": height}
+    st.vega_lite_chart(spec, width="stretch")
 
 
 def stars(rated: Sequence[HistoryItem]) -> None:
@@ -139,17 +144,10 @@ def decades(rated: Sequence[HistoryItem]) -> None:
 
 def bars(name: str, values: Sequence[str], counts: Sequence[int]) -> None:
     rows = [{name: v, "films": n} for v, n in zip(values, counts, strict=True)]
-    chart = (
-        alt.Chart(alt.Data(values=rows))
-        .mark_bar(cornerRadiusEnd=3, size=26)
-        .encode(
-            x=alt.X(f"{name}:N", sort=list(values), axis=alt.Axis(labelAngle=0)),
-            y=alt.Y("films:Q", axis=alt.Axis(tickMinStep=1)),
-            tooltip=[f"{name}:N", "films:Q"],
-        )
-        .properties(height=240)
-    )
-    st.altair_chart(chart, width="stretch")
+    along = {"field": name, "type": "nominal", "sort": list(values), "axis": {"labelAngle": 0}}
+    films = {"field": "films", "type": "quantitative", "axis": {"tickMinStep": 1}}
+    tooltip = [{"field": name}, {"field": "films"}]
+    drawn(rows, {"x": along, "y": films, "tooltip": tooltip}, height=240, size=26)
     parts.table({name: values, "films": counts}, f"{name}")
 
 

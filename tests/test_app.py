@@ -457,7 +457,9 @@ def test_a_file_that_is_no_report_says_how_to_write_one(
     folder = tmp_path / "reports" / "ml-1m"
     folder.mkdir(parents=True)
     (folder / "findings.json").write_text(text)
-    (error,) = opened("findings").error
+    at = opened("findings")
+    (error,), (heading,) = at.error, at.title
+    assert heading.value == "Findings"
     assert "is no report that can be shown" in error.value
     assert "make findings DATA=ml-1m writes it again" in error.value
 
