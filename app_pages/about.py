@@ -32,7 +32,7 @@ def show() -> None:
         for name, key in (
             ("Films", "num_items"),
             ("People", "num_users"),
-            ("Ratings", "num_ratings"),
+            ("Ratings learned from", "num_ratings"),
         ):
             if key in data:
                 st.metric(name, f"{data[key]:,}")

@@ -21,6 +21,8 @@ from client.marquee_client.shapes import HistoryItem, Item, Movie, Stars
 
 Given = ParamSpec("Given")
 WIDTH = 150
+TITLE_LETTERS = 54
+"""Three lines of a card; a longer title would push its stars out. The poster has more of it."""
 FEW = 5
 """Ratings below which predicted stars rest on genres and title."""
 FILM = "app_pages/film.py"
@@ -106,11 +108,16 @@ def card(film: Movie, row: str, linked: bool = True) -> None:
     of them on a page."""
     with st.container(key=f"card-{row}-{film['movie_id']}", width=WIDTH):
         st.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
-        label = f"**{plain(film['title'])}**  \n:small[{plain(facts(film))}]"
+        label = f"**{plain(short(film['title']))}**  \n:small[{plain(facts(film))}]"
         if linked:
             st.page_link(FILM, label=label, query_params=to(film["movie_id"]))
         else:
             st.markdown(label)
+
+
+def short(title: str) -> str:
+    """For a card."""
+    return title if len(title) <= TITLE_LETTERS else f"{title[: TITLE_LETTERS - 1].rstrip()}…"
 
 
 def to(movie_id: int) -> dict[str, str]:

@@ -57,7 +57,7 @@ WITH_A_BUNDLE = {
 HOW_TO_READ = (
     "An interval says how far a number could be off by whom the data happens to hold: drawn again "
     "from such people it falls within 95 times in 100. What a lever is worth was measured on "
-    "public ratings of other people (ml-100k, ml-1m), and is an expectation here."
+    "public ratings (ml-100k, ml-1m); for any other people it is an expectation."
 )
 CANNOT_TELL = (
     "Who left: the data holds ratings, no subscriptions, so nothing here says who stopped "

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app_pages import merging, mixes, ratings_csv, scale, state, tiles
+from app_pages import merging, mixes, parts, ratings_csv, scale, state, tiles
 from app_pages.groups import groups
 from app_pages.motifs import MOTIFS
 from client.marquee_client.shapes import HistoryItem, Movie
@@ -46,6 +46,13 @@ def test_a_title_of_any_length_stays_on_its_tile() -> None:
         letters = next(letters for letters, one, _ in tiles.SIZES if one == size)
         assert max(map(len, lines)) <= letters
         assert len(lines) <= 6
+
+
+def test_a_long_title_leaves_room_for_the_stars_of_its_card() -> None:
+    long = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
+    assert parts.short(long) == "Dr. Strangelove or: How I Learned to Stop Worrying an…"
+    assert parts.short("Heat") == "Heat"
+    assert len(parts.short("映" * 90)) == parts.TITLE_LETTERS
 
 
 def test_a_real_poster_stands_in_where_the_folder_holds_one(
