@@ -38,12 +38,14 @@ def show(key: str = "rate", goal: int = 0) -> None:
     with asking:
         found = search(key)
         offer = offered(key, history, len(rated))
-        if chosen := found or picked(key, offer):
+        chosen = found or picked(key, offer)
+        if chosen:
             form(key, chosen, history)
         else:
             st.info("Nothing is left to ask about; search for a title.", icon=":material/search:")
     with more:
-        queue(key, offer)
+        asked = chosen and chosen["movie_id"]
+        queue(key, [film for film in offer if film["movie_id"] != asked])
     if goal and len(rated) >= goal:
         enough.success("That is enough for a list of your own. More makes it better.")
         enough.page_link("app_pages/for_you.py", label="See your list", query_params=state.link())
@@ -100,10 +102,10 @@ def picked(key: str, offer: Sequence[Movie]) -> Movie | None:
 
 
 def queue(key: str, offer: Sequence[Movie]) -> None:
-    """Posters to click on: people spot what they have seen faster than they answer one by one."""
+    """Posters of other films: people spot what they have seen faster than they answer."""
     if not offer:
         return
-    st.subheader("Seen any of these?", anchor=False)
+    st.subheader("Or have you seen any of these?", anchor=False)
     with st.container(horizontal=True, key=f"row-queue-{key}"):
         for film in offer:
             movie_id = film["movie_id"]
