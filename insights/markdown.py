@@ -27,12 +27,12 @@ def markdown(report: Report) -> str:
         "## What this data cannot tell",
         "\n".join(f"* {each}" for each in report.cannot_tell),
     ]
-    told = [finding for finding in report.findings if finding.told]
-    untold = [finding for finding in report.findings if not finding.told]
-    for title, findings in (("The findings", told), ("Not told by this data", untold)):
+    for title, findings, notes in (
+        ("The findings", report.told, [HOW_TO_READ]),
+        ("Not told by this data", report.untold, []),
+    ):
         if findings:
-            note = [HOW_TO_READ] if findings is told else []
-            parts += [f"## {title}", *note, *(text for each in findings for text in section(each))]
+            parts += [f"## {title}", *notes, *(text for each in findings for text in section(each))]
     return "\n\n".join([*parts, report.made]) + "\n"
 
 

@@ -78,8 +78,6 @@ th {{ color: var(--soft); font-weight: 500; }}
 
 def page(report: Report) -> str:
     """The whole file."""
-    told = [finding for finding in report.findings if finding.told]
-    untold = [finding for finding in report.findings if not finding.told]
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -93,8 +91,8 @@ def page(report: Report) -> str:
             "<section>\n<h2>What this data cannot tell</h2>\n<ul>",
             *(f"<li>{escape(sentence)}</li>" for sentence in report.cannot_tell),
             "</ul>\n</section>",
-            *section("The findings", told, HOW_TO_READ),
-            *section("Not told by this data", untold),
+            *section("The findings", report.told, HOW_TO_READ),
+            *section("Not told by this data", report.untold),
             f'<footer>\n<p class="note">{escape(report.made)}</p>\n</footer>',
             "</main>\n</body>\n</html>\n",
         ]

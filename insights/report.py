@@ -86,6 +86,14 @@ class Report:
     more: dict[str, Any]
 
     @property
+    def told(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.told]
+
+    @property
+    def untold(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.told]
+
+    @property
     def summary_title(self) -> str:
         words = ("", "One finding", "Two findings", "Three findings", "Four findings")
         size = len(self.summary)

@@ -14,6 +14,7 @@ U people, I films, K values of the scale, G genres, Y calendar years, N ratings 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -88,11 +89,11 @@ class Tables:
     def num_people(self) -> int:
         return len(self.user_id)
 
-    @property
+    @cached_property
     def num_ratings(self) -> int:
         return int(self.count_I.sum())
 
-    @property
+    @cached_property
     def length_U(self) -> Ints:
         return self.star_UK.sum(1, dtype=np.int64)
 
@@ -100,16 +101,16 @@ class Tables:
     def mean_stars(self) -> float:
         return float(self.stars_I.sum() / self.num_ratings)
 
-    @property
+    @cached_property
     def release_I(self) -> Floats:
         return release_years(self.movies)
 
-    @property
+    @cached_property
     def drawn_in_I(self) -> Floats:
         """Mean stars of each film, drawn to the mean of all ratings: (sum + 10 m) / (n + 10)."""
         return drawn_in(self.stars_I, self.count_I, self.mean_stars)
 
-    @property
+    @cached_property
     def support_I(self) -> Ints:
         """The row of SUPPORT of each film."""
         return np.searchsorted(list(SUPPORT.values()), self.count_I)

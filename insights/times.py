@@ -86,16 +86,20 @@ def _rows(tables: Tables) -> list[tuple[int, int, int, int]]:
     known = tables.release_I[~np.isnan(tables.release_I)].astype(np.int64)
     if not len(known):
         return []
+    year = np.arange(known.min(), known.max() + 1)
     early = tables.release_I[tables.early_I > 0]
+    return [
+        (int(each), int((known == each).sum()), int((early == each).sum()), given)
+        for each, given in zip(year, _given(tables, year), strict=True)
+    ]
+
+
+def _given(tables: Tables, year: np.ndarray) -> list[int]:
+    """Ratings given from each of these years until its window ends."""
     given_Y = tables.year_UY.sum(0, dtype=np.int64)
     return [
-        (
-            int(year),
-            int((known == year).sum()),
-            int((early == year).sum()),
-            int(given_Y[(tables.years >= year) & (tables.years <= year + WINDOW_YEARS)].sum()),
-        )
-        for year in range(int(known.min()), int(known.max()) + 1)
+        int(given_Y[(tables.years >= each) & (tables.years <= each + WINDOW_YEARS)].sum())
+        for each in year
     ]
 
 
@@ -109,7 +113,8 @@ def _comparable(tables: Tables) -> np.ndarray:
 def _trend(tables: Tables, year: np.ndarray, plain: str, chart: Chart) -> Finding:
     """The later half of the comparable years against the earlier half."""
     half = len(year) // 2
-    found = np.array([int((tables.release_I[tables.early_I > 0] == each).sum()) for each in year])
+    found_in = tables.release_I[tables.early_I > 0]
+    found = np.array([int((found_in == each).sum()) for each in year])
     alone_UR = tables.early_alone_UR[:, year - tables.years[0]]
     early, late = found[:half].sum(), found[-half:].sum()
     if early == 0:
@@ -124,8 +129,8 @@ def _trend(tables: Tables, year: np.ndarray, plain: str, chart: Chart) -> Findin
         early - alone_UR[:, :half].sum(1), 1
     )
     change = jackknife(late / early, without_U, 0)
-    given_Y = tables.year_UY.sum(0, dtype=np.int64)
-    activity = _activity(given_Y, tables.years, year, half)
+    given = _given(tables, year)
+    activity = sum(given[-half:]) / max(sum(given[:half]), 1)
     title, verdict = _verdict(change, activity)
     return Finding(
         "films-per-year",
@@ -151,19 +156,6 @@ def _trend(tables: Tables, year: np.ndarray, plain: str, chart: Chart) -> Findin
         "(results/controls-*.json)",
         numbers={"ratings_times": activity, "first_year": int(year[0]), "last_year": int(year[-1])},
     )
-
-
-def _activity(given_Y: np.ndarray, years: np.ndarray, year: np.ndarray, half: int) -> float:
-    """Ratings given in the windows of the later half, over those of the earlier half."""
-
-    def given(released: np.ndarray) -> int:
-        ends = released + WINDOW_YEARS
-        return sum(
-            int(given_Y[(years >= a) & (years <= b)].sum())
-            for a, b in zip(released, ends, strict=True)
-        )
-
-    return given(year[-half:]) / max(given(year[:half]), 1)
 
 
 def _verdict(change: Interval, activity: float) -> tuple[str, str]:

@@ -165,17 +165,19 @@ class Block(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x_BLD: Tensor) -> Tensor:
-        x_BLD = x_BLD + self.dropout(self.attend(self.convolve(self.norm_attention(x_BLD))))
-        hidden = self.dropout(F.gelu(self.widen(self.norm_feed(x_BLD))))
-        return x_BLD + self.dropout(self.narrow(hidden))
+        mixed_BLD = self.convolve(self.norm_attention(x_BLD))
+        return self.feed(x_BLD + self.dropout(self.attend(mixed_BLD)))
 
     def last(self, x_BLD: Tensor, length_B: Tensor) -> Tensor:
         """`forward` at the last entry of each history only, (B, D): a fifth of the work at 50
         entries, as nothing else is asked for, and without a key or a value of any entry."""
         mixed_BLD = self.convolve(self.norm_attention(x_BLD))
-        x_BD = at_last(x_BLD, length_B) + self.dropout(self.attend_last(mixed_BLD, length_B))
-        hidden_BW = self.dropout(F.gelu(self.widen(self.norm_feed(x_BD))))
-        return x_BD + self.dropout(self.narrow(hidden_BW))
+        told_BD = self.dropout(self.attend_last(mixed_BLD, length_B))
+        return self.feed(at_last(x_BLD, length_B) + told_BD)
+
+    def feed(self, x: Tensor) -> Tensor:
+        hidden = self.dropout(F.gelu(self.widen(self.norm_feed(x))))
+        return x + self.dropout(self.narrow(hidden))
 
     def attend_last(self, x_BLD: Tensor, length_B: Tensor) -> Tensor:
         """One question a history: query . (key of x) = (query turned back) . x, its part with the

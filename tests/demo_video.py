@@ -16,7 +16,7 @@ from tests import browser
 from tests.stage import picture, small, staged
 
 WINDOW = (1120, 700)
-FRAME = (840, 525)
+FRAME = (800, 500)
 GLANCE_MS, READ_MS = 700, 2200
 TASTES = ("Edge of the seat", "A good laugh", "Other worlds")
 
