@@ -26,7 +26,7 @@ setup: $(VENV)/.ready ## Make .venv: PyTorch for this machine (CPU build where t
 
 # A machine without a GPU must not fetch 2.7 GB of CUDA: the CPU build is tried under its own version
 # first, then from PyTorch's index through uv. Everything else is installed with checked hashes.
-$(VENV)/.ready: pyproject.toml requirements.lock
+$(VENV)/.ready: pyproject.toml clients/python/pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null \
 	  || { rm -rf $(VENV); $(PYTHON) -m pip install -q --user --break-system-packages virtualenv \
 	  && $(PYTHON) -m virtualenv -q $(VENV); }
@@ -39,19 +39,19 @@ $(VENV)/.ready: pyproject.toml requirements.lock
 	@echo "setup: the packages of requirements.lock"
 	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements.lock 2>$(VENV)/lock.log \
 	  || { echo "setup: the lock does not fit this machine (see $(VENV)/lock.log); taking the ranges of pyproject.toml"; \
-	       $(BIN)/pip install -q -e ".[dev]"; }
-	@$(BIN)/pip install -q --no-deps -e .
+	       $(BIN)/pip install -q -e ".[dev]" -e clients/python; }
+	@$(BIN)/pip install -q --no-deps -e . -e clients/python
 	@touch $@
 
 demo: setup ## From nothing to ten recommendations with reasons, on generated data
 	@$(BIN)/python train.py fit --config recipes/demo.yaml
 	@rm -f runs/demo.sqlite*
-	@$(BIN)/python train.py import-ratings --data demo --events sqlite:///runs/demo.sqlite
-	@$(BIN)/python -m client.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
+	@$(BIN)/marquee import-ratings --data demo --events sqlite:///runs/demo.sqlite
+	@$(BIN)/python -m deploy.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
 
 app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-latest-small (default: generated films)
 	@test "$(BUNDLE)" != bundles/demo -o -f bundles/demo/bundle.json || $(BIN)/python train.py fit --config recipes/demo.yaml
-	@$(BIN)/python -m client.together --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
+	@$(BIN)/python -m deploy.app_server --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
 
 test: setup ## The tests; ARGS="-k splits" picks some
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
@@ -94,11 +94,11 @@ serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
 	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
 
 findings: setup ## What the ratings say, for who decides: DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
-	@$(BIN)/python -m insights $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
+	@$(BIN)/marquee findings $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
 
 twin: setup ## A release's whole way without an account: bucket, push, serve, promote, roll back
 	@test -f bundles/demo/bundle.json || $(MAKE) demo
-	@$(BIN)/python train.py export --config recipes/demo.yaml --comet off --refit none --out runs/twin/second
+	@$(BIN)/marquee export --config recipes/demo.yaml --comet off --refit none --out runs/twin/second
 	@$(BIN)/python -m deploy.twin bundles/demo runs/twin/second
 
 bench-reading: setup ## Reading 25 million ratings, ours against pandas: results/bench-reading.json

@@ -4,7 +4,7 @@
     MARQUEE_URL=http://127.0.0.1:3000 streamlit run app.py     # the app beside a running service
 
 This file is the door: looks, identity, navigation. Each page is a file of app_pages/, and all of
-them know the service only by its client (client/marquee_client).
+them know the service only by its client (clients/python/marquee_client).
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import streamlit as st
 
 from app_pages import api, state
-from client.marquee_client import MarqueeError
+from marquee_client import MarqueeError
 
 STYLE = Path(__file__).parent / "app_pages" / "style.css"
 ICON = str(STYLE.with_name("icon.svg"))
@@ -34,7 +34,7 @@ def pages() -> dict[str, list[st.Page]]:
             st.Page(file("profile"), title="Profile", icon=":material/person:"),
             st.Page(file("findings"), title="Findings", icon=":material/insights:"),
             st.Page(file("about"), title="About", icon=":material/info:"),
-            st.Page(file("film"), title="Film", visibility="hidden"),
+            st.Page(file("movie"), title="Movie", visibility="hidden"),
         ],
     }
 

@@ -1,9 +1,9 @@
-"""The HTTP service: a thin BentoML layer over serving/answers.py.
+"""The HTTP service: a thin BentoML layer over marquee/api/handlers.py.
 
     BUNDLE=bundles/demo bentoml serve service:Marquee --port 3000
     curl -s localhost:3000/recommend -H 'Content-Type: application/json' -d '{"k": 3}'
 
-Settings come from the environment (serving/settings.py). It refuses to start without a good bundle,
+Settings come from the environment (marquee/api/settings.py). It refuses to start without a good bundle,
 and goes on with the old one where a new one is not good.
 """
 
@@ -28,12 +28,10 @@ import psutil
 from pydantic import ValidationError
 from starlette.applications import Starlette
 
-from catalogue.errors import UserError
-from serving.guard import Guard
-from serving.http import answer, get_routes
-from serving.image import image
-from serving.requestlog import without_quotes
-from serving.schemas import (
+from marquee.api.bento_image import image
+from marquee.api.middleware import ApiMiddleware
+from marquee.api.request_log import without_quotes
+from marquee.api.requests import (
     BatchRequest,
     ChartsRequest,
     EventsRequest,
@@ -43,8 +41,7 @@ from serving.schemas import (
     RerankRequest,
     SimilarRequest,
 )
-from serving.settings import Settings, cors_origins, whole_paths
-from serving.shapes import (
+from marquee.api.responses import (
     Chart,
     Prediction,
     Questions,
@@ -53,10 +50,13 @@ from serving.shapes import (
     Similar,
     Stored,
 )
+from marquee.api.routes import answer, get_routes
+from marquee.api.settings import Settings, cors_origins, whole_paths
+from marquee.core.errors import InputError
 
 if TYPE_CHECKING:
-    from serving.answers import Answers
-    from serving.watch import Source
+    from marquee.api.handlers import Answers
+    from marquee.api.model_reloader import Source
 
 # For the worker, started after this file is read: two threads on a product
 # as small as one request's wait for each other (62,000 movies, busy machine: 12 ms instead of 4).
@@ -73,19 +73,19 @@ RETRY_S = 1.0
 def open_source(settings: Settings) -> "Source":
     """Where bundles come from: a folder that holds one, or a store of releases."""
     if settings.bundle.startswith("s3://") or Path(settings.bundle, "versions").is_dir():
-        from releases.follow import Followed
+        from marquee.releases.follower import ReleaseFollower
 
-        return Followed(settings.bundle, settings.bundle_cache)
-    from serving.watch import Folder
+        return ReleaseFollower(settings.bundle, settings.bundle_cache)
+    from marquee.api.model_reloader import Folder
 
     return Folder(settings.bundle)
 
 
 def load_answers(settings: Settings, source: "Source") -> "Answers":
-    """What the environment asks for; UserError where the bundle or the store is not usable."""
-    from serving.answers import Answers  # half a second that the parent does without
-    from serving.events import EventStore
-    from serving.watch import first_model
+    """What the environment asks for; InputError where the bundle or the store is not usable."""
+    from marquee.api.handlers import Answers  # half a second that the parent does without
+    from marquee.api.model_reloader import first_model
+    from marquee.feedback.store import EventStore
 
     answers = Answers(first_model(source), EventStore(settings.events_url))
     answers.releases_away = lambda: source.away
@@ -99,7 +99,7 @@ def wait_for_answers(settings: Settings, source: "Source") -> "Answers":
     while True:
         try:
             return load_answers(settings, source)
-        except UserError as error:
+        except InputError as error:
             if said != str(error):
                 said = str(error)
                 log.error("not ready: %s", said)
@@ -121,13 +121,13 @@ def stopped_at_once() -> Iterator[None]:
 
 def refuse_to_start(settings: Settings) -> None:
     """End the service where nothing of what it is to serve is good."""
-    from serving.events import EventStore
-    from serving.watch import first_model
+    from marquee.api.model_reloader import first_model
+    from marquee.feedback.store import EventStore
 
     try:
         first_model(open_source(settings))
         EventStore(settings.events_url).close()
-    except UserError as error:
+    except InputError as error:
         print(f"marquee: {error}", file=sys.stderr, flush=True)
         for child in psutil.Process().children(recursive=True):
             child.kill()
@@ -179,7 +179,7 @@ class Marquee:
         ever."""
         try:
             settings = Settings.read()
-        except UserError as error:
+        except InputError as error:
             print(f"marquee: {error}", file=sys.stderr)
             sys.exit(2)
         os.environ.update(whole_paths())
@@ -203,7 +203,7 @@ class Marquee:
         again by the garbage collector."""
         for name in Marquee.apis:  # BentoML reads the signature of an endpoint at every request
             setattr(self, name, getattr(self, name))
-        from serving.watch import Watch
+        from marquee.api.model_reloader import Watch
 
         watch = Watch(self.source, self.answers.swap, self.settings.bundle_poll_s)
         self.watching = asyncio.create_task(watch.run())
@@ -258,4 +258,4 @@ class Marquee:
         return cast(Any, await answer(self.answers.events(request)))
 
 
-Marquee.add_asgi_middleware(Guard)
+Marquee.add_asgi_middleware(ApiMiddleware)

@@ -4,15 +4,15 @@
     python train.py fit --config recipes/ml-1m.yaml     the same with three refits: 100 min
     python train.py select | refit | test --config …    the three steps of fit, one at a time
     python train.py validate | export --config …        rank validation again; write a bundle
-    python train.py ablate --config …                   without each of its parts: variants.py
-    python train.py controls --config …                 what re-ranking costs: controls.py
-    python train.py rate-next --config …                what to ask for: rate_next.py
-    python train.py influence --config …                without its busiest raters: influence.py
-    python train.py simulate                            persons whose liking is known: simulate.py
-    python train.py tune --config … --trials 12         search for its settings: studies.py
-    python train.py compare [RUN …]                     runs beside each other: compare.py
-    python train.py register --bundle bundles/ml-1m     into Comet's model registry
-    python train.py import-ratings --data ml-1m --events sqlite:///events.sqlite
+    marquee ablate --config …                   without each of its parts: ablation.py
+    marquee controls --config …                 what re-ranking costs: rerank_tradeoff.py
+    marquee rate-next --config …                what to ask for: elicitation.py
+    marquee influence --config …                without its busiest raters: user_influence.py
+    marquee simulate                            persons whose liking is known: simulation.py
+    marquee tune --config … --trials 12         search for its settings: hyperparameter_search.py
+    marquee compare [RUN …]                     runs beside each other: command.py
+    marquee register --bundle bundles/ml-1m     into Comet's model registry
+    marquee import-ratings --data ml-1m --events sqlite:///events.sqlite
 
 The files named are in training/. `fit` reads in this order: seed, data, model, trainer; training
 with the epoch chosen on validation; for each seed the same again on train + validation for that
@@ -42,36 +42,38 @@ import numpy as np
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from catalogue.errors import UserError
-from datamodules.batches import training_ratings
-from datamodules.histories import histories_of
-from datamodules.ratings import load_dataset
-from datamodules.splits import Refit
-from evaluation.protocols import Scorer
-from evaluation.results import code_commit
-from models.export import check_exportable, export_bundle
-from serving.bundle import read_bundle, refuse_to_replace
-from serving.events import EventStore
-from serving.recommender import Recommender
-from training import (
+from datamodules.loaders import training_ratings
+from datamodules.splits.leave_one_out import Refit
+from marquee.core.errors import InputError
+from marquee.data.dataset import load_dataset
+from marquee.data.interactions import build_histories
+from marquee.evaluation.ranker import Scorer
+from marquee.evaluation.results import code_commit
+from marquee.feedback.store import EventStore
+from marquee.recommender.bundle import read_bundle, refuse_to_replace
+from marquee.recommender.recommender import Recommender
+from marquee.training import (
     checkpoints,
-    compare,
-    controls,
-    influence,
-    measure,
-    measure_stars,
-    ranks,
-    rate_next,
-    simulate,
-    studies,
-    summary,
-    tracking,
-    variants,
+    comet,
+    distributed,
+    evaluate,
+    evaluate_ratings,
+    run_logging,
 )
-from training.callbacks import say
-from training.folds import fit_folds
-from training.measure import Fit
-from training.recipe import Recipe
+from marquee.training.callbacks import say
+from marquee.training.compare import command
+from marquee.training.evaluate import Fit
+from marquee.training.export import check_exportable, export_bundle
+from marquee.training.recipe import Recipe
+from marquee.training.studies import (
+    ablation,
+    elicitation,
+    hyperparameter_search,
+    rerank_tradeoff,
+    simulation,
+    user_influence,
+)
+from marquee.training.studies.cross_validation import fit_folds
 
 UNREFITTED = "bundle-unrefitted"
 """Folder in a run: the model as selected, trained without the validation movies."""
@@ -88,11 +90,11 @@ def fit(args: list[str]) -> None:
         done = select_epoch(run)
         for seed in run.config["seeds"]:
             refit_seed(args, done, seed)
-        if ranks.rank() == 0:
+        if distributed.rank() == 0:
             publish(run, done, run.loggers)
             checkpoints.mark(f"{run.kept}/finished")
     finally:
-        tracking.close(run.loggers)
+        comet.close(run.loggers)
 
 
 def select(args: list[str]) -> None:
@@ -101,7 +103,7 @@ def select(args: list[str]) -> None:
     try:
         select_epoch(run)
     finally:
-        tracking.close(run.loggers)
+        comet.close(run.loggers)
 
 
 def refit(args: list[str]) -> None:
@@ -109,7 +111,7 @@ def refit(args: list[str]) -> None:
     run = Recipe(args, "test")
     seed = run.config["seed_everything"]
     if seed not in run.config["seeds"]:
-        raise UserError(
+        raise InputError(
             f"--seed_everything {seed} is none of the recipe's seeds {run.config['seeds']}"
         )
     refit_seed(args, Fit.load(run.run_folder), seed)
@@ -119,7 +121,7 @@ def test(args: list[str]) -> None:
     """Measure the newest run's bundles on the test part and write `results/`."""
     run = Recipe(args, "test", refit="validation")
     runs = Path(run.config["runs"])
-    with tracking.continued(run.run_folder, runs, run.config["comet"]) as loggers:
+    with comet.continued(run.run_folder, runs, run.config["comet"]) as loggers:
         publish(run, Fit.load(run.run_folder), loggers)
 
 
@@ -127,8 +129,8 @@ def publish(run: Recipe, done: Fit, loggers: list[Logger]) -> None:
     """Read the test part and write its results, into the run's folder and Comet, too."""
     report = report_test(run, done)
     bundle = bundle_folder(run) if is_served(run) else None
-    summary.keep(run, done, bundle)
-    summary.log_end(loggers, run, done, report, bundle)
+    run_logging.keep(run, done, bundle)
+    run_logging.log_end(loggers, run, done, report, bundle)
 
 
 def select_epoch(run: Recipe) -> Fit:
@@ -138,11 +140,11 @@ def select_epoch(run: Recipe) -> Fit:
     epochs, validation = run.best_epoch()
     done = Fit(run.run_folder, commit, epochs, validation)
     say(f"selected epoch {epochs}: {run.monitor} {validation[run.monitor]:.4f}")
-    if ranks.rank() == 0:
+    if distributed.rank() == 0:
         done.save()
         if is_served(run):
             write(run.load(run.checkpoint("best.ckpt")), run.run_folder / UNREFITTED, done)
-    ranks.wait()
+    distributed.wait()
     return done
 
 
@@ -154,9 +156,9 @@ def refit_seed(args: list[str], done: Fit, seed: int) -> Recipe:
         epochs=done.epochs,
         run_folder=done.folder,
     ).train()
-    if is_served(run) and ranks.rank() == 0:
+    if is_served(run) and distributed.rank() == 0:
         say(f"bundle: {write(run, seed_bundle(run, done, seed), done)}")
-    ranks.wait()
+    distributed.wait()
     return run
 
 
@@ -180,7 +182,9 @@ def prepare(run: Recipe, bundle: Path | None) -> None:
     for folder in (run.config["bundles"], run.config["results"]):
         Path(folder).mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
-            raise UserError(f"{folder} cannot be written to; give another with --bundles/--results")
+            raise InputError(
+                f"{folder} cannot be written to; give another with --bundles/--results"
+            )
     if "ncf-paper" in run.config["protocols"]:
         _ = run.datamodule.candidates, run.datamodule.valid_candidates
 
@@ -193,7 +197,7 @@ def validate(args: list[str]) -> None:
     found = {name: float(value) for name, value in run.trainer.callback_metrics.items()}
     if run.config["protocols"] == ["stars"]:
         selected = Recommender.load(run.run_folder / UNREFITTED)
-        found |= measure_stars.validate(selected, run.datamodule)
+        found |= evaluate_ratings.validate(selected, run.datamodule)
     for name, value in sorted(found.items()):
         say(f"{name} {value:.4f}")
 
@@ -211,7 +215,7 @@ def refuse_another(run: Recipe, folder: Path, refit: Refit, done: Fit, seed: int
     found["data"] = manifest["data"]["sha256"]
     other = [name for name in wanted if wanted[name] != found[name]]
     if other:
-        raise UserError(
+        raise InputError(
             f"{folder} was not made by this recipe's newest run (another {', '.join(other)}); "
             "make it with: python train.py fit"
         )
@@ -232,9 +236,9 @@ def export(args: list[str]) -> None:
     run = Recipe(args, "export")
     how, out = run.config["refit"], run.config["out"]
     if out is None:
-        raise UserError("export needs --out FOLDER: where the bundle goes")
+        raise InputError("export needs --out FOLDER: where the bundle goes")
     if Path(out).resolve() == bundle_folder(run).resolve():
-        raise UserError(f"{out} is the bundle that results are measured on; give another --out")
+        raise InputError(f"{out} is the bundle that results are measured on; give another --out")
     prepare(run, Path(out))
     done = Fit.load(run.run_folder)
     if how == "all":
@@ -250,14 +254,14 @@ def export(args: list[str]) -> None:
 
 def register(args: list[str]) -> None:
     """Put a bundle that a run has logged into Comet's model registry."""
-    parser = Arguments("train.py register")
+    parser = Arguments("marquee register")
     parser.add_argument("--bundle", type=Path, required=True, help="a bundle that fit wrote")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
     parser.add_argument("--version", help="X.Y.Z; else Comet counts on from the last one")
     parser.add_argument("--status", help="a stage of the registry: Production, …")
     chosen = parser.parse_args(args)
     manifest = read_bundle(chosen.bundle).manifest
-    tracking.register(manifest, chosen.runs, chosen.version, chosen.status)
+    comet.register(manifest, chosen.runs, chosen.version, chosen.status)
     say(f"{manifest['name']} {manifest['model_version'][:12]} is in Comet's model registry")
 
 
@@ -265,21 +269,21 @@ class Arguments(argparse.ArgumentParser):
     """Says what is wrong in one line, as the other commands do."""
 
     def error(self, message: str) -> NoReturn:
-        raise UserError(message)
+        raise InputError(message)
 
 
 def import_ratings(args: list[str]) -> None:
     """Seed an event store with the histories of a data set."""
-    parser = Arguments("train.py import-ratings")
+    parser = Arguments("marquee import-ratings")
     parser.add_argument("--data", required=True, help="a data set: ml-1m, demo, …")
     parser.add_argument("--data.root", dest="root", help="folder of data sets, else DATA_ROOT")
     parser.add_argument("--events", required=True, help="sqlite:///FILE or postgresql://…")
     chosen = parser.parse_args(args)
     dataset = load_dataset(chosen.data, chosen.root)
     try:  # ties stand as they were trained on: as in the file where it has an order of its own
-        histories = histories_of(dataset, "file")
-    except UserError:
-        histories = histories_of(dataset, "hash")
+        histories = build_histories(dataset, "file")
+    except InputError:
+        histories = build_histories(dataset, "hash")
     for sentence in dataset.report:
         say(f"data: {sentence}")
     store = EventStore(chosen.events)
@@ -342,7 +346,7 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
             refuse_another(run, folder, "validation", done, seed)
         chosen, _ = verified_bundles(run, done)
         if run.config["protocols"] == ["stars"]:
-            return measure_stars.test(
+            return evaluate_ratings.test(
                 run.datamodule,
                 done,
                 {seed: Recommender.load(folder) for seed, folder in folders.items()},
@@ -352,12 +356,12 @@ def report_test(run: Recipe, done: Fit) -> dict[str, float]:
                 rows=run.runs,
                 device=run.device,
             )
-        model = {seed: measure.bundle_scorer(folder) for seed, folder in folders.items()}
-        unrefitted = measure.bundle_scorer(chosen)
+        model = {seed: evaluate.bundle_scorer(folder) for seed, folder in folders.items()}
+        unrefitted = evaluate.bundle_scorer(chosen)
     else:
         model = {seed: classic_scorer(run, trained(run, "validation", seed)) for seed in seeds}
         unrefitted = classic_scorer(run, trained(run, "none", seeds[0]))
-    return measure.test(
+    return evaluate.test(
         run.datamodule,
         done,
         model,
@@ -379,7 +383,7 @@ def trained(run: Recipe, refit: Refit, seed: int) -> str:
 
 def classic_scorer(run: Recipe, checkpoint: str) -> Scorer:
     network = copy.deepcopy(run.load(checkpoint).model.network)
-    return measure.table_scorer(network, run.datamodule.plain_split.test_user)
+    return evaluate.table_scorer(network, run.datamodule.plain_split.test_user)
 
 
 def bundle_folder(run: Recipe) -> Path:
@@ -393,13 +397,13 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "validate": validate,
     "test": test,
     "export": export,
-    "ablate": lambda args: variants.ablate(fit, args),
-    "controls": lambda args: controls.measure_controls(verified_bundles, args),
-    "rate-next": lambda args: rate_next.measure_rate_next(verified_bundles, args),
-    "influence": lambda args: influence.measure_influence(write, args),
-    "simulate": lambda args: simulate.simulate(fit, args),
-    "tune": studies.tune,
-    "compare": lambda args: compare.compare(Arguments("train.py compare"), args),
+    "ablate": lambda args: ablation.ablate(fit, args),
+    "controls": lambda args: rerank_tradeoff.measure_controls(verified_bundles, args),
+    "rate-next": lambda args: elicitation.measure_rate_next(verified_bundles, args),
+    "influence": lambda args: user_influence.measure_influence(write, args),
+    "simulate": lambda args: simulation.simulate(fit, args),
+    "tune": hyperparameter_search.tune,
+    "compare": lambda args: command.compare(Arguments("marquee compare"), args),
     "register": register,
     "import-ratings": import_ratings,
 }
@@ -417,12 +421,12 @@ def main(args: list[str]) -> int:
     before = signal.signal(signal.SIGTERM, terminated)
     try:
         if args[0] not in COMMANDS:
-            raise UserError(f"unknown command {args[0]!r}; one of {', '.join(COMMANDS)}")
-        if ranks.world_size() > 1 and args[0] not in SHARED:
-            raise UserError(f"{args[0]} runs in one process; torchrun is for {', '.join(SHARED)}")
+            raise InputError(f"unknown command {args[0]!r}; one of {', '.join(COMMANDS)}")
+        if distributed.world_size() > 1 and args[0] not in SHARED:
+            raise InputError(f"{args[0]} runs in one process; torchrun is for {', '.join(SHARED)}")
         COMMANDS[args[0]](args[1:])
-        ranks.leave()
-    except (UserError, jsonargparse.ArgumentError, OSError) as error:
+        distributed.leave()
+    except (InputError, jsonargparse.ArgumentError, OSError) as error:
         return fail(str(error), 2)
     except SIGTERMException:
         return 143  # Lightning itself exits 0, and a killed run would look finished
@@ -444,7 +448,7 @@ def terminated(number: int, frame: FrameType | None) -> NoReturn:
 
 
 def fail(sentence: str, status: int) -> int:
-    who = f"rank {ranks.rank()}: " if ranks.rank() else ""
+    who = f"rank {distributed.rank()}: " if distributed.rank() else ""
     print(f"train.py: error: {who}" + " ".join(sentence.split()), file=sys.stderr)
     return status
 

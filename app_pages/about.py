@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app_pages import api, parts
+from app_pages import api, widgets
 
 LIMITS = """
 * **Stars, not watching.** MovieLens has no watch time, no record of what was shown and not picked,
@@ -17,7 +17,7 @@ LIMITS = """
 """
 
 
-@parts.page
+@widgets.page
 def show() -> None:
     st.title("About", anchor=False)
     st.html(

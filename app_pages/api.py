@@ -16,8 +16,8 @@ from typing import Any, cast
 import streamlit as st
 
 from app_pages import state
-from client.marquee_client import Marquee, Retries
-from client.marquee_client.shapes import Chart, Filters, Movie, Scored
+from marquee_client import Marquee, Retries
+from marquee_client.types import Chart, Filters, Movie, Scored
 
 TIMEOUT_S = 4.0
 RETRIES = Retries(times=1, total_s=3.0)

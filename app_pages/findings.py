@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from app_pages import parts
+from app_pages import widgets
 
 Part = Mapping[str, Any]
 
@@ -58,40 +58,40 @@ def read(report: Part) -> None:
     """The report in its own order: what to do, what it cannot tell, then each finding."""
     told = [finding for finding in report["findings"] if finding["told"]]
     untold = [finding for finding in report["findings"] if not finding["told"]]
-    st.title(parts.plain(report["title"]), anchor=False)
-    st.caption(parts.plain(report["facts"]))
+    st.title(widgets.plain(report["title"]), anchor=False)
+    st.caption(widgets.plain(report["facts"]))
     for note in report["notes"]:
-        st.info(parts.plain(note))
+        st.info(widgets.plain(note))
     if leading := report["executive_summary"]:
         by_id = {finding["id"]: finding for finding in told}
         st.subheader("In short, and what to do", anchor=False)
         st.markdown("\n".join(map(line, (by_id[each["id"]] for each in leading))))
     st.subheader("What this data cannot tell", anchor=False)
-    st.markdown("\n".join(f"- {parts.plain(sentence)}" for sentence in report["cannot_tell"]))
+    st.markdown("\n".join(f"- {widgets.plain(sentence)}" for sentence in report["cannot_tell"]))
     for name, findings in {"The findings": told, "Not told by this data": untold}.items():
         if findings:
             st.header(name, anchor=False)
         if findings is told:
-            st.caption(parts.plain(report["how_to_read"]))
+            st.caption(widgets.plain(report["how_to_read"]))
         for finding in findings:
             with st.container(border=True):
                 card(finding)
 
 
 def line(finding: Part) -> str:
-    return f"1. **{parts.plain(finding['title'])}.** {parts.plain(finding['so_what'])}"
+    return f"1. **{widgets.plain(finding['title'])}.** {widgets.plain(finding['so_what'])}"
 
 
 def card(finding: Part) -> None:
     """Verdict, number, sentence, chart with its table, and what follows from it."""
-    st.subheader(parts.plain(finding["title"]), anchor=False)
+    st.subheader(widgets.plain(finding["title"]), anchor=False)
     if finding["shown"] is not None:
         st.markdown(
-            f"**:primary[{parts.plain(finding['shown'])}]** {parts.plain(finding['what'])} "
-            f":small[95% interval {parts.plain(finding['interval'])}, "
+            f"**:primary[{widgets.plain(finding['shown'])}]** {widgets.plain(finding['what'])} "
+            f":small[95% interval {widgets.plain(finding['interval'])}, "
             f"{finding['n']:,} {finding['n_of']}]"
         )
-    st.markdown(parts.plain(finding["sentence"]))
+    st.markdown(widgets.plain(finding["sentence"]))
     chart = finding["chart"]
     if chart is not None and chart["rows"]:
         drawn(chart, finding["id"])
@@ -102,20 +102,20 @@ def card(finding: Part) -> None:
 def said(text: str) -> str:
     """Plain, but for `names`, which are set as code."""
     return "`".join(
-        part if place % 2 else parts.plain(part) for place, part in enumerate(text.split("`"))
+        part if place % 2 else widgets.plain(part) for place, part in enumerate(text.split("`"))
     )
 
 
 def drawn(chart: Part, key: str) -> None:
     """The chart, and every column of its table."""
-    st.markdown(f"**{parts.plain(chart['title'])}**")
+    st.markdown(f"**{widgets.plain(chart['title'])}**")
     names, columns = chart["columns"], list(zip(*chart["rows"], strict=True))
     if chart["kind"] == "panels":
         for place, column in zip(chart["drawn"], st.columns(len(chart["drawn"])), strict=True):
             column.vega_lite_chart(spec(chart, [place]), key=f"{key}-{place}")
     else:
         st.vega_lite_chart(spec(chart, chart["drawn"]), key=key)
-    parts.table(dict(zip(names, columns, strict=True)), chart["title"])
+    widgets.table(dict(zip(names, columns, strict=True)), chart["title"])
 
 
 def spec(chart: Part, places: Sequence[int]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 import streamlit as st
 
-from app_pages import api, parts, scale, state
-from client.marquee_client import MarqueeError
-from client.marquee_client.shapes import Filters, HistoryItem, Item, Recommendation
+from app_pages import api, rating_scale, state, widgets
+from marquee_client import MarqueeError
+from marquee_client.types import Filters, HistoryItem, Item, Recommendation
 
 K = 12
 LIKED = 4.0
@@ -38,18 +38,18 @@ class Row:
 
 
 @st.fragment
-@parts.page
+@widgets.page
 def show() -> None:
-    st.title(f"For {parts.plain(state.name()) or 'you'}", anchor=False)
+    st.title(f"For {widgets.plain(state.name()) or 'you'}", anchor=False)
     history = api.service().history(state.me())["items"]
     filters, controls = chosen()
     welcome(history)
-    rows = rows_for(scale.rated(history), filters, controls)
+    rows = rows_for(rating_scale.rated(history), filters, controls)
     answers = asked(rows, filters)
     shown: set[int] = set()
     for row, answer in zip(rows, answers, strict=True):
         films = fresh(answer["items"], shown)
-        parts.row(row.name, films, row.key, row.note, empty(row))
+        widgets.row(row.name, films, row.key, row.note, empty(row))
         if row.key == "top":
             why(answer)
 
@@ -85,7 +85,7 @@ def rows_for(
 ) -> list[Row]:
     """The mix that a person set counts until their ratings say more, and again where asked for."""
     order: dict[str, Any] = {**controls, "exclude_ids": best_known(controls.get("novelty", 0.0))}
-    if state.mix() and (len(rated) < parts.FEW or "calibration" in controls):
+    if state.mix() and (len(rated) < widgets.FEW or "calibration" in controls):
         order |= api.mixed()
     rows = [Row("top", "Top picks", "What you are most likely to watch next.", order)]
     for liked in favourites(rated):
@@ -93,7 +93,7 @@ def rows_for(
         note = f"Films like it, in your order; you gave it {liked['stars']:g} ★."
         rows.append(Row("liked", f"Because you liked {liked['title']}", note, {"include_ids": ids}))
     stretch: dict[str, Any] = {"novelty": 1.0, "diversity": 0.5, "exclude_ids": best_known(1.0)}
-    if len(rated) < parts.FEW:
+    if len(rated) < widgets.FEW:
         stretch |= api.mixed()
     return [
         *rows,
@@ -143,17 +143,17 @@ def asked(rows: Sequence[Row], filters: Filters) -> list[Recommendation]:
 
 def welcome(history: Sequence[HistoryItem]) -> None:
     """What the lists rest on, while that is little."""
-    rated = len(scale.rated(history))
-    if rated >= parts.FEW:
+    rated = len(rating_scale.rated(history))
+    if rated >= widgets.FEW:
         return
-    left = parts.FEW - rated
+    left = widgets.FEW - rated
     told = "your tastes" if state.mix() else "what most people like"
     st.info(
         f"Your lists rest on {told} so far. **Rate {left} more film{'s' * (left > 1)}** to make "
         "them yours.",
         icon=":material/star:",
     )
-    st.page_link(parts.RATE, label="Rate films you have seen", query_params=state.link())
+    st.page_link(widgets.RATE, label="Rate films you have seen", query_params=state.link())
 
 
 def why(answer: Recommendation) -> None:
@@ -162,9 +162,9 @@ def why(answer: Recommendation) -> None:
         return
     with st.expander("Because: what put these films here", icon=":material/help:", key="because"):
         for item in answer["items"]:
-            because = ", ".join(map(parts.plain, parts.reasons(item)))
+            because = ", ".join(map(widgets.plain, widgets.reasons(item)))
             st.markdown(
-                f"**{parts.plain(parts.name_of(item))}**: "
+                f"**{widgets.plain(widgets.name_of(item))}**: "
                 + (f"because of {because}" if because else "your taste as a whole, no single film")
             )
 

@@ -8,25 +8,25 @@ from typing import Any, cast
 
 import streamlit as st
 
-from app_pages import api, merging, parts, state
-from client.marquee_client.shapes import Item
+from app_pages import api, merge_lists, state, widgets
+from marquee_client.types import Item
 
 OTHERS = 4
 EACH = 60
 SHOWN = 12
-FAIR: dict[str, tuple[str, merging.Fairness]] = {
+FAIR: dict[str, tuple[str, merge_lists.Fairness]] = {
     "Nobody suffers": (
         "A film counts as much as it does for whoever wants it least.",
-        merging.least_misery,
+        merge_lists.least_misery,
     ),
     "Best on average": (
         "The average place counts: one person may have to bear with a film that the others love.",
-        merging.average,
+        merge_lists.average,
     ),
 }
 
 
-@parts.page
+@widgets.page
 def show() -> None:
     st.title("Movie night", anchor=False)
     st.html('<p class="lead">Two to five people, one film. Everybody’s own order counts.</p>')
@@ -34,7 +34,7 @@ def show() -> None:
 
 
 @st.fragment
-@parts.page
+@widgets.page
 def night() -> None:
     people = company()
     way = st.segmented_control("Fair means", list(FAIR), default=next(iter(FAIR)), required=True)
@@ -48,7 +48,7 @@ def night() -> None:
         )
         return
     orders, items = tonight(people, again)
-    best = merging.merged(
+    best = merge_lists.merged(
         {key: [film["movie_id"] for film in o] for key, o in orders.items()}, fairness
     )
     if not best:
@@ -81,7 +81,7 @@ def tonight(people: dict[str, str], again: bool) -> tuple[dict[str, list[Item]],
     for one, history in histories.items():
         if not history:
             st.caption(f"{people[one]} has rated nothing yet, and gets what most people like.")
-    seen = set().union(*(parts.seen_ids(history) for history in histories.values()))
+    seen = set().union(*(widgets.seen_ids(history) for history in histories.values()))
     asked = [{"user_id": one, "k": EACH, "exclude_seen": not again} for one in people]
     answers = service.recommend_batch(cast(Any, asked))["results"]
     ids = {film["movie_id"] for answer in answers for film in answer["items"]}
@@ -94,13 +94,13 @@ def tonight(people: dict[str, str], again: bool) -> tuple[dict[str, list[Item]],
 
 def shown(best: list[Item], people: dict[str, str], orders: dict[str, list[Item]]) -> None:
     """The list, and what each person would give each film."""
-    parts.row("Tonight", cast(Any, best), "night", "Best for the group first.")
+    widgets.row("Tonight", cast(Any, best), "night", "Best for the group first.")
     stars = {
         one: {film["movie_id"]: film["stars"]["expected"] for film in order}
         for one, order in orders.items()
     }
     st.dataframe(
-        {"film": [parts.name_of(film) for film in best]}
+        {"film": [widgets.name_of(film) for film in best]}
         | {
             f"{people[one]} would give": [f"{own[film['movie_id']]:.1f} ★" for film in best]
             for one, own in stars.items()

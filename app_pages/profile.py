@@ -2,16 +2,16 @@
 
 import streamlit as st
 
-from app_pages import api, parts, scale, state
+from app_pages import api, rating_scale, state, widgets
 
 
-@parts.page
+@widgets.page
 def show() -> None:
     st.title("Profile", anchor=False)
     history = api.service().history(state.me())["items"]
     st.markdown(
-        f"**{parts.plain(state.name()) or 'A visitor without a name'}**, "
-        f"{parts.counted(len(scale.rated(history)))}."
+        f"**{widgets.plain(state.name()) or 'A visitor without a name'}**, "
+        f"{widgets.counted(len(rating_scale.rated(history)))}."
     )
     named()
     st.subheader("The key to it", anchor=False)
@@ -22,7 +22,7 @@ def show() -> None:
     st.code(state.me(), language=None)
     entered()
     st.subheader("Leave", anchor=False)
-    st.page_link(parts.RATE, label="Export my ratings", query_params=state.link())
+    st.page_link(widgets.RATE, label="Export my ratings", query_params=state.link())
     deleted()
 
 

@@ -5,14 +5,14 @@ from typing import cast
 
 import streamlit as st
 
-from app_pages import api, desk, parts, ratings_csv, scale, state
-from client.marquee_client.shapes import HistoryItem, Movie
+from app_pages import api, rating_panel, rating_scale, ratings_csv, state, widgets
+from marquee_client.types import HistoryItem, Movie
 
 TAKEN_AT_ONCE = 500
 """Events in one request, of the 1,000 that the service takes."""
 
 
-@parts.page
+@widgets.page
 def show() -> None:
     st.title("Rate", anchor=False)
     # Only the open one is drawn, anew: what was rated in one stands in the others.
@@ -20,7 +20,7 @@ def show() -> None:
     now, before, files = st.tabs(names, key="rate-tab", on_change="rerun")
     if now.open:
         with now:
-            desk.show()
+            rating_panel.show()
     if before.open:
         with before:
             rated()
@@ -31,46 +31,50 @@ def show() -> None:
 
 
 @st.fragment
-@parts.page
+@widgets.page
 def rated() -> None:
     """Everything, newest first, and a way to change each."""
     history = api.service().history(state.me())["items"]
-    films = {entry["movie_id"]: entry for entry in scale.rated(history)}
+    films = {entry["movie_id"]: entry for entry in rating_scale.rated(history)}
     if films:
         changed(films)
         shown(list(films.values()))
     else:
         st.info("Nothing yet. The first film you rate stands here.", icon=":material/star:")
-    refused = [cast(Movie, one) for one in history if one.get("not_for_me") and "title" in one]
-    parts.row("Not for you", refused, "refused", "On its page, each can be brought back.")
+    refused = [cast(Movie, one) for one in history if one.get("not_interested") and "title" in one]
+    widgets.row("Not for you", refused, "refused", "On its page, each can be brought back.")
 
 
 def changed(films: dict[int, HistoryItem]) -> None:
     chosen = st.selectbox(
         "Change or remove a rating",
         list(films),
-        format_func=lambda one: f"{films[one]['stars']:g} ★  {parts.name_of(films[one])}",
+        format_func=lambda one: f"{films[one]['stars']:g} ★  {widgets.name_of(films[one])}",
         key="before-film",
     )
     entry = films[chosen]
     stars = st.select_slider(
-        f"New stars for {parts.plain(parts.name_of(entry))}",
-        scale.HALVES,
+        f"New stars for {widgets.plain(widgets.name_of(entry))}",
+        rating_scale.HALVES,
         value=entry["stars"],
-        format_func=scale.said,
+        format_func=rating_scale.said,
         key=f"before-stars-{chosen}",
     )
-    title = parts.name_of(entry)
+    title = widgets.name_of(entry)
     with st.container(horizontal=True):
         given = (chosen, title, stars, entry["stars"])
-        st.button("Change", type="primary", key="before-give", on_click=desk.give, args=given)
-        st.button("Remove", key="before-remove", on_click=desk.bring_back, args=(chosen, title))
+        st.button(
+            "Change", type="primary", key="before-give", on_click=rating_panel.give, args=given
+        )
+        st.button(
+            "Remove", key="before-remove", on_click=rating_panel.bring_back, args=(chosen, title)
+        )
 
 
 def shown(entries: list[HistoryItem]) -> None:
     st.dataframe(
         {
-            "film": [parts.name_of(entry) for entry in entries],
+            "film": [widgets.name_of(entry) for entry in entries],
             "stars": [entry["stars"] for entry in entries],
             "genres": [", ".join(entry.get("genres", [])) for entry in entries],
             "when": [datetime.fromisoformat(entry["at"]).date() for entry in entries],
@@ -82,7 +86,7 @@ def shown(entries: list[HistoryItem]) -> None:
 
 
 def export() -> None:
-    history = scale.rated(api.service().history(state.me())["items"])
+    history = rating_scale.rated(api.service().history(state.me())["items"])
     st.subheader("Take your ratings with you", anchor=False)
     if not history:
         st.caption("There is nothing to export yet.")
@@ -103,7 +107,7 @@ def export() -> None:
 
 
 @st.fragment
-@parts.page
+@widgets.page
 def take_in() -> None:
     st.subheader("Bring ratings from elsewhere", anchor=False)
     file = st.file_uploader(

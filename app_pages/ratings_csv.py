@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from client.marquee_client.shapes import Event, HistoryItem, Movie, Movies
+from marquee_client.types import Event, HistoryItem, Movie, Movies
 
 NEEDED = "expected the columns movieId,rating (MovieLens) or Name,Year,Rating (Letterboxd)"
 NEAR = 1

@@ -2,14 +2,14 @@
 
 import streamlit as st
 
-from app_pages import api, desk, parts, state, tiles
-from app_pages.groups import Group, groups
+from app_pages import api, posters, rating_panel, state, widgets
+from app_pages.movie_groups import Group, groups
 
 PICKS = 3
 GOAL = 5
 
 
-@parts.page
+@widgets.page
 def show() -> None:
     st.title("Films you will want to watch", anchor=False)
     st.html(
@@ -23,14 +23,14 @@ def show() -> None:
             pick_tastes()
     else:
         with films:
-            desk.show("start", GOAL)
+            rating_panel.show("start", GOAL)
     st.page_link(
         "app_pages/for_you.py", label="Skip: just show me films", query_params=state.link()
     )
 
 
 @st.fragment
-@parts.page
+@widgets.page
 def pick_tastes() -> None:
     found = groups(api.genres(), api.chart("popular"))
     with st.container(key="tastes"):
@@ -54,7 +54,7 @@ def choice(group: Group) -> bool:
     """Three posters, and whether this is the person's taste."""
     with st.container(border=True, key=f"poster-taste-{group.key}"):
         for column, film in zip(st.columns(3, gap="small", wrap=False), group.films, strict=False):
-            column.image(tiles.poster(film), alt=tiles.says(film), width="stretch")
+            column.image(posters.poster(film), alt=posters.says(film), width="stretch")
         return st.checkbox(
             f"**{group.name}**  \n{', '.join(group.genres)}", key=f"taste-{group.key}"
         )

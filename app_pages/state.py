@@ -15,7 +15,7 @@ from urllib.parse import parse_qs, urlparse
 
 import streamlit as st
 
-from client.marquee_client import MarqueeError, Unavailable
+from marquee_client import MarqueeError, Unavailable
 
 log = logging.getLogger("marquee.app")
 

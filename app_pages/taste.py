@@ -9,8 +9,8 @@ from typing import Any, cast
 
 import streamlit as st
 
-from app_pages import api, mixes, parts, scale, state
-from client.marquee_client.shapes import HistoryItem
+from app_pages import api, genre_mix, rating_scale, state, widgets
+from marquee_client.types import HistoryItem
 
 LISTED = 50
 """Films of the list whose mix is compared."""
@@ -18,15 +18,17 @@ SLIDERS = 8
 TOP = 5.0
 
 
-@parts.page
+@widgets.page
 def show() -> None:
     st.title("My taste", anchor=False)
-    rated = scale.rated(api.service().history(state.me())["items"])
+    rated = rating_scale.rated(api.service().history(state.me())["items"])
     if not rated:
-        parts.nothing("Rate a few films, and your taste is drawn here.", parts.RATE, "Rate films")
+        widgets.nothing(
+            "Rate a few films, and your taste is drawn here.", widgets.RATE, "Rate films"
+        )
         return
-    if len(rated) < parts.FEW:
-        st.info(f"{len(rated)} rated so far: too few to say much. {parts.FEW} make a start.")
+    if len(rated) < widgets.FEW:
+        st.info(f"{len(rated)} rated so far: too few to say much. {widgets.FEW} make a start.")
     genres(rated)
     left, right = st.columns(2, gap="large")
     with left:
@@ -36,19 +38,19 @@ def show() -> None:
 
 
 @st.fragment
-@parts.page
+@widgets.page
 def genres(rated: Sequence[HistoryItem]) -> None:
     """The person's mix, the one they set, and that of their list, side by side."""
-    own = mixes.mix(rated)
+    own = genre_mix.mix(rated)
     st.subheader("Your genres, and those of your list", anchor=False)
     with st.expander("Set a mix of your own", icon=":material/tune:", key="mix"):
         edit(own)
-    wanted = mixes.normal(state.mix()) or own
+    wanted = genre_mix.normal(state.mix()) or own
     plain, matched = lists()
     name = "the mix you set" if state.mix() else "what you rated"
     st.markdown(
-        f"Your list shares **{mixes.overlap(wanted, plain):.0%}** of its genres with {name}; with "
-        f"“Match my mix” at its fullest, **{mixes.overlap(wanted, matched):.0%}**."
+        f"Your list shares **{genre_mix.overlap(wanted, plain):.0%}** of its genres with {name}; with "
+        f"“Match my mix” at its fullest, **{genre_mix.overlap(wanted, matched):.0%}**."
     )
     columns = {name: wanted, "your list": plain, "matched list": matched}
     grouped(columns, list(wanted)[:10])
@@ -84,7 +86,7 @@ def lists() -> tuple[dict[str, float], dict[str, float]]:
     person: dict[str, Any] = {"user_id": state.me(), "k": LISTED}
     follow = {"calibration": 1.0} | api.mixed()
     answers = api.service().recommend_batch(cast(Any, [person, person | follow]))["results"]
-    plain, matched = (mixes.mix(answer["items"]) for answer in answers)
+    plain, matched = (genre_mix.mix(answer["items"]) for answer in answers)
     return plain, matched
 
 
@@ -103,7 +105,7 @@ def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -
         "tooltip": [{"field": "genre"}, {"field": "of"}, {"field": "share", "format": ".0%"}],
     }
     drawn(rows, encoding, height=44 * len(genres))
-    parts.table(
+    widgets.table(
         {"genre": genres}
         | {
             name: [f"{shares.get(genre, 0.0):.0%}" for genre in genres]
@@ -124,10 +126,10 @@ def drawn(
 def stars(rated: Sequence[HistoryItem]) -> None:
     """How much of the scale is used, and what that means for predictions."""
     st.subheader("Your use of the scale", anchor=False)
-    counts = [sum(entry["stars"] == value for entry in rated) for value in scale.HALVES]
+    counts = [sum(entry["stars"] == value for entry in rated) for value in rating_scale.HALVES]
     mean = sum(entry["stars"] for entry in rated) / len(rated)
     used = sum(count > 0 for count in counts)
-    bars("stars", [f"{value:g}" for value in scale.HALVES], counts)
+    bars("stars", [f"{value:g}" for value in rating_scale.HALVES], counts)
     st.markdown(f"{mean:.1f} stars on average, {used} of 10 steps used.")
     if used < 4 and len(rated) >= 10:
         st.caption("Films you did not like help most now: they show where your scale begins.")
@@ -135,7 +137,7 @@ def stars(rated: Sequence[HistoryItem]) -> None:
 
 def decades(rated: Sequence[HistoryItem]) -> None:
     st.subheader("When they were made", anchor=False)
-    counts = mixes.decades(rated)
+    counts = genre_mix.decades(rated)
     if not counts:
         st.caption("No year is known of the films you rated.")
         return
@@ -148,7 +150,7 @@ def bars(name: str, values: Sequence[str], counts: Sequence[int]) -> None:
     films = {"field": "films", "type": "quantitative", "axis": {"tickMinStep": 1}}
     tooltip = [{"field": name}, {"field": "films"}]
     drawn(rows, {"x": along, "y": films, "tooltip": tooltip}, height=240, size=26)
-    parts.table({name: values, "films": counts}, f"{name}")
+    widgets.table({name: values, "films": counts}, f"{name}")
 
 
 show()

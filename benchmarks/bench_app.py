@@ -28,10 +28,10 @@ from playwright.sync_api import Browser
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-from client.demo import free_port, service
-from client.marquee_client import Marquee
-from client.together import app
-from evaluation.results import code_commit
+from deploy.app_server import app
+from deploy.demo import free_port, service
+from marquee.evaluation.results import code_commit
+from marquee_client import Marquee
 from tests import browser
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "bench-app.json"

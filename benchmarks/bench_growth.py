@@ -27,12 +27,12 @@ from typing import Any
 from bench_reading import machine, row
 from generate import write_generated
 
-from datamodules.batches import Pairs, Windows, star_rows
-from datamodules.histories import histories_of
-from datamodules.mapped import scratch_folder
-from datamodules.ratings import load_dataset
-from datamodules.splits import Split, split_next
-from evaluation.results import code_commit
+from datamodules.loaders import Pairs, SequenceWindows, star_rows
+from datamodules.splits.leave_one_out import Split, split_next
+from marquee.core.memmap import scratch_folder
+from marquee.data.dataset import load_dataset
+from marquee.data.interactions import build_histories
+from marquee.evaluation.results import code_commit
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -42,7 +42,7 @@ MOST_PAIRS = 10 * MILLION
 HISTORY = "recipes/ml-1m.yaml"
 STAGES = {
     "read": "load_dataset: every row checked, fingerprint; the 60,000 titles are in it",
-    "histories": "histories_of: everybody's ratings, oldest first",
+    "histories": "build_histories: everybody's ratings, oldest first",
     "split": "split_next, and the table that is trained on",
     "epoch": "all batches of windows of an epoch, 8,192 targets each, no network",
     "pairs": "Pairs: its tables and the first 100 batches, 16,384 pairs each, no network",
@@ -87,7 +87,7 @@ def feed(name: str, root: str, pairs: bool) -> Run:
     with watch.stage("read"):
         dataset = load_dataset(name, root)
     with watch.stage("histories"):
-        histories = histories_of(dataset)
+        histories = build_histories(dataset)
     with watch.stage("split"):
         split = split_next(histories, len(dataset.movies))
         len(split.histories)
@@ -97,10 +97,10 @@ def feed(name: str, root: str, pairs: bool) -> Run:
     return {"cpu": watch.cpu, "examples": counted, **watch.peak}
 
 
-def windows(split: Split, scale: tuple[float, ...]) -> Windows:
+def windows(split: Split, scale: tuple[float, ...]) -> SequenceWindows:
     star_N = star_rows(split.histories.stars, scale)
     sizes = {"history_length": 200, "targets_per_batch": 8192}
-    return Windows(split, star_N, **sizes, star_dropout=0.1, seed=0, epoch=lambda: 0)
+    return SequenceWindows(split, star_N, **sizes, star_dropout=0.1, seed=0, epoch=lambda: 0)
 
 
 def pair_batches(split: Split) -> Iterator[dict[str, Any]]:

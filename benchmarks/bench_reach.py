@@ -5,7 +5,7 @@
 
 The catalogue of a bundle is grown: each generated movie lies between two of its own, with noise.
 Persons are random histories, encoded by the bundle. Every size is asked exactly (all logits, the
-ten best) and through serving/reach.py (candidates, their exact logits, the ten best), in turn.
+ten best) and through marquee/recommender/ann_index.py (candidates, their exact logits, the ten best), in turn.
 recall@10: the share of the exact ten that is found. One thread.
 """
 
@@ -24,11 +24,11 @@ from typing import Any
 import numpy as np
 from bench_reading import machine
 
-from evaluation.results import code_commit
-from serving.encoder import Head
-from serving.ranking import page
-from serving.reach import Reach
-from serving.recommender import Recommender
+from marquee.evaluation.results import code_commit
+from marquee.recommender.ann_index import AnnIndex
+from marquee.recommender.encoder import Head
+from marquee.recommender.recommender import Recommender
+from marquee.recommender.topk import page
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "bench-reach.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -85,7 +85,7 @@ def grown(recommender: Recommender, size: int) -> Head:
 def measured(head: Head, halves: list[tuple[np.ndarray, np.ndarray]]) -> Rows:
     """The rows of one size."""
     begun = time.process_time()
-    reach = Reach(head, halves[:FOR_THE_BIAS])
+    reach = AnnIndex(head, halves[:FOR_THE_BIAS])
     built_s, size = time.process_time() - begun, len(head.item_bias)
     everything = np.ones(size, dtype=bool)
 

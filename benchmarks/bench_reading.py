@@ -23,13 +23,13 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
-from evaluation.results import code_commit
+from marquee.evaluation.results import code_commit
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 READERS = {
     "ours": (
-        "datamodules.ratings.read_ratings: every line checked, duplicates looked for",
-        "from pathlib import Path; from datamodules.ratings import read_ratings",
+        "marquee.data.dataset.read_ratings: every line checked, duplicates looked for",
+        "from pathlib import Path; from marquee.data.dataset import read_ratings",
         "read_ratings(Path(folder), 'ml-25m')",
     ),
     "pandas": (

@@ -21,13 +21,13 @@ import numpy as np
 from bench_reading import REPOSITORY, machine, row
 from typed_titles import KINDS, Query, typed_queries
 
-from catalogue.errors import UserError
-from catalogue.movies import Movies
-from datamodules.layouts import LAYOUTS
-from datamodules.movie_files import read_movies
-from datamodules.ratings import load_dataset
-from evaluation.results import code_commit
-from serving.search import TitleSearch
+from marquee.core.errors import InputError
+from marquee.core.movies import Movies
+from marquee.data.dataset import load_dataset
+from marquee.data.layouts import LAYOUTS
+from marquee.data.movie_files import read_movies
+from marquee.evaluation.results import code_commit
+from marquee.recommender.search.title_search import TitleSearch
 
 RESULTS = REPOSITORY / "results" / "search.json"
 FIRST = 5
@@ -50,7 +50,7 @@ def read_catalogue(root: Path) -> tuple[Movies, np.ndarray]:
     files = [root / name / layout.movies_file for name in ("ml-25m-catalogue", "ml-25m")]
     found = next((file for file in files if file.exists()), None)
     if found is None:
-        raise UserError(f"There is no {files[0]}; put movies.csv of ml-25m there.")
+        raise InputError(f"There is no {files[0]}; put movies.csv of ml-25m there.")
     movies = read_movies(found, layout)
     ids, counts = np.unique(
         load_dataset("ml-latest-small", root).ratings.movie_id, return_counts=True

@@ -31,12 +31,12 @@ from serving_parts import LENGTH, PEOPLE, SEED, K
 from serving_programs import FASTAPI, MARQUEE, NOOP, Server, load, wrk
 from serving_table import PARTS, Runs, table
 
-from catalogue.errors import UserError
-from datamodules.mapped import scratch_folder
-from evaluation.results import code_commit
-from serving.bundle import read_bundle
-from serving.events import EventStore
-from serving.history import Entry
+from marquee.core.errors import InputError
+from marquee.core.memmap import scratch_folder
+from marquee.evaluation.results import code_commit
+from marquee.feedback.store import EventStore
+from marquee.recommender.bundle import read_bundle
+from marquee.recommender.history import Entry
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -202,7 +202,7 @@ def child(program: str, *given: str) -> dict[str, Any]:
     command = [sys.executable, str(HERE / program), *given]
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"{program}: {done.stderr.strip()[-2000:]}")
+        raise InputError(f"{program}: {done.stderr.strip()[-2000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
 
@@ -220,7 +220,7 @@ def main() -> None:
             bench = Bench(Path(folder), str(Path(chosen.bundle).resolve()), size)
             for measure in (bench.rounds, bench.starts, bench.steady, bench.growth):
                 measure()
-    except UserError as error:
+    except InputError as error:
         sys.exit(f"bench-serving: {error}")
     rows = table(bench.runs)
     result = {"rows": rows, "commit": code_commit(), "machine": machine()}

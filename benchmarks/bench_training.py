@@ -28,8 +28,8 @@ from bench_reading import machine
 from bench_table import DRAWN_TARGET, NEXT_TARGET, Run, table
 from peers_data import write_files
 
-from evaluation.results import code_commit
-from training.recipe import Recipe
+from marquee.evaluation.results import code_commit
+from marquee.training.recipe import Recipe
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent

@@ -21,7 +21,7 @@ from itertools import pairwise
 
 import torch
 
-from models.module import LearningConfig
+from models.lightning_module import LearningConfig
 from models.ncf import NetworkConfig, Sizes
 
 TIMES_A_PARAMETER = 8

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.columns import Block, write_columns
-from datamodules.demo import FIRST_SECOND
-from datamodules.demo_titles import GENRE_WORDS
+from marquee.data.demo_data import FIRST_SECOND
+from marquee.data.demo_titles import GENRE_WORDS
+from marquee.data.npy_columns import Block, write_columns
 
 NUM_MOVIES = 60_000
 BLOCK_PEOPLE = 2_000

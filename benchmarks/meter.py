@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from evaluation.metrics import hit_rate, ndcg, rank_counts
+from marquee.evaluation.metrics.ranking import hit_rate, ndcg, rank_counts
 
 LOOKS = 1.15
 """Validation asks after first_look_s, whenever it took 15% longer: the answer is at most so late

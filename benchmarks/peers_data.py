@@ -14,15 +14,15 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.batches import Cases, training_ratings
-from datamodules.movielens import MovieLens
+from datamodules.datamodule import InteractionDataModule
+from datamodules.loaders import EvalLoader, training_ratings
 
 EVERY = 3
 
 
-def asked_cases(data: MovieLens, every: int = EVERY, *, drawn: bool) -> Cases:
+def asked_cases(data: InteractionDataModule, every: int = EVERY, *, drawn: bool) -> EvalLoader:
     """Validation batches of every so many people, beside drawn movies or among all."""
-    return Cases(
+    return EvalLoader(
         data.plain_split.valid,
         data.dataset.scale,
         history_length=data.history_length,
@@ -31,7 +31,7 @@ def asked_cases(data: MovieLens, every: int = EVERY, *, drawn: bool) -> Cases:
     )
 
 
-def write_files(folder: Path, data: MovieLens) -> None:
+def write_files(folder: Path, data: InteractionDataModule) -> None:
     split, movie_id = data.plain_split, data.dataset.movies.movie_id
     everything = split.everything
     place = np.arange(len(everything.item)) - np.repeat(everything.indptr[:-1], everything.length)
@@ -46,7 +46,7 @@ def write_files(folder: Path, data: MovieLens) -> None:
     write_questions(folder / "questions.npz", data)
 
 
-def write_questions(path: Path, data: MovieLens) -> None:
+def write_questions(path: Path, data: InteractionDataModule) -> None:
     movie_id, user_id = data.dataset.movies.movie_id, data.plain_split.histories.user_id
     batches = list(asked_cases(data, drawn=True))
     asked = {name: [batch[name].numpy() for batch in batches] for name in batches[0]}

@@ -13,26 +13,26 @@ from typing import Any
 
 import numpy as np
 
-from catalogue.errors import UserError
-from catalogue.movies import Movies
-from datamodules.layouts import layout_of
-from datamodules.movie_files import read_movies
-from datamodules.sources import data_root
-from serving.bundle import SHAPES, Bundle, read_bundle, write_bundle
-from serving.history import Entry
+from marquee.core.errors import InputError
+from marquee.core.movies import Movies
+from marquee.data.layouts import layout_of
+from marquee.data.movie_files import read_movies
+from marquee.data.sources import data_root
+from marquee.recommender.bundle import SHAPES, Bundle, read_bundle, write_bundle
+from marquee.recommender.history import Entry
 
 CATALOGUE = "ml-25m-catalogue"
 NOISE = 0.02
 """Of each array's own standard deviation."""
 ROWS_AT_ONCE = 50_000
-Histories = list[list[Entry]]
+UserHistories = list[list[Entry]]
 
 
 def real_catalogue() -> Movies:
-    """The 62,423 movies of ml-25m, ascending; UserError where DATA_ROOT does not hold them."""
+    """The 62,423 movies of ml-25m, ascending; InputError where DATA_ROOT does not hold them."""
     path = data_root(None) / CATALOGUE / "movies.csv"
     if not path.is_file():
-        raise UserError(f"{path}: not there; put the movies.csv of ml-25m in its place")
+        raise InputError(f"{path}: not there; put the movies.csv of ml-25m in its place")
     movies = read_movies(path, layout_of("ml-25m"))
     return movies.select(np.sort(movies.movie_id))
 
@@ -83,13 +83,13 @@ def write_scaled(trained: str | Path, movies: Movies, folder: Path, seed: int) -
     return folder
 
 
-def histories(bundle: Bundle, people: int, length: int, seed: int) -> Histories:
+def histories(bundle: Bundle, people: int, length: int, seed: int) -> UserHistories:
     """Films that people of whom nothing else is known watched, the popular ones more often; each
     once, with stars."""
     rng = np.random.default_rng(seed)
     chance = bundle.arrays["num_ratings"] + 1.0
     size = min(length, len(bundle.movies) - 1)
-    drawn: Histories = []
+    drawn: UserHistories = []
     for _ in range(people):
         row = rng.choice(len(chance), size, replace=False, p=chance / chance.sum())
         stars = rng.choice(bundle.manifest["scale"], size).tolist()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI, Response
 
-from serving.schemas import RecommendRequest
+from marquee.api.requests import RecommendRequest
 
 ANSWER = Path(os.environ["NOOP_ANSWER"]).read_bytes()
 

@@ -16,8 +16,8 @@ from typing import Any
 from serving_catalogues import generated_catalogue, histories, scaled
 from serving_parts import LENGTH, SEED, K, parts
 
-from serving.bundle import Bundle, read_bundle
-from serving.recommender import Recommender
+from marquee.recommender.bundle import Bundle, read_bundle
+from marquee.recommender.recommender import Recommender
 
 CATALOGUES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 LENGTHS = (1, 5, 20, 50, 100, 200, 500, 1_000)

@@ -22,8 +22,8 @@ from typing import Any, cast
 import bentoml
 from starlette.responses import Response
 
-from serving.schemas import RecommendRequest
-from serving.shapes import Recommendation
+from marquee.api.requests import RecommendRequest
+from marquee.api.responses import Recommendation
 
 
 @bentoml.service(

@@ -25,11 +25,11 @@ from typing import Any
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before numpy, as in the service
 
 import numpy as np
-from serving_catalogues import Histories, histories
+from serving_catalogues import UserHistories, histories
 
-from serving.bundle import read_bundle
-from serving.ranking import page
-from serving.recommender import Recommender
+from marquee.recommender.bundle import read_bundle
+from marquee.recommender.recommender import Recommender
+from marquee.recommender.topk import page
 
 K, LENGTH, PEOPLE, SEED = 10, 50, 256, 0
 PASSES = 5
@@ -46,7 +46,7 @@ def maker(folder: str, part: str) -> Callable[[int], Any]:
     return makers(Recommender(bundle), histories(bundle, PEOPLE, LENGTH, SEED))[part]
 
 
-def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str, float]:
+def parts(recommender: Recommender, entries: UserHistories, passes: int) -> dict[str, float]:
     """CPU microseconds a person of each part."""
     made = makers(recommender, entries)
     made["whole"] = lambda n: recommender.recommend(history=entries[n], k=K)
@@ -57,7 +57,7 @@ def parts(recommender: Recommender, entries: Histories, passes: int) -> dict[str
     return {name: statistics.median(each) for name, each in taken.items()}
 
 
-def makers(recommender: Recommender, entries: Histories) -> dict[str, Callable[[int], Any]]:
+def makers(recommender: Recommender, entries: UserHistories) -> dict[str, Callable[[int], Any]]:
     """Each part of person n, and `in_turn`, with what it needs from the others made before."""
     person = [recommender._history(each) for each in entries]
     half = list(recommender.scorer.encoder(person))

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 import psutil
 
-from catalogue.errors import UserError
+from marquee.core.errors import InputError
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -74,7 +74,7 @@ class Server:
                 return self._started()
             except http.client.HTTPException:  # the port of another server's own sockets
                 self.__exit__(None, None, None)
-        raise UserError(f"{self._given[1]}: another program took its port, {STARTS} times")
+        raise InputError(f"{self._given[1]}: another program took its port, {STARTS} times")
 
     def _started(self) -> Self:
         self.port = free_port()
@@ -88,7 +88,7 @@ class Server:
         while not self._answers():
             if self._process.poll() is not None or time.perf_counter() - begun > READY_S:
                 self.__exit__(None, None, None)
-                raise UserError(f"{' '.join(self._command[2:4])}: {self._log.read_text()[-2000:]}")
+                raise InputError(f"{' '.join(self._command[2:4])}: {self._log.read_text()[-2000:]}")
             time.sleep(0.01)
         self.ready_s = time.perf_counter() - begun
         family = [self._process, *self._process.children(recursive=True)]
@@ -143,7 +143,7 @@ def free_port() -> int:
 def wrk() -> str:
     found = shutil.which("wrk")
     if found is None:
-        raise UserError("wrk is not installed; it asks the servers: apt-get install wrk")
+        raise InputError("wrk is not installed; it asks the servers: apt-get install wrk")
     return found
 
 
@@ -152,7 +152,7 @@ def load(
 ) -> dict[str, Any]:
     """Ask for so long -> requests, cpu_us of a request, rate (requests a second), p50_ms, p99_ms.
 
-    Raises UserError where an answer was none: a benchmark of errors says nothing.
+    Raises InputError where an answer was none: a benchmark of errors says nothing.
     """
     script = Path(server._log.parent) / "ask.lua"
     quoted = ",\n".join(f"[==[{body.decode()}]==]" for body in bodies)
@@ -166,10 +166,10 @@ def load(
     )
     cpu_s = server.cpu_s() - before
     if done.returncode:
-        raise UserError(f"wrk: {done.stdout[-300:]}{done.stderr[-300:]}")
+        raise InputError(f"wrk: {done.stdout[-300:]}{done.stderr[-300:]}")
     said = json.loads(done.stdout.strip().splitlines()[-1])
     if said["bad"] or not said["requests"]:
-        raise UserError(f"{path}: {said['bad']} of {said['requests']} requests failed")
+        raise InputError(f"{path}: {said['bad']} of {said['requests']} requests failed")
     return {
         "requests": said["requests"],
         "cpu_us": 1e6 * cpu_s / said["requests"],

@@ -26,8 +26,8 @@ from peers_data import asked_cases
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from models.validation import rank
-from training.recipe import Recipe
+from marquee.evaluation.validation import rank
+from marquee.training.recipe import Recipe
 
 Answer = dict[str, Any]
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from catalogue.movies import Movies
-from catalogue.titles import normalise_title
+from marquee.core.movies import Movies
+from marquee.core.titles import normalise_title
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")

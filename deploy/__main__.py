@@ -8,17 +8,17 @@
     python -m deploy restore --bucket NAME     all of it anew, from what a bucket holds
     python -m deploy down                      remove it; the bucket stays
 
-New weights need none of this: python -m releases promote. deploy/README.md has costs and failures.
+New weights need none of this: marquee releases promote. deploy/README.md has costs and failures.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 
-from catalogue.errors import UserError
 from deploy import rollout, status
 from deploy.aws import Aws, sentences
 from deploy.stack import Stack
+from marquee.core.errors import InputError
 
 YEAR = 366 * 24 * 60
 """Minutes."""
@@ -45,7 +45,7 @@ def main(given: Sequence[str] | None = None) -> int:
         with sentences(aws.region):
             run(Stack(aws, asked.stack), asked)
         return 0
-    except UserError as error:
+    except InputError as error:
         print(f"deploy: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

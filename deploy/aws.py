@@ -15,7 +15,7 @@ import boto3
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
-from catalogue.errors import UserError
+from marquee.core.errors import InputError
 
 SIGN_IN = "sign in (aws sso login, or AWS_PROFILE=NAME) and run this again"
 OLD = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
@@ -31,11 +31,11 @@ class Aws:
 
     @classmethod
     def of(cls, region: str | None) -> "Aws":
-        """Raises UserError where no region is set."""
+        """Raises InputError where no region is set."""
         with sentences(region or ""):
             session = boto3.session.Session(region_name=region)
         if not session.region_name:
-            raise UserError(
+            raise InputError(
                 "no AWS region is set; give --region us-east-1, or set AWS_DEFAULT_REGION"
             )
         return cls(session.region_name, session)
@@ -45,7 +45,7 @@ class Aws:
         try:
             client = self.session.client(service, region_name=self.region)
         except ValueError as error:
-            raise UserError(
+            raise InputError(
                 f"{error}; AWS_ENDPOINT_URL is http://HOST:PORT, or unset for AWS"
             ) from error
         self.__dict__[service] = client
@@ -54,26 +54,26 @@ class Aws:
 
 @contextmanager
 def sentences(region: str) -> Iterator[None]:
-    """What AWS and the way to it raise, as UserError."""
+    """What AWS and the way to it raise, as InputError."""
     try:
         yield
     except exceptions.ClientError as error:
-        raise UserError(said(error, region)) from error
+        raise InputError(said(error, region)) from error
     except exceptions.ProfileNotFound as error:
-        raise UserError(f"{error}; aws configure list-profiles names those there are") from error
+        raise InputError(f"{error}; aws configure list-profiles names those there are") from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise UserError(f"there are no AWS credentials; {SIGN_IN}") from error
+        raise InputError(f"there are no AWS credentials; {SIGN_IN}") from error
     except (exceptions.TokenRetrievalError, exceptions.CredentialRetrievalError) as error:
-        raise UserError(f"the AWS credentials cannot be read ({error}); {SIGN_IN}") from error
+        raise InputError(f"the AWS credentials cannot be read ({error}); {SIGN_IN}") from error
     except exceptions.EndpointConnectionError as error:
         reason = f"{error.kwargs['endpoint_url']} does not answer"
-        raise UserError(f"{reason}; is {region!r} a region, and this machine online?") from error
+        raise InputError(f"{reason}; is {region!r} a region, and this machine online?") from error
     except ResponseParserError as error:
-        raise UserError(
+        raise InputError(
             f"what answers is not AWS; check --region ({region}), AWS_ENDPOINT_URL and any proxy"
         ) from error
     except exceptions.BotoCoreError as error:
-        raise UserError(f"AWS: {one_line(str(error))}") from error
+        raise InputError(f"AWS: {one_line(str(error))}") from error
 
 
 def said(error: exceptions.ClientError, region: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
-from catalogue.errors import UserError
+from marquee.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements-serving.lock"
@@ -52,7 +52,7 @@ def files(root: Path) -> list[Path]:
             change(str(path.relative_to(root)) for path in root.glob(pattern.lstrip("/")))
     missing = [name for name in FOR_MACHINES if not (root / name).is_file()]
     if missing:
-        raise UserError(f"{missing[0]} is missing; run this in a clone (and make lock for a lock)")
+        raise InputError(f"{missing[0]} is missing; run this in a clone (and make lock for a lock)")
     return sorted(root / name for name in names)
 
 
@@ -69,13 +69,13 @@ def archive(root: Path) -> bytes:
 
 
 def wheels(lock: Path) -> bytes:
-    """Every package of the lock for the machines, hashes checked, as one tar; UserError where one
+    """Every package of the lock for the machines, hashes checked, as one tar; InputError where one
     cannot be fetched."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(download(lock, folder), capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-            raise UserError(f"the packages of {lock.name} cannot be fetched: {reason}")
+            raise InputError(f"the packages of {lock.name} cannot be fetched: {reason}")
         made = io.BytesIO()
         with tarfile.open(fileobj=made, mode="w") as tar:
             for path in sorted(Path(folder).iterdir()):

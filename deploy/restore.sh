@@ -5,7 +5,7 @@
 #   aws s3 cp s3://BUCKET/code/restore.sh - \
 #     | sudo BUCKET=… MODEL=ml-1m API_KEYS=… EVENTS_URL=postgresql://… bash
 #
-# BUCKET      holds code/ (python -m deploy release) and models/ (python -m releases)
+# BUCKET      holds code/ (python -m deploy release) and models/ (marquee releases)
 # MODEL       its releases lie under models/MODEL
 # CODE        version of the code (default: the one in code/current)
 # SETTINGS    path in Parameter Store with API_KEYS, EVENTS_URL and so on, where they are not given

@@ -11,10 +11,10 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from catalogue.errors import UserError
 from deploy import code
 from deploy.stack import Stack, account, check, defaults
-from releases.pointer import POINTER
+from marquee.core.errors import InputError
+from marquee.releases.pointer import POINTER
 
 SETTINGS = ("API_KEYS", "EVENTS_URL")
 """Without keys the service answers its own machine only, and without one database each machine
@@ -26,7 +26,7 @@ def up(
 ) -> None:
     """Make or change the stack so that it serves; given: parameters of the template.
 
-    restored: with the code that the bucket says, instead of that of this clone. Raises UserError
+    restored: with the code that the bucket says, instead of that of this clone. Raises InputError
     where something is missing, before anything is made where it can be known before.
     """
     found = stack.found()
@@ -34,15 +34,15 @@ def up(
     stack.tell(f"{stack.name}: account {account(stack.aws)}, {stack.aws.region}")
     asked = defaults() | parameters(found) | dict(given)
     if not asked.get("Model"):
-        raise UserError("no model is named; give --model ml-1m, as in s3://BUCKET/models/ml-1m")
+        raise InputError("no model is named; give --model ml-1m, as in s3://BUCKET/models/ml-1m")
     check(asked)
     if int(asked["Max"]) <= int(asked["Min"]):
-        raise UserError(
+        raise InputError(
             f"--max {asked['Max']} is not above --min {asked['Min']}; a new machine answers before "
             "an old one goes"
         )
     if asked.get("Bucket") != parameters(found).get("Bucket", asked.get("Bucket")):
-        raise UserError(
+        raise InputError(
             f"{stack.name} has a bucket; for another: --stack NAME, or down and restore"
         )
     secret(stack, asked["Settings"])
@@ -67,7 +67,7 @@ def release(stack: Stack, version: str, upload_only: bool = False, root: Path = 
     if not version:
         version = sent(stack, into, root)
     elif not code.there(stack.aws.s3, into, f"code/{version}/marquee.tar.gz"):
-        raise UserError(f"there is no code {version} in s3://{into}/code/; aws s3 ls names those")
+        raise InputError(f"there is no code {version} in s3://{into}/code/; aws s3 ls names those")
     if not upload_only:
         promoted(stack, into, parameters(found)["Model"])
         if not roll(stack, {}, version):
@@ -103,7 +103,7 @@ def renew(stack: Stack) -> None:
             return
         if status in ("Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"):
             reason = found.get("StatusReason", "no reason is given")
-            raise UserError(f"{line}: {reason}; python -m deploy logs may say more")
+            raise InputError(f"{line}: {reason}; python -m deploy logs may say more")
         time.sleep(stack.poll_s)
 
 
@@ -112,7 +112,7 @@ def down(stack: Stack, typed: str) -> None:
     found = stack.must_be_there()
     kept = parameters(found)["Bucket"]
     if typed and typed != kept:
-        raise UserError(f"the bucket is {kept}, not {typed}; nothing was removed")
+        raise InputError(f"the bucket is {kept}, not {typed}; nothing was removed")
     stack.remove()
     if not typed:
         stack.tell(f"s3://{kept} stays, with every model and all code; to serve from it again: up")
@@ -133,28 +133,30 @@ def sent(stack: Stack, into: str, root: Path) -> str:
 def kept(stack: Stack, where: str) -> str:
     version = code.current(stack.aws.s3, where)
     if not version:
-        raise UserError(f"s3://{where}/code/current is missing, so no code was ever rolled out: up")
+        raise InputError(
+            f"s3://{where}/code/current is missing, so no code was ever rolled out: up"
+        )
     return version
 
 
 def promoted(stack: Stack, where: str, model: str) -> None:
     if not code.there(stack.aws.s3, where, f"models/{model}/{POINTER}"):
         store = f"s3://{where}/models/{model}"
-        raise UserError(
-            f"no model is promoted in {store}; python -m releases push bundles/{model} {store}, "
-            f"python -m releases promote VERSION {store}, then this again"
+        raise InputError(
+            f"no model is promoted in {store}; marquee releases push bundles/{model} {store}, "
+            f"marquee releases promote VERSION {store}, then this again"
         )
 
 
 def secret(stack: Stack, path: str) -> None:
-    """UserError where a setting is missing, or lies there for everybody to read."""
+    """InputError where a setting is missing, or lies there for everybody to read."""
     names = [f"{path}/{name}" for name in SETTINGS]
     found = stack.aws.ssm.get_parameters(Names=names)["Parameters"]
     kinds = {each["Name"]: each["Type"] for each in found}
     for name in names:
         if kinds.get(name) != "SecureString":
             reason = f"is a {kinds[name]}" if name in kinds else "is not in Parameter Store"
-            raise UserError(
+            raise InputError(
                 f"{name} {reason}; aws ssm put-parameter --type SecureString --overwrite "
                 f"--region {stack.aws.region} --name {name} --value …"
             )
@@ -172,7 +174,7 @@ def bucket(stack: Stack, given: Mapping[str, str], restored: bool) -> dict[str, 
         reason = {404: "is not there", 301: "is in another region"}.get(
             status, "is somebody else's"
         )
-        raise UserError(f"the bucket {name} {reason}; give --bucket NAME, or --region") from error
+        raise InputError(f"the bucket {name} {reason}; give --bucket NAME, or --region") from error
     return {"Bucket": name, "MakeBucket": "no"}
 
 
@@ -184,7 +186,7 @@ def network(stack: Stack, given: Mapping[str, str]) -> dict[str, str]:
     if not names or given.get("Vpc", names[0]) not in names:
         what = f"no VPC {given['Vpc']}" if "Vpc" in given else "no default VPC"
         there = f"; there are {', '.join(names)}" if names else ""
-        raise UserError(
+        raise InputError(
             f"{what} in {stack.aws.region}{there}; give --vpc and --subnets, or --region"
         )
     vpc = given.get("Vpc", names[0])
@@ -194,7 +196,7 @@ def network(stack: Stack, given: Mapping[str, str]) -> dict[str, str]:
     subnets: list[dict[str, Any]] = stack.aws.ec2.describe_subnets(Filters=inside)["Subnets"]
     zones = {each["AvailabilityZone"]: each["SubnetId"] for each in subnets}
     if len(zones) < 2:
-        raise UserError(f"{vpc} has subnets in {len(zones)} zones; a load balancer needs two")
+        raise InputError(f"{vpc} has subnets in {len(zones)} zones; a load balancer needs two")
     return {"Vpc": vpc, "Subnets": ",".join(zones[name] for name in sorted(zones)[:2])}
 
 

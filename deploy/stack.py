@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from botocore.exceptions import ClientError
 
-from catalogue.errors import UserError
 from deploy.aws import Aws, one_line
+from marquee.core.errors import InputError
 
 TEMPLATE = Path(__file__).parent / "template.yaml"
 WAIT_S = 3600
@@ -48,7 +48,7 @@ class Stack:
         found = self.found()
         if found is None:
             where = f"in {self.aws.region} of account {account(self.aws)}"
-            raise UserError(
+            raise InputError(
                 f"there is no stack {self.name} {where}; give --region or --stack, or make it: "
                 "python -m deploy up"
             )
@@ -61,7 +61,7 @@ class Stack:
 
     def apply(self, parameters: Mapping[str, str]) -> bool:
         """Make the stack, or change it: parameters that are not given stay. False where it is so
-        already; UserError where it cannot be, with the reason of the first part that failed."""
+        already; InputError where it cannot be, with the reason of the first part that failed."""
         found = self.found()
         self.refuse(found)
         asked: dict[str, Any] = {
@@ -82,27 +82,27 @@ class Stack:
             raise
         ended = self._wait()
         if not ended.endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")) or "ROLLBACK" in ended:
-            raise UserError(f"{self.name} is {ended}: {self.reason()}{self._remedy(ended)}")
+            raise InputError(f"{self.name} is {ended}: {self.reason()}{self._remedy(ended)}")
         return True
 
     def remove(self) -> None:
         self._events(self.found())
         self.aws.cloudformation.delete_stack(StackName=self.name)
         if (ended := self._wait()) != "DELETE_COMPLETE":
-            raise UserError(f"{self.name} is {ended}: {self.reason()}; put that right, down again")
+            raise InputError(f"{self.name} is {ended}: {self.reason()}; put that right, down again")
 
     def refuse(self, found: Mapping[str, Any] | None) -> None:
-        """UserError where the stack is in a state that cannot be changed from."""
+        """InputError where the stack is in a state that cannot be changed from."""
         status = found["StackStatus"] if found else ""
         if status in UNFINISHED:
-            raise UserError(f"{self.name} is {status}: {self.reason()}{self._remedy(status)}")
+            raise InputError(f"{self.name} is {status}: {self.reason()}{self._remedy(status)}")
         if status == "UPDATE_ROLLBACK_FAILED":
-            raise UserError(
+            raise InputError(
                 f"{self.name} is {status}: {self.reason()}; put that right, then: "
                 f"aws cloudformation continue-update-rollback --stack-name {self.name}"
             )
         if status.endswith("_IN_PROGRESS"):
-            raise UserError(
+            raise InputError(
                 f"{self.name} is being changed ({status}); wait for it: python -m deploy status"
             )
 
@@ -115,7 +115,7 @@ class Stack:
             if error.response["Error"].get("Code") != "ValidationError":
                 raise
             message = one_line(error.response["Error"].get("Message", ""))
-            raise UserError(
+            raise InputError(
                 f"{TEMPLATE.name} is not valid: {message}; cfn-lint deploy/template.yaml says where"
             ) from error
         return body
@@ -192,7 +192,7 @@ def defaults() -> dict[str, str]:
 
 
 def check(asked: Mapping[str, str]) -> None:
-    """UserError for a value that the template would refuse, some minutes and a bucket later."""
+    """InputError for a value that the template would refuse, some minutes and a bucket later."""
     for name, rule in rules().items():
         value = asked.get(name)
         if value is None:
@@ -206,7 +206,7 @@ def check(asked: Mapping[str, str]) -> None:
             needed = f"{rule['MinValue']} or more"
         if needed:
             option = re.sub(r"(?<=.)([A-Z])", r"-\1", name).lower()
-            raise UserError(f"--{option} {value}: needed {needed}; python -m deploy up --help")
+            raise InputError(f"--{option} {value}: needed {needed}; python -m deploy up --help")
 
 
 def line(event: Mapping[str, Any]) -> str:

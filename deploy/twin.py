@@ -24,11 +24,11 @@ from contextlib import contextmanager
 import boto3
 from moto.server import ThreadedMotoServer
 
-from client.demo import service
-from client.marquee_client import Marquee, MarqueeError, Retries
-from client.marquee_client.shapes import Film
-from releases.__main__ import main as releases
-from serving.bundle import read_bundle
+from deploy.demo import service
+from marquee.promotion.command import main as releases
+from marquee.recommender.bundle import read_bundle
+from marquee_client import Marquee, MarqueeError, Retries
+from marquee_client.types import Film
 
 BUCKET, STORE = "movies", "s3://movies/models/twin"
 CLIENTS, WATCHED = 4, 5
@@ -120,7 +120,7 @@ def step(name: str, url: str, wanted: str, load: Load) -> bool:
 
 def command(*given: str) -> None:
     if releases(given) != 0:
-        raise SystemExit(f"python -m releases {' '.join(given)}: failed")
+        raise SystemExit(f"marquee releases {' '.join(given)}: failed")
 
 
 @contextmanager

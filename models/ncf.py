@@ -13,8 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from catalogue.errors import UserError
-from models.heads import NeuMFHead
+from marquee.core.errors import InputError
+from models.neumf_head import NeuMFHead
 from models.towers import Feature, HistoryEncoder, ItemTower, UserTable
 
 
@@ -68,19 +68,19 @@ class NetworkConfig:
             "conv_width",
         ):
             if getattr(self, name) < 1:
-                raise UserError(f"network.{name} {getattr(self, name)}: needed 1 or more")
+                raise InputError(f"network.{name} {getattr(self, name)}: needed 1 or more")
         if self.embedding_dim % (2 * self.num_heads):
-            raise UserError(
+            raise InputError(
                 f"network.embedding_dim {self.embedding_dim} is not a multiple of "
                 f"2 x network.num_heads ({self.num_heads}); choose one that is"
             )
         if not self.hidden_dims or min(self.hidden_dims) < 1:
-            raise UserError(f"network.hidden_dims {self.hidden_dims}: needed one width >= 1")
+            raise InputError(f"network.hidden_dims {self.hidden_dims}: needed one width >= 1")
         for name in ("dropout", "id_dropout"):
             if not 0 <= getattr(self, name) < 1:
-                raise UserError(f"network.{name} {getattr(self, name)}: needed 0 <= share < 1")
+                raise InputError(f"network.{name} {getattr(self, name)}: needed 0 <= share < 1")
         if self.id_dropout and not self.features:
-            raise UserError(
+            raise InputError(
                 f"network.id_dropout {self.id_dropout} with network.features []: a movie without "
                 "its embedding would be nothing; give features, or id_dropout 0"
             )

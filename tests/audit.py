@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from catalogue.errors import UserError
+from marquee.core.errors import InputError
 from tests.running import ROOT
 
 LOCKS = ("requirements.lock", "requirements-serving.lock")
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         packages |= set(re.findall(r"^[\w.-]+==[^\s;]+", lock.read_text(), re.M))
     try:
         report = asked(sorted(packages), options.osv)
-    except UserError as error:
+    except InputError as error:
         print(f"audit: {error}", file=sys.stderr)
         return 0 if options.offline_ok else 2
     return judge(report, read_ignored(options.ignored), date.today())
@@ -61,7 +61,7 @@ def write_bill(lock: Path, out: Path) -> Path:
 
 
 def asked(packages: Sequence[str], osv: str) -> list[dict[str, Any]]:
-    """pip-audit's report, a dictionary a package; UserError where the database does not answer."""
+    """pip-audit's report, a dictionary a package; InputError where the database does not answer."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
         file.write("\n".join(packages))
         file.flush()
@@ -74,11 +74,11 @@ def asked(packages: Sequence[str], osv: str) -> list[dict[str, Any]]:
     except ValueError:
         said = (done.stderr.strip().splitlines() or ["no answer"])[-1]
         why = said.partition(":")[0].rpartition(".")[2]
-        raise UserError(
+        raise InputError(
             f"nothing was audited, {osv} does not answer ({why}); run it where it does"
         ) from None
     if skipped := [entry["name"] for entry in report if "skip_reason" in entry]:
-        raise UserError(
+        raise InputError(
             f"{len(skipped)} of {len(report)} packages could not be looked up ({skipped[0]}, …);"
             f" run it where {osv} knows them"
         )
@@ -90,7 +90,7 @@ def read_ignored(path: Path) -> dict[str, date]:
     entries = tomllib.loads(path.read_text()).get("ignored", [])
     for entry in entries:
         if not (isinstance(entry.get("until"), date) and entry.get("id") and entry.get("reason")):
-            raise UserError(f"{path.name}: {entry}: expected id, until (a day) and reason")
+            raise InputError(f"{path.name}: {entry}: expected id, until (a day) and reason")
     return {entry["id"]: entry["until"] for entry in entries}
 
 

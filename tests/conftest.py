@@ -22,10 +22,10 @@ import onnx  # noqa: E402
 import pytest  # noqa: E402
 from onnx import TensorProto, helper  # noqa: E402
 
-from catalogue.movies import Movies  # noqa: E402
-from serving.bundle import write_bundle  # noqa: E402
-from serving.events import EventStore  # noqa: E402
-from serving.recommender import Recommender  # noqa: E402
+from marquee.core.movies import Movies  # noqa: E402
+from marquee.feedback.store import EventStore  # noqa: E402
+from marquee.recommender.bundle import write_bundle  # noqa: E402
+from marquee.recommender.recommender import Recommender  # noqa: E402
 from tests import postgres  # noqa: E402
 
 FILMS = [  # movie_id, title, year, genres, training ratings

@@ -5,8 +5,8 @@
 
 Films are 1..40, titled "Film 1 Alpha" and so on; their genres go round, their support falls from
 400 by 10, the last has 2. A list is the unseen films by number of genres shared with what was rated
-4 and more, then by support. Requests and answers are held to the real schemas (serving/schemas.py,
-serving/shapes.py): a question that the service would refuse is refused here, too.
+4 and more, then by support. Requests and answers are held to the real schemas (marquee/api/requests.py,
+marquee/api/responses.py): a question that the service would refuse is refused here, too.
 """
 
 import json
@@ -21,7 +21,7 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 from pydantic import ValidationError
 
-from serving import schemas, shapes
+from marquee.api import requests, responses
 
 GENRES = ["Action", "Comedy", "Drama", "Horror", "Romance", "Sci-Fi"]
 LETTERS = ["Alpha", "Beta", "Gamma", "Delta"]
@@ -63,7 +63,10 @@ class Fake:
             if str(event["user_id"]) != str(user_id):
                 continue
             state.pop(event["movie_id"], None)
-            said = {"rating": {"stars": event.get("stars")}, "not_for_me": {"not_for_me": True}}
+            said = {
+                "rating": {"stars": event.get("stars")},
+                "not_interested": {"not_interested": True},
+            }
             if event["kind"] in said:
                 entry = FILMS[event["movie_id"]] | said[event["kind"]] | {"at": event["at"]}
                 state[event["movie_id"]] = entry
@@ -169,16 +172,20 @@ class Fake:
 
 STARS = {"expected": 4.1, "low": 2.5, "high": 5.0, "p_like": 0.75}
 ASKS: dict[str, Any] = {
-    "/recommend": (schemas.RecommendRequest, shapes.Recommendation),
-    "/recommend_batch": (schemas.BatchRequest, shapes.Recommendations),
-    "/predict": (schemas.PredictRequest, shapes.Prediction),
-    "/rerank": (schemas.RerankRequest, shapes.Prediction),
-    "/similar": (schemas.SimilarRequest, shapes.Similar),
-    "/charts": (schemas.ChartsRequest, shapes.Chart),
-    "/rate_next": (schemas.RateNextRequest, shapes.Questions),
-    "/events": (schemas.EventsRequest, shapes.Stored),
+    "/recommend": (requests.RecommendRequest, responses.Recommendation),
+    "/recommend_batch": (requests.BatchRequest, responses.Recommendations),
+    "/predict": (requests.PredictRequest, responses.Prediction),
+    "/rerank": (requests.RerankRequest, responses.Prediction),
+    "/similar": (requests.SimilarRequest, responses.Similar),
+    "/charts": (requests.ChartsRequest, responses.Chart),
+    "/rate_next": (requests.RateNextRequest, responses.Questions),
+    "/events": (requests.EventsRequest, responses.Stored),
 }
-READS: dict[str, Any] = {"model": shapes.Card, "movies": shapes.Found, "users": shapes.Histories}
+READS: dict[str, Any] = {
+    "model": responses.Card,
+    "movies": responses.Found,
+    "users": responses.UserHistories,
+}
 
 
 def scored(film: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ import hypothesis
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
 
-from serving.examples import ASKED
-from serving.openapi import POSTS, READS, document
+from marquee.api.openapi import POSTS, READS, document
+from marquee.api.openapi_examples import ASKED
 
 ANYWHERE = {"400", "401", "404", "405", "413", "422", "429"}
 """What an address or a method that is not there may be answered with."""
@@ -173,7 +173,7 @@ def schemathesis(url: str, examples: int, seed: int, place: Path) -> int:
     """Let schemathesis loose on what /openapi.json tells; how many requests it has sent.
 
     Right data may be refused (`positive_data_acceptance`) for what a schema cannot say: ABOUT in
-    serving/openapi.py.
+    marquee/api/openapi.py.
     """
     command = [
         str(Path(sys.executable).parent / "schemathesis"),

@@ -18,11 +18,12 @@ from typing import Any, cast
 
 import httpx
 
-from serving import http
-from serving.answers import Answers, Model
-from serving.events import EventStore
-from serving.openapi import POSTS
-from serving.persons import KINDS, SECOND, SILENT, Event, Known, fold
+from marquee.api import routes
+from marquee.api.handlers import Answers, Model
+from marquee.api.openapi import POSTS
+from marquee.feedback.events import KINDS, SECOND, SILENT, Event
+from marquee.feedback.store import EventStore
+from marquee.feedback.user_state import Known, fold
 
 CANARY = "canary-8d3f"
 """In every id and query that is sent; no log may hold it."""
@@ -112,7 +113,7 @@ class Told:
         else:
             request = POSTS[asked.address][0].model_validate_json(json.dumps(asked.body))
             wanted = getattr(answers, asked.address.strip("/"))(request)
-        return bytes(asyncio.run(http.answer(wanted)).body)
+        return bytes(asyncio.run(routes.answer(wanted)).body)
 
 
 @dataclass

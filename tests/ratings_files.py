@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datamodules.ratings import Dataset, load_dataset
+from marquee.data.dataset import Dataset, load_dataset
 
 Row = tuple[int, int, float, int]
 """user_id, movie_id, stars, timestamp."""

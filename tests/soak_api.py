@@ -28,10 +28,10 @@ import psutil
 import sqlalchemy as sa
 from threadpoolctl import threadpool_limits
 
-from serving.answers import Model
-from serving.bundle import read_bundle, write_bundle
-from serving.events import EventStore
-from serving.recommender import Recommender
+from marquee.api.handlers import Model
+from marquee.feedback.store import EventStore
+from marquee.recommender.bundle import read_bundle, write_bundle
+from marquee.recommender.recommender import Recommender
 from tests import postgres
 from tests.conftest import write_tiny
 from tests.fuzz import Told as Contract

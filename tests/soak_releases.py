@@ -6,7 +6,7 @@
 One trouble a round: connections that are cut while a version is pushed, promoted and pulled; a byte
 changed in the store, or on the machine; a process killed in the middle; two who promote at once; a
 full disk; a store that is away at a start. Pushing is the command in a process of its own, racing
-too; what follows is the service's own code (serving/watch.py) without HTTP. During the trouble a
+too; what follows is the service's own code (marquee/api/model_reloader.py) without HTTP. During the trouble a
 whole version answers; after it the promoted one does, every version that was ever pushed and not
 pruned is whole, and no upload is left over. Exit status 1, and the reasons, if anything was
 otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut (tests/line.py).
@@ -31,13 +31,13 @@ import boto3
 import moto.s3.models
 from botocore.retries.standard import ExponentialBackoff
 
-from catalogue.errors import UserError
-from releases import cache, follow, release, s3
-from releases.pointer import NAME_LENGTH
-from releases.store import UnreachableError, open_store
-from serving.answers import Model
-from serving.bundle import MANIFEST, PARTS, write_bundle
-from serving.watch import Watch, first_model
+from marquee.api.handlers import Model
+from marquee.api.model_reloader import Watch, first_model
+from marquee.core.errors import InputError
+from marquee.recommender.bundle import MANIFEST, PARTS, write_bundle
+from marquee.releases import cache, follower, s3_store, versions
+from marquee.releases.pointer import NAME_LENGTH
+from marquee.releases.store import UnreachableError, open_store
 from tests import buckets
 from tests.conftest import tiny_parts, write_tiny
 from tests.disk import Disk, disk
@@ -48,21 +48,21 @@ ROOT = Path(__file__).resolve().parent.parent
 PART_BYTES, BLOCK_BYTES = 512, 128
 """The bundles are small, and so are the pieces they go in."""
 COMMAND = f"""
-import sys, releases.s3 as s3
+import sys, marquee.releases.s3_store as s3_store
 from botocore.retries.standard import ExponentialBackoff
 ExponentialBackoff.delay_amount = lambda self, context: 0
-s3.PART_BYTES, s3.BLOCK_BYTES = {PART_BYTES}, {BLOCK_BYTES}
-from releases.__main__ import main
+s3_store.PART_BYTES, s3_store.BLOCK_BYTES = {PART_BYTES}, {BLOCK_BYTES}
+from marquee.promotion.command import main
 sys.exit(main())"""
 RACER = """
 import sys
-from releases import release
-from releases.store import open_store
+from marquee.releases import versions
+from marquee.releases.store import open_store
 store = open_store(sys.argv[1])
-seen = release.current(store)
+seen = versions.current(store)
 print("ready", flush=True)
 sys.stdin.readline()
-release.promote(store, sys.argv[2], seen)"""
+versions.promote(store, sys.argv[2], seen)"""
 KEPT = 4
 ATTEMPTS = 100
 """Of a command over a line that is cut, before something is wrong."""
@@ -90,7 +90,7 @@ class Service:
 
     def restart(self) -> None:
         """As a new process: only what is on the disk is known."""
-        self.source = follow.Followed(self._url, self.cache)
+        self.source = follower.ReleaseFollower(self._url, self.cache)
         self._take(first_model(self.source))
         self._watch = Watch(self.source, self._take, every_s=0)
 
@@ -158,7 +158,7 @@ class Chaos:
             self.faults.append(f"{version}: {name} is damaged, and was taken")
         if not any(name in wrong for wrong in cache.verify(self.store, version)):
             self.faults.append(f"{version}: verify does not name {name}")
-        release.push(self.pushed[version], self.store, repair=True)
+        versions.push(self.pushed[version], self.store, repair=True)
         return f"{name} of {version} damaged in the store, refused, mended"
 
     def heal(self) -> str:
@@ -178,7 +178,7 @@ class Chaos:
         if what == "push":
             given = [str(bundle), self.url]
         else:
-            release.push(bundle, self.store)
+            versions.push(bundle, self.store)
             version = self._known(bundle)
             given = [version, self.url]
         if what == "pull":
@@ -191,7 +191,7 @@ class Chaos:
         process.communicate()
         self._wire.mend()
         if what == "push":  # the same again ends it, whatever was there
-            release.push(bundle, self.store)
+            versions.push(bundle, self.store)
             self._known(bundle)
         return f"{what} killed (status {process.returncode})"
 
@@ -235,22 +235,22 @@ class Chaos:
 
     def _settle(self) -> None:
         """The trouble is over: what must be so now."""
-        pointer = release.current(self.store)
+        pointer = versions.current(self.store)
         assert pointer is not None
         if pointer.previous[0] in self.pushed and self._chance.random() < 0.3:
-            pointer = release.rollback(self.store)
+            pointer = versions.rollback(self.store)
         if self._looked() != pointer.version:
             self.faults.append(f"{pointer.version} is promoted, {self.service.version} answers")
         if not self._is_whole() or cache.get_good(self.service.folder.parent) is None:
             self.faults.append(f"{self.service.version} answers and is not whole on the disk")
         kept = {pointer.version, *pointer.previous[:1]}
-        for gone in release.prune(self.store, KEPT):
+        for gone in versions.prune(self.store, KEPT):
             if gone in kept or self.pushed.pop(gone, None) is None:
                 self.faults.append(f"{gone} was pruned")
         self.faults += self._lost()
 
     def _lost(self) -> list[str]:
-        found = {one.version for one in release.releases(self.store)}
+        found = {one.version for one in versions.releases(self.store)}
         faults = [f"{version} is lost" for version in sorted(set(self.pushed) - found)]
         faults += [f"{version} is there, half" for version in sorted(found - set(self.pushed))]
         for version in found:
@@ -279,7 +279,7 @@ class Chaos:
 
     def _push(self) -> str:
         bundle = self._new()
-        release.push(bundle, self.store)
+        versions.push(bundle, self.store)
         return self._known(bundle)
 
     def _known(self, bundle: Path) -> str:
@@ -289,7 +289,7 @@ class Chaos:
         return version[:NAME_LENGTH]
 
     def _promote(self, version: str) -> None:
-        release.promote(self.store, version, release.current(self.store))
+        versions.promote(self.store, version, versions.current(self.store))
 
     def _promoted(self, version: str) -> bool:
         """False where the line was cut; anything else is somebody's fault."""
@@ -297,12 +297,12 @@ class Chaos:
             self._promote(version)
         except UnreachableError:
             return False
-        except UserError as error:
+        except InputError as error:
             self.faults.append(f"nobody else promotes, but: {error}")
         return True
 
     def _current(self) -> str:
-        pointer = release.current(self.store)
+        pointer = versions.current(self.store)
         return "nothing" if pointer is None else pointer.version
 
     def _looked(self) -> str:
@@ -356,9 +356,9 @@ def chaos(place: Path, seed: int) -> Iterator[Chaos]:
     with (
         quiet("bentoml.marquee"),  # a refusal is what is wanted here
         patch.object(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART_BYTES),
-        patch.object(s3, "PART_BYTES", PART_BYTES),
-        patch.object(s3, "BLOCK_BYTES", BLOCK_BYTES),
-        patch.object(follow, "AGAIN_S", 0.0),
+        patch.object(s3_store, "PART_BYTES", PART_BYTES),
+        patch.object(s3_store, "BLOCK_BYTES", BLOCK_BYTES),
+        patch.object(follower, "AGAIN_S", 0.0),
         patch.object(ExponentialBackoff, "delay_amount", lambda self, context: 0),
         buckets.server() as endpoint,
         quiet("werkzeug"),  # and so is half a request

@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from datamodules.demo import write_demo
+from marquee.data.demo_data import write_demo
 
 ROOT = Path(__file__).resolve().parent.parent
 SIGNALS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}

@@ -12,10 +12,10 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from client.demo import service
-from client.marquee_client import Marquee
-from client.together import app
-from insights.__main__ import main as insights
+from deploy.app_server import app
+from deploy.demo import service
+from marquee.insights.command import main as insights
+from marquee_client import Marquee
 from tests import browser
 from tests.running import free_port
 

@@ -14,8 +14,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from client.marquee_client import Retries
-from insights.__main__ import main as insights
+from marquee.insights.command import main as insights
+from marquee_client import Retries
 from tests.fake_service import FILMS, Fake, fake_service
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -264,7 +264,7 @@ def test_what_was_not_seen_or_is_not_wanted_is_not_asked_again(fake: Fake) -> No
     at.button(key="rate-unseen").click().run()
     at.button(key="rate-refuse").click().run()
     kinds = {e["movie_id"]: e["kind"] for e in fake.events.values()}
-    assert kinds == {1: "not_seen", 2: "not_for_me"}
+    assert kinds == {1: "not_seen", 2: "not_interested"}
     offered = [b.key for b in fine(at).button if (b.key or "").startswith("rate-pick-")]
     assert "rate-stars-3" in [slider.key for slider in at.select_slider]
     assert offered[0] == "rate-pick-4"  # beside the film that is asked about, not again

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from app_pages import merging, mixes, parts, ratings_csv, scale, state, tiles
-from app_pages.groups import groups
-from app_pages.motifs import MOTIFS
-from client.marquee_client.shapes import HistoryItem, Movie
+from app_pages import genre_mix, merge_lists, posters, rating_scale, ratings_csv, state, widgets
+from app_pages.movie_groups import groups
+from app_pages.poster_motifs import MOTIFS
+from marquee_client.types import HistoryItem, Movie
 
 AT = "2026-01-02T03:04:05+00:00"
 
@@ -24,16 +24,16 @@ def given(movie_id: int, title: str, stars: float) -> HistoryItem:
 
 
 def test_a_poster_is_the_same_always_and_differs_between_films() -> None:
-    tiles._tile.cache_clear()
-    first = tiles.poster(film(6, "Heat", "Action", "Crime"))
-    tiles._tile.cache_clear()
-    assert tiles.poster(film(6, "Heat", "Action", "Crime")) == first
-    assert tiles.poster(film(7, "Heat", "Action", "Crime")) != first
+    posters._tile.cache_clear()
+    first = posters.poster(film(6, "Heat", "Action", "Crime"))
+    posters._tile.cache_clear()
+    assert posters.poster(film(6, "Heat", "Action", "Crime")) == first
+    assert posters.poster(film(7, "Heat", "Action", "Crime")) != first
 
 
 @pytest.mark.parametrize("genre", [*MOTIFS, "Telenovela"])
 def test_every_genre_has_a_drawing_that_is_whole(genre: str) -> None:
-    svg = tiles.poster(film(3, "R & <B>", genre))
+    svg = posters.poster(film(3, "R & <B>", genre))
     text = "".join(ElementTree.fromstring(svg).itertext())
     for word in ("R & <B>", "1995", genre):
         assert word in text
@@ -42,17 +42,17 @@ def test_every_genre_has_a_drawing_that_is_whole(genre: str) -> None:
 def test_a_title_of_any_length_stays_on_its_tile() -> None:
     long = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb " * 2
     for title in ("Up", "Supercalifragilisticexpialidocious", long):
-        lines, size = tiles._fitted(title)
-        letters = next(letters for letters, one, _ in tiles.SIZES if one == size)
+        lines, size = posters._fitted(title)
+        letters = next(letters for letters, one, _ in posters.SIZES if one == size)
         assert max(map(len, lines)) <= letters
         assert len(lines) <= 6
 
 
 def test_a_long_title_leaves_room_for_the_stars_of_its_card() -> None:
     long = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
-    assert parts.short(long) == "Dr. Strangelove or: How I Learned to Stop Worrying an…"
-    assert parts.short("Heat") == "Heat"
-    assert len(parts.short("映" * 90)) == parts.TITLE_LETTERS
+    assert widgets.short(long) == "Dr. Strangelove or: How I Learned to Stop Worrying an…"
+    assert widgets.short("Heat") == "Heat"
+    assert len(widgets.short("映" * 90)) == widgets.TITLE_LETTERS
 
 
 def test_a_real_poster_stands_in_where_the_folder_holds_one(
@@ -60,34 +60,36 @@ def test_a_real_poster_stands_in_where_the_folder_holds_one(
 ) -> None:
     (tmp_path / "6.png").write_bytes(b"png")
     monkeypatch.setenv("POSTERS", str(tmp_path))
-    assert tiles.poster(film(6)) == str(tmp_path / "6.png")
-    assert tiles.poster(film(7)).startswith("<svg")
+    assert posters.poster(film(6)) == str(tmp_path / "6.png")
+    assert posters.poster(film(7)).startswith("<svg")
 
 
 def test_what_is_fair_decides_the_night() -> None:
     """Film 1 is loved by two and last for one; film 2 is second for all."""
     orders = {"a": [1, 2, 3, 4], "b": [1, 2, 4, 3], "c": [3, 2, 4, 1]}
-    assert merging.merged(orders, merging.least_misery)[0] == 2
-    assert merging.merged({"a": [1, 2, 3], "b": [1, 2, 3], "c": [2, 3, 1]}, merging.average) == [
+    assert merge_lists.merged(orders, merge_lists.least_misery)[0] == 2
+    assert merge_lists.merged(
+        {"a": [1, 2, 3], "b": [1, 2, 3], "c": [2, 3, 1]}, merge_lists.average
+    ) == [
         2,  # (2 + 2 + 1) / 3, and nobody has it far down
         1,  # (1 + 1 + 3) / 3, the same
         3,
     ]
-    assert merging.merged({"a": [1, 2], "b": [2, 3]}, merging.average) == [2]
+    assert merge_lists.merged({"a": [1, 2], "b": [2, 3]}, merge_lists.average) == [2]
 
 
 def test_a_mix_shares_each_film_among_its_genres() -> None:
-    mix = mixes.mix([film(1, "A", "Drama", "War"), film(2, "B", "Drama")])
+    mix = genre_mix.mix([film(1, "A", "Drama", "War"), film(2, "B", "Drama")])
     assert mix == {"Drama": 0.75, "War": 0.25}
-    assert mixes.mix([film(3)]) == {}
-    assert mixes.overlap(mix, {"Drama": 0.5, "Comedy": 0.5}) == 0.5
-    assert mixes.overlap(mix, mix) == 1.0
+    assert genre_mix.mix([film(3)]) == {}
+    assert genre_mix.overlap(mix, {"Drama": 0.5, "Comedy": 0.5}) == 0.5
+    assert genre_mix.overlap(mix, mix) == 1.0
 
 
 def test_decades_without_films_are_not_left_out() -> None:
     old, new = film(1), film(2)
     old["year"], new["year"] = 1975, 1999
-    assert mixes.decades([new, old]) == {"1970s": 1, "1980s": 0, "1990s": 1}
+    assert genre_mix.decades([new, old]) == {"1970s": 1, "1980s": 0, "1990s": 1}
 
 
 def test_no_film_stands_for_two_tastes() -> None:
@@ -141,9 +143,9 @@ def test_the_same_row_is_the_same_event() -> None:
 
 def test_the_yardstick_lies_next_to_what_is_given() -> None:
     history = [given(1, "A", 2.0), given(2, "B", 4.0), given(3, "C", 4.0)]
-    assert scale.yardstick(4.0, history) == "You gave 4 to C and B."
-    assert scale.yardstick(3.0, history) == "You gave 2 to A and 4 to C."
-    assert scale.yardstick(3.0, []) == ""
+    assert rating_scale.yardstick(4.0, history) == "You gave 4 to C and B."
+    assert rating_scale.yardstick(3.0, history) == "You gave 2 to A and 4 to C."
+    assert rating_scale.yardstick(3.0, []) == ""
 
 
 def test_a_profile_is_read_from_an_id_or_an_address() -> None:
@@ -164,7 +166,7 @@ def test_text_stands_out_from_its_ground(mode: str) -> None:
 
 def test_genres_stand_out_from_their_tile() -> None:
     """The small line lies on the lower colour, which a shade makes darker still."""
-    for genre, (_, lower, colour) in tiles.PALETTE.items():
+    for genre, (_, lower, colour) in posters.PALETTE.items():
         assert contrast(colour, lower) >= 4.5, genre
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.errors import UserError
+from marquee.core.errors import InputError
 from tests.audit import judge, main, read_ignored
 from tests.running import ROOT, free_port
 
@@ -105,7 +105,7 @@ def test_offline_is_said_and_is_not_taken_for_good(
 def test_an_entry_without_a_day_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "ignored.toml"
     file.write_text('[[ignored]]\nid = "CVE-2026-1"\nreason = "no time"\n')
-    with pytest.raises(UserError, match=r"expected id, until \(a day\) and reason"):
+    with pytest.raises(InputError, match=r"expected id, until \(a day\) and reason"):
         read_ignored(file)
 
 

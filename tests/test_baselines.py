@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import evaluation.baselines
-import evaluation.tuning
-from evaluation.baselines import (
+import marquee.evaluation.baselines.neighbors
+import marquee.evaluation.tuning
+from marquee.evaluation.baselines.ials import IALS
+from marquee.evaluation.baselines.neighbors import (
     EASE,
     Baseline,
     GenrePopularity,
@@ -17,9 +18,8 @@ from evaluation.baselines import (
     ItemKNN,
     Popularity,
 )
-from evaluation.ials import IALS
-from evaluation.protocols import Asked, Ints, Scores, Stars, evaluate
-from evaluation.tuning import NEW_USERS, rivals, settings, tune
+from marquee.evaluation.ranker import Asked, Ints, Scores, Stars, evaluate
+from marquee.evaluation.tuning import NEW_USERS, rivals, settings, tune
 
 BENCH = pytest.mark.skipif(find_spec("implicit") is None, reason="needs pip install -e '.[bench]'")
 EVERY = [
@@ -112,7 +112,7 @@ def test_item_knn_asks_only_the_nearest() -> None:
 def test_item_knn_blocks_do_not_change_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     train = interactions(*checkerboard(20), num_items=20)
     whole = ItemKNN().fit(*train).score([rows(0, 3, 4)])
-    monkeypatch.setattr(evaluation.baselines, "BLOCK", 7)
+    monkeypatch.setattr(marquee.evaluation.baselines.neighbors, "BLOCK", 7)
     assert np.array_equal(ItemKNN().fit(*train).score([rows(0, 3, 4)]), whole)
 
 
@@ -238,7 +238,7 @@ def test_tune_chooses_by_the_figure_of_the_protocol() -> None:
 def test_every_protocol_has_rivals_whose_grids_they_accept(
     protocol: str, names: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluation.tuning, "find_spec", lambda name: name)
+    monkeypatch.setattr(marquee.evaluation.tuning, "find_spec", lambda name: name)
     found = rivals(protocol, np.eye(3, dtype=np.float32))
     assert found.keys() == names
     for name, (make, grid) in found.items():
@@ -250,7 +250,7 @@ def test_every_protocol_has_rivals_whose_grids_they_accept(
 def test_without_implicit_ials_is_left_out_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(evaluation.tuning, "find_spec", lambda name: None)
+    monkeypatch.setattr(marquee.evaluation.tuning, "find_spec", lambda name: None)
     assert rivals("new-users", np.eye(3, dtype=np.float32)).keys() == NEW_USERS.keys() - {"ials"}
     assert capsys.readouterr().out.splitlines() == [
         "ials is left out: pip install -e '.[bench]' brings the package implicit"

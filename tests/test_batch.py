@@ -17,15 +17,15 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from serving import batch
-from serving.answers import Answers, Model
-from serving.batch import main
-from serving.events import Event, EventStore
-from serving.lists import SCHEMA, STARS
-from serving.question import Question
-from serving.recommender import Recommender
-from serving.schemas import RecommendRequest
-from serving.search import TitleSearch
+from marquee.api.handlers import Answers, Model
+from marquee.api.requests import RecommendRequest
+from marquee.batch import ray_job
+from marquee.batch.parquet_writer import SCHEMA, STARS
+from marquee.batch.ray_job import main
+from marquee.feedback.store import Event, EventStore
+from marquee.recommender.query import Question
+from marquee.recommender.recommender import Recommender
+from marquee.recommender.search.title_search import TitleSearch
 from tests import postgres
 
 ROOT = Path(__file__).parent.parent
@@ -112,7 +112,7 @@ def test_k_and_the_controls_are_passed_on(
 def test_a_block_larger_than_what_is_scored_together(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.listing.PEOPLE_TOGETHER", 2)
+    monkeypatch.setattr("marquee.recommender.pipeline.PEOPLE_TOGETHER", 2)
     histories: list[list[Any]] = [[1], [], [6, 10], [480], [1]]
     together = list(recommender.recommend_each([Question(history=h, k=2) for h in histories]))
     for history, answer in zip(histories, together, strict=True):
@@ -156,13 +156,13 @@ def test_what_a_person_does_not_want_is_in_no_list(
     store.add(
         [
             Event("e1", "ann", 50, "watch", None, 0.95, 6_000_000),
-            Event("e2", "ann", 480, "not_for_me", None, None, 7_000_000),
-            Event("e3", "ann", 998, "not_for_me", None, None, 8_000_000),  # not in the bundle
+            Event("e2", "ann", 480, "not_interested", None, None, 7_000_000),
+            Event("e3", "ann", 998, "not_interested", None, None, 8_000_000),  # not in the bundle
         ]
     )
     assert main(changed(command, "--events", store_url)) == 0
     shown = read(tmp_path / "lists")["movie_id"].to_pylist()
-    wanted = recommender.recommend(history=[(1, 4.0), (50, None, 0.95)], not_for_me=[480])
+    wanted = recommender.recommend(history=[(1, 4.0), (50, None, 0.95)], not_interested=[480])
     assert shown == [item["movie_id"] for item in wanted["items"]] and 480 not in shown
     card = (tmp_path / "lists" / "_lists.json").read_text()
     assert store.address in card and postgres.PASSWORD not in card
@@ -259,9 +259,9 @@ def test_a_cluster_that_does_not_answer_is_told_at_once() -> None:
         nobody.bind(("127.0.0.1", 0))  # bound, and not listening
         port = nobody.getsockname()[1]
         with pytest.raises(ValueError, match=f"127.0.0.1:{port}: no Ray cluster answers"):
-            batch.refuse_unreachable(f"127.0.0.1:{port}")
+            ray_job.refuse_unreachable(f"127.0.0.1:{port}")
     with pytest.raises(ValueError, match="expected HOST:PORT"):
-        batch.refuse_unreachable("head")
+        ray_job.refuse_unreachable("head")
 
 
 def test_ray_gives_the_same_lists(
@@ -271,7 +271,7 @@ def test_ray_gives_the_same_lists(
     pytest.importorskip("ray.data", reason="the extra `ray` is not installed")
     with_ray = [word for word in command if word != "--single-process"]
     done = subprocess.run(
-        [sys.executable, "-m", "serving.batch", *with_ray, "--cpus", "2"],
+        [sys.executable, "-m", "marquee.cli", "batch", *with_ray, "--cpus", "2"],
         cwd=ROOT,
         capture_output=True,
         text=True,

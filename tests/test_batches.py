@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.batches import Cases, Pairs, Windows, star_rows, training_ratings
-from datamodules.histories import Histories
-from datamodules.splits import Split, split_next
+from datamodules.loaders import EvalLoader, Pairs, SequenceWindows, star_rows, training_ratings
+from datamodules.splits.leave_one_out import Split, split_next
+from marquee.data.interactions import UserHistories
 
 SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
@@ -16,7 +16,7 @@ SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
 def make_split(lengths: list[int], num_items: int = 30) -> Split:
     """Person u watched movies 0, 1, 2, … in order and gave them 1 to 5 stars in turn."""
     item = np.concatenate([np.arange(n) % num_items for n in lengths])
-    histories = Histories(
+    histories = UserHistories(
         user_id=np.arange(1, len(lengths) + 1),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         item=item,
@@ -26,8 +26,8 @@ def make_split(lengths: list[int], num_items: int = 30) -> Split:
     return split_next(histories, num_items)
 
 
-def windows(split: Split, length: int, epoch: int = 0, per_batch: int = 16) -> Windows:
-    return Windows(
+def windows(split: Split, length: int, epoch: int = 0, per_batch: int = 16) -> SequenceWindows:
+    return SequenceWindows(
         split,
         star_rows(split.histories.stars, SCALE),
         history_length=length,
@@ -115,7 +115,7 @@ def test_pairs_ask_every_positive_once_with_its_negatives() -> None:
 
 def test_cases_hold_the_history_before_the_target() -> None:
     split = make_split([12, 30, 5])
-    cases = Cases(split.test, SCALE, history_length=8, batch_size=2)
+    cases = EvalLoader(split.test, SCALE, history_length=8, batch_size=2)
     found = {}
     for batch in cases:
         for row, user in enumerate(batch["user_B"].tolist()):
@@ -138,7 +138,7 @@ def test_cases_list_several_movies_to_be_found() -> None:
     split = make_split([12, 30, 5])
     length = split.everything.length
     fifths = replace(split.test, given=length * 4 // 5, end=length)
-    (batch,) = Cases(fifths, SCALE, history_length=8, several=True)
+    (batch,) = EvalLoader(fifths, SCALE, history_length=8, several=True)
     assert batch["user_B"].tolist() == [1, 0, 2]  # longest first
     found = [batch["found_item_N"][batch["found_row_N"] == row].tolist() for row in range(3)]
     assert found == [list(range(24, 30)), [9, 10, 11], [4]]
@@ -150,7 +150,7 @@ def test_cases_neither_show_nor_rank_what_stands_before_the_history() -> None:
     split = make_split([12, 5])
     among = np.array([0, 1, 2, 11, 4])
     asked = replace(split.test, first=np.array([3, 1]), among=among)
-    (batch,) = Cases(asked, SCALE, history_length=20)
+    (batch,) = EvalLoader(asked, SCALE, history_length=20)
     rows = [batch["item_BL"][row, : batch["length_B"][row]].tolist() for row in range(2)]
     assert rows == [list(range(3, 11)), [1, 2, 3]]
     seen = [batch["seen_item_N"][batch["seen_row_N"] == row].tolist() for row in range(2)]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalogue.errors import UserError
-from serving.bundle import read_bundle
-from serving.recommender import Recommender
+from marquee.core.errors import InputError
+from marquee.recommender.bundle import read_bundle
+from marquee.recommender.recommender import Recommender
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
@@ -88,7 +88,7 @@ def test_a_generated_catalogue_answers_as_the_trained_sizes_do(bundle_folder: Pa
 
 def test_without_wrk_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(UserError, match="apt-get install wrk"):
+    with pytest.raises(InputError, match="apt-get install wrk"):
         serving_programs.wrk()
 
 
@@ -102,7 +102,7 @@ def test_a_server_is_asked_and_its_answers_counted(bundle_folder: Path, tmp_path
         run = serving_programs.load(server, "/recommend", bodies, clients=2, seconds=1)
         assert run["requests"] > 0 and run["cpu_us"] > 0 and run["p50_ms"] <= run["p99_ms"]
         assert server.worker.pid != server._process.pid
-        with pytest.raises(UserError, match="requests failed"):
+        with pytest.raises(InputError, match="requests failed"):
             serving_programs.load(server, "/recommend", [b'{"k": 0}'], clients=1, seconds=1)
 
 

@@ -5,8 +5,8 @@ from math import log, log2
 import numpy as np
 import pytest
 
-from evaluation.beyond import Catalogue, coverage, of_lists, top_lists
-from serving.calibration import ALPHA
+from marquee.core.item_stats import SMOOTHING
+from marquee.evaluation.metrics.beyond_accuracy import Catalogue, coverage, of_lists, top_lists
 
 
 def test_lists_hold_the_best_unseen_ties_by_row() -> None:
@@ -53,7 +53,7 @@ def test_novelty_is_the_mean_information_of_a_list() -> None:
     ("top", "history", "expected"),
     [
         pytest.param([0, 1], [2], 0.0, id="the-same-shares"),
-        pytest.param([1, -1], [0], log(1 / ALPHA), id="none-of-the-taste"),
+        pytest.param([1, -1], [0], log(1 / SMOOTHING), id="none-of-the-taste"),
         pytest.param(
             [0, -1],
             [0, 1],  # p = (.5, .5), q = (1, 0)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from client.together import app
+from deploy.app_server import app
 from tests import browser
 from tests.fake_service import fake_service
 from tests.running import free_port, serve, wait_until_ready
@@ -115,10 +115,10 @@ def test_a_slow_service_is_waited_for_in_sight(tmp_path: Path) -> None:
     with fake_service() as fake, looking(fake.url, tmp_path / "cache") as page:
         fake.slow_s = 1.0
         page.goto(page.url.split("?")[0].rstrip("/") + "/for_you?me=ana")
-        page.get_by_text("Asking the service").first.wait_for()
+        page.get_by_text("RatingElicitation the service").first.wait_for()
         fake.slow_s = 0.0
         page.wait_for_selector(".st-key-row-top a")
-        page.get_by_text("Asking the service").first.wait_for(state="hidden")
+        page.get_by_text("RatingElicitation the service").first.wait_for(state="hidden")
 
 
 def reach(page: Page, what: str, said: str = "") -> None:

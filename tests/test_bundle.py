@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalogue.errors import UserError
-from serving.bundle import MANIFEST, PARTS, read_bundle, write_bundle
-from serving.recommender import Recommender
+from marquee.core.errors import InputError
+from marquee.recommender.bundle import MANIFEST, PARTS, read_bundle, write_bundle
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, films, tiny_parts
 
 
@@ -49,7 +49,7 @@ def test_one_flipped_byte_is_refused_by_name(copy: Path, name: str, place: str) 
     n = {"first": 0, "middle": len(raw) // 2, "last": len(raw) - 1}[place]
     raw[n] ^= 1
     (copy / name).write_bytes(raw)
-    with pytest.raises(UserError, match=name):
+    with pytest.raises(InputError, match=name):
         read_bundle(copy)
 
 
@@ -58,27 +58,27 @@ def test_every_byte_of_the_manifest_counts(copy: Path) -> None:
     for n in range(len(good)):
         changed = b"\t" if good[n : n + 1].isspace() else bytes([good[n] ^ 1])
         (copy / MANIFEST).write_bytes(good[:n] + changed + good[n + 1 :])
-        with pytest.raises(UserError, match=MANIFEST):
+        with pytest.raises(InputError, match=MANIFEST):
             read_bundle(copy)
 
 
 @pytest.mark.parametrize("name", [MANIFEST, *PARTS])
 def test_a_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
-    with pytest.raises(UserError, match=f"{name}: missing"):
+    with pytest.raises(InputError, match=f"{name}: missing"):
         read_bundle(copy)
 
 
 def test_an_added_file_is_named(copy: Path) -> None:
     (copy / "users.csv").write_text("42\n")
-    with pytest.raises(UserError, match=r"users.csv: not part of a bundle"):
+    with pytest.raises(InputError, match=r"users.csv: not part of a bundle"):
         read_bundle(copy)
 
 
 @pytest.mark.parametrize("name", [MANIFEST, *PARTS])
 def test_a_truncated_file_is_named(copy: Path, name: str) -> None:
     (copy / name).write_bytes((copy / name).read_bytes()[:-1])
-    with pytest.raises(UserError, match=name):
+    with pytest.raises(InputError, match=name):
         read_bundle(copy)
 
 
@@ -87,12 +87,12 @@ def test_a_truncated_file_is_named(copy: Path, name: str) -> None:
 )
 def test_a_manifest_that_is_none_is_refused(copy: Path, raw: bytes) -> None:
     (copy / MANIFEST).write_bytes(raw)
-    with pytest.raises(UserError, match=MANIFEST):
+    with pytest.raises(InputError, match=MANIFEST):
         read_bundle(copy)
 
 
 def test_a_folder_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"no such bundle folder; make one with: python train.py"):
+    with pytest.raises(InputError, match=r"no such bundle folder; make one with: python train.py"):
         read_bundle(tmp_path / "none")
 
 
@@ -116,7 +116,7 @@ def test_arrays_that_disagree_are_not_written(
 ) -> None:
     parts = tiny_parts()
     parts["arrays"][name] = array
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         write_bundle(tmp_path / "b", **parts)
     assert not (tmp_path / "b").exists()
 
@@ -135,14 +135,14 @@ def test_a_manifest_that_lacks_something_is_not_written(
 ) -> None:
     parts = tiny_parts()
     parts["manifest"] |= change
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         write_bundle(tmp_path / "b", **parts)
 
 
 def test_movies_out_of_order_are_not_written(tmp_path: Path) -> None:
     parts = tiny_parts()
     parts["movies"] = films().select(films().movie_id[::-1])
-    with pytest.raises(UserError, match="must ascend"):
+    with pytest.raises(InputError, match="must ascend"):
         write_bundle(tmp_path / "b", **parts)
 
 
@@ -173,8 +173,8 @@ def test_a_failed_write_leaves_the_old_bundle(
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("serving.bundle.os.fsync", full)
-    with pytest.raises(UserError, match="No space left"):
+    monkeypatch.setattr("marquee.recommender.bundle.os.fsync", full)
+    with pytest.raises(InputError, match="No space left"):
         write_bundle(tmp_path / "b", **parts)
     assert read_bundle(tmp_path / "b").manifest["model_version"] == version
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
@@ -203,13 +203,13 @@ def test_a_stop_between_the_renames_leaves_the_old_bundle(
 
 def test_a_parent_that_is_a_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match="cannot be written"):
+    with pytest.raises(InputError, match="cannot be written"):
         write_bundle(tmp_path / "file" / "b", **tiny_parts())
 
 
 def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("only copy")
-    with pytest.raises(UserError, match="holds files but no bundle"):
+    with pytest.raises(InputError, match="holds files but no bundle"):
         write_bundle(tmp_path, **tiny_parts())
     assert (tmp_path / "thesis.txt").read_text() == "only copy"
 
@@ -226,7 +226,7 @@ def test_a_wrong_golden_answer_is_refused_at_load(
 ) -> None:
     golden = json.loads((bundle_folder / "golden.json").read_text())
     write_bundle(tmp_path / "b", **tiny_parts() | {"golden": [golden[0] | change]})
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         Recommender.load(tmp_path / "b")
 
 
@@ -239,5 +239,5 @@ def test_golden_scores_may_differ_in_the_fifth_digit(bundle_folder: Path, tmp_pa
 
 def test_an_encoder_that_is_no_onnx_is_named(tmp_path: Path) -> None:
     write_bundle(tmp_path / "b", **tiny_parts() | {"encoder": b"not onnx"})
-    with pytest.raises(UserError, match=r"encoder.onnx: ONNX Runtime cannot load it"):
+    with pytest.raises(InputError, match=r"encoder.onnx: ONNX Runtime cannot load it"):
         Recommender.load(tmp_path / "b")

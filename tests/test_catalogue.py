@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from catalogue.errors import UserError
-from catalogue.movies import NO_GENRES, Movies
-from catalogue.titles import normalise_title, split_title
+from marquee.core.errors import InputError
+from marquee.core.movies import NO_GENRES, Movies
+from marquee.core.titles import normalise_title, split_title
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,12 @@ def test_rows_of_ids_in_any_order_and_shape(movies: Movies) -> None:
 
 @pytest.mark.parametrize("movie_id", [5, 15, 99, -1])
 def test_rows_names_an_unknown_id(movies: Movies, movie_id: int) -> None:
-    with pytest.raises(UserError, match=f"Movie {movie_id} is not in the catalogue of 3 movies"):
+    with pytest.raises(InputError, match=f"Movie {movie_id} is not in the catalogue of 3 movies"):
         movies.rows([10, movie_id])
 
 
 def test_rows_of_an_empty_catalogue() -> None:
-    with pytest.raises(UserError, match="Movie 1 is not in the catalogue of 0 movies"):
+    with pytest.raises(InputError, match="Movie 1 is not in the catalogue of 0 movies"):
         Movies(np.zeros(0, np.int64), [], [], []).rows([1])
 
 
@@ -102,8 +102,8 @@ def test_columns_go_through_json_and_back(movies: Movies) -> None:
 def test_columns_of_different_lengths_are_refused(movies: Movies) -> None:
     columns = movies.to_columns()
     columns["title"].pop()
-    with pytest.raises(UserError, match=r"lengths \[2, 3\]"):
+    with pytest.raises(InputError, match=r"lengths \[2, 3\]"):
         Movies.from_columns(columns)
     del columns["title"]
-    with pytest.raises(UserError, match="no column 'title'"):
+    with pytest.raises(InputError, match="no column 'title'"):
         Movies.from_columns(columns)

@@ -4,10 +4,10 @@ from typing import get_args
 
 import pytest
 
-from serving.charts import KINDS
-from serving.errors import RequestError
-from serving.recommender import Recommender
-from serving.schemas import ChartKind
+from marquee.api.requests import ChartKind
+from marquee.recommender.errors import RequestError
+from marquee.recommender.non_personalized import KINDS
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, RECENT
 
 AMELIE = 260

@@ -15,7 +15,8 @@ import httpx
 import numpy as np
 import pytest
 
-from client.marquee_client import (
+from marquee.recommender.recommender import Recommender
+from marquee_client import (
     AsyncMarquee,
     Marquee,
     MarqueeError,
@@ -24,7 +25,6 @@ from client.marquee_client import (
     UnknownMovie,
     label,
 )
-from serving.recommender import Recommender
 from tests.conftest import FILMS
 
 ROOT = Path(__file__).parent.parent
@@ -346,7 +346,7 @@ def test_events_get_ids_of_their_own_and_keep_given_ones() -> None:
         ("unrate", (), {"kind": "unrate"}),
         ("watched", (0.05,), {"kind": "watch", "portion": 0.05}),
         ("watched", (), {"kind": "watch", "portion": 1.0}),
-        ("not_for_me", (), {"kind": "not_for_me"}),
+        ("not_interested", (), {"kind": "not_interested"}),
         ("not_seen", (), {"kind": "not_seen"}),
     ],
 )
@@ -516,7 +516,7 @@ def test_both_clients_have_the_same_methods_and_send_the_same() -> None:
 def test_it_needs_nothing_but_httpx() -> None:
     ours = ("serving", "catalogue", "numpy", "pydantic", "orjson", "starlette", "bentoml")
     check = (
-        "import client.marquee_client, client.compat, sys; "
+        "import marquee_client, deploy.collab_content, sys; "
         f"print(sorted(set({ours}) & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -19,12 +19,12 @@ import pytest
 import yaml
 
 import train
-from datamodules.demo import write_demo
-from evaluation.intervals import summarise
-from evaluation.results import write_ranks
-from training import paired
-from training.curves import scale
-from training.runs import Run, find, flat, newest
+from marquee.core.bootstrap import summarise
+from marquee.data.demo_data import write_demo
+from marquee.evaluation.results import write_ranks
+from marquee.training.compare import paired
+from marquee.training.compare.curves import scale
+from marquee.training.compare.runs import Run, find, flat, newest
 
 ROOT = Path(__file__).parent.parent
 SECOND = 1 / math.log2(3)
@@ -79,7 +79,7 @@ def write_run(
             "commit": fit["commit"],
             "data_sha256": sha256,
             "seeds": list(ranks),
-            "num_persons": len(user),
+            "num_users": len(user),
             "selection": {"epochs": 2, "val/ndcg@10": 0.3, "curve": curve},
             "metrics": summarise({str(name): table[name] for name in table}, draws=20),
             "per_seed": [paired.means(one, protocol) for _, one in test_rows.groupby("seed")],

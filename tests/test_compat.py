@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from catalogue.titles import split_title
-from client import compat
-from client.compat import collab_model, content_model
-from client.marquee_client import Marquee, label
-from serving.recommender import Recommender
+from deploy import collab_content
+from deploy.collab_content import collab_model, content_model
+from marquee.core.titles import split_title
+from marquee.recommender.recommender import Recommender
+from marquee_client import Marquee, label
 from tests.conftest import FILMS
 from tests.test_client import InProcess
 
@@ -38,7 +38,7 @@ both = pytest.mark.parametrize("model", [content_model, collab_model])
 def served(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The service of this process in place of the one that MARQUEE_URL names."""
     monkeypatch.setattr(
-        compat, "connect", lambda: Marquee("http://testserver", transport=InProcess(client))
+        collab_content, "connect", lambda: Marquee("http://testserver", transport=InProcess(client))
     )
 
 
@@ -140,7 +140,9 @@ def test_namesakes_of_a_favourite_stay_out(model: Model, monkeypatch: pytest.Mon
         kept = found[:1] if request.method == "GET" else found[1:]
         return httpx.Response(200, json={"items": kept, "model_version": "0"})
 
-    monkeypatch.setattr(compat, "connect", lambda: Marquee(transport=httpx.MockTransport(answer)))
+    monkeypatch.setattr(
+        collab_content, "connect", lambda: Marquee(transport=httpx.MockTransport(answer))
+    )
     assert model(["Emma (1996)"], top_n=1) == ["Fargo (1996)"]
 
 
@@ -148,8 +150,8 @@ def test_the_exact_title_goes_before_what_the_search_puts_first() -> None:
     hits = [film(110, "Heat of the Day"), film(6, "Heat")]
     answer = httpx.Response(200, json={"items": hits, "model_version": "0"})
     with Marquee(transport=httpx.MockTransport(lambda _: answer)) as marquee:
-        assert compat.find(marquee, "heat (1996)")["movie_id"] == 6
-        assert compat.find(marquee, "Heet (1996)")["movie_id"] == 110
+        assert collab_content.find(marquee, "heat (1996)")["movie_id"] == 6
+        assert collab_content.find(marquee, "Heet (1996)")["movie_id"] == 110
 
 
 def test_what_is_searched_for() -> None:
@@ -163,7 +165,7 @@ def test_what_is_searched_for() -> None:
     with Marquee(transport=httpx.MockTransport(nothing)) as marquee:
         for title in ("Net, The (1995)", "Fawlty Towers (1975-1979)", "Heat ", "x" * 300):
             with pytest.raises(ValueError, match="none is like it"):
-                compat.find(marquee, title)
+                collab_content.find(marquee, title)
     assert asked == ["Net, The (1995)", "Fawlty Towers (1975)", "Heat", "x" * 200]
 
 
@@ -174,11 +176,11 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]
 
 
 def test_the_environment_says_where_the_service_is(environment: pytest.MonkeyPatch) -> None:
-    with compat.connect() as marquee:
+    with collab_content.connect() as marquee:
         assert str(marquee._http.base_url) == "http://127.0.0.1:3000"
         assert "Authorization" not in marquee._http.headers
     environment.setenv("MARQUEE_URL", "https://films.example.org")
     environment.setenv("MARQUEE_KEY", "k")
-    with compat.connect() as marquee:
+    with collab_content.connect() as marquee:
         assert marquee._http.base_url == "https://films.example.org"
         assert marquee._http.headers["Authorization"] == "Bearer k"

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from serving.examples import ANSWERED, ASKED
-from serving.openapi import POSTS, READS
+from marquee.api.openapi import POSTS, READS
+from marquee.api.openapi_examples import ANSWERED, ASKED
 from tests.fuzz import Told, odd_requests, schemathesis
 from tests.running import ROOT, running
 from tests.test_service import assert_shape

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 import train
-from catalogue.movies import Movies
-from datamodules.demo import write_demo
-from evaluation import fronts
-from evaluation.beyond import Catalogue
-from evaluation.controls import (
+from marquee.core.bootstrap import ratio
+from marquee.core.movies import Movies
+from marquee.data.demo_data import write_demo
+from marquee.evaluation.doc_tables import rerank_tradeoff
+from marquee.evaluation.metrics.beyond_accuracy import Catalogue
+from marquee.evaluation.rerank_tradeoff import (
     against_plain,
     alike,
     figures,
@@ -21,8 +22,7 @@ from evaluation.controls import (
     listed,
     sweep,
 )
-from evaluation.intervals import ratio
-from serving.rerank import Controls, Shelf
+from marquee.recommender.rerank import Controls, Reranker
 
 ROOT = Path(__file__).parent.parent
 
@@ -95,7 +95,7 @@ def test_another_protocol_is_refused(place: Path, capsys: pytest.CaptureFixture[
 def test_figures_by_hand() -> None:
     """One person, asked in 2001, is listed movies of 1999, 1998 and one of unknown year."""
     movies = Movies(np.arange(4), list("ABCD"), [1999, 1998, None, 1950], [("Drama",)] * 4)
-    shelf = Shelf(movies, np.array([4, 4, 2, 1]), 4, np.eye(4, dtype=np.float32))
+    shelf = Reranker(movies, np.array([4, 4, 2, 1]), 4, np.eye(4, dtype=np.float32))
     catalogue = Catalogue.of(np.repeat(np.arange(4), [4, 4, 2, 1]), 4, 4, movies.genre_matrix())
     history = [np.array([3])]
     top = listed(np.array([[3.0, 2, 1, 9]]), history, shelf, Controls())
@@ -122,7 +122,7 @@ def test_an_edited_mix_moves_the_list_the_way_that_was_asked(place: Path) -> Non
     rng, names = np.random.default_rng(0), tuple("ABCDEFGHIJ")
     genres = [tuple(rng.choice(names, rng.integers(1, 4), replace=False)) for _ in range(2000)]
     movies = Movies(np.arange(2000), ["Film"] * 2000, [None] * 2000, genres)
-    shelf = Shelf(movies, np.ones(2000, np.int64), 1, np.ones((2000, 2), np.float32))
+    shelf = Reranker(movies, np.ones(2000, np.int64), 1, np.ones((2000, 2), np.float32))
     moved = list[bool]()
     for person in range(100):
         history, score_I = rng.choice(2000, 30, replace=False), rng.normal(size=2000) * 2
@@ -150,7 +150,7 @@ def test_the_weakest_that_halves() -> None:
 def test_the_page_is_that_of_results() -> None:
     document = ROOT / "docs" / "controls.md"
     args = [f"--results={ROOT / 'results'}", f"--document={document}"]
-    assert fronts.main([*args, "--check"]) == 0, "run: python -m evaluation.fronts"
+    assert rerank_tradeoff.main([*args, "--check"]) == 0, "run: marquee doc-tables"
 
 
 def test_another_result_makes_another_page(
@@ -159,5 +159,5 @@ def test_another_result_makes_another_page(
     document = tmp_path / "controls.md"
     document.write_text("<!-- controls -->\n<!-- /controls -->\n")
     args = [f"--results={ROOT / 'results'}", f"--document={document}"]
-    assert fronts.main([*args, "--check"]) == 1
+    assert rerank_tradeoff.main([*args, "--check"]) == 1
     assert "differs" in capsys.readouterr().out

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from catalogue.errors import UserError
-from serving.database import RETRY_S, Database
-from serving.errors import StoreAway
-from serving.events import Added, Event, EventStore, Known
-from serving.schema import MIGRATIONS, VERSIONS
+from marquee.core.errors import InputError
+from marquee.feedback.database import RETRY_S, Database
+from marquee.feedback.errors import StoreUnavailable
+from marquee.feedback.migrate import MIGRATIONS, VERSIONS
+from marquee.feedback.store import Added, Event, EventStore, Known
 from tests import postgres
 
 ROOT = Path(__file__).parent.parent
@@ -68,7 +68,7 @@ def test_alembic_is_loaded_only_to_make_or_change_tables(tmp_path: Path) -> None
     url = f"sqlite:///{tmp_path / 'events.sqlite'}"
     look = f"""
 import sys
-from serving.events import EventStore
+from marquee.feedback.store import EventStore
 EventStore({url!r}).known("ann")
 print("alembic" in sys.modules, "psycopg" in sys.modules)
 """
@@ -85,7 +85,7 @@ def test_a_file_without_versions_is_adopted(tmp_path: Path) -> None:
         rows = [("42", 50, 5.0, 170, 1), ("42", 6, 4.0, 100, 0), ("7", 1, 3.0, 5, 2)]
         connection.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?, ?)", rows)
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
-    with pytest.raises(UserError, match=r"version none, needed .*import-ratings"):
+    with pytest.raises(InputError, match=r"version none, needed .*import-ratings"):
         EventStore(url, read_only=True)
     store = EventStore(url)
     entries = ((6, 4.0, None, 100_000_000), (50, 5.0, None, 170_000_000))
@@ -104,9 +104,9 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(store_url: str)
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0417'"))
     before = tables(store_url)
     for read_only in (False, True):
-        with pytest.raises(UserError, match="version 0417, needed 0002 or older") as caught:
+        with pytest.raises(InputError, match="version 0417, needed 0002 or older") as caught:
             EventStore(store_url, read_only)
-        assert type(caught.value) is UserError and "update this one" in str(caught.value)
+        assert type(caught.value) is InputError and "update this one" in str(caught.value)
     assert tables(store_url) == before
     engine.dispose()
 
@@ -115,9 +115,9 @@ def test_a_reader_changes_nothing(store_url: str) -> None:
     EventStore(store_url).add([HEAT])
     reader = EventStore(store_url, read_only=True)
     for change in (lambda: reader.add([HEAT]), lambda: reader.delete("ann")):
-        with pytest.raises(UserError, match=r"read-?only") as caught:
+        with pytest.raises(InputError, match=r"read-?only") as caught:
             change()
-        assert type(caught.value) is UserError  # not away: it is asked again at once
+        assert type(caught.value) is InputError  # not away: it is asked again at once
     assert reader.known("ann").entries == ((6, 4.0, None, 1_000_000),)
     reader.close()
 
@@ -126,9 +126,11 @@ def test_another_products_table_is_left_alone(store_url: str) -> None:
     engine = sa.create_engine(store_url)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE ratings (mine TEXT)"))
-    with pytest.raises(UserError, match=r"event store .*(no such column|does not exist)") as caught:
+    with pytest.raises(
+        InputError, match=r"event store .*(no such column|does not exist)"
+    ) as caught:
         EventStore(store_url)
-    assert type(caught.value) is UserError
+    assert type(caught.value) is InputError
     assert tables(store_url) == {"ratings": 0}
     engine.dispose()
 
@@ -136,7 +138,7 @@ def test_another_products_table_is_left_alone(store_url: str) -> None:
 def test_processes_that_start_at_once_all_come_up(store_url: str) -> None:
     start = f"""
 import sys
-from serving.events import Event, EventStore
+from marquee.feedback.store import Event, EventStore
 sys.stdin.readline()
 store = EventStore({store_url!r})
 print(store.add([Event("e" + sys.argv[1], "ann", 6, "rating", 4.0, None, 1)]).accepted)
@@ -177,15 +179,15 @@ print(store.add([Event("e" + sys.argv[1], "ann", 6, "rating", 4.0, None, 1)]).ac
     ],
 )
 def test_a_bad_address_is_told_without_its_password(bad: str) -> None:
-    with pytest.raises(UserError, match="EVENTS_URL") as caught:
+    with pytest.raises(InputError, match="EVENTS_URL") as caught:
         EventStore(bad)
-    assert type(caught.value) is UserError
+    assert type(caught.value) is InputError
     assert "secret" not in str(caught.value)
 
 
 def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" * 100)
-    with pytest.raises(UserError, match=r"ratings.csv.*file is not a database"):
+    with pytest.raises(InputError, match=r"ratings.csv.*file is not a database"):
         EventStore(f"sqlite:///{tmp_path / 'ratings.csv'}")
 
 
@@ -201,9 +203,9 @@ def test_a_server_that_refuses_is_told_at_start(
     postgres_url: str, change: dict[str, str], sentence: str
 ) -> None:
     url = sa.make_url(postgres_url).set(**change).render_as_string(hide_password=False)
-    with pytest.raises(UserError, match=sentence) as caught:
+    with pytest.raises(InputError, match=sentence) as caught:
         EventStore(url)
-    assert type(caught.value) is UserError
+    assert type(caught.value) is InputError
     assert "secret" not in str(caught.value)
 
 
@@ -215,12 +217,12 @@ def test_a_role_that_may_not_make_tables_is_told_at_start(postgres_url: str) -> 
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {name} TO {name}")
         connection.commit()
         theirs = sa.make_url(url).set(username=name, password="secret")
-        with pytest.raises(UserError, match=r"permission denied.*EVENTS_URL") as caught:
+        with pytest.raises(InputError, match=r"permission denied.*EVENTS_URL") as caught:
             EventStore(theirs.render_as_string(hide_password=False))
         with engine.begin() as other:
             other.exec_driver_sql(f"DROP OWNED BY {name}")
             other.exec_driver_sql(f"DROP ROLE {name}")
-    assert type(caught.value) is UserError and "secret" not in str(caught.value)
+    assert type(caught.value) is InputError and "secret" not in str(caught.value)
     engine.dispose()
 
 
@@ -233,8 +235,8 @@ def test_an_import_that_breaks_off_leaves_nothing(
             "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_id = 2 "
             "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
         )
-    monkeypatch.setattr("serving.events.ROWS_AT_ONCE", 1)
-    with pytest.raises(UserError, match="disk is full"):
+    monkeypatch.setattr("marquee.feedback.store.ROWS_AT_ONCE", 1)
+    with pytest.raises(InputError, match="disk is full"):
         store.import_ratings(["a", "b"], [1, 2], [3.0, 3.0], [5, 5])
     assert store.known("a") == Known()
 
@@ -258,7 +260,7 @@ def test_a_server_that_stops_is_away_until_it_is_back(server: postgres.Server, t
     server.stop()
     for ask in everything(store):
         store._database._retry_at = 0.0  # each finds out for itself
-        with pytest.raises(StoreAway, match="event store postgresql") as caught:
+        with pytest.raises(StoreUnavailable, match="event store postgresql") as caught:
             ask()
         assert postgres.PASSWORD not in str(caught.value)
     assert not store.alive()
@@ -273,7 +275,7 @@ def test_a_server_that_stops_is_away_until_it_is_back(server: postgres.Server, t
 def test_a_server_that_is_away_at_start_is_waited_for(server: postgres.Server, theirs: str) -> None:
     server.stop()
     store = EventStore(theirs)
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         store.known("ann")
     server.start()
     store._database._retry_at = 0.0
@@ -298,7 +300,7 @@ def test_a_database_that_failed_is_left_in_peace_for_a_second(tmp_path: Path) ->
 
     for at in (0.0, 0.1, RETRY_S - 0.01, RETRY_S, RETRY_S + 0.5):
         now[0] = at
-        with pytest.raises(StoreAway, match="disk I/O error"):
+        with pytest.raises(StoreUnavailable, match="disk I/O error"):
             ask()
     assert tries == [0.0, RETRY_S]
     now[0] = 10.0
@@ -311,7 +313,7 @@ def test_one_caller_tries_again_and_those_beside_it_do_not_wait(tmp_path: Path) 
     now = [0.0]
     database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
     database._failed, now[0] = "away", 5.0
-    with database.begin(), pytest.raises(StoreAway), database.begin():
+    with database.begin(), pytest.raises(StoreUnavailable), database.begin():
         pass
     with database.begin():
         pass
@@ -320,7 +322,7 @@ def test_one_caller_tries_again_and_those_beside_it_do_not_wait(tmp_path: Path) 
 def test_an_acknowledged_event_outlives_its_killed_writer(store_url: str) -> None:
     """A process that adds and says so, killed in the middle of it."""
     write = f"""
-from serving.events import Event, EventStore
+from marquee.feedback.store import Event, EventStore
 store = EventStore({store_url!r})
 for n in range(10**6):
     store.add([Event(f"e{{n}}", "ann", n, "rating", 4.0, None, n)])

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datamodules.demo import FIRST_SECOND, write_demo
-from datamodules.histories import Histories, histories_of
-from datamodules.ratings import Dataset, load_dataset
+from marquee.data.dataset import Dataset, load_dataset
+from marquee.data.demo_data import FIRST_SECOND, write_demo
+from marquee.data.interactions import UserHistories, build_histories
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def demo(root: Path) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def histories(demo: Dataset) -> Histories:
-    return histories_of(demo)
+def histories(demo: Dataset) -> UserHistories:
+    return build_histories(demo)
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_it_says_that_it_is_synthetic(root: Path, demo: Dataset) -> None:
     assert (root / "demo" / "README.txt").read_text().startswith("SYNTHETIC DATA")
 
 
-def test_sizes(demo: Dataset, histories: Histories) -> None:
+def test_sizes(demo: Dataset, histories: UserHistories) -> None:
     assert demo.report == ()
     assert len(histories) == 800
     assert 55_000 < len(demo.ratings) < 65_000
@@ -63,7 +63,7 @@ def test_popularity_is_skewed_and_some_movies_have_one_rating(demo: Dataset) -> 
     assert count[-59:].sum() > 2 * count.sum() / 10  # the upper tenth takes over two tenths
 
 
-def test_people_use_the_scale_in_their_own_way(histories: Histories) -> None:
+def test_people_use_the_scale_in_their_own_way(histories: UserHistories) -> None:
     parts = np.split(histories.stars, histories.indptr[1:-1])
     means = np.array([part.mean() for part in parts])
     assert means.std() > 0.25
@@ -72,14 +72,14 @@ def test_people_use_the_scale_in_their_own_way(histories: Histories) -> None:
     assert 0.2 < whole.mean() < 0.4  # never a half star
 
 
-def test_a_few_people_rate_most_of_the_catalogue(histories: Histories) -> None:
+def test_a_few_people_rate_most_of_the_catalogue(histories: UserHistories) -> None:
     length = np.sort(histories.length)
     assert length[-4] > 450
     assert length[-5] < 300
     assert length[0] >= 12
 
 
-def test_order_tells_what_comes_next(demo: Dataset, histories: Histories) -> None:
+def test_order_tells_what_comes_next(demo: Dataset, histories: UserHistories) -> None:
     """The next movie shares a genre far more often than any two movies of the same person do."""
     genre_IG = demo.movies.genre_matrix()
     user = np.repeat(np.arange(len(histories)), histories.length)
@@ -92,7 +92,7 @@ def test_order_tells_what_comes_next(demo: Dataset, histories: Histories) -> Non
     assert shared(histories.item) > 1.5 * shared(histories.item[shuffled])
 
 
-def test_sittings_hold_equal_timestamps(histories: Histories) -> None:
+def test_sittings_hold_equal_timestamps(histories: UserHistories) -> None:
     inner = np.diff(histories.timestamp)[np.setdiff1d(
         np.arange(len(histories.item) - 1), histories.indptr[1:-1] - 1
     )]  # fmt: skip

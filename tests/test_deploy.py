@@ -21,11 +21,11 @@ from botocore import exceptions
 from botocore.parsers import ResponseParserError
 from botocore.stub import ANY, Stubber
 
-from catalogue.errors import UserError
 from deploy import code, rollout, status
 from deploy.__main__ import main
 from deploy.aws import Aws, sentences
 from deploy.stack import TEMPLATE, Stack, Tagged, defaults
+from marquee.core.errors import InputError
 from tests.buckets import server
 from tests.test_deploy_machine import clone
 
@@ -83,7 +83,7 @@ def given(stack: Stack, **more: str) -> dict[str, str]:
 
 
 def serving(stack: Stack, root: Path) -> Stack:
-    with pytest.raises(UserError, match="no model is promoted"):
+    with pytest.raises(InputError, match="no model is promoted"):
         rollout.up(stack, given(stack), root=root)
     promote(stack)
     rollout.up(stack, {}, root=root)
@@ -139,7 +139,7 @@ def test_up_makes_the_bucket_first_and_machines_when_a_model_is_promoted(
     stack: Stack, root: Path
 ) -> None:
     there = f"no model is promoted in s3://{bucket_of(stack)}/models/ml-1m"
-    with pytest.raises(UserError, match=f"{there}; python -m releases push"):
+    with pytest.raises(InputError, match=f"{there}; marquee releases push"):
         rollout.up(stack, given(stack), root=root)
     assert "Group" not in stack.outputs()
     promote(stack)
@@ -161,7 +161,7 @@ def test_up_again_changes_what_is_given_and_leaves_the_rest(up: Stack, root: Pat
     assert launch(up)["InstanceType"] == "c7i.large"
     assert (group(up)["MinSize"], group(up)["MaxSize"]) == (1, 4)
     assert rollout.parameters(up.found())["Model"] == "ml-1m"
-    with pytest.raises(UserError, match=f"{up.name} has a bucket; for another: --stack NAME"):
+    with pytest.raises(InputError, match=f"{up.name} has a bucket; for another: --stack NAME"):
         rollout.up(up, {"Bucket": "another"}, root=root)
 
 
@@ -176,7 +176,7 @@ def test_release_rolls_new_code_and_goes_back_to_old(up: Stack, root: Path) -> N
     assert code.current(up.aws.s3, bucket_of(up)) == after
     rollout.release(up, before, root=root)
     assert code_launched(up) == code.current(up.aws.s3, bucket_of(up)) == before
-    with pytest.raises(UserError, match="there is no code 0123456789abcdef in s3://"):
+    with pytest.raises(InputError, match="there is no code 0123456789abcdef in s3://"):
         rollout.release(up, "0123456789abcdef", root=root)
 
 
@@ -205,13 +205,13 @@ def test_release_of_the_same_code_replaces_machines_for_new_settings(
         aws.add_response("start_instance_refresh", {"InstanceRefreshId": "r"})
         failed = {"Status": "Failed", "StatusReason": "i-1 is unhealthy"}
         aws.add_response("describe_instance_refreshes", {"InstanceRefreshes": [failed]})
-        with pytest.raises(UserError, match="machines anew: Failed, 0%: i-1 is unhealthy; python"):
+        with pytest.raises(InputError, match="machines anew: Failed, 0%: i-1 is unhealthy; python"):
             rollout.renew(up)
 
 
 def test_down_keeps_the_bucket_and_restore_serves_from_it(up: Stack, root: Path) -> None:
     bucket, version = bucket_of(up), code_launched(up)
-    with pytest.raises(UserError, match=f"the bucket is {bucket}, not other; nothing was removed"):
+    with pytest.raises(InputError, match=f"the bucket is {bucket}, not other; nothing was removed"):
         rollout.down(up, "other")
     rollout.down(up, "")
     assert up.found() is None
@@ -225,11 +225,11 @@ def test_down_keeps_the_bucket_and_restore_serves_from_it(up: Stack, root: Path)
 
 
 def test_restore_needs_a_bucket_with_code(stack: Stack) -> None:
-    with pytest.raises(UserError, match="the bucket nowhere-at-all is not there"):
+    with pytest.raises(InputError, match="the bucket nowhere-at-all is not there"):
         rollout.up(stack, given(stack, Bucket="nowhere-at-all"), restored=True)
     empty = f"b{uuid4().hex}"
     stack.aws.s3.create_bucket(Bucket=empty)
-    with pytest.raises(UserError, match=f"s3://{empty}/code/current is missing"):
+    with pytest.raises(InputError, match=f"s3://{empty}/code/current is missing"):
         rollout.up(stack, given(stack, Bucket=empty), restored=True)
 
 
@@ -293,7 +293,7 @@ def test_no_secret_is_in_what_a_machine_is_launched_with(running: Stack) -> None
 
 def test_with_a_certificate_the_service_answers_over_https(stack: Stack, root: Path) -> None:
     arn = stack.aws.acm.request_certificate(DomainName="films.example")["CertificateArn"]
-    with pytest.raises(UserError, match="no model"):
+    with pytest.raises(InputError, match="no model"):
         rollout.up(stack, given(stack, Certificate=arn), root=root)
     assert stack.outputs()["Address"].startswith("https://")
     balancers = stack.aws.elbv2.describe_load_balancers()["LoadBalancers"]
@@ -354,7 +354,7 @@ def test_machines_are_replaced_one_by_one_and_only_when_they_signal() -> None:
 def test_up_makes_nothing_where_something_is_missing(
     stack: Stack, asked: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         rollout.up(stack, given(stack) | asked)
     assert stack.found() is None
 
@@ -363,7 +363,7 @@ def test_a_setting_in_clear_is_refused(stack: Stack) -> None:
     name = f"/{stack.name}/API_KEYS"
     stack.aws.ssm.delete_parameter(Name=name)
     stack.aws.ssm.put_parameter(Name=name, Value="k", Type="String")
-    with pytest.raises(UserError, match=f"{name} is a String; aws ssm put-parameter"):
+    with pytest.raises(InputError, match=f"{name} is a String; aws ssm put-parameter"):
         rollout.up(stack, given(stack))
 
 
@@ -371,7 +371,7 @@ def test_a_region_without_a_default_vpc_is_named(stack: Stack) -> None:
     with Stubber(stack.aws.ec2) as ec2:
         ec2.add_response("describe_vpcs", {"Vpcs": []}, {"Filters": ANY})
         with pytest.raises(
-            UserError, match="no default VPC in us-east-1; give --vpc and --subnets"
+            InputError, match="no default VPC in us-east-1; give --vpc and --subnets"
         ):
             rollout.network(stack, {})
 
@@ -432,7 +432,7 @@ def test_an_update_is_asked_for_exactly_and_its_failure_told_with_the_reason(sta
         sentence = (
             r"m is UPDATE_ROLLBACK_COMPLETE: Group: Received 0 SUCCESS signal\(s\) out of 1; "
         )
-        with pytest.raises(UserError, match=sentence + "what was there before is there still"):
+        with pytest.raises(InputError, match=sentence + "what was there before is there still"):
             stack.apply({"Code": "0" * 16})
     lines = said(stack).splitlines()
     assert lines[-1].split() == ["09:30:00", "UPDATE_ROLLBACK_COMPLETE", "m"]
@@ -463,14 +463,14 @@ def test_a_stack_that_cannot_be_changed_is_left_alone(
         aws.add_response("describe_stacks", described(state))
         if "ROLLBACK" in state:
             aws.add_response("describe_stack_events", FAILED)
-        with pytest.raises(UserError, match=remedy):
+        with pytest.raises(InputError, match=remedy):
             rollout.up(stack, given(stack))
 
 
 def test_a_template_that_is_not_valid_is_said_with_where_to_look(stack: Stack) -> None:
     with Stubber(stack.aws.cloudformation) as aws:
         aws.add_client_error("validate_template", "ValidationError", "Template format error: x")
-        with pytest.raises(UserError, match=r"template.yaml is not valid: .* x; cfn-lint deploy/"):
+        with pytest.raises(InputError, match=r"template.yaml is not valid: .* x; cfn-lint deploy/"):
             valid(stack)
 
 
@@ -496,7 +496,7 @@ def refused(name: str, message: str = "no") -> exceptions.ClientError:
     ],
 )
 def test_what_aws_refuses_is_one_sentence_with_the_remedy(error: Exception, sentence: str) -> None:
-    with pytest.raises(UserError, match=sentence) as raised, sentences("r"):
+    with pytest.raises(InputError, match=sentence) as raised, sentences("r"):
         raise error
     assert "\n" not in str(raised.value)
 
@@ -603,7 +603,7 @@ def test_the_archive_of_the_same_files_is_the_same_and_holds_what_the_image_does
     (root / "service.py").write_text("x = 2\n")
     assert code.archive(root) != first
     (root / code.LOCK).unlink()
-    with pytest.raises(UserError, match=f"{code.LOCK} is missing"):
+    with pytest.raises(InputError, match=f"{code.LOCK} is missing"):
         code.archive(root)
 
 
@@ -611,7 +611,12 @@ def test_the_code_of_this_repository_serves_without_training() -> None:
     if not (ROOT / code.LOCK).exists():
         pytest.skip(f"needs {code.LOCK}: make lock")
     names = {str(path.relative_to(ROOT)) for path in code.files(ROOT)}
-    assert {"service.py", "serving/recommender.py", "releases/follow.py", code.LOCK} <= names
+    assert {
+        "service.py",
+        "marquee/recommender/recommender.py",
+        "marquee/releases/follower.py",
+        code.LOCK,
+    } <= names
     assert not [name for name in names if name.startswith(("models/", "training/", "data"))]
 
 
@@ -634,5 +639,5 @@ def test_wheels_are_fetched_for_the_machines_with_their_hashes_checked(tmp_path:
     for part in ("--require-hashes", "--only-binary :all:", "--python-version 3.11", "--no-deps"):
         assert part in command
     assert "--platform manylinux_2_28_x86_64" in command
-    with pytest.raises(UserError, match=r"the packages of a\.lock cannot be fetched: ERROR"):
+    with pytest.raises(InputError, match=r"the packages of a\.lock cannot be fetched: ERROR"):
         code.wheels(lock)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from catalogue.errors import UserError
-from serving.events import KINDS, Added, Event, EventStore, Known
+from marquee.core.errors import InputError
+from marquee.feedback.store import KINDS, Added, Event, EventStore, Known
 
 HEAT = Event("e1", "ann", 6, "rating", 4.0, None, 1_000_000)
 HALF = Event("e2", "ann", 50, "watch", None, 0.5, 2_000_000)
@@ -71,7 +71,7 @@ def test_a_number_and_its_text_are_the_same_person(store: EventStore) -> None:
 
 
 def test_more_rows_than_one_portion(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.events.ROWS_AT_ONCE", 10)
+    monkeypatch.setattr("marquee.feedback.store.ROWS_AT_ONCE", 10)
     n = 25
     store.import_ratings(np.ones(n, int), np.arange(n), np.full(n, 3.5, "f4"), np.arange(n))
     assert rated(store, 1) == [(m, 3.5, m) for m in range(n)]
@@ -95,7 +95,7 @@ def test_histories_outlive_the_process(url: str) -> None:
 def test_bad_ratings_are_told_and_none_is_kept(
     store: EventStore, ratings: list[Any], sentence: str
 ) -> None:
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         store.import_ratings(*ratings)
     assert rated(store, 1) == []
 
@@ -162,7 +162,7 @@ def test_more_events_than_one_query_takes(store: EventStore) -> None:
 def test_an_event_that_no_database_could_hold_is_refused(
     store: EventStore, wrong: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(InputError, match=sentence):
         store.add([HALF, replace(HEAT, **wrong)])
     assert rows_of(store) == {"ratings": 0, "events": 0}
 
@@ -177,7 +177,7 @@ def test_the_longest_ids_and_the_largest_numbers_come_back(store: EventStore) ->
 def test_imported_ratings_take_part_at_their_time(store: EventStore) -> None:
     store.import_ratings(["ann"] * 3, [6, 50, 1], [3.0, 3.0, 3.0], [1, 3, 2])
     store.add([replace(HEAT, at_us=1_500_000), HALF])  # after the import's, before the import's
-    store.add([Event("e4", "ann", 1, "not_for_me", None, None, 1_000_000)])  # before its rating
+    store.add([Event("e4", "ann", 1, "not_interested", None, None, 1_000_000)])  # before its rating
     entries = ((6, 4.0, None, 1_500_000), (1, 3.0, None, 2_000_000), (50, 3.0, 0.5, 3_000_000))
     assert store.known("ann") == Known(entries)
 
@@ -265,7 +265,7 @@ def test_a_deleted_person_leaves_no_row(store: EventStore) -> None:
 def test_everybody_in_ranges_from_both_tables(store: EventStore) -> None:
     store.import_ratings(["bob", "42", "Zoe"], [1, 2, 3], [3.0] * 3, [5] * 3)
     store.add([HEAT, replace(HEAT, event_id="e8", user_id="bob"), replace(LOOK, user_id="eve")])
-    store.add([Event("e7", "Zoe", 3, "not_for_me", None, None, 9_000_000)])
+    store.add([Event("e7", "Zoe", 3, "not_interested", None, None, 9_000_000)])
     assert list(store.ranges(3)) == [("42", "ann"), ("bob", "bob")]  # eve has only looked
     everybody = dict(store.histories("42", "bob"))
     assert list(everybody) == ["42", "Zoe", "ann", "bob"]

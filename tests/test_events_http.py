@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from serving.errors import StoreAway
-from serving.recommender import Recommender
+from marquee.feedback.errors import StoreUnavailable
+from marquee.recommender.recommender import Recommender
 from tests.test_service import assert_shape
 
 HEAT, SUSPECTS, RUNNER = 6, 50, 480
@@ -135,25 +135,25 @@ def test_watched_portions_and_views_without_one(client: Any, person: str) -> Non
     assert HEAT not in listed(client, person) and SUSPECTS not in listed(client, person)
 
 
-def test_not_for_me_never_returns_until_it_is_taken_back(
+def test_not_interested_never_returns_until_it_is_taken_back(
     client: Any, recommender: Recommender, person: str
 ) -> None:
     assert HEAT in listed(client, person)
-    send(client, event(person, HEAT, "not_for_me"))
+    send(client, event(person, HEAT, "not_interested"))
     for more in ({}, {"exclude_seen": False}, {"include_ids": [HEAT, SUSPECTS]}):
         assert HEAT not in listed(client, person, **more)
     (item,) = entries(client, person)
-    assert item["movie_id"] == HEAT and item["not_for_me"] is True
+    assert item["movie_id"] == HEAT and item["not_interested"] is True
     answer = client.post("/recommend", json={"user_id": person}).json()
-    assert answer == recommender.recommend(not_for_me=[HEAT])
+    assert answer == recommender.recommend(not_interested=[HEAT])
     send(client, event(person, HEAT, "unrate", at="2026-01-02T00:00:00Z"))
     assert HEAT in listed(client, person) and entries(client, person) == []
 
 
-def test_neighbours_of_what_is_not_for_me_fall(client: Any, person: str) -> None:
+def test_neighbours_of_what_is_not_interested_fall(client: Any, person: str) -> None:
     """GoldenEye is all action, as Heat is half of it."""
     before = listed(client, person).index(10)
-    send(client, event(person, HEAT, "not_for_me"))
+    send(client, event(person, HEAT, "not_interested"))
     assert listed(client, person).index(10) >= before, "though Heat, before it, has left"
 
 
@@ -167,7 +167,7 @@ def test_clicks_and_impressions_are_kept_and_change_no_list(client: Any, person:
 
 def test_a_deleted_person_is_a_stranger(client: Any, person: str) -> None:
     stranger = listed(client, "nobody-yet")
-    send(client, event(person, HEAT, stars=5), event(person, SUSPECTS, "not_for_me"))
+    send(client, event(person, HEAT, stars=5), event(person, SUSPECTS, "not_interested"))
     assert listed(client, person) != stranger
     assert client.delete(f"/users/{person}").json() == {"deleted": 2}
     assert listed(client, person) == stranger and entries(client, person) == []
@@ -186,11 +186,11 @@ def test_while_the_store_is_away_lists_go_on_and_events_wait(
     client: Any, recommender: Recommender, person: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(*_: Any) -> None:
-        raise StoreAway("event store postgresql://db/events: no answer")
+        raise StoreUnavailable("event store postgresql://db/events: no answer")
 
     for name in ("add", "known", "mark", "delete"):
-        monkeypatch.setattr(f"serving.events.EventStore.{name}", away)
-    monkeypatch.setattr("serving.events.EventStore.alive", lambda _: False)
+        monkeypatch.setattr(f"marquee.feedback.store.EventStore.{name}", away)
+    monkeypatch.setattr("marquee.feedback.store.EventStore.alive", lambda _: False)
     asked = {"user_id": person, "history": [{"movie_id": HEAT, "stars": 4.0}]}
     answer = client.post("/recommend", json=asked)
     assert answer.json() == recommender.recommend(history=[(HEAT, 4.0)])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.recommender import Recommender
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS
 
 ALL = [film[0] for film in FILMS]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from catalogue.errors import UserError
-from catalogue.movies import Movies
-from datamodules.features import text_features
-from datamodules.layouts import layout_of
-from datamodules.ratings import load_dataset
-from datamodules.tag_files import Tags, read_tags
+from datamodules.text_features import text_features
+from marquee.core.errors import InputError
+from marquee.core.movies import Movies
+from marquee.data.dataset import load_dataset
+from marquee.data.layouts import layout_of
+from marquee.data.tag_files import Tags, read_tags
 
 ROOT = Path(__file__).parent.parent
 HEADER = "userId,movieId,tag,timestamp\n"
@@ -64,7 +64,7 @@ def test_a_data_set_without_tags_has_none(tmp_path: Path) -> None:
     ],
 )
 def test_a_bad_tag_line_is_named(tmp_path: Path, lines: str, line: int, found: str) -> None:
-    with pytest.raises(UserError) as error:
+    with pytest.raises(InputError) as error:
         read(tmp_path, HEADER + "1,20,fine,5\n" + lines + "9,20,fine,5\n")
     assert str(error.value).startswith(f"{tmp_path}/tags.csv line {line}: ")
     assert found in str(error.value)
@@ -72,7 +72,9 @@ def test_a_bad_tag_line_is_named(tmp_path: Path, lines: str, line: int, found: s
 
 def test_a_tags_file_without_its_header_is_refused(tmp_path: Path) -> None:
     for content in ("", "1,10,fun,5\n", "userId,movieId,rating,timestamp\n"):
-        with pytest.raises(UserError, match=r"tags\.csv line 1: the header is .*is this tags\.csv"):
+        with pytest.raises(
+            InputError, match=r"tags\.csv line 1: the header is .*is this tags\.csv"
+        ):
             read(tmp_path, content)
 
 
@@ -199,6 +201,6 @@ def test_accents_and_endings_do_not_part_words() -> None:
 
 
 def test_slow_imports_wait_until_text_is_asked_for() -> None:
-    check = "import datamodules.features, sys; print({'sklearn', 'nltk'} & set(sys.modules))"
+    check = "import datamodules.text_features, sys; print({'sklearn', 'nltk'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "set()", done.stderr

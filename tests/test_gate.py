@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalogue.errors import UserError
-from datamodules.movielens import MovieLens
-from releases import gate, release
-from releases.__main__ import main
-from releases.compare import side_by_side
-from releases.store import Store, open_store
-from serving.bundle import FORMAT, MANIFEST, write_bundle
+from datamodules.datamodule import InteractionDataModule
+from marquee.core.errors import InputError
+from marquee.promotion import gate
+from marquee.promotion.command import main
+from marquee.promotion.compare_versions import side_by_side
+from marquee.recommender.bundle import FORMAT, MANIFEST, write_bundle
+from marquee.releases import versions
+from marquee.releases.store import Store, open_store
 from tests.conftest import tiny_parts, write_tiny
 
 DEMO = {"name": "demo", "protocol": "next"}
@@ -33,12 +34,12 @@ def pushed(store: Store, folder: Path, **manifest: Any) -> str:
     now = {"created": "2999-01-01T00:00:00+00:00", "name": folder.name}
     parts["manifest"] |= now | manifest
     write_bundle(folder, **parts | {"golden": golden})
-    return release.push(folder, store)[0]
+    return versions.push(folder, store)[0]
 
 
 def promoted(store: Store, folder: Path, **manifest: Any) -> str:
     version = pushed(store, folder, **manifest)
-    release.promote(store, version, release.current(store))
+    versions.promote(store, version, versions.current(store))
     return version
 
 
@@ -90,7 +91,7 @@ def test_a_current_version_that_cannot_be_asked_is_in_the_way_until_overruled(
     """A new format of bundles would else end every promotion."""
     if what == "old-format":
         with monkeypatch.context() as older:
-            older.setattr("serving.bundle.FORMAT", FORMAT - 1)
+            older.setattr("marquee.recommender.bundle.FORMAT", FORMAT - 1)
             current = promoted(store, tmp_path / "a")
     else:
         current = promoted(store, tmp_path / "a")
@@ -127,16 +128,16 @@ def test_who_overrules_is_told_and_a_wrong_answer_is_never_overruled(
     golden = json.loads((folder / "golden.json").read_text())
     golden[0]["scores"][0] += 1
     write_bundle(folder, **parts | {"golden": golden})
-    wrong, _ = release.push(folder, store)
+    wrong, _ = versions.push(folder, store)
     assert main(["promote", wrong, store.url, "--force"]) == 1
-    pointer = release.current(store)
+    pointer = versions.current(store)
     assert pointer is not None and pointer.version == worse
 
 
 def test_a_production_bundle_needs_its_sibling(store: Store, tmp_path: Path) -> None:
     promoted(store, tmp_path / "a", config={"data": DEMO})
     alone = pushed(store, tmp_path / "b", refit="all", sibling="e" * 64, config={"data": DEMO})
-    with pytest.raises(UserError, match=r"its sibling eeeeeeeeeeee must be measured; push"):
+    with pytest.raises(InputError, match=r"its sibling eeeeeeeeeeee must be measured; push"):
         gate.examine(store, alone, data="demo")
 
 
@@ -166,9 +167,9 @@ class Rule:
 
 
 def test_two_versions_are_asked_the_same_test_part() -> None:
-    dataset = MovieLens("demo").dataset
+    dataset = InteractionDataModule("demo").dataset
     ids, sha256 = dataset.movies.movie_id, dataset.sha256
-    ratings = MovieLens("demo").plain_split.everything
+    ratings = InteractionDataModule("demo").plain_split.everything
     count_I = np.bincount(ratings.item, minlength=len(ids))
     popular, nothing = Rule(ids, count_I, sha256), Rule(ids, np.zeros(len(ids)), sha256)
     (told, worse), _ = side_by_side(nothing, popular, "demo")  # type: ignore[arg-type]
@@ -177,20 +178,20 @@ def test_two_versions_are_asked_the_same_test_part() -> None:
     assert not worse and "difference +" in told
     half = Rule(ids[::2], count_I[::2], sha256)  # a smaller catalogue: what it lacks comes last
     assert side_by_side(half, popular, "demo")[0][1]  # type: ignore[arg-type]
-    with pytest.raises(UserError, match=r"--data ml-1m: this version was trained on demo"):
+    with pytest.raises(InputError, match=r"--data ml-1m: this version was trained on demo"):
         side_by_side(popular, nothing, "ml-1m")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="trained on demo `stars`"):
+    with pytest.raises(InputError, match="trained on demo `stars`"):
         other = Rule(ids, count_I, sha256, protocol="stars")
         side_by_side(other, nothing, "demo")  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="trained on the copy with sha256 eeeeeeeeeeee, but"):
+    with pytest.raises(InputError, match="trained on the copy with sha256 eeeeeeeeeeee, but"):
         side_by_side(Rule(ids, count_I, "e" * 64), nothing, "demo")  # type: ignore[arg-type]
 
 
 def test_stars_are_compared_too() -> None:
     """One gives every film the mean of all ratings, the other a star more."""
-    dataset = MovieLens("demo").dataset
+    dataset = InteractionDataModule("demo").dataset
     ids, zeros = dataset.movies.movie_id, np.zeros(len(dataset.movies))
-    test = MovieLens("demo").plain_split.test
+    test = InteractionDataModule("demo").plain_split.test
     found = test.histories.stars[test.start + test.end - 1]  # the one movie to be found
     mean = float(found.mean())
     good = Rule(ids, zeros, dataset.sha256, stars=mean)

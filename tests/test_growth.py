@@ -11,16 +11,16 @@ import psutil
 import pytest
 
 from benchmarks import generate
-from catalogue.errors import UserError
-from datamodules import mapped as mapped_module
-from datamodules.batches import Windows, star_rows
-from datamodules.columns import Block, write_columns
-from datamodules.held_out import random_holdout, split_new_movies, split_new_users
-from datamodules.histories import Histories, histories_of
-from datamodules.layouts import COLUMN_FILES, HALF_STARS
-from datamodules.mapped import BLOCK_ROWS, blocks, mapped
-from datamodules.ratings import Dataset, load_dataset
-from datamodules.splits import Split, split_next
+from datamodules.loaders import SequenceWindows, star_rows
+from datamodules.splits.cold_start import random_holdout, split_new_movies, split_new_users
+from datamodules.splits.leave_one_out import Split, split_next
+from marquee.core import memmap as mapped_module
+from marquee.core.errors import InputError
+from marquee.core.memmap import BLOCK_ROWS, blocks, mapped
+from marquee.data.dataset import Dataset, load_dataset
+from marquee.data.interactions import UserHistories, build_histories
+from marquee.data.layouts import COLUMN_FILES, HALF_STARS
+from marquee.data.npy_columns import Block, write_columns
 
 MOVIES = "movieId,title,genres\n10,Heat (1995),Action\n20,Amélie,(no genres listed)\n"
 ROWS = [(1, 20, 4.5, 900), (1, 10, 4.0, 800), (2, 20, 0.5, 700), (3, 10, 5.0, 600), (3, 20, 3.0, 7)]
@@ -37,8 +37,8 @@ def write_mine(root: Path, rows: list[tuple[int, int, float, int]] = ROWS) -> Pa
     return root / "mine"
 
 
-def windows(split: Split, shuffled: bool = False) -> Windows:
-    return Windows(
+def windows(split: Split, shuffled: bool = False) -> SequenceWindows:
+    return SequenceWindows(
         split,
         star_rows(split.histories.stars, HALF_STARS),
         history_length=200,
@@ -63,7 +63,9 @@ def test_columns_are_the_same_data_set_as_text(tmp_path: Path) -> None:
     for ours, theirs in zip(columns.ratings.columns, text.ratings.columns, strict=True):
         assert isinstance(ours.base, np.memmap)
         assert ours.tolist() == theirs.tolist()
-    for ours, theirs in zip(histories_of(columns).entries, histories_of(text).entries, strict=True):
+    for ours, theirs in zip(
+        build_histories(columns).entries, build_histories(text).entries, strict=True
+    ):
         assert ours.dtype == theirs.dtype
         assert ours.tolist() == theirs.tolist()
 
@@ -92,7 +94,7 @@ def test_a_bad_row_of_columns_is_named(
     tmp_path: Path, row: tuple[int, int, float, int], sentence: str
 ) -> None:
     write_mine(tmp_path, [*ROWS, row])
-    with pytest.raises(UserError) as error:
+    with pytest.raises(InputError) as error:
         load_dataset("mine", tmp_path)
     assert sentence in str(error.value)
 
@@ -107,13 +109,13 @@ def test_columns_that_are_not_whole_are_refused(tmp_path: Path) -> None:
         (users.read_bytes(), "is int32 of shape .5,., expected float32"),
     ):
         stars.write_bytes(content)
-        with pytest.raises(UserError, match=sentence):
+        with pytest.raises(InputError, match=sentence):
             load_dataset("mine", tmp_path)
     np.save(stars, np.ones(4, np.float32))
-    with pytest.raises(UserError, match=r"differ in length \(user_id.npy 5, .* stars.npy 4"):
+    with pytest.raises(InputError, match=r"differ in length \(user_id.npy 5, .* stars.npy 4"):
         load_dataset("mine", tmp_path)
     stars.unlink()
-    with pytest.raises(UserError, match=r"mine is there without columns/stars.npy; put it there"):
+    with pytest.raises(InputError, match=r"mine is there without columns/stars.npy; put it there"):
         load_dataset("mine", tmp_path)
 
 
@@ -133,11 +135,11 @@ def test_columns_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         yield block_of(ROWS)
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(UserError, match=r"cannot be written .No space left"):
+    with pytest.raises(InputError, match=r"cannot be written .No space left"):
         write_columns(tmp_path / "mine", broken())
     assert list((tmp_path / "mine").iterdir()) == []
     write_mine(tmp_path)
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(InputError, match="is there already"):
         write_mine(tmp_path)
 
 
@@ -165,7 +167,7 @@ def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(UserError, match=r"8 MB of temporary files do not fit .* point TMPDIR"):
+    with pytest.raises(InputError, match=r"8 MB of temporary files do not fit .* point TMPDIR"):
         mapped(1_000_000, np.int64)
 
 
@@ -181,18 +183,18 @@ def test_generated_ratings_are_as_many_as_asked_for(generated: Dataset, tmp_path
     assert len(generated.ratings) == 5000
     assert generated.report == ()
     assert len(generated.movies) == 300
-    assert histories_of(generated).length[:-1].min() >= 15
+    assert build_histories(generated).length[:-1].min() >= 15
     generate.write_generated(tmp_path / "again", 5000)
     assert load_dataset("again", tmp_path).sha256 == generated.sha256
 
 
 def made_of(dataset: Dataset) -> list[np.ndarray]:
     """Everything that is worked out block by block."""
-    histories, num_items = histories_of(dataset), len(dataset.movies)
+    histories, num_items = build_histories(dataset), len(dataset.movies)
     by_people = split_new_users(histories, num_items)
     by_movies = split_new_movies(histories, num_items)
     split = split_next(histories, num_items)
-    tables: list[Histories] = [histories, split.histories, by_movies.test.histories]
+    tables: list[UserHistories] = [histories, split.histories, by_movies.test.histories]
     tables += [by_people.histories, random_holdout(by_people.test).histories]
     batches = [*windows(split), *windows(split, shuffled=True)]
     return [
@@ -218,7 +220,7 @@ def peak_bytes(name: str, root: Path) -> int:
     not in it."""
     tracemalloc.start()
     dataset = load_dataset(name, root)
-    split = split_next(histories_of(dataset), len(dataset.movies))
+    split = split_next(build_histories(dataset), len(dataset.movies))
     for _ in windows(split):
         pass
     peak = tracemalloc.get_traced_memory()[1]

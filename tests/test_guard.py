@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from serving import guard
-from serving.access import Access
-from serving.requestlog import RequestLog
+from marquee.api import middleware
+from marquee.api.auth import Access
+from marquee.api.request_log import RequestLog
 from tests.test_service import assert_shape
 
 
@@ -56,7 +56,9 @@ def guarded(peer: str = "127.0.0.1") -> TestClient:
     }
     paths |= {"/broken": broken, "/gateway": gateway}
     inner = Starlette(routes=[Route(path, ask, methods=verbs) for path, ask in paths.items()])
-    return TestClient(guard.Guard(inner), client=(peer, 50000), raise_server_exceptions=False)
+    return TestClient(
+        middleware.ApiMiddleware(inner), client=(peer, 50000), raise_server_exceptions=False
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,7 +105,7 @@ def test_keys(
 
 
 def test_too_many_at_once_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 0)
+    monkeypatch.setattr(middleware, "MAX_IN_FLIGHT", 0)
     answer = guarded().get("/recommend")
     assert_shape(answer, 429, "busy")
     assert answer.headers["retry-after"] == "1"
@@ -111,14 +113,14 @@ def test_too_many_at_once_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_place_is_free_again_after_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_IN_FLIGHT", 1)
+    monkeypatch.setattr(middleware, "MAX_IN_FLIGHT", 1)
     client = guarded()
     asked = ["/recommend", "/broken", "/list", "/recommend"]
     assert [client.get(path).status_code for path in asked] == [200, 500, 404, 200]
 
 
 def test_what_takes_too_long_is_503(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "TIMEOUT_S", 0.01)
+    monkeypatch.setattr(middleware, "TIMEOUT_S", 0.01)
     answer = guarded().get("/slow")
     assert_shape(answer, 503, "timeout")
     assert answer.headers["retry-after"] == "1"
@@ -139,7 +141,7 @@ def test_other_shapes_are_rewritten(path: str, status: int, code: str) -> None:
 
 
 def test_a_long_body_is_refused_before_it_is_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guard, "MAX_BODY_BYTES", 10)
+    monkeypatch.setattr(middleware, "MAX_BODY_BYTES", 10)
 
     def endless() -> Iterator[bytes]:
         yield b"x" * 6
@@ -206,7 +208,7 @@ def test_the_log_has_a_line_a_request_and_nothing_personal(
     out = io.StringIO()
     monkeypatch.setenv("LOG_REQUESTS", which)
     monkeypatch.setenv("API_KEYS", "secret-key")
-    monkeypatch.setattr(guard, "RequestLog", lambda which: RequestLog(which, out))
+    monkeypatch.setattr(middleware, "RequestLog", lambda which: RequestLog(which, out))
     client = guarded()
     headers = {"Authorization": "Bearer secret-key"}
     for path in ("/recommend", "/broken"):

@@ -8,18 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.errors import UserError
-from datamodules.batches import Pairs, Windows, training_ratings
-from datamodules.held_out import random_holdout, split_new_movies, split_new_users
-from datamodules.histories import Histories
-from datamodules.splits import TEST, TRAIN, VALID, Questions, Split
+from datamodules.loaders import Pairs, SequenceWindows, training_ratings
+from datamodules.splits.cold_start import random_holdout, split_new_movies, split_new_users
+from datamodules.splits.leave_one_out import TEST, TRAIN, VALID, Questions, Split
+from marquee.core.errors import InputError
+from marquee.data.interactions import UserHistories
 
 
-def make_histories(lengths: list[int], num_items: int = 40, seed: int = 0) -> Histories:
+def make_histories(lengths: list[int], num_items: int = 40, seed: int = 0) -> UserHistories:
     """Person u watched lengths[u] different movies at seconds 0, 1, 2, …"""
     rng = np.random.default_rng(seed)
     items = [rng.permutation(num_items)[:n] for n in lengths]
-    return Histories(
+    return UserHistories(
         user_id=np.arange(100, 100 + len(lengths)),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         item=np.concatenate(items),
@@ -28,7 +28,7 @@ def make_histories(lengths: list[int], num_items: int = 40, seed: int = 0) -> Hi
     )
 
 
-def entries(histories: Histories, user: int) -> list[int]:
+def entries(histories: UserHistories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
 
 
@@ -49,7 +49,7 @@ def trained_on(split: Split) -> tuple[set[int], set[int]]:
     """People and movies of every training rating, window and pair."""
     user, item, _ = training_ratings(split)
     users, items = set(user.tolist()), set(item.tolist())
-    windows = Windows(
+    windows = SequenceWindows(
         split,
         np.ones(len(split.histories.item), np.int64),
         history_length=7,
@@ -199,7 +199,7 @@ def test_the_split_follows_its_seed_alone(split: Callable[..., Split]) -> None:
 def test_an_empty_part_is_refused(
     split: Callable[..., Split], lengths: list[int], message: str
 ) -> None:
-    with pytest.raises(UserError, match=message):
+    with pytest.raises(InputError, match=message):
         split(make_histories(lengths), 40)
 
 
@@ -207,7 +207,7 @@ def test_an_empty_part_is_refused(
 def test_a_history_out_of_time_order_is_refused(split: Callable[..., Split]) -> None:
     histories = make_histories(PEOPLE)
     histories.timestamp[:5] = [3, 2, 1, 0, 0]
-    with pytest.raises(UserError, match="A test older than its training: the history of user 100"):
+    with pytest.raises(InputError, match="A test older than its training: the history of user 100"):
         split(histories, 40)
 
 
@@ -221,7 +221,7 @@ def test_nothing_is_asked_that_training_reads(
 ) -> None:
     try:
         made = split(make_histories(lengths, 14, seed), 14, seed)
-    except UserError:
+    except InputError:
         return
     for questions, reads in ((made.valid, made), (made.test, made.refit("validation"))):
         trained = {

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalogue.movies import Movies
-from serving.bundle import SHAPES, write_bundle
-from serving.errors import RequestError
-from serving.events import EventStore
-from serving.recommender import Recommender
-from serving.schemas import MAX_HISTORY
+from marquee.api.requests import MAX_HISTORY
+from marquee.core.movies import Movies
+from marquee.feedback.store import EventStore
+from marquee.recommender.bundle import SHAPES, write_bundle
+from marquee.recommender.errors import RequestError
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, HISTORY_LENGTH, tiny_parts
 
 HEAT, GOLDENEYE, SUSPECTS, PULP = 6, 10, 50, 296

@@ -23,8 +23,13 @@ from tests.running import ROOT, free_port, wait_until_ready
 LOCK = (ROOT / "requirements-serving.lock").read_text()
 NOT_IN_IT = ("torch", "pytorch-lightning", "comet-ml", "pandas", "pyarrow", "scipy", "scikit-learn")
 COMMANDS = {
-    *("serving/batch.py", "serving/lists.py"),
-    *("releases/__main__.py", "releases/gate.py", "releases/compare.py", "releases/card.py"),
+    *("marquee/batch/ray_job.py", "marquee/batch/parquet_writer.py"),
+    *(
+        "marquee/promotion/command.py",
+        "marquee/promotion/gate.py",
+        "marquee/promotion/compare_versions.py",
+        "marquee/promotion/release_card.py",
+    ),
 }
 """Not in the image: run beside the service, on a machine that has what training needs."""
 NOT_IMPORTED = {"uvloop", "httptools", "psycopg"}

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import train
-from datamodules.demo import write_demo
-from datamodules.movielens import MovieLens
-from training.influence import figures
+from datamodules.datamodule import InteractionDataModule
+from marquee.data.demo_data import write_demo
+from marquee.training.studies.user_influence import figures
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,7 +32,7 @@ def test_nine_trainings_say_how_many_movies_stay(tmp_path: Path) -> None:
     assert metrics["influence_overlap_drop"] == pytest.approx(random - top, abs=1e-5)
     assert 0 < top < 1 and 0 < random < 1, "one epoch on other ratings lists other movies"
     assert (found["epochs"], found["seeds"], len(found["per_seed"])) == (1, [0, 1, 2], 3)
-    assert found["num_persons"] == 119, "the busiest of 120 is nobody's other"
+    assert found["num_users"] == 119, "the busiest of 120 is nobody's other"
     assert found["cpu_s"] > 0
     assert not (tmp_path / "bundles" / "demo").exists()
 
@@ -49,7 +49,7 @@ def test_without_a_published_result_there_are_no_epochs_to_take(
 @pytest.mark.parametrize("who", ["top", "random"])
 def test_who_is_left_out_is_asked_and_not_trained_on(tmp_path: Path, who: str) -> None:
     write_demo(tmp_path / "demo", seed=1, num_users=250, num_movies=80)
-    data = MovieLens("demo", root=str(tmp_path), without=who, seed=3)
+    data = InteractionDataModule("demo", root=str(tmp_path), without=who, seed=3)
     data.refit = "all"
     length_U = data.plain_split.everything.length
     assert len(data.left_out) == 2
@@ -70,7 +70,7 @@ def test_a_person_counts_in_the_seeds_in_which_they_stayed() -> None:
     ]
     found = figures(stay)
     means = {name: each["mean"] for name, each in found["metrics"].items()}
-    assert found["num_persons"] == 2
+    assert found["num_users"] == 2
     assert means["influence_overlap_drop"] == pytest.approx((0.4 + 0.0) / 2)
     assert means["overlap@10/without=top"] == pytest.approx((0.4 + 0.7) / 2)
     assert found["per_seed"][1]["overlap@10/without=random"] == pytest.approx(0.8)

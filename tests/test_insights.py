@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from datamodules.histories import histories_of
-from datamodules.ratings import Dataset, load_dataset
-from evaluation.intervals import ratio
-from evaluation.stars import kinds_of_counts, rater_kinds
-from insights import films, genres, people, scale, times
-from insights.report import make_report
-from insights.resample import Draws, jackknife
-from insights.tables import PAUSE_S, Tables, drawn_in, year_of
+from marquee.core.bootstrap import ratio
+from marquee.data.dataset import Dataset, load_dataset
+from marquee.data.interactions import build_histories
+from marquee.evaluation.metrics.rating import kinds_of_counts, rater_kinds
+from marquee.insights.aggregates import PAUSE_S, Tables, drawn_in, year_of
+from marquee.insights.findings import genres, movies, rating_scale, times, users
+from marquee.insights.report import make_report
+from marquee.insights.resample import Draws, jackknife
 from tests.ratings_files import SECOND, YEAR_S, Row, dataset_of, random_rows
 
 FILMS = [
@@ -44,7 +44,7 @@ def tables(tmp_path: Path) -> Tables:
 
 
 def tables_of(dataset: Dataset) -> Tables:
-    return Tables.of(dataset, histories_of(dataset))
+    return Tables.of(dataset, build_histories(dataset))
 
 
 def draws_of(tables: Tables) -> Draws:
@@ -116,7 +116,7 @@ def test_the_verdict_on_genres(rated: list[str], liked: list[str], title: str) -
 
 
 def test_the_distribution_of_ratings(tables: Tables) -> None:
-    found = scale.ratings(tables, draws_of(tables))
+    found = rating_scale.ratings(tables, draws_of(tables))
     assert found.number is not None and found.chart is not None
     assert found.number.mean == pytest.approx(100 * 6 / 9)
     assert found.numbers["low_percent"] == pytest.approx(100 * 2 / 9)
@@ -128,10 +128,10 @@ def test_a_film_is_not_liked_for_a_single_five(tmp_path: Path) -> None:
     rows: list[Row] = [(1, 10, 5.0, SECOND), *((u, 20, 3.0, SECOND) for u in range(1, 5))]
     tables = tables_of(dataset_of(tmp_path, rows, FILMS[:2]))
     assert tables.drawn_in_I[0] == pytest.approx((5 + 10 * 17 / 5) / 11)  # 3.5, not 5
-    found = scale.films_by_mean(tables, draws_of(tables))
+    found = rating_scale.films_by_mean(tables, draws_of(tables))
     assert found.numbers["films_liked"] == 0
     assert "1 have a plain mean of 4 or more, 1 of them by fewer than 5 ratings" in found.sentence
-    assert films.few_among_best(tables, 1) == (1, 1)
+    assert movies.few_among_best(tables, 1) == (1, 1)
 
 
 def test_drawing_means_in_takes_rare_films_off_the_top(tmp_path: Path) -> None:
@@ -139,23 +139,23 @@ def test_drawing_means_in_takes_rare_films_off_the_top(tmp_path: Path) -> None:
     rows += [(u, 20, 4.5, SECOND) for u in range(1, 21)]
     rows += [(u, 30, 1.0, SECOND) for u in range(2, 21)]
     tables = tables_of(dataset_of(tmp_path, rows, FILMS[:3]))
-    assert films.few_among_best(tables, 1) == (1, 0)
+    assert movies.few_among_best(tables, 1) == (1, 0)
 
 
 def test_the_skew_of_raters(tables: Tables) -> None:
-    every = people.lorenz_of(tables.length_U, (0.25, 0.5, 1.0))(np.ones((1, 4)))
+    every = users.lorenz_of(tables.length_U, (0.25, 0.5, 1.0))(np.ones((1, 4)))
     assert every[0] == pytest.approx([4 / 9, 6 / 9, 1])
-    part = people.lorenz_of(tables.length_U, (0.01,))(np.ones((1, 4)))
+    part = users.lorenz_of(tables.length_U, (0.01,))(np.ones((1, 4)))
     assert part[0, 0] == pytest.approx(0.04 * 4 / 9)  # four hundredths of the busiest person
     differences = 2 * (2 + 2 + 3 + 0 + 1 + 1)  # of 4, 2, 2, 1, each pair in both orders
-    gini = people.gini_of(tables.length_U)(np.ones((1, 4)))
+    gini = users.gini_of(tables.length_U)(np.ones((1, 4)))
     assert gini[0, 0] == pytest.approx(differences / (2 * 4 * 9))
-    twice = people.gini_of(tables.length_U)(np.array([[2.0, 2, 2, 2]]))
+    twice = users.gini_of(tables.length_U)(np.array([[2.0, 2, 2, 2]]))
     assert twice == pytest.approx(gini)
 
 
 def test_the_bound_counts_nobody_for_more(tables: Tables) -> None:
-    found = people.skew(tables, draws_of(tables), cap=2)
+    found = users.skew(tables, draws_of(tables), cap=2)
     assert found.chart is not None
     half = found.chart.rows[-1]
     assert half[1:3] == pytest.approx((100 * 6 / 9, 100 * 4 / 7))
@@ -163,7 +163,7 @@ def test_the_bound_counts_nobody_for_more(tables: Tables) -> None:
 
 
 def test_films_by_support(tables: Tables) -> None:
-    found = films.few_ratings(tables, draws_of(tables))
+    found = movies.few_ratings(tables, draws_of(tables))
     assert found.number is not None and found.chart is not None
     assert found.number.mean == 25
     assert [row[1] for row in found.chart.rows] == [25, 75, 0, 0, 0]
@@ -171,16 +171,16 @@ def test_films_by_support(tables: Tables) -> None:
 
 
 def test_the_share_of_the_head(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not films.concentration(tables, draws_of(tables)).told  # four films have no tenth
-    monkeypatch.setattr(films, "LEAST_FILMS", 4)
-    found = films.concentration(tables, draws_of(tables))
+    assert not movies.concentration(tables, draws_of(tables)).told  # four films have no tenth
+    monkeypatch.setattr(movies, "LEAST_FILMS", 4)
+    found = movies.concentration(tables, draws_of(tables))
     assert found.number is not None
     assert found.number.mean == pytest.approx(100 * 4 / 9)
     assert "The Heat (1994)" in found.sentence
 
 
 def test_more_ratings_are_never_said_to_make_a_film_liked(tables: Tables) -> None:
-    found = films.liking_and_fame(tables, draws_of(tables))
+    found = movies.liking_and_fame(tables, draws_of(tables))
     assert not found.told and found.number is None
     assert found.chart is not None
     single = next(row for row in found.chart.rows if row[0] == "1")
@@ -227,7 +227,7 @@ def test_draws_are_those_of_every_other_interval() -> None:
 def test_draws_of_many_people_are_made_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(10.0)
     whole = Draws(10, draws=40).share(values, np.ones(10))
-    monkeypatch.setattr("insights.resample.BLOCK", 70)
+    monkeypatch.setattr("marquee.insights.resample.BLOCK", 70)
     assert [len(each) for each in Draws(10, draws=40).weights()] == [7] * 5 + [5]
     assert Draws(10, draws=40).share(values, np.ones(10)) == whole
 
@@ -330,7 +330,7 @@ def read_dat(path: Path, names: list[str]) -> pd.DataFrame:
 @pytest.mark.skipif(not ML_1M.is_dir(), reason=f"no {ML_1M}: set DATA_ROOT to try the real data")
 def test_ml_1m_agrees_with_pandas() -> None:
     dataset = load_dataset("ml-1m")
-    report = make_report(dataset, histories_of(dataset)).to_json()
+    report = make_report(dataset, build_histories(dataset)).to_json()
     found = {each["id"]: each for each in report["findings"]}
     ratings = read_dat(ML_1M / "ratings.dat", ["user", "movie", "stars", "time"])
     ratings = ratings.astype(np.int64)

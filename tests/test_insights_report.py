@@ -13,24 +13,24 @@ from typing import Any
 import numpy as np
 import pytest
 
-from catalogue.errors import UserError
-from datamodules.histories import histories_of
-from datamodules.splits import split_next
-from evaluation.intervals import Interval
-from insights.__main__ import main
-from insights.changes import changes, points
-from insights.finding import Chart
-from insights.markdown import markdown
-from insights.model import View, ties_of, view_of
-from insights.page import page
-from insights.report import WITH_A_BUNDLE, Report, make_report
-from insights.resample import Draws
-from insights.segments import Segments, segments_of, stability
-from insights.served import Group, so_what
-from insights.svg import svg
-from insights.tables import Tables
-from insights.vocabulary import surfaces
-from serving.bundle import write_bundle
+from datamodules.splits.leave_one_out import split_next
+from marquee.core.bootstrap import Interval
+from marquee.core.errors import InputError
+from marquee.data.interactions import build_histories
+from marquee.insights.aggregates import Tables
+from marquee.insights.command import main
+from marquee.insights.finding import Chart
+from marquee.insights.findings.changes import changes, points
+from marquee.insights.findings.segments import Segments, segments_of, stability
+from marquee.insights.findings.served import Group, so_what
+from marquee.insights.findings.vocabulary import surfaces
+from marquee.insights.model_view import View, ties_of, view_of
+from marquee.insights.render.html import page
+from marquee.insights.render.markdown import markdown
+from marquee.insights.render.svg import svg
+from marquee.insights.report import WITH_A_BUNDLE, Report, make_report
+from marquee.insights.resample import Draws
+from marquee.recommender.bundle import write_bundle
 from tests.conftest import FILMS, tiny_parts
 from tests.ratings_files import NAME, SECOND, YEAR_S, Row, dataset_of, random_rows, write_ratings
 
@@ -67,7 +67,7 @@ TASTES = ((6, 10, 480, 541, 50), (1, 260, 296, 32, 110))
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     dataset = dataset_of(tmp_path_factory.mktemp("plain"), random_rows(60, 40), CATALOGUE)
-    return make_report(dataset, histories_of(dataset))
+    return make_report(dataset, build_histories(dataset))
 
 
 def two_tastes() -> list[Row]:
@@ -101,10 +101,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def seen(root: Path, bundle: str = "next") -> tuple[Any, Any, View]:
-    from datamodules.ratings import load_dataset
+    from marquee.data.dataset import load_dataset
 
     dataset, folder = load_dataset(NAME, root), root / "bundles" / bundle
-    histories = histories_of(dataset, **ties_of(folder, dataset))
+    histories = build_histories(dataset, **ties_of(folder, dataset))
     view = view_of(dataset, histories, folder)
     assert view is not None
     return dataset, histories, view
@@ -171,12 +171,12 @@ def test_films_are_escaped(tmp_path: Path) -> None:
         (m, f"<script>alert({m})</script> & | ({1990 + m})", "Drama") for m in range(1, 21)
     ]
     dataset = dataset_of(tmp_path, random_rows(30, 20), catalogue)
-    report = make_report(dataset, histories_of(dataset))
+    report = make_report(dataset, build_histories(dataset))
     assert "<script" not in page(report) and "&lt;script&gt;alert(1)" in page(report)
 
 
 def told(arguments: list[str], **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "insights", *arguments]
+    command = [sys.executable, "-m", "marquee.cli", "findings", *arguments]
     return subprocess.run(
         command, cwd=ROOT, env=os.environ | env, capture_output=True, text=True, timeout=120
     )
@@ -245,7 +245,7 @@ def test_what_is_stopped_writes_nothing(
         raise KeyboardInterrupt
 
     write_ratings(tmp_path, ALONE, CATALOGUE)
-    monkeypatch.setattr("insights.__main__.markdown", stop)
+    monkeypatch.setattr("marquee.insights.command.markdown", stop)
     assert main([NAME, "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
     assert "nothing was written" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
@@ -329,7 +329,7 @@ def test_a_bundle_and_poor_data(root: Path, tmp_path: Path, rows: list[Row], tol
     parts["manifest"]["data"] |= {"sha256": dataset.sha256}
     folder = tmp_path / "bundle"
     write_bundle(folder, **parts)
-    histories = histories_of(dataset)
+    histories = build_histories(dataset)
     report = make_report(dataset, histories, view_of(dataset, histories, folder))
     found = {each.id: each for each in report.findings}
     assert found["changes"].told == told and not found["genres"].told
@@ -389,7 +389,7 @@ def test_words_are_shown_as_they_are_written(tmp_path: Path) -> None:
 def test_titles_are_no_markdown(tmp_path: Path) -> None:
     films = [(m, f"M*A*S*H | <b>[{m}]</b> (1970)", "Drama") for m in range(1, 21)]
     dataset = dataset_of(tmp_path, random_rows(30, 20), films)
-    text = markdown(make_report(dataset, histories_of(dataset)))
+    text = markdown(make_report(dataset, build_histories(dataset)))
     assert r"M\*A\*S\*H \| \<b\>\[" in text and "M*A" not in text
     assert "`novelty` of POST /recommend" in text
 
@@ -407,7 +407,7 @@ def test_charts_draw_what_their_table_says() -> None:
 def test_sums_do_not_depend_on_the_block(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, histories, _ = seen(root)
     whole = Tables.of(dataset, histories)
-    monkeypatch.setattr("datamodules.mapped.BLOCK_ROWS", 7)
+    monkeypatch.setattr("marquee.core.memmap.BLOCK_ROWS", 7)
     parts = Tables.of(dataset, histories)
     for name, value in vars(whole).items():
         if isinstance(value, np.ndarray):
@@ -416,5 +416,5 @@ def test_sums_do_not_depend_on_the_block(root: Path, monkeypatch: pytest.MonkeyP
 
 def test_user_errors_are_what_main_catches(root: Path) -> None:
     dataset, _, _ = seen(root)
-    with pytest.raises(UserError, match="no such bundle"):
+    with pytest.raises(InputError, match="no such bundle"):
         ties_of(root / "nowhere", dataset)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import evaluation.intervals
-from evaluation.intervals import Interval, bootstrap, paired, summarise, summarise_paired
+import marquee.core.bootstrap
+from marquee.core.bootstrap import Interval, bootstrap, paired, summarise, summarise_paired
 
 
 def test_width_is_that_of_the_normal_approximation() -> None:
@@ -38,7 +38,9 @@ def test_same_seed_same_interval_and_another_differs() -> None:
 def test_blocks_do_not_change_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).random(50)
     whole = bootstrap(values)
-    monkeypatch.setattr(evaluation.intervals, "BLOCK", 150)  # three draws at a time, the last: two
+    monkeypatch.setattr(
+        marquee.core.bootstrap, "BLOCK", 150
+    )  # three draws at a time, the last: two
     blocks = bootstrap(values)
     assert [blocks.low, blocks.high] == pytest.approx([whole.low, whole.high], rel=1e-12)
 

@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 
 import train
-from datamodules.batches import training_ratings
-from datamodules.demo import write_demo
-from datamodules.movielens import MONITORS, MovieLens
-from evaluation.protocols import CHOSEN_BY, PROTOCOLS, Ints, Scorer, Scores, Stars
-from evaluation.tables import filled
-from evaluation.tuning import rivals
-from training import measure
-from training.measure import Fit
+from datamodules.datamodule import MONITORS, InteractionDataModule
+from datamodules.loaders import training_ratings
+from marquee.data.demo_data import write_demo
+from marquee.evaluation.doc_tables.tables import filled
+from marquee.evaluation.ranker import CHOSEN_BY, PROTOCOLS, Ints, Scorer, Scores, Stars
+from marquee.evaluation.tuning import rivals
+from marquee.training import evaluate
+from marquee.training.evaluate import Fit
 
 ROOT = Path(__file__).parent.parent
 TRAINED = ("next", "new-users", "new-movies")
@@ -39,7 +39,7 @@ def small_grids() -> Iterator[None]:
         return {name: (make, grid[:1]) for name, (make, grid) in found}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(measure, "rivals", first_of_each)
+        patch.setattr(evaluate, "rivals", first_of_each)
         yield
 
 
@@ -56,8 +56,8 @@ def near_the_last(shift: int = 0) -> Scorer:
 def measured(
     root: Path, folder: Path, protocol: str, models: dict[int, Scorer], kept: Scorer | None = None
 ) -> dict[str, Any]:
-    data = MovieLens("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
-    measure.test(
+    data = InteractionDataModule("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
+    evaluate.test(
         data,
         Fit(folder, "abc", 3, {MONITORS[protocol]: 0.5}),
         models,
@@ -128,7 +128,7 @@ def test_the_rows_of_each_seed_give_its_figures_again(result: dict[str, Any]) ->
     k, name = (10, "hit_rate@10") if one_each else (20, "recall@20")
     for seed, figures in zip((0, 7), result["per_seed"], strict=True):
         rows = result["rows"].query(f"seed == {seed}")
-        assert rows["user_id"].nunique() == result["num_persons"]
+        assert rows["user_id"].nunique() == result["num_users"]
         found = (rows["rank"] <= k).groupby(rows["user_id"]).agg(["sum", "size"])
         share = (found["sum"] / found["size"].clip(upper=k)).mean()
         assert share == pytest.approx(figures[name], rel=1e-4)
@@ -147,7 +147,7 @@ def test_order_matters_to_who_reads_it_alone(root: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("protocol", ["new-users", "new-movies"])
 def test_nobody_is_shown_what_is_to_be_found(root: Path, tmp_path: Path, protocol: str) -> None:
-    data = MovieLens("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
+    data = InteractionDataModule("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
     test = data.plain_split.test
     shown: list[Ints] = []
 
@@ -156,7 +156,7 @@ def test_nobody_is_shown_what_is_to_be_found(root: Path, tmp_path: Path, protoco
         return near_the_last()(histories, stars)
 
     measured(root, tmp_path, protocol, {0: watching})
-    asked = measure.asked_of(test, protocol)
+    asked = evaluate.asked_of(test, protocol)
     assert len(shown) == len(test) * (3 if protocol == "new-users" else 1)
     for history, found in zip(shown, asked.found, strict=False):
         assert not set(history.tolist()) & set(found.tolist())
@@ -167,18 +167,20 @@ def test_nobody_is_shown_what_is_to_be_found(root: Path, tmp_path: Path, protoco
 
 @pytest.mark.parametrize("protocol", TRAINED)
 def test_all_training_seeds_share_one_split(root: Path, protocol: str) -> None:
-    made = [MovieLens("demo", str(root), protocol=protocol, seed=seed) for seed in (0, 1)]  # type: ignore[arg-type]
+    made = [
+        InteractionDataModule("demo", str(root), protocol=protocol, seed=seed) for seed in (0, 1)
+    ]  # type: ignore[arg-type]
     once, again = (each.plain_split for each in made)
     assert (once.part_N == again.part_N).all()
     assert (once.test.user == again.test.user).all()
     assert (once.test.histories.item == again.test.histories.item).all()
-    other = MovieLens("demo", str(root), protocol=protocol, split_seed=1)  # type: ignore[arg-type]
+    other = InteractionDataModule("demo", str(root), protocol=protocol, split_seed=1)  # type: ignore[arg-type]
     if protocol != "next":
         assert (other.plain_split.part_N != once.part_N).any()
 
 
 def test_support_counts_the_ratings_that_are_trained_on(root: Path) -> None:
-    data = MovieLens("demo", str(root), protocol="new-movies")
+    data = InteractionDataModule("demo", str(root), protocol="new-movies")
     test, valid = data.plain_split.test.among, data.plain_split.valid.among
     assert data.support_I[test].tolist() == [0] * len(test)
     assert data.support_I[valid].tolist() == [0] * len(valid)
@@ -195,7 +197,7 @@ def test_validation_chooses_by_the_figure_that_tunes_the_baselines() -> None:
 
 def test_a_table_of_people_is_refused_for_what_is_new(root: Path) -> None:
     with pytest.raises(ValueError, match="a table of people knows nobody new"):
-        MovieLens("demo", str(root), protocol="new-users", user="id")
+        InteractionDataModule("demo", str(root), protocol="new-users", user="id")
 
 
 @pytest.mark.parametrize("protocol", ["new-users", "new-movies"])

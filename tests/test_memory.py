@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from serving.calls import PAUSE_S, Calls
-from serving.errors import StoreAway
-from serving.events import Event, EventStore
-from serving.memory import CHECK_S, Memory
+from marquee.api.store_executor import PAUSE_S, StoreExecutor
+from marquee.api.user_cache import CHECK_S, Memory
+from marquee.feedback.errors import StoreUnavailable
+from marquee.feedback.store import Event, EventStore
 
 HEAT, SUSPECTS = 6, 50
 
@@ -29,7 +29,7 @@ class Asked:
         def ask(*given: Any) -> Any:
             self.counts[name] += 1
             if self.away:
-                raise StoreAway("the store is away")
+                raise StoreUnavailable("the store is away")
             return getattr(self._store, name)(*given)
 
         return ask
@@ -48,7 +48,7 @@ def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
     store: EventStore,
 ) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, Calls(), lambda: now[0])  # type: ignore[arg-type]
+    memory = Memory(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
     assert films(memory) == [HEAT] and asked.counts == {"mark": 1, "known": 1}
     now[0] = CHECK_S / 2
@@ -61,7 +61,7 @@ def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
 
 
 def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
-    memory = Memory(store, Calls(), lambda: 0.0)
+    memory = Memory(store, StoreExecutor(), lambda: 0.0)
     assert films(memory) == [] == films(memory, "bob")
     store.add([rated(HEAT), rated(HEAT, "bob")])
     assert films(memory) == []
@@ -70,7 +70,7 @@ def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
 
 
 def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore) -> None:
-    memory = Memory(store, Calls(), lambda: 0.0)
+    memory = Memory(store, StoreExecutor(), lambda: 0.0)
     read = memory._read
 
     def slow(*given: Any) -> Any:
@@ -87,19 +87,19 @@ def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore)
 
 def test_while_the_store_is_away_what_was_known_last_is_good(store: EventStore) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, Calls(), lambda: now[0])  # type: ignore[arg-type]
+    memory = Memory(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
     films(memory)
     asked.away, now[0] = True, 10.0
     assert films(memory) == [HEAT]
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         films(memory, "bob")
     asked.away = False
     assert films(memory, "bob") == []
 
 
 def test_answers_go_with_the_person_and_no_more_than_a_few_are_kept(store: EventStore) -> None:
-    memory = Memory(store, Calls(), lambda: 0.0)
+    memory = Memory(store, StoreExecutor(), lambda: 0.0)
     person = asyncio.run(memory.person("ann"))
     for k in range(10):
         person.keep(k, {"k": k})
@@ -111,9 +111,9 @@ def test_answers_go_with_the_person_and_no_more_than_a_few_are_kept(store: Event
 def test_persons_asked_for_longest_ago_are_forgotten_first(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.memory.MOST_PERSONS", 2)
+    monkeypatch.setattr("marquee.api.user_cache.MOST_PERSONS", 2)
     asked = Asked(store)
-    memory = Memory(asked, Calls(), lambda: 0.0)  # type: ignore[arg-type]
+    memory = Memory(asked, StoreExecutor(), lambda: 0.0)  # type: ignore[arg-type]
     for user_id in ("a", "b", "a", "c", "a"):
         films(memory, user_id)
     assert asked.counts["mark"] == 3
@@ -132,11 +132,11 @@ def test_a_store_that_neither_answers_nor_refuses_is_away() -> None:
         return name
 
     async def run() -> None:
-        calls = Calls(within_s=0.05, clock=lambda: now[0])
+        calls = StoreExecutor(within_s=0.05, clock=lambda: now[0])
         assert await calls.make(ask, "first") == "first"
-        with pytest.raises(StoreAway, match=r"did not answer in 0.05 s"):
+        with pytest.raises(StoreUnavailable, match=r"did not answer in 0.05 s"):
             await calls.make(ask, "slow")
-        with pytest.raises(StoreAway, match="a second ago"):
+        with pytest.raises(StoreUnavailable, match="a second ago"):
             await calls.make(ask, "second")
         now[0] = PAUSE_S
         assert await calls.make(ask, "third") == "third"
@@ -150,15 +150,15 @@ def test_a_store_that_neither_answers_nor_refuses_is_away() -> None:
 
 def test_what_a_call_raises_comes_through() -> None:
     def fail() -> None:
-        raise StoreAway("postgresql://db: connection refused")
+        raise StoreUnavailable("postgresql://db: connection refused")
 
-    with pytest.raises(StoreAway, match="refused"):
-        asyncio.run(Calls().make(fail))
+    with pytest.raises(StoreUnavailable, match="refused"):
+        asyncio.run(StoreExecutor().make(fail))
 
 
 def test_many_who_ask_for_a_person_at_once_ask_the_store_once(store: EventStore) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, Calls(), lambda: now[0])  # type: ignore[arg-type]
+    memory = Memory(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
     films(memory)
     now[0] = CHECK_S

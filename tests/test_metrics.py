@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.metrics import (
+from marquee.evaluation.metrics.ranking import (
     METRICS,
     METRICS_EACH,
     auc,

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from marquee.evaluation.validation import marked
 from models import losses
+from models.lightning_module import LearningConfig, RankingModule
 from models.losses import binary_loss, catalogue_softmax, softmax_loss
-from models.module import LearningConfig, RankingModule
 from models.ncf import NCF, NetworkConfig, Sizes
 from models.towers import Dropout
-from models.validation import marked
 
 SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_stars=5, text_dim=2)
 SMALL = NetworkConfig(embedding_dim=8, history_length=6, dropout=0.0, hidden_dims=[4])

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.recommender import Recommender
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS
 
 ALL = [film[0] for film in FILMS]
@@ -30,7 +30,7 @@ questions = st.fixed_dictionaries(
     {
         "history": st.lists(st.tuples(st.sampled_from(ALL), st.sampled_from([None, 1.0, 5.0]))),
         "exclude_seen": st.booleans(),
-        "not_for_me": ids,
+        "not_interested": ids,
         "filters": st.none() | filters,
         "include_ids": st.none() | ids,
         "exclude_ids": st.none() | ids,
@@ -65,7 +65,7 @@ def test_pages(recommender: Recommender, question: dict[str, Any], k: int) -> No
 
 def expected(question: dict[str, Any]) -> set[int]:
     """What may come, by the words of docs/serving.md."""
-    out = set(question["not_for_me"]) | set(question["exclude_ids"] or [])
+    out = set(question["not_interested"]) | set(question["exclude_ids"] or [])
     if question["exclude_seen"]:
         out |= {movie_id for movie_id, _ in question["history"]}
     return {movie_id for movie_id in ALL if movie_id not in out and passes(movie_id, question)}

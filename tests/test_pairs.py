@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules import positives
-from datamodules.positives import Positives
-from models import heads, pairs
-from models.module import RankingModule
+from datamodules import negative_sampler
+from datamodules.negative_sampler import Positives
+from models import neumf_head, pairwise_bce
+from models.lightning_module import RankingModule
 from models.ncf import NetworkConfig, Sizes
-from models.pairs import pair_loss
+from models.pairwise_bce import pair_loss
 
 SIZES = Sizes(num_users=5, num_items=7, num_genres=1, num_periods=1, num_stars=5)
 USER_P = torch.tensor([0, 4, 4, 1, 3, 2, 0])
@@ -61,7 +61,7 @@ def test_pair_loss_is_the_log_likelihood() -> None:
 def test_loss_and_gradients_are_those_of_autograd(
     hidden_dims: list[int], gmf: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pairs.PAIRS_AT_ONCE, "cpu", at_once)
+    monkeypatch.setitem(pairwise_bce.PAIRS_AT_ONCE, "cpu", at_once)
     module = classic(hidden_dims, gmf)
     parameters = dict(module.named_parameters())
     expected = expected_loss(module, USER_P, ITEM_KP)
@@ -90,7 +90,7 @@ def test_scores_in_blocks_are_those_of_all_pairs_at_once(
     floats: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ranks are the same too: no block moves a score by as much as two movies differ."""
-    monkeypatch.setitem(heads.SCORED_AT_ONCE, "cpu", floats)
+    monkeypatch.setitem(neumf_head.SCORED_AT_ONCE, "cpu", floats)
     network = classic([4, 2]).network.eval()
     with torch.no_grad():
         vector_ID, bias_I = network.items()
@@ -105,7 +105,7 @@ def test_scores_in_blocks_are_those_of_all_pairs_at_once(
 def test_positives_are_the_pairs_given_and_no_other(
     max_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(positives, "MAX_TABLE_BYTES", max_bytes)
+    monkeypatch.setattr(negative_sampler, "MAX_TABLE_BYTES", max_bytes)
     user_N, item_N = torch.tensor([2, 0, 2, 1, 4]), torch.tensor([6, 0, 0, 5, 6])
     known = Positives(user_N, item_N, 5, 7)
     assert (known.bits is None) == (max_bytes == 0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from serving.persons import Known, Row, fold
+from marquee.feedback.user_state import Known, Row, fold
 
 RATED = (1, 4.0, None, 0)
 """Film 1 with 4 stars at time 0, as an entry."""
@@ -36,17 +36,19 @@ def said(*events: tuple[Any, ...]) -> Known:
             Known(((1, None, 0.5, 0),)),
             id="the-watch-stays-in-its-place",
         ),
-        pytest.param([("rating", 4.0), ("not_for_me",)], Known((), (1,)), id="unwanted"),
-        pytest.param([("not_for_me",), ("rating", 4.0)], Known(((1, 4.0, None, 1),)), id="wanted"),
-        pytest.param([("not_for_me",), ("watch", 0.5)], Known((), (1,)), id="watched-unwanted"),
-        pytest.param([("not_for_me",), ("unrate",)], Known(), id="unwanted-taken-back"),
+        pytest.param([("rating", 4.0), ("not_interested",)], Known((), (1,)), id="unwanted"),
+        pytest.param(
+            [("not_interested",), ("rating", 4.0)], Known(((1, 4.0, None, 1),)), id="wanted"
+        ),
+        pytest.param([("not_interested",), ("watch", 0.5)], Known((), (1,)), id="watched-unwanted"),
+        pytest.param([("not_interested",), ("unrate",)], Known(), id="unwanted-taken-back"),
         pytest.param([("rating", 4.0), ("not_seen",)], Known((), (), (1,)), id="not-seen"),
         pytest.param(
             [("not_seen",), ("rating", 4.0)], Known(((1, 4.0, None, 1),)), id="then-rated"
         ),
         pytest.param([("not_seen",), ("watch", 0.5)], Known(((1, None, 0.5, 1),)), id="then-seen"),
         pytest.param([("not_seen",), ("unrate",)], Known(), id="not-seen-taken-back"),
-        pytest.param([("not_for_me",), ("not_seen",)], Known((), (1,), (1,)), id="both-marks"),
+        pytest.param([("not_interested",), ("not_seen",)], Known((), (1,), (1,)), id="both-marks"),
         pytest.param(
             [("watch", 0.5), ("not_seen",), ("unrate",)],
             Known(((1, None, 0.5, 0),)),
@@ -72,10 +74,10 @@ def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
 
 def test_marks_stand_in_the_order_in_which_they_were_set() -> None:
     rows: list[Row] = [
-        ("ann", 2, "not_for_me", None, None, 10, 0),
+        ("ann", 2, "not_interested", None, None, 10, 0),
         ("ann", 9, "not_seen", None, None, 10, 1),
-        ("ann", 1, "not_for_me", None, None, 20, 2),
+        ("ann", 1, "not_interested", None, None, 20, 2),
         ("ann", 5, "not_seen", None, None, 30, 3),
-        ("ann", 2, "not_for_me", None, None, 40, 4),
+        ("ann", 2, "not_interested", None, None, 40, 4),
     ]
     assert fold(rows) == Known((), (1, 2), (9, 5))

@@ -24,7 +24,7 @@ HISTORY = [{"movie_id": 6, "stars": 4.0}, {"movie_id": 50}, {"movie_id": 296, "s
 
 def test_the_serving_process_imports_no_training_library() -> None:
     code = (
-        "import sys, service, serving.recommender; "
+        "import sys, service, marquee.recommender.recommender; "
         f"print(sorted(set({(*FORBIDDEN, 'pyarrow')!r}) & set(sys.modules)))"
     )
     done = subprocess.run(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from datamodules.batches import training_ratings
-from datamodules.histories import histories_of
-from datamodules.ratings import load_dataset
-from datamodules.splits import draw_candidates, split_next
-from evaluation.baselines import Popularity
-from evaluation.protocols import (
+from datamodules.loaders import training_ratings
+from datamodules.splits.leave_one_out import draw_candidates, split_next
+from marquee.data.dataset import load_dataset
+from marquee.data.interactions import build_histories
+from marquee.evaluation.baselines.neighbors import Popularity
+from marquee.evaluation.ranker import (
     CHOSEN_BY,
     PROTOCOLS,
     Asked,
@@ -183,7 +183,7 @@ ML_1M = Path(os.environ.get("DATA_ROOT", "data")) / "ml-1m"
 def test_instrument_popularity_on_ml_1m() -> None:
     """.459 / .253; one draw of the 99 strays by .0021 (sd of hit_rate), the mean of 5 by .001."""
     dataset = load_dataset("ml-1m")
-    histories = histories_of(dataset, ties="file")
+    histories = build_histories(dataset, ties="file")
     split = split_next(histories, len(dataset.movies)).refit("validation")
     user, item, _ = training_ratings(split)
     model = Popularity().fit(user, item, len(histories), split.num_items)

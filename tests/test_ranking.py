@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from serving.errors import RequestError
-from serving.ranking import BLOCK, page
+from marquee.recommender.errors import RequestError
+from marquee.recommender.topk import BLOCK, page
 
 
 @given(

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.batches import Batch
-from datamodules.demo import write_demo
-from datamodules.movielens import MovieLens
-from training import ranks
+from datamodules.datamodule import InteractionDataModule
+from datamodules.loaders import Batch
+from marquee.data.demo_data import write_demo
+from marquee.training import distributed
 
 ROOT = Path(__file__).parent.parent
 EXACT = {  # nothing drawn at random, so that one and two processes differ by rounding alone
@@ -43,7 +43,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def loader(data: Path, rank: int, world_size: int, user: Any) -> list[Batch]:
-    module = MovieLens(
+    module = InteractionDataModule(
         "demo", root=str(data), user=user, history_length=20, targets_per_batch=300, star_dropout=0
     )
     batches = module.train_dataloader()
@@ -78,14 +78,14 @@ def test_drawn_movies_differ_by_rank(data: Path) -> None:
 
 
 def test_a_batch_of_fewer_rows_than_ranks_leaves_none_empty(data: Path) -> None:
-    batches = MovieLens("demo", root=str(data)).train_dataloader()
+    batches = InteractionDataModule("demo", root=str(data)).train_dataloader()
     batches.rank, batches.world_size = 4, 5
     assert batches.share(np.array([7, 8])).tolist() == [7]
     assert batches.share(torch.tensor([7, 8])).tolist() == [7]
 
 
 def test_validation_questions_are_shared(data: Path) -> None:
-    module = MovieLens("demo", root=str(data))
+    module = InteractionDataModule("demo", root=str(data))
     parts = []
     for rank in range(3):
         cases = type(module.val_dataloader())(
@@ -156,5 +156,5 @@ def test_two_processes_give_the_metrics_of_one(data: Path, tmp_path: Path) -> No
 
 
 def test_one_process_is_rank_0_of_one() -> None:
-    assert (ranks.rank(), ranks.world_size(), ranks.same("x")) == (0, 1, "x")
-    assert (ranks.gathered(3), ranks.largest(15)) == ([3], 15)
+    assert (distributed.rank(), distributed.world_size(), distributed.same("x")) == (0, 1, "x")
+    assert (distributed.gathered(3), distributed.largest(15)) == ([3], 15)

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from evaluation.questions import order_of, share_with, sitting
-from serving.errors import RequestError
-from serving.history import History
-from serving.rate_next import ENOUGH, Asking, drawn, scarcity
-from serving.recommender import Recommender
+from marquee.evaluation.baselines.elicitation import order_of, share_with, sitting
+from marquee.recommender.elicitation import ENOUGH, RatingElicitation, drawn, scarcity
+from marquee.recommender.errors import RequestError
+from marquee.recommender.history import History
+from marquee.recommender.recommender import Recommender
 
 
 def ids(answer: dict) -> list[int]:  # type: ignore[type-arg]
@@ -27,7 +27,7 @@ NOBODY = History(*(np.empty(0, np.int64) for _ in range(3)))
 def test_nothing_is_asked_for_twice(recommender: Recommender) -> None:
     for seed in range(20):
         answer = recommender.rate_next(
-            history=[(6, 4.0), (10, None, 0.05)], k=10, not_seen=[50], not_for_me=[1], seed=seed
+            history=[(6, 4.0), (10, None, 0.05)], k=10, not_seen=[50], not_interested=[1], seed=seed
         )
         assert sorted(ids(answer)) == [32, 110, 260, 296, 480, 541]
 
@@ -51,24 +51,26 @@ def test_the_same_question_has_the_same_answer_and_another_seed_another(
 
 
 @pytest.fixture(scope="module")
-def asking(recommender: Recommender) -> Asking:
+def asking(recommender: Recommender) -> RatingElicitation:
     """The films of the hand-made bundle, as 200 persons would have rated them."""
-    return Asking(recommender.num_ratings, 200, recommender.star_model)
+    return RatingElicitation(recommender.num_ratings, 200, recommender.star_model)
 
 
-def test_a_rating_tells_less_after_a_similar_film(asking: Asking) -> None:
+def test_a_rating_tells_less_after_a_similar_film(asking: RatingElicitation) -> None:
     """Tastes of films go from -1 to 1 along the rows; 3.5 stars are the mean."""
     before, rated = (asking.information(each) for each in (NOBODY, history((8, 7))))
     assert rated[9] < before[9] and rated[7] < before[7]
     assert rated[9] / before[9] < rated[4] / before[4]
 
 
-def test_a_rating_tells_more_of_a_film_that_will_be_liked(asking: Asking) -> None:
+def test_a_rating_tells_more_of_a_film_that_will_be_liked(asking: RatingElicitation) -> None:
     liked, not_liked = (asking.information(history((8, star))) for star in (9, 5))
     assert liked[9] > not_liked[9] and liked[0] < not_liked[0]
 
 
-def test_what_many_have_rated_or_the_network_expects_is_likelier_seen(asking: Asking) -> None:
+def test_what_many_have_rated_or_the_network_expects_is_likelier_seen(
+    asking: RatingElicitation,
+) -> None:
     cold = asking.seen(None)
     assert cold[7] == cold.max() and cold[9] == cold.min() > 0
     expects_last = np.zeros(10, np.float32)
@@ -93,7 +95,7 @@ I, PERSONS, ANSWERS = 120, 60, 4  # noqa: E741
 
 
 @pytest.fixture(scope="module")
-def simulated(recommender: Recommender) -> Asking:
+def simulated(recommender: Recommender) -> RatingElicitation:
     """120 films, a few of them rated by many; every second one tells nothing of anybody's taste."""
     rng = np.random.default_rng(0)
     item_ISE = np.full((I, 2, 2), 0.5, np.float32)  # the person's level has variance 1/4
@@ -105,10 +107,10 @@ def simulated(recommender: Recommender) -> Asking:
         bias_IS=np.zeros((I, 2), np.float32),
         set_IC=np.zeros((I, 1), np.float32),
     )
-    return Asking((3000 * np.arange(1, I + 1) ** -0.7).astype(np.int64), 5000, stars)
+    return RatingElicitation((3000 * np.arange(1, I + 1) ** -0.7).astype(np.int64), 5000, stars)
 
 
-def sat(asking: Asking, **without: np.ndarray) -> tuple[float, float]:
+def sat(asking: RatingElicitation, **without: np.ndarray) -> tuple[float, float]:
     """Questions for 4 answers, and how unsure the person's taste still is: means over persons who
     have seen each film with the chance that its ratings say."""
     rng, questions, unsure = np.random.default_rng(1), [], []
@@ -127,7 +129,7 @@ def sat(asking: Asking, **without: np.ndarray) -> tuple[float, float]:
     return float(np.mean(questions)), float(np.mean(unsure))
 
 
-def test_asking_so_learns_sooner_than_at_random(simulated: Asking) -> None:
+def test_asking_so_learns_sooner_than_at_random(simulated: RatingElicitation) -> None:
     ones = np.ones(I)
     questions, unsure = sat(simulated)
     assert unsure < 0.9 * sat(simulated, seen_I=ones, information_I=ones, scarcity_I=ones)[1]
@@ -152,7 +154,7 @@ def test_the_baselines_ask_by_their_rule() -> None:
     [
         pytest.param({"k": 0}, "k", id="k-0"),
         pytest.param({"not_seen": [7]}, "not_seen.0", id="unknown-not-seen"),
-        pytest.param({"not_for_me": [1, 7]}, "not_for_me.1", id="unknown-not-for-me"),
+        pytest.param({"not_interested": [1, 7]}, "not_interested.1", id="unknown-not-for-me"),
     ],
 )
 def test_a_wrong_request_names_its_field(

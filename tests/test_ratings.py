@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from catalogue.errors import UserError
-from datamodules import fast_csv
-from datamodules import ratings as ratings_module
-from datamodules.layouts import layout_of
-from datamodules.movie_files import read_movies
-from datamodules.ratings import Dataset, load_dataset, read_ratings
-from datamodules.ratings import _parse_any as parse_with_pyarrow
+from marquee.core.errors import InputError
+from marquee.data import dataset as ratings_module
+from marquee.data import fast_csv
+from marquee.data.dataset import Dataset, load_dataset, read_ratings
+from marquee.data.dataset import _parse_any as parse_with_pyarrow
+from marquee.data.layouts import layout_of
+from marquee.data.movie_files import read_movies
 
 HEADER = "userId,movieId,rating,timestamp\n"
 GOOD = HEADER + "1,10,4.0,964982703\n1,20,4.5,964981247\n2,10,0.5,1445714835\n"
@@ -115,7 +115,7 @@ def test_titles_in_utf_8_and_latin_1(tmp_path: Path, encoding: str) -> None:
 )
 def test_a_bad_line_is_named(tmp_path: Path, lines: str, line: int, found: str) -> None:
     content = HEADER + "1,20,4.0,964982703\n" + lines + "9,20,4.0,964982703\n"
-    with pytest.raises(UserError) as error:
+    with pytest.raises(InputError) as error:
         load_csv(tmp_path, content)
     assert str(error.value).startswith(f"{tmp_path}/ml-latest-small/ratings.csv line {line}: ")
     assert found in str(error.value)
@@ -131,7 +131,7 @@ def test_a_bad_line_is_named(tmp_path: Path, lines: str, line: int, found: str) 
     ],
 )
 def test_a_bad_line_of_ml_1m_is_named(tmp_path: Path, line: str, found: str) -> None:
-    with pytest.raises(UserError) as error:
+    with pytest.raises(InputError) as error:
         load_1m(tmp_path, f"1::10::4::964982703\n{line}\n", b"10::A (2000)::Drama\n")
     assert "ratings.dat line 2: " in str(error.value)
     assert found in str(error.value)
@@ -153,7 +153,7 @@ def test_a_bad_line_of_ml_1m_is_named(tmp_path: Path, line: str, found: str) -> 
     ],
 )
 def test_a_bad_end_is_explained(tmp_path: Path, content: str, sentence: str) -> None:
-    with pytest.raises(UserError) as error:
+    with pytest.raises(InputError) as error:
         load_csv(tmp_path, content)
     assert sentence in str(error.value)
 
@@ -219,7 +219,7 @@ def test_a_movie_that_the_movie_file_does_not_name_is_kept(tmp_path: Path) -> No
     ],
 )
 def test_a_bad_movie_file_is_explained(tmp_path: Path, content: str, sentence: str) -> None:
-    with pytest.raises(UserError) as error:
+    with pytest.raises(InputError) as error:
         load_csv(tmp_path, GOOD, content)
     assert sentence in str(error.value)
 
@@ -227,7 +227,7 @@ def test_a_bad_movie_file_is_explained(tmp_path: Path, content: str, sentence: s
 def test_genre_flags_that_are_no_flags(tmp_path: Path) -> None:
     path = tmp_path / "u.item"
     path.write_text("1|A (1990)|||" + "|0" * 18 + "|2\n")
-    with pytest.raises(UserError, match=r"line 1: genre flags .* expected 19 of 0 or 1"):
+    with pytest.raises(InputError, match=r"line 1: genre flags .* expected 19 of 0 or 1"):
         read_movies(path, layout_of("ml-100k"))
 
 
@@ -242,7 +242,7 @@ def test_the_fingerprint_follows_both_files(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no data set 'ml-2m'; use one of demo, ml-100k, ml-1m"):
+    with pytest.raises(InputError, match="no data set 'ml-2m'; use one of demo, ml-100k, ml-1m"):
         load_dataset("ml-2m", tmp_path)
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.bundle import write_bundle
-from serving.encoder import Head
-from serving.reach import CANDIDATES, FROM, Reach, is_worth_it
-from serving.recommender import Recommender
+from marquee.recommender.ann_index import CANDIDATES, FROM, AnnIndex, is_worth_it
+from marquee.recommender.bundle import write_bundle
+from marquee.recommender.encoder import Head
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, tiny_parts
 
 pytest.importorskip("faiss")
@@ -35,7 +35,7 @@ def persons(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
 
 def test_the_best_are_among_the_candidates(head: Head) -> None:
     """Though the MLP, which the codes know by its mean alone, counts much here."""
-    reach, found = Reach(head, persons(4)), []
+    reach, found = AnnIndex(head, persons(4)), []
     for gmf, mlp in persons(40):
         rows = reach.rows(gmf)
         assert len(rows) == CANDIDATES and (np.diff(rows) > 0).all()
@@ -45,7 +45,7 @@ def test_the_best_are_among_the_candidates(head: Head) -> None:
 
 
 def test_it_is_the_same_each_time(head: Head) -> None:
-    first, second = (Reach(head, persons(2)).rows(persons(1)[0][0]) for _ in range(2))
+    first, second = (AnnIndex(head, persons(2)).rows(persons(1)[0][0]) for _ in range(2))
     assert first.tolist() == second.tolist()
 
 
@@ -58,12 +58,12 @@ def reaching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recommender:
     """The hand-made bundle, taken for a large one, with seven candidates."""
     folder = tmp_path / "tiny"
     write_bundle(folder, **tiny_parts())  # without golden answers, which hold every movie
-    monkeypatch.setattr("serving.reach.FROM", 1)
-    monkeypatch.setattr("serving.scorer.Reach", NearestSeven)
+    monkeypatch.setattr("marquee.recommender.ann_index.FROM", 1)
+    monkeypatch.setattr("marquee.recommender.scoring.AnnIndex", NearestSeven)
     return Recommender.load(folder)
 
 
-class NearestSeven(Reach):
+class NearestSeven(AnnIndex):
     """The seven best products: too few movies for codes."""
 
     def __init__(self, head: Head, halves: Any) -> None:

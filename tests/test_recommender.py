@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from serving.bundle import read_bundle, write_bundle
-from serving.errors import RequestError
-from serving.recommender import Recommender
-from serving.stars import StarModel, _phi
+from marquee.recommender.bundle import read_bundle, write_bundle
+from marquee.recommender.errors import RequestError
+from marquee.recommender.rating_model import RatingModel, _phi
+from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, tiny_parts
 
 HEAT, GOLDENEYE, SUSPECTS, PULP, RUNNER, RUNNER_2049 = 6, 10, 50, 296, 480, 541
@@ -313,7 +313,7 @@ def test_controls_move_the_list_and_leave_the_scores(recommender: Recommender) -
 def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder: Any) -> None:
     """5 stars for Heat, which has taste -1 + 2/9 and bias -.5 + 1/9: one equation, two rounds."""
     recommender = Recommender(read_bundle(bundle_folder))
-    people = StarModel.of(read_bundle(bundle_folder)).people(
+    people = RatingModel.of(read_bundle(bundle_folder)).people(
         [recommender._history([(HEAT, 5.0), 1])]  # a film without stars says nothing
     )
     v, rest, prior, steady = np.array([-1 + 2 / 9, 1]), 5 - 3.5 + 0.5 - 1 / 9, np.diag([1, 4]), 1.0
@@ -385,7 +385,7 @@ def test_a_long_history_is_read_in_parts_to_the_same_stars(
 ) -> None:
     history = [(movie_id, 3.5) for movie_id in ALL]
     whole = recommender.predict_stars([history], ALL)
-    monkeypatch.setattr("serving.stars.ENTRIES_AT_ONCE", 3)
+    monkeypatch.setattr("marquee.recommender.rating_model.ENTRIES_AT_ONCE", 3)
     np.testing.assert_allclose(recommender.predict_stars([history], ALL), whole, atol=1e-5)
 
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from catalogue.errors import UserError
-from releases import cache, release
-from releases.__main__ import main
-from releases.card import model_card, results_of
-from releases.follow import Followed
-from releases.store import FolderStore, Store, open_store
-from serving.bundle import write_bundle
-from serving.recommender import Recommender
+from marquee.core.errors import InputError
+from marquee.promotion.command import main
+from marquee.promotion.release_card import model_card, results_of
+from marquee.recommender.bundle import write_bundle
+from marquee.recommender.recommender import Recommender
+from marquee.releases import cache, versions
+from marquee.releases.follower import ReleaseFollower
+from marquee.releases.store import FolderStore, Store, open_store
 from tests import buckets
 from tests.conftest import tiny_parts, write_tiny
 
@@ -73,9 +73,9 @@ def version_of(bundle: Path) -> str:
 
 def released(store: Store, *bundles: Path) -> list[str]:
     """Pushed and promoted in turn."""
-    found = [release.push(bundle, store)[0] for bundle in bundles]
+    found = [versions.push(bundle, store)[0] for bundle in bundles]
     for version in found:
-        release.promote(store, version, release.current(store))
+        versions.promote(store, version, versions.current(store))
     return found
 
 
@@ -92,30 +92,30 @@ def damage(store: Store, key: str, tmp_path: Path) -> None:
 def test_what_is_pushed_and_promoted_is_what_is_pulled(
     store: Store, bundles: list[Path], tmp_path: Path
 ) -> None:
-    assert release.current(store) is None
+    assert versions.current(store) is None
     first, second = released(store, *bundles[:2])
     folder = cache.pull(store, tmp_path / "cache")
     assert folder.name == second == version_of(bundles[1])
     assert Recommender.load(folder).manifest["name"] == "v2"
-    assert {one.version for one in release.releases(store)} == {first, second}
+    assert {one.version for one in versions.releases(store)} == {first, second}
     assert cache.pull(store, tmp_path / "cache", first[:6]).name == first
 
 
 def test_the_way_back_leads_further_back_each_time(store: Store, bundles: list[Path]) -> None:
     first, second, third = released(store, *bundles)
-    assert release.rollback(store).version == second
-    assert release.rollback(store).version == first
-    with pytest.raises(UserError, match=f"nothing is known to have been before {first}"):
-        release.rollback(store)
-    assert release.promote(store, third, release.current(store)).previous == (first,)
+    assert versions.rollback(store).version == second
+    assert versions.rollback(store).version == first
+    with pytest.raises(InputError, match=f"nothing is known to have been before {first}"):
+        versions.rollback(store)
+    assert versions.promote(store, third, versions.current(store)).previous == (first,)
 
 
 def test_pushing_again_sends_nothing_and_changes_nothing(
     store: Store, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    version, new = release.push(bundles[0], store, "# the card\n")
+    version, new = versions.push(bundles[0], store, "# the card\n")
     monkeypatch.setattr(type(store), "upload", lambda *given: pytest.fail("sent again"))
-    assert new and release.push(bundles[0], store, "# another") == (version, False)
+    assert new and versions.push(bundles[0], store, "# another") == (version, False)
     found = store.read(f"versions/{version}/MODEL_CARD.md")
     assert found is not None and found.content == b"# the card\n"
 
@@ -133,36 +133,36 @@ def test_half_a_push_is_no_version_and_goes_on_where_it_was(
 
     monkeypatch.setattr(type(store), "upload", breaks)
     with pytest.raises(KeyboardInterrupt):
-        release.push(bundles[0], store)
-    assert release.releases(store) == []
-    with pytest.raises(UserError, match="no version"):
-        release.promote(store, version_of(bundles[0]), None)
+        versions.push(bundles[0], store)
+    assert versions.releases(store) == []
+    with pytest.raises(InputError, match="no version"):
+        versions.promote(store, version_of(bundles[0]), None)
     again: list[str] = []
     monkeypatch.setattr(
         type(store),
         "upload",
         lambda self, path, key, told: [again.append(path.name), upload(self, path, key, told)],
     )
-    release.push(bundles[0], store)
+    versions.push(bundles[0], store)
     assert set(sent) & set(again) == set()
     assert len(sent + again) == 4
 
 
 def test_of_two_who_promote_what_they_saw_one_wins(store: Store, bundles: list[Path]) -> None:
-    first, second, third = (release.push(bundle, store)[0] for bundle in bundles)
-    release.promote(store, first, None)
-    seen = release.current(store)
-    release.promote(store, second, seen)
-    with pytest.raises(UserError, match=f"somebody else was first: {second}"):
-        release.promote(store, third, seen)
-    pointer = release.current(store)
+    first, second, third = (versions.push(bundle, store)[0] for bundle in bundles)
+    versions.promote(store, first, None)
+    seen = versions.current(store)
+    versions.promote(store, second, seen)
+    with pytest.raises(InputError, match=f"somebody else was first: {second}"):
+        versions.promote(store, third, seen)
+    pointer = versions.current(store)
     assert pointer is not None and pointer.version == second
 
 
 def test_of_many_processes_that_swap_at_once_one_wins(url: str, store: Store) -> None:
     store.create("a", b"0")
     program = (
-        "import sys, time; from releases.store import open_store; s = open_store(sys.argv[1]);"
+        "import sys, time; from marquee.releases.store import open_store; s = open_store(sys.argv[1]);"
         "e = s.read('a').etag; print('ready', flush=True); sys.stdin.readline();"
         "print(int(s.swap('a', sys.argv[2].encode(), e)))"
     )
@@ -193,12 +193,12 @@ def test_a_damaged_object_is_refused_named_and_mended(
 ) -> None:
     _, second = released(store, *bundles[:2])
     damage(store, f"versions/{second}/encoder.onnx", tmp_path)
-    with pytest.raises(UserError, match=r"encoder\.onnx: damaged"):
+    with pytest.raises(InputError, match=r"encoder\.onnx: damaged"):
         cache.pull(store, tmp_path / "cache")
     assert not (tmp_path / "cache" / second).exists()
     (wrong,) = cache.verify(store, second)
     assert "encoder.onnx" in wrong
-    release.push(bundles[1], store, repair=True)
+    versions.push(bundles[1], store, repair=True)
     assert cache.verify(store, second) == []
     assert cache.pull(store, tmp_path / "cache").name == second
 
@@ -219,7 +219,7 @@ def test_a_damaged_cache_heals(
 def test_a_full_disk_leaves_nothing_half_and_what_was_there(
     store: Store, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second = (release.push(bundle, store)[0] for bundle in bundles[:2])
+    first, second = (versions.push(bundle, store)[0] for bundle in bundles[:2])
     folder = cache.pull(store, tmp_path / "cache", first)
 
     def full(self: Any, key: str, path: Path, told: Any) -> None:
@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_nothing_half_and_what_was_there(
 
     with monkeypatch.context() as patch:
         patch.setattr(type(store), "download", full)
-        with pytest.raises(UserError, match=r"No space left.*BUNDLE_CACHE"):
+        with pytest.raises(InputError, match=r"No space left.*BUNDLE_CACHE"):
             cache.pull(store, tmp_path / "cache", second)
     assert [path.name for path in (tmp_path / "cache").glob("*") if path.is_dir()] == [first]
     Recommender.load(folder)
@@ -237,55 +237,55 @@ def test_a_full_disk_leaves_nothing_half_and_what_was_there(
 
 def test_pruning_spares_what_serves_and_the_way_back(store: Store, bundles: list[Path]) -> None:
     first, second, third = released(store, *bundles)
-    newest = release.releases(store)[0].version  # the clock of a bucket counts whole seconds
-    release.rollback(store)  # second serves, first is the way back
-    assert set(release.prune(store, keep=1)) == {third} - {newest}
-    release.rollback(store)
-    gone = set(release.prune(store, keep=1))
-    newest = release.releases(store)[0].version
-    assert {one.version for one in release.releases(store)} == {first, newest}
+    newest = versions.releases(store)[0].version  # the clock of a bucket counts whole seconds
+    versions.rollback(store)  # second serves, first is the way back
+    assert set(versions.prune(store, keep=1)) == {third} - {newest}
+    versions.rollback(store)
+    gone = set(versions.prune(store, keep=1))
+    newest = versions.releases(store)[0].version
+    assert {one.version for one in versions.releases(store)} == {first, newest}
     assert gone <= {second, third}
     assert not [each for each in store.listed("versions/") if each.key.split("/")[1] in gone]
-    with pytest.raises(UserError, match="needed 1 or more"):
-        release.prune(store, keep=0)
+    with pytest.raises(InputError, match="needed 1 or more"):
+        versions.prune(store, keep=0)
 
 
 def test_nothing_is_pruned_where_what_serves_is_not_known(
     store: Store, bundles: list[Path]
 ) -> None:
     for bundle in bundles[:2]:
-        release.push(bundle, store)
-    with pytest.raises(UserError, match="nothing is promoted, so what serves is not known"):
-        release.prune(store, keep=1)
-    gone = replace(release.find(store, version_of(bundles[0])), version="a" * 16)
+        versions.push(bundle, store)
+    with pytest.raises(InputError, match="nothing is promoted, so what serves is not known"):
+        versions.prune(store, keep=1)
+    gone = replace(versions.find(store, version_of(bundles[0])), version="a" * 16)
     store.create("current.json", gone.to_json())
-    with pytest.raises(UserError, match=f"{'a' * 16} is promoted and gone"):
-        release.prune(store, keep=1)
-    assert len(release.releases(store)) == 2
+    with pytest.raises(InputError, match=f"{'a' * 16} is promoted and gone"):
+        versions.prune(store, keep=1)
+    assert len(versions.releases(store)) == 2
 
 
 def test_what_is_promoted_while_others_are_pruned_stays(
     store: Store, bundles: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released(store, *bundles)
-    kept = release.releases(store)[0].version
+    kept = versions.releases(store)[0].version
     delete, others = type(store).delete, []
 
     def promotes(self: Any, keys: list[str]) -> None:
         delete(self, keys)
-        left = {one.version for one in release.releases(store)} - {kept}
+        left = {one.version for one in versions.releases(store)} - {kept}
         if "versions/" in keys[0] and not others and left:
             others.extend(left)
-            release.promote(store, others[0], release.current(store))
+            versions.promote(store, others[0], versions.current(store))
 
-    release.promote(store, kept, release.current(store))
-    pointer = release.current(store)
+    versions.promote(store, kept, versions.current(store))
+    pointer = versions.current(store)
     assert pointer is not None
     (there,) = [each for each in [store.read("current.json")] if each]
     store.swap("current.json", replace(pointer, previous=()).to_json(), there.etag)
     monkeypatch.setattr(type(store), "delete", promotes)
-    assert len(release.prune(store, keep=1)) == 1
-    assert {one.version for one in release.releases(store)} == {kept, others[0]}
+    assert len(versions.prune(store, keep=1)) == 1
+    assert {one.version for one in versions.releases(store)} == {kept, others[0]}
 
 
 POINTER = {
@@ -316,7 +316,7 @@ def test_a_pointer_that_is_none_is_said_and_touches_nothing(
 ) -> None:
     """A folder of that name is emptied before a release comes into it: the cache, or another."""
     (version,) = released(store, bundles[0])
-    followed = Followed(url, tmp_path / "cache" / "inner")
+    followed = ReleaseFollower(url, tmp_path / "cache" / "inner")
     folder = next(followed.first())
     followed.took(folder)
     precious = tmp_path / "cache" / "precious"
@@ -324,13 +324,13 @@ def test_a_pointer_that_is_none_is_said_and_touches_nothing(
     store.delete(["current.json"])
     raw = content if isinstance(content, bytes) else json.dumps(content).encode()
     assert store.create("current.json", raw)
-    remove = r"(aws s3 rm s3:|rm /).*current\.json, then python -m releases promote"
-    with pytest.raises(UserError, match=rf"(?s)not a pointer .*{remove}"):
-        release.current(store)
-    with pytest.raises(UserError, match="not a pointer"):
-        Followed(url, tmp_path / "cache" / "inner").newer()
+    remove = r"(aws s3 rm s3:|rm /).*current\.json, then marquee releases promote"
+    with pytest.raises(InputError, match=rf"(?s)not a pointer .*{remove}"):
+        versions.current(store)
+    with pytest.raises(InputError, match="not a pointer"):
+        ReleaseFollower(url, tmp_path / "cache" / "inner").newer()
     assert precious.is_dir() and folder.is_dir()
-    (kept,) = Followed(url, tmp_path / "cache" / "inner").first()
+    (kept,) = ReleaseFollower(url, tmp_path / "cache" / "inner").first()
     assert kept.name == version
 
 
@@ -341,29 +341,29 @@ def test_what_else_lies_below_versions_is_no_version(store: Store, bundles: list
     markers = [] if isinstance(store, FolderStore) else ["versions/"]
     for key in ["versions/README", "versions/mine/bundle.json", *markers]:
         store.create(key, b"mine" if key.endswith("README") else raw)
-    assert [one.version for one in release.releases(store)] == [version]
+    assert [one.version for one in versions.releases(store)] == [version]
     store.create(f"versions/{'0' * 16}/bundle.json", raw)
-    with pytest.raises(UserError, match=f"damaged .it is that of {version}"):
-        release.find(store, "000")
+    with pytest.raises(InputError, match=f"damaged .it is that of {version}"):
+        versions.find(store, "000")
     assert any(f"it is that of {version}" in said for said in cache.verify(store, "0" * 16))
 
 
 def test_a_beginning_that_two_versions_share_is_not_enough(
     store: Store, bundles: list[Path]
 ) -> None:
-    first, second = (release.push(bundle, store)[0] for bundle in bundles[:2])
-    with pytest.raises(UserError, match=r"'' begins .*, .*; give more of it"):
-        release.find(store, "")
-    assert release.find(store, first[:15]).version == first
-    assert release.find(store, second).version == second
+    first, second = (versions.push(bundle, store)[0] for bundle in bundles[:2])
+    with pytest.raises(InputError, match=r"'' begins .*, .*; give more of it"):
+        versions.find(store, "")
+    assert versions.find(store, first[:15]).version == first
+    assert versions.find(store, second).version == second
 
 
 def test_pushing_again_sends_what_has_gone_missing(store: Store, bundles: list[Path]) -> None:
-    version, _ = release.push(bundles[0], store)
+    version, _ = versions.push(bundles[0], store)
     store.delete([f"versions/{version}/movies.json"])
     (said,) = cache.verify(store, version)
-    assert f"movies.json: missing; python -m releases push BUNDLE {store.url} --repair" in said
-    assert release.push(bundles[0], store) == (version, False)
+    assert f"movies.json: missing; marquee releases push BUNDLE {store.url} --repair" in said
+    assert versions.push(bundles[0], store) == (version, False)
     assert cache.verify(store, version) == []
 
 
@@ -375,7 +375,7 @@ def test_the_way_back_to_what_would_be_refused_needs_force(
     assert main(["rollback", store.url]) == 1
     said = capsys.readouterr().err
     assert f"{first} was before and would be refused" in said and "movies.json: damaged" in said
-    assert release.current(store).version == second  # type: ignore[union-attr]
+    assert versions.current(store).version == second  # type: ignore[union-attr]
     assert main(["rollback", store.url, "--force"]) == 0
     assert main(["promote", second, store.url]) == 1, "the current one cannot be asked"
     assert "the current version cannot be asked" in capsys.readouterr().err
@@ -404,7 +404,7 @@ def test_what_a_killed_writer_left_goes_with_its_version(
     store = open_store(str(tmp_path / "store"))
     first, *_ = released(store, *bundles)
     (tmp_path / "store" / "versions" / first / ".movies.json.f00").write_text("half")
-    assert first in release.prune(store, keep=1)
+    assert first in versions.prune(store, keep=1)
     assert not (tmp_path / "store" / "versions" / first).exists()
 
 
@@ -417,7 +417,7 @@ def test_a_full_disk_of_temporary_files_is_said(
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr(type(store), "download", full)
-    with pytest.raises(UserError, match=r"No space left.*TMPDIR"):
+    with pytest.raises(InputError, match=r"No space left.*TMPDIR"):
         cache.verify(store, version)
 
 
@@ -428,20 +428,20 @@ def test_a_folder_that_cannot_be_written_is_said_with_the_remedy(
         raise OSError(30, os.strerror(30))
 
     monkeypatch.setattr(os, "fsync", read_only)
-    with pytest.raises(UserError, match=r"Read-only.*name another folder, or mount it for"):
-        release.push(bundles[0], open_store(str(tmp_path / "store")))
+    with pytest.raises(InputError, match=r"Read-only.*name another folder, or mount it for"):
+        versions.push(bundles[0], open_store(str(tmp_path / "store")))
 
 
 def test_following_the_pointer(url: str, store: Store, bundles: list[Path], tmp_path: Path) -> None:
-    followed = Followed(url, tmp_path / "cache")
-    with pytest.raises(UserError, match="nothing has been promoted"):
+    followed = ReleaseFollower(url, tmp_path / "cache")
+    with pytest.raises(InputError, match="nothing has been promoted"):
         next(followed.first())
     first, second = released(store, *bundles[:2])
     folder = next(followed.first())
     assert folder.name == second
     followed.took(folder)
     assert followed.newer() is None
-    release.rollback(store)
+    versions.rollback(store)
     back = followed.newer()
     assert back is not None and back.name == first
     followed.took(back)
@@ -452,22 +452,22 @@ def test_without_the_store_the_last_one_that_answered_is_there(
     url: str, store: Store, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = released(store, *bundles[:2])
-    followed = Followed(url, tmp_path / "cache")
+    followed = ReleaseFollower(url, tmp_path / "cache")
     followed.took(next(followed.first()))
     damage(store, f"versions/{first}/golden.json", tmp_path)
-    release.rollback(store)
-    with pytest.raises(UserError, match="damaged"):
+    versions.rollback(store)
+    with pytest.raises(InputError, match="damaged"):
         followed.newer()
     assert followed.newer() is None, "not fetched again at once"
-    (folder,) = Followed(url, tmp_path / "cache").first()
+    (folder,) = ReleaseFollower(url, tmp_path / "cache").first()
     assert folder.name == second
     if url.startswith("s3://"):
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-        away = Followed(url, tmp_path / "cache")
+        away = ReleaseFollower(url, tmp_path / "cache")
         assert [folder.name for folder in away.first()] == [second]
         assert away.away
-        with pytest.raises(UserError, match="no answer"):
-            list(Followed(url, tmp_path / "other").first())
+        with pytest.raises(InputError, match="no answer"):
+            list(ReleaseFollower(url, tmp_path / "other").first())
 
 
 def test_a_puller_that_is_killed_goes_on_next_time(
@@ -475,8 +475,8 @@ def test_a_puller_that_is_killed_goes_on_next_time(
 ) -> None:
     (version,) = released(store, bundles[0])
     program = (
-        "import sys, time, releases.s3, releases.store as s; from releases import cache\n"
-        "for kind in (s.FolderStore, releases.s3.S3Store):\n"
+        "import sys, time, marquee.releases.s3_store, marquee.releases.store as s; from marquee.releases import cache\n"
+        "for kind in (s.FolderStore, marquee.releases.s3_store.S3Store):\n"
         "    def slow(self, key, path, told, download=kind.download):\n"
         "        download(self, key, path, told)\n"
         "        if key.endswith('golden.json'):\n"
@@ -566,7 +566,7 @@ def test_the_model_card_shows_the_figures_of_its_own_training_alone(tmp_path: Pa
         "data_sha256": "d1",
         "protocol": "next",
         "seeds": [0, 1],
-        "num_persons": 6040,
+        "num_users": 6040,
         "metrics": {"ndcg@10": one, "rmse/rater=harsh": one},
         "baselines": {"ease": {"ndcg@10": one | {"mean": 0.15}}},
     }
@@ -583,15 +583,15 @@ def test_the_model_card_shows_the_figures_of_its_own_training_alone(tmp_path: Pa
     (tmp_path / "list.json").write_text("[]")
     assert len(list(results_of(manifest, tmp_path))) == 1
     (tmp_path / "half.json").write_text("{")
-    with pytest.raises(UserError, match=r"half\.json: not JSON .*--results"):
+    with pytest.raises(InputError, match=r"half\.json: not JSON .*--results"):
         list(results_of(manifest, tmp_path))
 
 
 def test_a_bad_bundle_is_not_pushed(store: Store, bundles: list[Path], tmp_path: Path) -> None:
     bad = shutil.copytree(bundles[0], tmp_path / "bad")
     (bad / "encoder.onnx").write_bytes(b"no")
-    with pytest.raises(UserError, match=r"encoder\.onnx"):
-        release.push(bad, store)
+    with pytest.raises(InputError, match=r"encoder\.onnx"):
+        versions.push(bad, store)
     assert store.listed("") == []
 
 
@@ -607,11 +607,11 @@ def test_a_bad_bundle_is_not_pushed(store: Store, bundles: list[Path], tmp_path:
     ],
 )
 def test_an_address_that_is_none(url: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(InputError, match=said):
         open_store(url)
 
 
 def test_a_bundle_is_no_store(bundles: list[Path]) -> None:
     """With versions/ in it, it would be no bundle any more."""
-    with pytest.raises(UserError, match="is a bundle; name another folder"):
+    with pytest.raises(InputError, match="is a bundle; name another folder"):
         open_store(str(bundles[0]))

@@ -7,9 +7,9 @@ from typing import Any
 import boto3
 import pytest
 
-from catalogue.errors import UserError
-from releases import cache, release, s3
-from releases.store import Store, open_store
+from marquee.core.errors import InputError
+from marquee.releases import cache, s3_store, versions
+from marquee.releases.store import Store, open_store
 from tests import buckets
 from tests.disk import disk
 from tests.line import WHOLE, Line, line
@@ -102,7 +102,7 @@ def test_an_upload_leaves_none_behind_that_was_begun_twice(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a lost answer to the first beginning; its parts would be paid for, for ever."""
-    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(s3_store, "PART_BYTES", 5 << 20)
     bucket, _, prefix = store.url.removeprefix("s3://").partition("/")
     client, path = boto3.client("s3"), tmp_path / "sent"
     for _ in range(2):
@@ -119,15 +119,15 @@ def test_who_promoted_and_never_heard_so_has_promoted(
 ) -> None:
     """The answer to a conditional write is lost; asked again, the server says it has changed."""
     bundles = [named(tmp_path / name) for name in ("v1", "v2")]
-    first, second = (release.push(bundle, store)[0] for bundle in bundles)
+    first, second = (versions.push(bundle, store)[0] for bundle in bundles)
     for write, change in (
-        ("create", lambda: release.promote(store, first, None)),
-        ("swap", lambda: release.promote(store, second, release.current(store))),
-        ("swap", lambda: release.rollback(store)),
+        ("create", lambda: versions.promote(store, first, None)),
+        ("swap", lambda: versions.promote(store, second, versions.current(store))),
+        ("swap", lambda: versions.rollback(store)),
     ):
         lose_the_answer(store, wire, write, monkeypatch)
         pointer = change()
-        assert release.current(store) == pointer
+        assert versions.current(store) == pointer
     assert wire.cuts == 3
 
 
@@ -157,14 +157,14 @@ def test_a_damaged_manifest_is_found_and_never_promoted(
 ) -> None:
     bundle = named(tmp_path / "v1")
     version, key = version_of(bundle), f"versions/{version_of(bundle)}/bundle.json"
-    release.push(bundle, store)
+    versions.push(bundle, store)
     found = store.read(key)
     assert found is not None and old in found.content
     store.swap(key, found.content.replace(old, new), found.etag)
     (wrong,) = cache.verify(store, version)
     assert f"{key}: damaged" in wrong
-    with pytest.raises(UserError, match=r"bundle\.json: damaged.*--repair"):
-        release.promote(store, version, None)
-    release.push(bundle, store, repair=True)
+    with pytest.raises(InputError, match=r"bundle\.json: damaged.*--repair"):
+        versions.promote(store, version, None)
+    versions.push(bundle, store, repair=True)
     assert cache.verify(store, version) == []
-    release.promote(store, version, None)
+    versions.promote(store, version, None)

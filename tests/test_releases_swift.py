@@ -14,11 +14,11 @@ import boto3
 import botocore.auth
 import pytest
 
-from catalogue.errors import UserError
-from releases import cache, release, s3
-from releases.__main__ import main
-from releases.store import Store, UnreachableError, open_store
-from serving.recommender import Recommender
+from marquee.core.errors import InputError
+from marquee.promotion.command import main
+from marquee.recommender.recommender import Recommender
+from marquee.releases import cache, s3_store, versions
+from marquee.releases.store import Store, UnreachableError, open_store
 from tests.line import WHOLE, line
 from tests.test_releases import named, version_of
 
@@ -67,7 +67,7 @@ def test_without_conditional_writes_nothing_goes_unless_asked_for(
     assert main(["push", str(bundle), url]) == 1
     said = capsys.readouterr().err
     assert "this server has no conditional writes" in said and "--allow-unconditional" in said
-    assert release.releases(open_store(url)) == []
+    assert versions.releases(open_store(url)) == []
 
 
 def test_the_whole_way(url: str, store: Store, tmp_path: Path) -> None:
@@ -76,20 +76,20 @@ def test_the_whole_way(url: str, store: Store, tmp_path: Path) -> None:
     for bundle in bundles:
         assert main(["push", str(bundle), url, "--allow-unconditional"]) == 0
         assert main(["promote", version_of(bundle), url, "--allow-unconditional"]) == 0
-    pointer = release.current(store)
+    pointer = versions.current(store)
     assert pointer is not None and (pointer.version, pointer.previous) == (second, (first,))
     Recommender.load(cache.pull(store, tmp_path / "cache"))
     assert main(["verify", url]) == 0
     assert main(["rollback", url, "--allow-unconditional"]) == 0
     assert cache.pull(store, tmp_path / "cache").name == first
-    with pytest.raises(UserError, match="somebody else was first"):
-        release.promote(store, second, pointer)
+    with pytest.raises(InputError, match="somebody else was first"):
+        versions.promote(store, second, pointer)
 
 
 def test_an_upload_that_was_broken_off_goes_on(
     url: str, endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(s3_store, "PART_BYTES", 5 << 20)
     path, told = tmp_path / "sent", list[int]()
     path.write_bytes(b"".join(bytes([n]) * (5 << 20) for n in range(2)) + b"end")
     with line(endpoint) as wire:
@@ -118,17 +118,17 @@ def test_wrong_credentials(
     url: str, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(setting, value)
-    with pytest.raises(UserError, match=said):
-        release.current(open_store(url))
+    with pytest.raises(InputError, match=said):
+        versions.current(open_store(url))
 
 
 def test_a_missing_bucket(url: str) -> None:
-    with pytest.raises(UserError, match="there is no such bucket"):
-        release.releases(open_store("s3://missing/models/tiny"))
+    with pytest.raises(InputError, match="there is no such bucket"):
+        versions.releases(open_store("s3://missing/models/tiny"))
 
 
 def test_a_clock_that_is_wrong(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     late = datetime.now(UTC) + timedelta(hours=1)
     monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda *_, **__: late)
-    with pytest.raises(UserError, match=r"clock is wrong; set it"):
-        release.current(open_store(url))
+    with pytest.raises(InputError, match=r"clock is wrong; set it"):
+        versions.current(open_store(url))

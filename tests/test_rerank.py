@@ -5,17 +5,18 @@ import itertools
 import numpy as np
 import pytest
 
-from catalogue.movies import Movies
-from serving.calibration import ALPHA, exchanged, gains, genre_shares, miscalibration
-from serving.errors import RequestError
-from serving.rerank import Controls, Shelf, ages, rarity
+from marquee.core.item_stats import SMOOTHING, ages, genre_shares, miscalibration, rarity
+from marquee.core.movies import Movies
+from marquee.recommender.calibration import exchanged, gains
+from marquee.recommender.errors import RequestError
+from marquee.recommender.rerank import Controls, Reranker
 
 I = 60  # noqa: E741
 GENRES = [("Comedy",), ("Drama",), ("Comedy", "Drama"), ("War",), ()]
 
 
 @pytest.fixture(scope="module")
-def shelf() -> Shelf:
+def shelf() -> Reranker:
     """60 movies; the genres take turns, every movie is a year younger and has one rating less."""
     movies = Movies(
         np.arange(I),
@@ -24,10 +25,10 @@ def shelf() -> Shelf:
         [GENRES[i % 5] for i in range(I)],
     )
     vectors_ID = np.random.default_rng(0).normal(size=(I, 6)).astype(np.float32)
-    return Shelf(movies, np.arange(I, 0, -1), num_persons=100, vectors_ID=vectors_ID)
+    return Reranker(movies, np.arange(I, 0, -1), num_users=100, vectors_ID=vectors_ID)
 
 
-def ranked(shelf: Shelf, controls: Controls, history: list[int], k: int = 10, start: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def ranked(shelf: Reranker, controls: Controls, history: list[int], k: int = 10, start: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
     """Movies by row, but for the history: the lower the row, the better it is scored."""
     keep_I = np.ones(I, bool)
     keep_I[history] = False
@@ -35,20 +36,20 @@ def ranked(shelf: Shelf, controls: Controls, history: list[int], k: int = 10, st
     return shelf.page(score_I, keep_I, np.array(history, np.int64), controls, k, start)
 
 
-def listed(shelf: Shelf, controls: Controls, history: list[int], k: int = 10) -> list[int]:
+def listed(shelf: Reranker, controls: Controls, history: list[int], k: int = 10) -> list[int]:
     return ranked(shelf, controls, history, k)[0].tolist()
 
 
-def off(shelf: Shelf, rows: list[int], history: list[int]) -> float:
+def off(shelf: Reranker, rows: list[int], history: list[int]) -> float:
     shares = [shelf.share_IG[each].sum(0)[None] for each in (history, rows)]
     return float(miscalibration(*shares)[0])
 
 
-def test_without_controls_the_order_is_that_of_the_scores(shelf: Shelf) -> None:
+def test_without_controls_the_order_is_that_of_the_scores(shelf: Reranker) -> None:
     assert listed(shelf, Controls(), [3]) == [0, 1, 2, 4, 5, 6, 7, 8, 9, 10]
 
 
-def test_the_stronger_the_calibration_the_nearer_to_the_taste(shelf: Shelf) -> None:
+def test_the_stronger_the_calibration_the_nearer_to_the_taste(shelf: Reranker) -> None:
     history = [3, 8, 13, 0]  # three war films of four
     lists = [listed(shelf, Controls(calibration=x), history) for x in (0, 0.2, 0.4, 0.7, 1)]
     misses = [off(shelf, rows, history) for rows in lists]
@@ -57,7 +58,7 @@ def test_the_stronger_the_calibration_the_nearer_to_the_taste(shelf: Shelf) -> N
         assert rows == sorted(rows) and not set(rows) & set(history) and len(set(rows)) == 10
 
 
-def test_pages_of_a_calibrated_list_follow_one_another(shelf: Shelf) -> None:
+def test_pages_of_a_calibrated_list_follow_one_another(shelf: Reranker) -> None:
     controls, history = Controls(calibration=0.8, novelty=0.2), [3, 8]
     whole, end = ranked(shelf, controls, history, k=58)
     assert sorted(whole) == sorted(set(range(I)) - set(history)) and end is None
@@ -66,7 +67,7 @@ def test_pages_of_a_calibrated_list_follow_one_another(shelf: Shelf) -> None:
     assert [after for _, after in pages] == [*range(7, 58, 7), None]
 
 
-def test_a_profile_is_followed_instead_of_the_history(shelf: Shelf) -> None:
+def test_a_profile_is_followed_instead_of_the_history(shelf: Reranker) -> None:
     def share(profile: dict[str, float]) -> float:
         rows = listed(shelf, Controls(genre_profile=profile), [0, 1, 2])
         return float(shelf.share_IG[rows].sum(0)[2] / shelf.share_IG[rows].sum())
@@ -78,7 +79,7 @@ def test_a_profile_is_followed_instead_of_the_history(shelf: Shelf) -> None:
     assert same == [first, first], "a profile is a mix: only its proportions count"
 
 
-def test_novelty_takes_the_share_of_raters_off_the_logit(shelf: Shelf) -> None:
+def test_novelty_takes_the_share_of_raters_off_the_logit(shelf: Reranker) -> None:
     score_I = np.linspace(2, -2, I)
     moved_I = shelf.shifted(score_I, Controls(novelty=0.5))
     np.testing.assert_allclose(moved_I, score_I - 0.5 * np.log(np.arange(I, 0, -1) / 100))
@@ -90,7 +91,7 @@ def test_novelty_takes_the_share_of_raters_off_the_logit(shelf: Shelf) -> None:
     assert rarity(np.array([0, 1, 50]), 100) == expected
 
 
-def test_freshness_prefers_the_newest_years(shelf: Shelf) -> None:
+def test_freshness_prefers_the_newest_years(shelf: Reranker) -> None:
     """Film i is 59 - i years behind the newest; of an unknown year, as old as the median."""
     assert shelf.age_I[[0, 58, 59]].tolist() == [59, 1, 0] and shelf.age_I[7] == 29
     years = [np.mean(listed(shelf, Controls(freshness=x), [])) for x in (0, 0.3, 0.6, 1)]
@@ -130,7 +131,7 @@ def test_gains_are_those_of_the_exchanged_list() -> None:
 def test_miscalibration_by_hand() -> None:
     """Half and half against comedies alone; no taste at all; the taste itself."""
     profile, wanted = np.array([[1.0, 1], [0, 0], [2, 1]]), np.array([[5.0, 0], [1, 2], [2, 1]])
-    comedies = 0.5 * np.log(0.5 / (1 - ALPHA / 2)) + 0.5 * np.log(0.5 / (ALPHA / 2))
+    comedies = 0.5 * np.log(0.5 / (1 - SMOOTHING / 2)) + 0.5 * np.log(0.5 / (SMOOTHING / 2))
     assert miscalibration(profile, wanted) == pytest.approx([comedies, 0, 0])
 
 
@@ -147,25 +148,25 @@ def test_miscalibration_by_hand() -> None:
         pytest.param({"genre_profile": {"War": float("inf")}}, "inf of War", id="infinite"),
     ],
 )
-def test_what_no_list_can_follow_is_refused(shelf: Shelf, asked: dict, said: str) -> None:  # type: ignore[type-arg]
+def test_what_no_list_can_follow_is_refused(shelf: Reranker, asked: dict, said: str) -> None:  # type: ignore[type-arg]
     with pytest.raises(RequestError, match=said):
         listed(shelf, Controls(**asked), [1])
 
 
-def test_nobody_s_history_has_no_mix_to_keep(shelf: Shelf) -> None:
+def test_nobody_s_history_has_no_mix_to_keep(shelf: Reranker) -> None:
     plain = listed(shelf, Controls(), [])
     assert listed(shelf, Controls(calibration=1), []) == plain
     assert listed(shelf, Controls(calibration=1), [4]) == listed(shelf, Controls(), [4]), "no genre"
 
 
-def test_who_has_seen_all_gets_nothing(shelf: Shelf) -> None:
+def test_who_has_seen_all_gets_nothing(shelf: Reranker) -> None:
     assert listed(shelf, Controls(calibration=0.5), list(range(I))) == []
 
 
-def test_far_places_stand_by_score(monkeypatch: pytest.MonkeyPatch, shelf: Shelf) -> None:
+def test_far_places_stand_by_score(monkeypatch: pytest.MonkeyPatch, shelf: Reranker) -> None:
     controls, history = Controls(calibration=1.0), [3, 8, 13]
     whole = listed(shelf, controls, history, k=57)
-    monkeypatch.setattr("serving.rerank.MOST_PLACES", 20)
+    monkeypatch.setattr("marquee.recommender.rerank.MOST_PLACES", 20)
     cut = listed(shelf, controls, history, k=57)
     assert cut[:20] == whole[:20] and cut[20:] == sorted(cut[20:])
     assert sorted(cut) == sorted(whole)
@@ -177,7 +178,7 @@ def test_far_places_stand_by_score(monkeypatch: pytest.MonkeyPatch, shelf: Shelf
 def test_odd_catalogues(genres: list[tuple[str, ...]]) -> None:
     num = len(genres)
     movies = Movies(np.arange(num), ["Film"] * num, [None] * num, genres)
-    shelf = Shelf(movies, np.zeros(num, np.int64), 0, np.ones((num, 2), np.float32))
+    shelf = Reranker(movies, np.zeros(num, np.int64), 0, np.ones((num, 2), np.float32))
     every = Controls(calibration=1, novelty=1, freshness=1)
     score_I, none = np.zeros(num, np.float32), np.zeros(0, np.int64)
     for history in (none, np.array([0])):
@@ -186,13 +187,13 @@ def test_odd_catalogues(genres: list[tuple[str, ...]]) -> None:
         assert rows.tolist() == list(range(num)) and after is None
 
 
-def alike(shelf: Shelf, rows: list[int]) -> float:
+def alike(shelf: Reranker, rows: list[int]) -> float:
     """Mean cosine of two movies of a list."""
     cosine = shelf.direction_ID[rows] @ shelf.direction_ID[rows].T
     return float(cosine[~np.eye(len(rows), dtype=bool)].mean())
 
 
-def test_the_stronger_the_diversity_the_less_alike_the_lists(shelf: Shelf) -> None:
+def test_the_stronger_the_diversity_the_less_alike_the_lists(shelf: Reranker) -> None:
     """On average over lists: a greedy choice may lose in one."""
     scores = np.random.default_rng(1).normal(size=(40, I))
     likeness = []
@@ -208,7 +209,7 @@ def test_diversity_by_hand() -> None:
     """The second is as good as the first but the same; the third is worse by less than 6 d."""
     movies = Movies(np.arange(3), ["Film"] * 3, [None] * 3, [()] * 3)
     vectors = np.array([[1, 0], [1, 0], [0, 1]], np.float32)
-    three, everything = Shelf(movies, np.ones(3, np.int64), 1, vectors), np.ones(3, bool)
+    three, everything = Reranker(movies, np.ones(3, np.int64), 1, vectors), np.ones(3, bool)
     score_I = np.array([2.0, 1.9, 0.6], np.float32)
     for strength, order in ((0.2, [0, 1, 2]), (0.25, [0, 2, 1])):
         rows, _ = three.page(
@@ -218,7 +219,7 @@ def test_diversity_by_hand() -> None:
 
 
 @pytest.mark.parametrize("calibration", [0, 0.5])
-def test_pages_of_a_varied_list_follow_one_another(shelf: Shelf, calibration: float) -> None:
+def test_pages_of_a_varied_list_follow_one_another(shelf: Reranker, calibration: float) -> None:
     controls = Controls(diversity=0.7, calibration=calibration)
     whole, end = ranked(shelf, controls, [3, 8], k=58)
     assert sorted(whole) == sorted(set(range(I)) - {3, 8}) and end is None
@@ -226,10 +227,10 @@ def test_pages_of_a_varied_list_follow_one_another(shelf: Shelf, calibration: fl
     assert np.concatenate(pages).tolist() == whole.tolist()
 
 
-def test_pages_go_on_where_variety_ends(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_go_on_where_variety_ends(shelf: Reranker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Places after the last that is chosen greedily, and movies outside of its pool."""
-    monkeypatch.setattr("serving.rerank.MOST_PLACES", 10)
-    monkeypatch.setattr("serving.rerank.POOL", 20)
+    monkeypatch.setattr("marquee.recommender.rerank.MOST_PLACES", 10)
+    monkeypatch.setattr("marquee.recommender.rerank.POOL", 20)
     whole, _ = ranked(shelf, Controls(diversity=1), [3], k=59)
     assert sorted(whole) == sorted(set(range(I)) - {3})
     pages = [ranked(shelf, Controls(diversity=1), [3], k=4, start=s)[0] for s in range(0, 59, 4)]
@@ -239,13 +240,13 @@ def test_pages_go_on_where_variety_ends(shelf: Shelf, monkeypatch: pytest.Monkey
 def test_what_is_not_for_somebody_lowers_what_is_like_it() -> None:
     movies = Movies(np.arange(4), ["Film"] * 4, [None] * 4, [()] * 4)
     vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, -1]], np.float32)
-    four, score_I = Shelf(movies, np.ones(4, np.int64), 1, vectors), np.zeros(4, np.float32)
+    four, score_I = Reranker(movies, np.ones(4, np.int64), 1, vectors), np.zeros(4, np.float32)
     lowered = four.away_from(score_I, np.array([2]))
     assert lowered.tolist() == pytest.approx([0, -2 * 0.6**2, -2, 0])
     assert (four.away_from(score_I, np.zeros(0, np.int64)) == score_I).all()
 
 
-def test_any_kind_of_number_is_a_strength_or_a_weight(shelf: Shelf) -> None:
+def test_any_kind_of_number_is_a_strength_or_a_weight(shelf: Reranker) -> None:
     plain = listed(shelf, Controls(novelty=0.5, genre_profile={"War": 1.0}), [3])
     numpy = Controls(novelty=np.float32(0.5), genre_profile={"War": np.int64(1)})
     assert listed(shelf, numpy, [3]) == plain
@@ -259,7 +260,7 @@ def test_what_a_mix_leaves_out_is_lowered() -> None:
     """One movie of the mix alone, one half outside of it, one outside: by 0, 1.5 and 3 logits."""
     genres = [("War",), ("War", "Drama"), ("Drama",)]
     movies = Movies(np.arange(3), ["Film"] * 3, [None] * 3, genres)
-    three = Shelf(movies, np.ones(3, np.int64), 1, np.eye(3, dtype=np.float32))
+    three = Reranker(movies, np.ones(3, np.int64), 1, np.eye(3, dtype=np.float32))
     everything, nobody = np.ones(3, bool), np.zeros(0, np.int64)
     for gap, order in ((1.4, [0, 1, 2]), (1.6, [1, 0, 2]), (3.1, [2, 1, 0])):
         score_I = np.array([0, gap, gap if gap < 3 else 2 * gap], np.float32)

@@ -17,10 +17,10 @@ import torch
 from pytorch_lightning.callbacks import Callback
 
 import train
-from datamodules.demo import write_demo
-from models.export import deferred_signals
-from training import recipe
-from training.callbacks import Lines
+from marquee.data.demo_data import write_demo
+from marquee.training import recipe
+from marquee.training.callbacks import Lines
+from marquee.training.export import deferred_signals
 
 ROOT = Path(__file__).parent.parent
 STEPS_AN_EPOCH, EPOCHS = 4, 3

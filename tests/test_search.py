@@ -8,12 +8,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from catalogue.movies import Movies
-from datamodules.demo import write_demo
-from datamodules.ratings import load_dataset
-from serving import title_index
-from serving.search import TitleSearch
-from serving.title_index import TitleIndex, keys_of
+from marquee.core.movies import Movies
+from marquee.data.dataset import load_dataset
+from marquee.data.demo_data import write_demo
+from marquee.recommender.search import trigram_index
+from marquee.recommender.search.title_search import TitleSearch
+from marquee.recommender.search.trigram_index import TitleIndex, keys_of
 from tests.conftest import FILMS, films
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
@@ -197,7 +197,7 @@ def test_without_a_part_of_the_search_they_are_not(
     if part == "nearest":
         monkeypatch.setattr(TitleIndex, "nearest", lambda *asked: np.arange(asked[2]))
     else:
-        monkeypatch.setattr(title_index, "key_of", str)
+        monkeypatch.setattr(trigram_index, "key_of", str)
     assert share_found(demo, 20) < 0.9
 
 

@@ -19,12 +19,12 @@ import onnx
 import pytest
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
-from catalogue.errors import UserError
-from serving import bundle as bundles
-from serving.bundle import MANIFEST, PARTS
-from serving.encoder import Encoder
-from serving.recommender import Recommender
-from serving.requestlog import without_quotes
+from marquee.api.request_log import without_quotes
+from marquee.core.errors import InputError
+from marquee.recommender import bundle as bundles
+from marquee.recommender.bundle import MANIFEST, PARTS
+from marquee.recommender.encoder import Encoder
+from marquee.recommender.recommender import Recommender
 from tests.running import ROOT, running
 
 CANARY = "canary-5e1c"
@@ -34,9 +34,9 @@ import json, os, sys
 from bentoml._internal.log import configure_server_logging
 configure_server_logging()
 import service
-from serving.answers import Answers
-from serving.examples import ASKED
-from serving.openapi import POSTS
+from marquee.api.handlers import Answers
+from marquee.api.openapi_examples import ASKED
+from marquee.api.openapi import POSTS
 from starlette.testclient import TestClient
 {patched}
 app = service.Marquee.to_asgi()
@@ -147,7 +147,7 @@ def test_a_pickle_in_a_bundle_is_refused_and_not_run(copy: Path, tmp_path: Path,
     made = tmp_path / "made by a pickle"
     (copy / name).write_bytes(pickle.dumps(Touch(made)))
     signed(copy)
-    with pytest.raises(UserError):
+    with pytest.raises(InputError):
         Recommender.load(copy)
     assert not made.exists()
 
@@ -157,7 +157,7 @@ def test_a_manifest_that_names_a_file_elsewhere_is_refused(copy: Path, name: str
     files = json.loads((copy / MANIFEST).read_text())["files"]
     for changed in (files | {name: "0" * 64}, {name: "0" * 64}):
         signed(copy, changed)
-        with pytest.raises(UserError, match=MANIFEST):
+        with pytest.raises(InputError, match=MANIFEST):
             Recommender.load(copy)
 
 
@@ -166,7 +166,7 @@ def test_a_link_in_a_bundle_is_refused(copy: Path, tmp_path: Path, name: str) ->
     """Though its target has the right bytes now."""
     (copy / name).rename(tmp_path / "elsewhere")
     (copy / name).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="link"):
+    with pytest.raises(InputError, match="link"):
         Recommender.load(copy)
 
 
@@ -200,7 +200,7 @@ def test_an_encoder_that_reads_another_file_is_refused(
     model: onnx.ModelProto = helper.make_model(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
     )
-    with pytest.raises(UserError, match="cannot load"):
+    with pytest.raises(InputError, match="cannot load"):
         Encoder(model.SerializeToString(), np.zeros((1, 2), np.float32), 4, 1)
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from serving.recommender import Recommender
-from serving.shapes import Prediction, Recommendation, Similar
+from marquee.api.responses import Prediction, Recommendation, Similar
+from marquee.recommender.recommender import Recommender
 
 ROOT = Path(__file__).parent.parent
 HEAT, SUSPECTS, PULP = 6, 50, 296

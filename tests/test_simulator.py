@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-from evaluation.propensity import by_movie, by_stars, snips_rmse
-from evaluation.simulator import RATES, World
+from marquee.evaluation.metrics.propensity import by_movie, by_stars, snips_rmse
+from marquee.evaluation.simulator import RATES, World
 
 
 @pytest.fixture(scope="module")
 def world() -> World:
-    return World.drawn(0, num_persons=800, num_movies=300)
+    return World.drawn(0, num_users=800, num_movies=300)
 
 
 def test_people_rate_what_they_like_and_leave_what_they_do_not(world: World) -> None:
@@ -34,7 +34,7 @@ def test_the_true_propensity_is_the_share_that_rates(world: World) -> None:
 
 
 def test_the_same_seed_is_the_same_world(world: World) -> None:
-    again = World.drawn(0, num_persons=800, num_movies=300)
+    again = World.drawn(0, num_users=800, num_movies=300)
     assert (again.star_UI == world.star_UI).all() and (again.rated_UI == world.rated_UI).all()
     persons = np.array([3, 5])
     assert again.csv(persons) == world.csv(persons)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
-from serving.answers import Model
-from serving.events import EventStore
-from serving.persons import Event
+from marquee.api.handlers import Model
+from marquee.feedback.events import Event
+from marquee.feedback.store import EventStore
 from tests import postgres
 from tests.load import Asked, Client, Told, known_of
 from tests.soak_api import Plan, good_bundles, lost, put, soak

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from catalogue.errors import UserError
-from datamodules import download, sources
-from datamodules.ratings import load_dataset
-from datamodules.sources import DATASETS, data_root, locate
+from marquee.core.errors import InputError
+from marquee.data import download, sources
+from marquee.data.dataset import load_dataset
+from marquee.data.sources import DATASETS, data_root, locate
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,964982703\n"
 MOVIES = "movieId,title,genres\n10,Heat (1995),Action\n"
@@ -162,7 +162,7 @@ def test_after_three_tries_it_says_why_and_leaves_nothing(
     server: Server, tmp_path: Path, content: bytes, md5: str | None, sentence: str
 ) -> None:
     server.serve_zip(content, md5)
-    with pytest.raises(UserError, match="could not be downloaded in 3 tries") as error:
+    with pytest.raises(InputError, match="could not be downloaded in 3 tries") as error:
         locate(NAME, tmp_path)
     assert sentence in str(error.value)
     assert "MOVIELENS_URL" in str(error.value)
@@ -173,7 +173,7 @@ def test_an_old_server_breaking_off_three_times(server: Server, tmp_path: Path) 
     server.serve_zip(GOOD_ZIP)
     server.answers[f"/{NAME}.zip"] = [break_off]
     half, whole = len(GOOD_ZIP) // 2, len(GOOD_ZIP)
-    with pytest.raises(UserError, match=f"it broke off after {half} of {whole} bytes"):
+    with pytest.raises(InputError, match=f"it broke off after {half} of {whole} bytes"):
         locate(NAME, tmp_path)
     assert left_in(tmp_path) == []
 
@@ -181,7 +181,7 @@ def test_an_old_server_breaking_off_three_times(server: Server, tmp_path: Path) 
 def test_a_file_that_the_server_does_not_have_is_not_retried(
     server: Server, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match="the server answers 404"):
+    with pytest.raises(InputError, match="the server answers 404"):
         locate(NAME, tmp_path)
     assert len(server.asked) == 1
     assert left_in(tmp_path) == []
@@ -189,16 +189,16 @@ def test_a_file_that_the_server_does_not_have_is_not_retried(
 
 def test_nobody_answers(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOVIELENS_URL", "http://127.0.0.1:1")
-    with pytest.raises(UserError, match="the server cannot be reached"):
+    with pytest.raises(InputError, match="the server cannot be reached"):
         locate(NAME, tmp_path)
     monkeypatch.setenv("MOVIELENS_URL", "file:///etc")
-    with pytest.raises(UserError, match="expected an http:// or https:// address"):
+    with pytest.raises(InputError, match="expected an http:// or https:// address"):
         locate(NAME, tmp_path)
 
 
 def test_the_known_checksum_binds_a_mirror_too(server: Server, tmp_path: Path) -> None:
     server.answers["/ml-1m.zip"] = [GOOD_ZIP]
-    with pytest.raises(UserError, match="expected c4d9eecfca2ab87c1945afe126590906"):
+    with pytest.raises(InputError, match="expected c4d9eecfca2ab87c1945afe126590906"):
         locate("ml-1m", tmp_path)
     assert server.asked == ["/ml-1m.zip"] * 3
 
@@ -209,7 +209,7 @@ def test_a_zip_that_writes_elsewhere_is_refused(
 ) -> None:
     server.serve_zip(zip_of({f"{NAME}/ratings.csv": RATINGS, member: "x"}))
     root = tmp_path / "root"
-    with pytest.raises(UserError, match="would write outside its folder"):
+    with pytest.raises(InputError, match="would write outside its folder"):
         locate(NAME, root)
     assert left_in(root) == []
     assert left_in(tmp_path) == ["root"]
@@ -217,7 +217,7 @@ def test_a_zip_that_writes_elsewhere_is_refused(
 
 def test_a_zip_of_something_else_is_refused(server: Server, tmp_path: Path) -> None:
     server.serve_zip(zip_of({"other/ratings.csv": RATINGS}))
-    with pytest.raises(UserError, match=f"holds no {NAME}/ratings.csv"):
+    with pytest.raises(InputError, match=f"holds no {NAME}/ratings.csv"):
         locate(NAME, tmp_path)
     assert left_in(tmp_path) == []
 
@@ -225,7 +225,7 @@ def test_a_zip_of_something_else_is_refused(server: Server, tmp_path: Path) -> N
 def test_a_folder_without_its_files_is_left_alone(server: Server, tmp_path: Path) -> None:
     (tmp_path / NAME).mkdir()
     (tmp_path / NAME / "movies.csv").write_text(MOVIES)
-    with pytest.raises(UserError, match=r"is there without ratings\.csv; move it away"):
+    with pytest.raises(InputError, match=r"is there without ratings\.csv; move it away"):
         locate(NAME, tmp_path)
     assert left_in(tmp_path / NAME) == ["movies.csv"]
     assert server.asked == []
@@ -240,7 +240,7 @@ def test_an_empty_folder_is_filled(server: Server, tmp_path: Path) -> None:
 def test_a_root_that_is_a_file(server: Server, tmp_path: Path) -> None:
     (tmp_path / "root").write_text("")
     for name in (NAME, "demo"):
-        with pytest.raises(UserError, match=r"cannot be written .* DATA_ROOT"):
+        with pytest.raises(InputError, match=r"cannot be written .* DATA_ROOT"):
             locate(name, tmp_path / "root")
 
 
@@ -253,7 +253,7 @@ def test_a_full_or_read_only_disk(
 
     server.serve_zip(GOOD_ZIP)
     monkeypatch.setattr(zipfile.ZipFile, "extractall", fail)
-    with pytest.raises(UserError, match=rf"cannot be written \({errno_text}\); make room there"):
+    with pytest.raises(InputError, match=rf"cannot be written \({errno_text}\); make room there"):
         locate(NAME, tmp_path)
     assert left_in(tmp_path) == []
 

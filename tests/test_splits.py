@@ -7,11 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from catalogue.errors import UserError
-from catalogue.movies import Movies
-from datamodules.histories import Histories, histories_of
-from datamodules.ratings import Dataset, Ratings
-from datamodules.splits import (
+from datamodules.splits.leave_one_out import (
     ML_1M_CUT,
     Questions,
     Split,
@@ -19,6 +15,10 @@ from datamodules.splits import (
     split_next,
     split_time,
 )
+from marquee.core.errors import InputError
+from marquee.core.movies import Movies
+from marquee.data.dataset import Dataset, Ratings
+from marquee.data.interactions import UserHistories, build_histories
 
 NUM_ITEMS = 12
 
@@ -32,7 +32,7 @@ def dataset_of(rows: list[tuple[int, int, int]]) -> Dataset:
     return Dataset("small", ratings, movies, (4.0,), "", ())
 
 
-def entries(histories: Histories, user: int) -> list[int]:
+def entries(histories: UserHistories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
 
 
@@ -53,7 +53,7 @@ THREE = [(7, 30, 3), (7, 10, 1), (7, 20, 2), (5, 10, 9), (5, 20, 8), (9, 20, 4),
 
 
 def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
-    histories = histories_of(dataset_of(THREE))
+    histories = build_histories(dataset_of(THREE))
     assert histories.user_id.tolist() == [5, 7, 9]
     assert histories.indptr.tolist() == [0, 2, 5, 9]
     assert [entries(histories, user) for user in range(3)] == [[1, 0], [0, 1, 2], [0, 2, 3, 1]]
@@ -61,7 +61,7 @@ def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
 
 
 def test_a_part_of_the_histories_keeps_everybody_and_their_order() -> None:
-    histories = histories_of(dataset_of(THREE))
+    histories = build_histories(dataset_of(THREE))
     early = histories.where(histories.timestamp <= 2)
     assert [entries(early, user) for user in range(3)] == [[], [0, 1], [0, 2]]
     assert early.user_id.tolist() == [5, 7, 9]
@@ -71,7 +71,7 @@ def test_a_part_of_the_histories_keeps_everybody_and_their_order() -> None:
 
 
 def test_next_holds_out_the_last_two() -> None:
-    split = split_next(histories_of(dataset_of(THREE)), 4)
+    split = split_next(build_histories(dataset_of(THREE)), 4)
     assert split.train_end.tolist() == [2, 1, 2]  # user 5 has two ratings: all for training
     assert [entries(split.histories, user) for user in range(3)] == [[1, 0], [0], [0, 2]]
     assert asked(split.valid) == {1: ([0], [1]), 2: ([0, 2], [3])}
@@ -81,12 +81,12 @@ def test_next_holds_out_the_last_two() -> None:
 
 
 def test_refit_moves_training_on() -> None:
-    split = split_next(histories_of(dataset_of(THREE)), 4)
+    split = split_next(build_histories(dataset_of(THREE)), 4)
     assert split.refit("none").train_end.tolist() == [2, 1, 2]
     assert split.refit("validation").train_end.tolist() == [2, 2, 3]
     assert split.refit("all").train_end.tolist() == [2, 3, 4]
     assert asked(split.refit("validation").test) == asked(split.test)
-    with pytest.raises(UserError, match="refit is 'test'; use none, validation or all"):
+    with pytest.raises(InputError, match="refit is 'test'; use none, validation or all"):
         split.refit("test")  # type: ignore[arg-type]
 
 
@@ -96,7 +96,7 @@ def test_time_cuts_everybody_at_one_second() -> None:
     rows += [(2, movie, movie) for movie in range(1, 5)] + [(2, 6, 100)]  # 4 before: not asked
     rows += [(3, movie, movie) for movie in range(1, 7)]  # nothing after: trained on whole
     rows += [(4, 1, 100), (4, 2, 200)]  # nothing before: not in training at all
-    split = split_time(histories_of(dataset_of(rows)), 7, cut=100)
+    split = split_time(build_histories(dataset_of(rows)), 7, cut=100)
     assert split.train_end.tolist() == [4, 4, 6, 0]
     assert asked(split.valid) == {0: ([0, 1, 2, 3], [4])}
     assert asked(split.test) == {0: ([0, 1, 2, 3, 4], [5])}
@@ -111,8 +111,8 @@ TIED = [(user, movie, 50) for user in range(1, 41) for movie in range(1, 9)]
 
 
 def test_hash_ties_depend_on_neither_file_order_nor_movie_id() -> None:
-    histories = histories_of(dataset_of(TIED))
-    assert (histories.item == histories_of(dataset_of(TIED[::-1])).item).all()
+    histories = build_histories(dataset_of(TIED))
+    assert (histories.item == build_histories(dataset_of(TIED[::-1])).item).all()
     orders = {tuple(entries(histories, user)) for user in range(40)}
     assert len(orders) > 30  # every person another order: no movie comes next by its id
     first = [order[0] for order in orders]
@@ -120,54 +120,56 @@ def test_hash_ties_depend_on_neither_file_order_nor_movie_id() -> None:
 
 
 def test_hash_ties_follow_the_seed() -> None:
-    again, other = (histories_of(dataset_of(TIED), seed=seed).item for seed in (0, 1))
-    assert (again == histories_of(dataset_of(TIED), seed=0).item).all()
+    again, other = (build_histories(dataset_of(TIED), seed=seed).item for seed in (0, 1))
+    assert (again == build_histories(dataset_of(TIED), seed=0).item).all()
     assert (again != other).any()
 
 
 def test_file_ties_keep_the_order_of_the_file() -> None:
     rows = [(1, 30, 5), (2, 10, 1), (1, 10, 5), (1, 20, 5), (1, 5, 6)]
-    histories = histories_of(dataset_of(rows), ties="file")
+    histories = build_histories(dataset_of(rows), ties="file")
     assert entries(histories, 0) == [3, 1, 2, 0]
     assert histories.ties == "file"
 
 
 def test_file_ties_are_refused_where_a_person_goes_back_in_time() -> None:
-    with pytest.raises(UserError, match="in small those of user 5 go back in time; set ties: hash"):
-        histories_of(dataset_of(THREE), ties="file")
+    with pytest.raises(
+        InputError, match="in small those of user 5 go back in time; set ties: hash"
+    ):
+        build_histories(dataset_of(THREE), ties="file")
 
 
 def test_an_unknown_tie_rule_is_refused() -> None:
-    with pytest.raises(UserError, match="ties is 'random'; use hash or file"):
-        histories_of(dataset_of(THREE), ties="random")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="ties is 'random'; use hash or file"):
+        build_histories(dataset_of(THREE), ties="random")  # type: ignore[arg-type]
 
 
 def test_an_empty_part_is_refused() -> None:
-    histories = histories_of(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
-    with pytest.raises(UserError, match="test part of next is empty: nobody has 3 ratings"):
+    histories = build_histories(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
+    with pytest.raises(InputError, match="test part of next is empty: nobody has 3 ratings"):
         split_next(histories, 2)
-    with pytest.raises(UserError, match="test part of time is empty: nobody has 5 ratings before"):
+    with pytest.raises(InputError, match="test part of time is empty: nobody has 5 ratings before"):
         split_time(histories, 2, cut=2)
 
 
 def test_a_test_older_than_its_training_is_refused() -> None:
-    histories = histories_of(dataset_of(THREE))
+    histories = build_histories(dataset_of(THREE))
     backwards = replace(histories, timestamp=histories.timestamp[::-1].copy())
-    with pytest.raises(UserError, match="A test older than its training: the history of user 5"):
+    with pytest.raises(InputError, match="A test older than its training: the history of user 5"):
         split_next(backwards, 4)
 
 
 def test_candidates_are_all_the_unseen_movies_when_just_enough() -> None:
-    split = split_next(histories_of(dataset_of(THREE)), NUM_ITEMS)
+    split = split_next(build_histories(dataset_of(THREE)), NUM_ITEMS)
     item_TN = draw_candidates(split, num=8)
     assert sorted(item_TN[1].tolist()) == [4, 5, 6, 7, 8, 9, 10, 11]
-    with pytest.raises(UserError, match="User 9 has 8 unseen movies, 9 candidates are asked for"):
+    with pytest.raises(InputError, match="User 9 has 8 unseen movies, 9 candidates are asked for"):
         draw_candidates(split, num=9)
 
 
 def test_candidates_are_uniform_over_the_unseen_movies() -> None:
     rows = [(user, movie, movie) for user in range(2000) for movie in (0, 4, 9)]
-    histories = replace(histories_of(dataset_of(rows)), item=np.tile([0, 4, 9], 2000))
+    histories = replace(build_histories(dataset_of(rows)), item=np.tile([0, 4, 9], 2000))
     counts = np.bincount(draw_candidates(split_next(histories, NUM_ITEMS), num=3).ravel())
     assert counts[[0, 4, 9]].tolist() == [0, 0, 0]
     unseen = counts[[1, 2, 3, 5, 6, 7, 8, 10, 11]]
@@ -184,19 +186,19 @@ rows_strategy = st.lists(
 
 
 def split_or_none(rows: list[tuple[int, int, int]], protocol: str) -> Split | None:
-    histories = histories_of(dataset_of(rows))
+    histories = build_histories(dataset_of(rows))
     try:
         if protocol == "next":
             return split_next(histories, NUM_ITEMS)
         return split_time(histories, NUM_ITEMS, cut=5)
-    except UserError:
+    except InputError:
         return None
 
 
 @given(rows=rows_strategy)
 def test_histories_hold_every_rating_once_in_time_order(rows: list[tuple[int, int, int]]) -> None:
     dataset = dataset_of(rows)
-    histories = histories_of(dataset)
+    histories = build_histories(dataset)
     user = np.repeat(histories.user_id, histories.length)
     movie = dataset.movies.movie_id[histories.item]
     assert sorted(zip(user, movie, histories.timestamp, strict=True)) == sorted(rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from evaluation.stars import (
+from marquee.evaluation.metrics.rating import (
     RATERS,
     Predicted,
     compare_stars,

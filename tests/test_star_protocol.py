@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 import train
-from catalogue.errors import UserError
-from datamodules.demo import write_demo
-from datamodules.histories import histories_of
-from datamodules.movielens import MovieLens
-from datamodules.ratings import load_dataset
-from datamodules.splits import TEST, VALID
-from datamodules.star_split import official_fold, split_stars
-from evaluation.star_baselines import (
+from datamodules.datamodule import InteractionDataModule
+from datamodules.splits.leave_one_out import TEST, VALID
+from datamodules.splits.rating_holdout import official_fold, split_stars
+from marquee.core.errors import InputError
+from marquee.data.dataset import load_dataset
+from marquee.data.demo_data import write_demo
+from marquee.data.interactions import build_histories
+from marquee.evaluation.baselines.rating import (
     Biases,
     Given,
     ItemNeighbours,
@@ -35,7 +35,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_tenth_is_test_and_a_twentieth_of_the_rest_validation(root: Path) -> None:
-    histories = histories_of(load_dataset("demo", root))
+    histories = build_histories(load_dataset("demo", root))
     split, num = split_stars(histories, 150), len(histories.item)
     assert (split.part_N == TEST).sum() == round(0.1 * num)
     assert (split.part_N == VALID).sum() == round(0.05 * (num - round(0.1 * num)))
@@ -47,7 +47,7 @@ def test_a_tenth_is_test_and_a_twentieth_of_the_rest_validation(root: Path) -> N
 def test_a_question_shows_what_is_trained_on_and_asks_for_the_hidden(
     root: Path, refit: str
 ) -> None:
-    histories = histories_of(load_dataset("demo", root))
+    histories = build_histories(load_dataset("demo", root))
     split = split_stars(histories, 150).refit(refit)  # type: ignore[arg-type]
     asked = split.valid if refit == "none" else split.test
     hidden_part = VALID if refit == "none" else TEST
@@ -67,10 +67,10 @@ def test_a_question_shows_what_is_trained_on_and_asks_for_the_hidden(
 
 def test_folds_are_refused_where_there_are_none(root: Path, tmp_path: Path) -> None:
     dataset = load_dataset("demo", root)
-    with pytest.raises(UserError, match="only ml-100k has folds, 1 to 5"):
-        official_fold(histories_of(dataset), dataset, 1, str(root))
-    with pytest.raises(UserError, match="folds are of stars"):
-        MovieLens("demo", str(root), fold=1)
+    with pytest.raises(InputError, match="only ml-100k has folds, 1 to 5"):
+        official_fold(build_histories(dataset), dataset, 1, str(root))
+    with pytest.raises(InputError, match="folds are of stars"):
+        InteractionDataModule("demo", str(root), fold=1)
 
 
 def test_an_official_fold_is_the_ratings_of_its_file(tmp_path: Path) -> None:
@@ -85,15 +85,15 @@ def test_an_official_fold_is_the_ratings_of_its_file(tmp_path: Path) -> None:
     (folder / "u.item").write_text("\n".join(movies) + "\n")
     (folder / "u2.test").write_text(f"{lines[1]}\n{lines[10]}\n")
     dataset = load_dataset("ml-100k", tmp_path)
-    histories = histories_of(dataset)
+    histories = build_histories(dataset)
     is_test_N = official_fold(histories, dataset, 2, str(tmp_path))
     movie_id = dataset.movies.movie_id[histories.item]
     found = zip(histories.user_id[histories.user][is_test_N], movie_id[is_test_N], strict=True)
     assert sorted(found) == [(1, 2), (3, 3)]
     (folder / "u3.test").write_text("9\t9\t3\t100\n")
-    with pytest.raises(UserError, match=r"u3.test: 1 ratings, 0 of them in u.data"):
+    with pytest.raises(InputError, match=r"u3.test: 1 ratings, 0 of them in u.data"):
         official_fold(histories, dataset, 3, str(tmp_path))
-    with pytest.raises(UserError, match=r"u4.test: no such file"):
+    with pytest.raises(InputError, match=r"u4.test: no such file"):
         official_fold(histories, dataset, 4, str(tmp_path))
 
 
@@ -181,6 +181,6 @@ def test_svd_plus_plus_learns_who_gives_more() -> None:
 def test_without_the_library_svd_plus_plus_is_left_out_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("evaluation.star_baselines.find_spec", lambda name: None)
+    monkeypatch.setattr("marquee.evaluation.baselines.rating.find_spec", lambda name: None)
     assert list(rivals()) == ["biases", "item-knn"]
     assert "pip install -e '.[bench]'" in capsys.readouterr().out

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from catalogue.errors import UserError
-from models.gibbs import Draws, Ratings, Rows, StarConfig, implicit
-from models.stars import (
+from marquee.core.errors import InputError
+from models.bpmf.gibbs import Draws, Ratings, Rows, StarConfig, implicit
+from models.bpmf.model import (
     STAR_ARRAYS,
     Outlook,
     chances,
@@ -187,7 +187,7 @@ def test_cuts_are_found_again() -> None:
 
 
 def test_rows_come_in_blocks_that_hold_every_rating_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.gibbs.BLOCK", 6)
+    monkeypatch.setattr("models.bpmf.gibbs.BLOCK", 6)
     own_N = torch.tensor([2, 0, 2, 2, 4, 0])
     rows = Rows(own_N, torch.arange(6), torch.arange(6.0), 5)
     found = {}
@@ -200,5 +200,5 @@ def test_rows_come_in_blocks_that_hold_every_rating_once(monkeypatch: pytest.Mon
 
 
 def test_a_setting_of_nothing_is_refused() -> None:
-    with pytest.raises(UserError, match=r"stars.num_draws 0: needed 1 or more"):
+    with pytest.raises(InputError, match=r"stars.num_draws 0: needed 1 or more"):
         StarConfig(num_draws=0)

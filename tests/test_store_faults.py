@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from catalogue.errors import UserError
-from releases import cache, release, s3
-from releases.follow import Followed
-from releases.store import UnreachableError, open_store
-from serving.recommender import Recommender
+from marquee.core.errors import InputError
+from marquee.recommender.recommender import Recommender
+from marquee.releases import cache, s3_store, versions
+from marquee.releases.follower import ReleaseFollower
+from marquee.releases.store import UnreachableError, open_store
 from tests import buckets
 from tests.test_releases import named, released
 
@@ -95,10 +95,10 @@ def test_what_s3_says_is_one_sentence_with_a_remedy(
 ) -> None:
     errors.code, errors.status = code, status
     store = open_store("s3://movies/models/tiny")
-    with pytest.raises(UserError, match=remedy) as fault:
-        release.push(bundle, store)
+    with pytest.raises(InputError, match=remedy) as fault:
+        versions.push(bundle, store)
     assert code in str(fault.value) and "\n" not in str(fault.value)
-    with pytest.raises(UserError, match=remedy):
+    with pytest.raises(InputError, match=remedy):
         cache.pull(store, tmp_path / "cache")
 
 
@@ -110,8 +110,8 @@ def test_without_credentials_it_says_how_to_get_some(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    with pytest.raises(UserError, match=r"no credentials; set AWS_ACCESS_KEY_ID"):
-        release.current(open_store("s3://movies/models/tiny"))
+    with pytest.raises(InputError, match=r"no credentials; set AWS_ACCESS_KEY_ID"):
+        versions.current(open_store("s3://movies/models/tiny"))
 
 
 @pytest.mark.parametrize(
@@ -126,19 +126,19 @@ def test_a_setting_that_is_none_is_named(
     endpoint: str, monkeypatch: pytest.MonkeyPatch, setting: str, value: str, said: str
 ) -> None:
     monkeypatch.setenv(setting, value)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(InputError, match=said):
         open_store("s3://movies/models/tiny")
 
 
 def test_a_name_that_no_bucket_has_is_said(endpoint: str) -> None:
-    with pytest.raises(UserError, match="S3 has no such names"):
-        release.current(open_store("s3://My Bucket/models/tiny"))
+    with pytest.raises(InputError, match="S3 has no such names"):
+        versions.current(open_store("s3://My Bucket/models/tiny"))
 
 
 def test_a_follower_whose_keys_have_expired_is_away(errors: type[Says], tmp_path: Path) -> None:
     errors.code, errors.status = "ExpiredToken", 400
-    followed = Followed("s3://movies/models/tiny", tmp_path)
-    with pytest.raises(UserError, match="aws sso login"):
+    followed = ReleaseFollower("s3://movies/models/tiny", tmp_path)
+    with pytest.raises(InputError, match="aws sso login"):
         followed.newer()
     assert followed.away
 
@@ -148,10 +148,10 @@ def test_nobody_there_is_another_fault_than_a_wrong_answer(
 ) -> None:
     errors.code, errors.status = "SlowDown", 503
     with pytest.raises(UnreachableError, match="busy"):
-        release.current(open_store("s3://movies/models/tiny"))
+        versions.current(open_store("s3://movies/models/tiny"))
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(UnreachableError, match="check the network and AWS_ENDPOINT_URL"):
-        release.current(open_store("s3://movies/models/tiny"))
+        versions.current(open_store("s3://movies/models/tiny"))
 
 
 def test_a_server_without_conditional_writes_is_named_and_needs_consent(
@@ -159,16 +159,16 @@ def test_a_server_without_conditional_writes_is_named_and_needs_consent(
 ) -> None:
     """Swift answers 501 to If-None-Match; others take the write without looking."""
     store = open_store(url)
-    version, _ = release.push(bundle, store)
-    put = s3.S3Store._put
+    version, _ = versions.push(bundle, store)
+    put = s3_store.S3Store._put
     monkeypatch.setattr(
-        s3.S3Store, "_put", lambda self, key, content, **condition: put(self, key, content)
+        s3_store.S3Store, "_put", lambda self, key, content, **condition: put(self, key, content)
     )
-    with pytest.raises(UserError, match=r"without looking.*--allow-unconditional"):
-        release.promote(store, version, None)
-    assert release.current(store) is None
+    with pytest.raises(InputError, match=r"without looking.*--allow-unconditional"):
+        versions.promote(store, version, None)
+    assert versions.current(store) is None
     willing = open_store(url, allow_unconditional=True)
-    assert release.promote(willing, version, None).version == version
+    assert versions.promote(willing, version, None).version == version
 
 
 def test_a_server_that_cannot_is_told_from_one_that_was_quicker(
@@ -176,7 +176,7 @@ def test_a_server_that_cannot_is_told_from_one_that_was_quicker(
 ) -> None:
     store = open_store("s3://movies/models/tiny")
     errors.code, errors.status = "NotImplemented", 501
-    with pytest.raises(UserError, match="has no conditional writes"):
+    with pytest.raises(InputError, match="has no conditional writes"):
         store.create("a", b"")
     for code, status in (("PreconditionFailed", 412), ("ConditionalRequestConflict", 409)):
         errors.code, errors.status = code, status
@@ -260,7 +260,7 @@ def test_a_download_that_gets_nowhere_gives_up(
 def test_an_upload_that_was_broken_off_sends_only_what_is_missing(
     url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(s3_store, "PART_BYTES", 5 << 20)
     path = tmp_path / "big"
     path.write_bytes(b"".join(bytes([n]) * (5 << 20) for n in range(3)) + b"end")
     store: Any = open_store(url)
@@ -290,7 +290,7 @@ def test_an_upload_that_was_broken_off_sends_only_what_is_missing(
 def test_a_changed_file_does_not_go_on_with_another_ones_parts(
     url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(s3, "PART_BYTES", 5 << 20)
+    monkeypatch.setattr(s3_store, "PART_BYTES", 5 << 20)
     path = tmp_path / "big"
     store: Any = open_store(url)
     begun = store._s3.create_multipart_upload(**store._at("big"))
@@ -308,14 +308,14 @@ def test_a_follower_of_a_store_that_comes_back_takes_what_was_promoted_meanwhile
 ) -> None:
     store = open_store(url)
     first, second = released(store, bundle, named(tmp_path / "v2"))
-    release.rollback(store)
+    versions.rollback(store)
     with closing(Cutting(endpoint, after=1 << 40)) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
-        followed = Followed(url, tmp_path / "cache")
+        followed = ReleaseFollower(url, tmp_path / "cache")
         folder = next(followed.first())
         assert folder.name == first
         followed.took(folder)
-        release.promote(store, second, release.current(store))
+        versions.promote(store, second, versions.current(store))
         proxy._after = 200  # every answer is cut in its headers
         with pytest.raises(UnreachableError):
             followed.newer()

@@ -8,30 +8,36 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.tables import filled
+from marquee.evaluation.doc_tables.tables import filled
 
 ROOT = Path(__file__).parent.parent
 MAY_IMPORT: dict[str, set[str]] = {
     "catalogue": set(),
     "datamodules": {"catalogue"},
     "serving": {"catalogue"},
-    "evaluation": {"catalogue", "serving.rerank", "serving.calibration"},
-    "models": {"catalogue", "evaluation.metrics"},
-    "models.export": {"catalogue", "models", "serving.bundle"},
+    "evaluation": {"catalogue", "marquee.recommender.rerank", "marquee.recommender.calibration"},
+    "models": {"catalogue", "marquee.evaluation.metrics.ranking"},
+    "marquee.training.export": {"catalogue", "models", "marquee.recommender.bundle"},
     "training": {"catalogue", "datamodules", "evaluation", "models", "serving"},
-    "releases": {"catalogue", "serving.bundle"},
-    "releases.gate": {"catalogue", "serving"},
-    "releases.compare": {"catalogue", "datamodules", "evaluation", "serving", "training"},
+    "releases": {"catalogue", "marquee.recommender.bundle"},
+    "marquee.promotion.gate": {"catalogue", "serving"},
+    "marquee.promotion.compare_versions": {
+        "catalogue",
+        "datamodules",
+        "evaluation",
+        "serving",
+        "training",
+    },
     "insights": {"catalogue", "datamodules", "evaluation", "serving"},
-    "deploy": {"catalogue", "client", "releases", "serving.bundle"},
+    "deploy": {"catalogue", "client", "releases", "marquee.recommender.bundle"},
     "client": set(),
-    "client.marquee_client": set(),
-    "app_pages": {"client.marquee_client"},
+    "marquee_client": set(),
+    "app_pages": {"marquee_client"},
 }
 ROOMS = [room for room in MAY_IMPORT if "." not in room]
 DOORS = {"train", "service", "app"}
 """Nothing below imports them."""
-FOLDERS = [*ROOMS, "client/marquee_client"]
+FOLDERS = [*ROOMS, "clients/python/marquee_client"]
 FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
 NOT_IN_SERVING = (
     "torch",
@@ -77,7 +83,7 @@ def test_rooms_import_only_downwards(path: Path) -> None:
 
 def test_the_app_knows_the_service_only_by_its_client() -> None:
     ours = {name for name in imports(ROOT / "app.py") if name.split(".")[0] in {*ROOMS, *DOORS}}
-    assert ours <= {"app_pages", "client.marquee_client"}
+    assert ours <= {"app_pages", "marquee_client"}
 
 
 def test_serving_loads_nothing_of_training() -> None:
@@ -136,4 +142,4 @@ def test_every_setting_by_environment_is_documented() -> None:
 
 def test_the_tables_of_the_readme_are_those_of_results() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert filled(readme, ROOT / "results") == readme, "run: python -m evaluation.tables"
+    assert filled(readme, ROOT / "results") == readme, "run: marquee doc-tables"

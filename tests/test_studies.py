@@ -13,10 +13,10 @@ import yaml
 from optuna.trial import create_trial
 
 import train
-from datamodules.demo import write_demo
-from training import studies
-from training.recipe import Recipe
-from training.studies import Plan, Prune, check, holds, settings
+from marquee.data.demo_data import write_demo
+from marquee.training.recipe import Recipe
+from marquee.training.studies import hyperparameter_search
+from marquee.training.studies.hyperparameter_search import Plan, Prune, check, holds, settings
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted((ROOT / "recipes" / "studies").glob("*.yaml"))
@@ -103,7 +103,7 @@ def test_a_killed_trial_is_made_again(data: Path, tmp_path: Path) -> None:
         place.mkdir()
     assert tune(data, whole, "--trials=1") == 0
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(studies, "train_trial", kill)
+        patch.setattr(hyperparameter_search, "train_trial", kill)
         tune(data, parts)
     assert tune(data, parts, "--trials=1") == 0
     assert [row["state"] for row in rows(parts)] == ["fail", "complete"]

@@ -13,7 +13,7 @@ from tests.running import ROOT, free_port
 
 
 def test_both_start_and_both_stop(bundle_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "client.together", "--bundle", str(bundle_folder)]
+    command = [sys.executable, "-m", "deploy.app_server", "--bundle", str(bundle_folder)]
     command += ["--events", f"sqlite:///{tmp_path}/events.sqlite", "--port", str(free_port())]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout

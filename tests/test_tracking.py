@@ -15,11 +15,12 @@ import pytest
 import pytorch_lightning as pl
 
 import train
-from catalogue.errors import UserError
-from datamodules.demo import write_demo
+from marquee.core.errors import InputError
+from marquee.data.demo_data import write_demo
+from marquee.training import comet, recipe
+from marquee.training.callbacks import Lines
+from marquee.training.compare import runs
 from tests import comet_stub
-from training import recipe, runs, tracking
-from training.callbacks import Lines
 
 ROOT = Path(__file__).parent.parent
 EPOCHS = 2
@@ -43,7 +44,7 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        return str(tracking.known(self.run)["key"])
+        return str(comet.known(self.run)["key"])
 
 
 def made(root: Path) -> Place:
@@ -81,7 +82,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory, environment: pytest.Monkey
 
 
 def archive_of(place: Place) -> Path:
-    return Path(tracking.known(place.run)["archive"])
+    return Path(comet.known(place.run)["archive"])
 
 
 def upload(archive: Path) -> None:
@@ -249,9 +250,9 @@ def test_auto_without_a_key_says_once_how_to_send_it(
 ) -> None:
     run = tmp_path / "runs" / "demo" / "1"
     run.mkdir(parents=True)
-    loggers = tracking.make_loggers(tmp_path, run, tmp_path / "runs", "auto")
+    loggers = comet.make_loggers(tmp_path, run, tmp_path / "runs", "auto")
     loggers[1].log_metrics({"val/ndcg@10": 0.25}, step=1)
-    tracking.close(loggers)
+    comet.close(loggers)
     said = capsys.readouterr().out
     assert said.count("comet upload") == 1
     with zipfile.ZipFile(said.split()[-1]) as zipped:
@@ -260,7 +261,7 @@ def test_auto_without_a_key_says_once_how_to_send_it(
 
 def test_off_does_not_even_import_comet(tmp_path: Path) -> None:
     check = (
-        "import sys; from pathlib import Path; from training import tracking; "
+        "import sys; from pathlib import Path; from marquee.training import comet; "
         f"tracking.make_loggers(Path({str(tmp_path)!r}), Path('x'), Path('y'), 'off'); "
         "print('comet_ml' in sys.modules)"
     )
@@ -270,8 +271,8 @@ def test_off_does_not_even_import_comet(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_key")
 def test_online_without_a_key_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="set COMET_API_KEY"):
-        tracking.open_experiment(tmp_path / "demo" / "1", tmp_path, "online")
+    with pytest.raises(InputError, match="set COMET_API_KEY"):
+        comet.open_experiment(tmp_path / "demo" / "1", tmp_path, "online")
 
 
 @pytest.mark.parametrize("mode", ["auto", "online"])
@@ -286,10 +287,10 @@ def test_a_key_that_comet_does_not_know(
     run = tmp_path / "demo" / "1"
     run.mkdir(parents=True)
     if mode == "online":
-        with pytest.raises(UserError, match="does not know the API key"):
-            tracking.open_experiment(run, tmp_path, mode)
+        with pytest.raises(InputError, match="does not know the API key"):
+            comet.open_experiment(run, tmp_path, mode)
         return
-    tracking.close([tracking.open_experiment(run, tmp_path, mode)])
+    comet.close([comet.open_experiment(run, tmp_path, mode)])
     assert "does not know the API key" in capsys.readouterr().out
     assert len(list(tmp_path.glob("comet/*.zip"))) == 1
 
@@ -301,9 +302,9 @@ def test_a_server_that_is_away_gives_the_archive(
     monkeypatch.setenv("COMET_URL_OVERRIDE", "http://127.0.0.1:9/clientlib/")
     run = tmp_path / "demo" / "1"
     run.mkdir(parents=True)
-    comet = tracking.open_experiment(run, tmp_path, "online")
-    comet.log_metrics({"val/ndcg@10": 0.5}, step=1)
-    tracking.close([comet])
+    logger = comet.open_experiment(run, tmp_path, "online")
+    logger.log_metrics({"val/ndcg@10": 0.5}, step=1)
+    comet.close([logger])
     assert "cannot be reached: logging to an offline archive" in capsys.readouterr().out
     (archive,) = tmp_path.glob("comet/*.zip")
     with zipfile.ZipFile(archive) as zipped:
@@ -318,13 +319,13 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
     with comet_stub.served() as comet:
         for name, value in comet.environment.items():
             monkeypatch.setenv(name, value)
-        logger = tracking.open_experiment(run, tmp_path, "online")
+        logger = comet.open_experiment(run, tmp_path, "online")
         logger.log_metrics({"val/ndcg@10": 0.25}, step=1)
     logger.log_metrics({"val/ndcg@10": 0.5}, step=2)
-    tracking.close([logger])
+    comet.close([logger])
     said = capsys.readouterr().out
     assert "went away" in said
-    archive = tracking.known(run)["archive"]
+    archive = comet.known(run)["archive"]
     with zipfile.ZipFile(archive) as zipped:
         assert "0.5" in zipped.read("messages.json").decode()
     with comet_stub.served() as comet:

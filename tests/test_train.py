@@ -14,11 +14,11 @@ import pytorch_lightning as pl
 import torch
 
 import train
-from client import demo
-from datamodules.demo import write_demo
-from models.module import RankingModule
-from serving.recommender import Recommender
-from training import measure, recipe
+from deploy import demo
+from marquee.data.demo_data import write_demo
+from marquee.recommender.recommender import Recommender
+from marquee.training import evaluate, recipe
+from models.lightning_module import RankingModule
 
 RECIPES = Path(__file__).parent.parent / "recipes"
 
@@ -232,7 +232,7 @@ def test_wrong_arguments_give_one_line_and_exit_2(
 
 def test_candidates_are_asked_only_where_a_recipe_says_so(place: Workplace) -> None:
     run = recipe.Recipe(place.args(), "test")
-    assert measure.questions(run.datamodule, with_candidates=False).candidates is None
+    assert evaluate.questions(run.datamodule, with_candidates=False).candidates is None
 
 
 class CtrlC(pl.Callback):

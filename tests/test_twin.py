@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy import twin
-from serving.bundle import read_bundle
+from marquee.recommender.bundle import read_bundle
 from tests.test_releases import named
 
 

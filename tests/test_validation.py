@@ -4,26 +4,26 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.batches import Cases
-from datamodules.held_out import split_new_movies, split_new_users
-from datamodules.histories import Histories
-from datamodules.splits import Questions, draw_candidates, split_next
-from evaluation.protocols import Asked, Ints, Scores, Stars, evaluate
-from models.module import LearningConfig, RankingModule
+from datamodules.loaders import EvalLoader
+from datamodules.splits.cold_start import split_new_movies, split_new_users
+from datamodules.splits.leave_one_out import Questions, draw_candidates, split_next
+from marquee.data.interactions import UserHistories
+from marquee.evaluation.ranker import Asked, Ints, Scores, Stars, evaluate
+from marquee.evaluation.validation import rank
+from marquee.training.evaluate import asked_of
+from models.lightning_module import LearningConfig, RankingModule
 from models.ncf import NetworkConfig, Sizes
-from models.validation import rank
-from training.measure import asked_of
 
 NUM_ITEMS = 60
 SCALE = (1.0,)
 
 
-def histories() -> Histories:
+def histories() -> UserHistories:
     """80 people with 6 to 40 movies each."""
     rng = np.random.default_rng(0)
     items = [rng.permutation(NUM_ITEMS)[: rng.integers(6, 40)] for _ in range(80)]
     lengths = [len(each) for each in items]
-    return Histories(
+    return UserHistories(
         user_id=np.arange(80),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         item=np.concatenate(items),
@@ -42,7 +42,7 @@ SCORE_UI = np.random.default_rng(1).integers(9, size=(80, NUM_ITEMS)).astype(np.
 
 
 def validated(questions: Questions, protocol: str, candidates: Ints | None) -> dict[str, float]:
-    cases = Cases(
+    cases = EvalLoader(
         questions,
         SCALE,
         history_length=5,
@@ -87,7 +87,7 @@ def test_the_module_averages_over_people_not_batches(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(module, "log", lambda name, value, **rest: logged.update({name: value}))
     valid = SPLITS["new-movies"].valid
     for batch_size in (1000, 50):  # one batch; several, of unequal size
-        for batch in Cases(valid, SCALE, history_length=5, batch_size=batch_size):
+        for batch in EvalLoader(valid, SCALE, history_length=5, batch_size=batch_size):
             module.validation_step(batch, 0)
         before = dict(logged)
         module.on_validation_epoch_end()

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 import train
-from datamodules.demo import write_demo
-from evaluation import ablations, tables
-from evaluation.results import write_ranks, write_results
-from training.paired import figures
-from training.variants import FILE, changes, compare
+from marquee.data.demo_data import write_demo
+from marquee.evaluation.doc_tables import ablations, tables
+from marquee.evaluation.results import write_ranks, write_results
+from marquee.training.compare.paired import figures
+from marquee.training.studies.ablation import FILE, changes, compare
 
 ROOT = Path(__file__).parent.parent
 SECOND = 1 / math.log2(3)
@@ -194,4 +194,4 @@ def test_the_check_fails_where_the_document_differs(tmp_path: Path) -> None:
 
 def test_the_tables_of_the_ablations_are_those_of_results() -> None:
     page = (ROOT / "docs" / "ablations.md").read_text()
-    assert ablations.filled(page, ROOT / "results") == page, "run: python -m evaluation.ablations"
+    assert ablations.filled(page, ROOT / "results") == page, "run: marquee doc-tables"

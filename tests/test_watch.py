@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from catalogue.errors import UserError
-from serving.answers import Answers, Model
-from serving.bundle import write_bundle
-from serving.events import EventStore
-from serving.schemas import RecommendRequest
-from serving.watch import Folder, Watch, first_model
+from marquee.api.handlers import Answers, Model
+from marquee.api.model_reloader import Folder, Watch, first_model
+from marquee.api.requests import RecommendRequest
+from marquee.core.errors import InputError
+from marquee.feedback.store import EventStore
+from marquee.recommender.bundle import write_bundle
 from tests.conftest import tiny_parts, write_tiny
 
 
@@ -147,7 +147,7 @@ def test_the_memory_of_reading_is_given_back_after_a_swap(
     folder: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = []
-    monkeypatch.setattr("serving.watch.give_back", lambda: given.append("back"))
+    monkeypatch.setattr("marquee.api.model_reloader.give_back", lambda: given.append("back"))
     asyncio.run(watch.look())
     assert given == []
     renew(folder, name="second")
@@ -160,7 +160,7 @@ class Places:
 
     away: bool | None = False
 
-    def __init__(self, first: list[Path], *newer: Path | UserError | None) -> None:
+    def __init__(self, first: list[Path], *newer: Path | InputError | None) -> None:
         self._first, self._newer, self.taken = first, list(newer), list[Path]()
 
     def first(self) -> Iterator[Path]:
@@ -168,8 +168,8 @@ class Places:
 
     def newer(self) -> Path | None:
         found = self._newer.pop(0)
-        self.away = isinstance(found, UserError)
-        if isinstance(found, UserError):
+        self.away = isinstance(found, InputError)
+        if isinstance(found, InputError):
             raise found
         return found
 
@@ -182,14 +182,14 @@ def test_it_starts_with_the_first_that_is_whole(tmp_path: Path) -> None:
     source = Places([tmp_path / "none", good])
     assert first_model(source).recommender.manifest["name"] == "tiny"
     assert source.taken == [good]
-    with pytest.raises(UserError, match="none: no such bundle folder"):
+    with pytest.raises(InputError, match="none: no such bundle folder"):
         first_model(Places([tmp_path / "none", tmp_path / "neither"]))
 
 
 def test_a_store_that_is_away_is_said_once_and_the_model_stays(
     folder: Path, answers: Answers, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    gone = UserError("s3://b/p: no answer")
+    gone = InputError("s3://b/p: no answer")
     other = write_tiny(tmp_path / "other")
     version = renew(other, name="second")
     source = Places([], gone, gone, None, other, gone)

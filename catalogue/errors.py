@@ -1,5 +1,0 @@
-"""The one error for what a user can put right: a wrong file, argument or request."""
-
-
-class UserError(ValueError):
-    """One sentence: found, needed, what to do next. Doors print it without a traceback."""

@@ -1,0 +1,49 @@
+"""`marquee VERB`: every command but training, which is `python train.py`.
+
+Each verb is a module with `main(args) -> int`; only the module that is asked for is imported.
+"""
+
+import importlib
+import sys
+
+from marquee.core.command import INPUT_ERROR, fail, say
+
+VERBS = {
+    "ablate": ("marquee.training.studies.ablation", "train a recipe without each of its parts"),
+    "batch": ("marquee.batch.ray_job", "lists for all users of an event store"),
+    "compare": ("marquee.training.compare.command", "compare finished runs"),
+    "controls": ("marquee.training.studies.rerank_tradeoff", "measure what re-ranking costs"),
+    "doc-tables": ("marquee.evaluation.doc_tables.command", "tables of the docs from results/"),
+    "export": ("marquee.training.export_command", "write a bundle of a finished run"),
+    "findings": ("marquee.insights.command", "findings of a data set as a report"),
+    "import-ratings": ("marquee.online.import_ratings", "a data set's ratings into an event store"),
+    "influence": ("marquee.training.studies.user_influence", "train without the heaviest raters"),
+    "rate-next": ("marquee.training.studies.elicitation", "measure preference elicitation"),
+    "register": ("marquee.training.register", "put a bundle into Comet's model registry"),
+    "releases": ("marquee.promotion.command", "push, promote and roll back releases"),
+    "simulate": ("marquee.training.studies.simulation", "train on users whose taste is known"),
+    "tune": ("marquee.training.studies.hyperparameter_search", "search for a recipe's settings"),
+}
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run one verb; 2 for an unknown one."""
+    verb, *verb_args = (sys.argv[1:] if args is None else args) or ["--help"]
+    if verb in ("-h", "--help"):
+        say(usage())
+        return 0
+    if verb not in VERBS:
+        return fail("marquee", f"verb {verb!r}: expected one of {', '.join(VERBS)}", INPUT_ERROR)
+    module, _ = VERBS[verb]
+    status: int = importlib.import_module(module).main(verb_args)
+    return status
+
+
+def usage() -> str:
+    """Return the help text: a line for each verb."""
+    lines = [f"  {verb:16}{summary}" for verb, (_, summary) in VERBS.items()]
+    return "\n".join(["usage: marquee VERB …  (marquee VERB --help)", "", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

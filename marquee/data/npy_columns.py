@@ -1,0 +1,120 @@
+"""The layout of columns: ratings of any number as four plain .npy files, opened without reading.
+
+    NAME/columns/user_id.npy      int32, ascending
+    NAME/columns/movie_id.npy     int32
+    NAME/columns/stars.npy        float32, 0.5 to 5 in steps of 0.5
+    NAME/columns/timestamp.npy    int64, seconds since 1970
+    NAME/movies.csv               and tags.csv, as in ml-25m
+
+    blocks = [(user_id, movie_id, stars, timestamp)]      # one block, or an iterator of many
+    write_columns(Path("data/mine"), blocks)              # then: load_dataset("mine", "data")
+
+NAME is any but those of `layouts.LAYOUTS`. A rating takes 20 bytes of disk; memory holds the pages
+in use. Every row is checked at each load, a block at a time: results/bench-growth.json has what 100
+million take.
+"""
+
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from marquee.core.errors import InputError
+from marquee.core.memmap import blocks, opened
+from marquee.data.layouts import COLUMN_FILES, COLUMNS_FOLDER
+
+DTYPES = (np.int32, np.int32, np.float32, np.int64)
+"""Of user_id, movie_id, stars and timestamp."""
+HINT = " Write the columns anew with marquee.data.npy_columns.write_columns (README, Data)."
+Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
+
+
+def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
+    """Write `folder`/columns, whole or not at all; users must ascend through all blocks.
+
+    ratings: blocks of user_id, movie_id, stars and timestamp, (n,) each. Values are checked when
+    the data set is loaded. InputError where the columns are there already, or cannot be written.
+    """
+    target = folder / COLUMNS_FOLDER
+    if target.exists():
+        raise InputError(f"{target} is there already; move it away and run again.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".columns-", dir=folder) as workshop:
+            made = Path(workshop) / COLUMNS_FOLDER
+            made.mkdir()
+            _write_files([made / Path(name).name for name in COLUMN_FILES], ratings)
+            made.rename(target)
+    except OSError as error:
+        raise InputError(
+            f"{target} cannot be written ({error.strerror or error}); make room there."
+        ) from error
+
+
+def _write_files(paths: list[Path], ratings: Iterable[Block]) -> None:
+    files = [path.open("wb") for path in paths]
+    try:
+        size = 0
+        _write_headers(files, size)
+        for block in ratings:
+            for file, column, dtype in zip(files, block, DTYPES, strict=True):
+                file.write(np.ascontiguousarray(column, dtype).data)
+            size += len(block[0])
+        _write_headers(files, size)
+    finally:
+        for file in files:
+            file.close()
+
+
+def _write_headers(files: list[Any], size: int) -> None:
+    """numpy leaves room in a header for a length of any digits, so that it can be written again."""
+    for file, dtype in zip(files, DTYPES, strict=True):
+        file.seek(0)
+        descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
+        header = {"descr": descr, "fortran_order": False, "shape": (size,)}
+        np.lib.format.write_array_header_1_0(file, header)
+
+
+def open_columns(folder: Path) -> Block:
+    """The four columns, mapped, their values not yet checked. InputError where a file is not whole,
+    of another type or length than the others, or where users do not ascend."""
+    user_id, movie_id, stars, timestamp = (
+        _open(folder / name, dtype) for name, dtype in zip(COLUMN_FILES, DTYPES, strict=True)
+    )
+    columns = (user_id, movie_id, stars, timestamp)
+    sizes = [len(column) for column in columns]
+    if len(set(sizes)) > 1:
+        named = ", ".join(
+            f"{Path(name).name} {size}" for name, size in zip(COLUMN_FILES, sizes, strict=True)
+        )
+        raise InputError(
+            f"{folder / COLUMNS_FOLDER}: the columns differ in length ({named})." + HINT
+        )
+    if sizes[0] == 0:
+        raise InputError(f"{folder / COLUMNS_FOLDER} holds no ratings." + HINT)
+    for rows in blocks(sizes[0]):
+        here = user_id[rows.start : rows.stop + 1]  # and the first of the next block
+        back = np.flatnonzero(here[1:] < here[:-1])
+        if len(back):
+            row = rows.start + int(back[0])
+            raise InputError(
+                f"{folder / COLUMN_FILES[0]} row {row + 2}: user {here[back[0] + 1]} after user "
+                f"{here[back[0]]}, but users must ascend; sort the ratings by user." + HINT
+            )
+    return columns
+
+
+def _open(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    try:
+        column = opened(path)
+    except (ValueError, OSError, EOFError) as error:
+        raise InputError(f"{path} is not a whole .npy file ({error})." + HINT) from None
+    if column.dtype != dtype or column.ndim != 1:
+        raise InputError(
+            f"{path} is {column.dtype} of shape {column.shape}, expected {np.dtype(dtype)} of one "
+            "dimension." + HINT
+        )
+    return column

@@ -1,0 +1,36 @@
+"""Words of titles and tags: the stems that describe each movie."""
+
+from collections.abc import Callable
+from functools import cache
+
+from marquee.core.movies import Movies
+from marquee.core.titles import normalise_title
+from marquee.data.tag_files import Tags
+
+
+def documents(movies: Movies, tags: Tags) -> list[list[str]]:
+    """The stems of each movie's title and tags."""
+    stems = stem_reader()
+    documents = [list(stems(title)) for title in movies.title]
+    row_of = {movie_id: row for row, movie_id in enumerate(movies.movie_id.tolist())}
+    for movie_id, tag in zip(tags.movie_id.tolist(), tags.tag, strict=True):
+        if movie_id in row_of:
+            documents[row_of[movie_id]] += stems(tag)
+    return documents
+
+
+def stem_reader() -> Callable[[str], list[str]]:
+    """text -> stems of its words, stop words left out; each text and each word is read once."""
+    from nltk.stem.porter import PorterStemmer
+    from nltk.tokenize import RegexpTokenizer
+    from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
+
+    tokenizer = RegexpTokenizer(r"\w+")
+    stem = cache(PorterStemmer().stem)
+
+    @cache
+    def read(text: str) -> list[str]:
+        words = tokenizer.tokenize(normalise_title(text))
+        return [stem(word) for word in words if word not in ENGLISH_STOP_WORDS]
+
+    return read

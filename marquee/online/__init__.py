@@ -1,0 +1,1 @@
+"""The loop from what users did back to training."""
