@@ -17,7 +17,7 @@ PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/m
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 
-.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve findings twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving bench-app lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve findings twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving bench-app openapi lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -49,7 +49,7 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 	@$(BIN)/marquee import-ratings --data demo --events sqlite:///runs/demo.sqlite
 	@$(BIN)/python -m deploy.demo --bundle bundles/demo --events sqlite:///runs/demo.sqlite
 
-app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-latest-small (default: generated films)
+app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-latest-small (default: generated movies)
 	@test "$(BUNDLE)" != bundles/demo -o -f bundles/demo/bundle.json || $(BIN)/python train.py fit --config recipes/demo.yaml
 	@$(BIN)/python -m deploy.app_server --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
 
@@ -80,6 +80,7 @@ setup-browser: setup ## Debian's chromium, for tests/test_browser.py and the pic
 lint: setup
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-cache --no-logo
 	@$(BIN)/mypy
 
 format: setup ## Format the code and sort its imports
@@ -119,7 +120,7 @@ bench-search: setup ## Mistyped titles among 62,423: how many are found, how fas
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_search.py $(ARGS)
 
 bench-serving: setup ## The service beside no-op endpoints, 15 minutes: results/bench-serving.json; ARGS=--short
-	@$(BIN)/python -c "import fastapi, matplotlib" 2>/dev/null || $(BIN)/pip install -q -e ".[bench,plots]"
+	@$(BIN)/python -c "import fastapi" 2>/dev/null || $(BIN)/pip install -q -e ".[bench]"
 	@PYTHONPATH=. $(BIN)/python benchmarks/bench_serving.py $(ARGS)
 
 bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 people: results/bench-app.json
@@ -141,6 +142,9 @@ bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 p
 	@.venv-bench/bin/pip install -q cornac==3.0.1 2>.venv-bench/pip.log \
 	  || { cat .venv-bench/pip.log; exit 1; }
 	@touch $@
+
+openapi: setup ## Write openapi.json, and from it the types of the Python client
+	@$(BIN)/python -m deploy.openapi_files
 
 lock: ## Write requirements.lock anew: names, versions, hashes (torch is chosen by setup); needs a .venv
 	@$(BIN)/pip install -q uv

@@ -1,10 +1,10 @@
-"""The app: films that people know, a list that changes as they rate, a reason that they can check.
+"""The app: recommendations that change with every rating, each with a reason that can be checked.
 
     make app BUNDLE=bundles/ml-latest-small           # service and app, and the address
-    MARQUEE_URL=http://127.0.0.1:3000 streamlit run app.py     # the app beside a running service
+    MARQUEE_URL=http://127.0.0.1:3000 streamlit run app.py     # for a running service
 
-This file is the door: looks, identity, navigation. Each page is a file of app_pages/, and all of
-them know the service only by its client (clients/python/marquee_client).
+This file holds looks, identity and navigation. Each page is a file of app_pages/. All of them use
+the service through its client (clients/python/marquee_client) only.
 """
 
 from pathlib import Path
@@ -20,7 +20,7 @@ LOGO = str(STYLE.with_name("logo.svg"))
 
 
 def pages() -> dict[str, list[st.Page]]:
-    """The film page has no entry: films lead to it."""
+    """Return the pages by section; the movie page has no entry, because movies link to it."""
     file = "app_pages/{}.py".format
     return {
         "": [
@@ -40,16 +40,17 @@ def pages() -> dict[str, list[st.Page]]:
 
 
 def label_synthetic() -> None:
-    """Generated films must not pass for real ones. Who is away says nothing of them."""
+    """Say where movies are generated; nothing while the service does not answer."""
     try:
-        synthetic = api.synthetic()
+        is_synthetic = api.is_synthetic()
     except MarqueeError:
         return
-    if synthetic:
-        st.caption(":material/science: Synthetic: films and ratings here are generated.")
+    if is_synthetic:
+        st.caption(":material/science: Synthetic: movies and ratings here are generated.")
 
 
 def main() -> None:
+    """Draw the page that the address names."""
     st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide")
     st.html(STYLE)
     st.logo(LOGO, icon_image=ICON, size="large")

@@ -3,34 +3,21 @@
     BUNDLE=bundles/demo bentoml serve service:Marquee --port 3000
     curl -s localhost:3000/recommend -H 'Content-Type: application/json' -d '{"k": 3}'
 
-Settings come from the environment (marquee/api/settings.py). It refuses to start without a good bundle,
-and goes on with the old one where a new one is not good.
+Settings come from the environment (marquee/api/settings.py). The service refuses to start without
+a good bundle. It keeps the current bundle where a new one is damaged.
 """
 
-# BentoML's decorators have no types, and a Response stands where the annotation names its model.
+# BentoML's decorators have no types, and a Response stands where the annotation names its body.
 # mypy: disable-error-code="untyped-decorator,no-any-return,attr-defined"
 
-import asyncio
-import gc
-import logging
-import os
-import signal
-import sys
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import bentoml
-import psutil
-from pydantic import ValidationError
 from starlette.applications import Starlette
 
 from marquee.api.bento_image import image
+from marquee.api.lifecycle.supervisor import IS_SUPERVISOR, prepare_workers
 from marquee.api.middleware import ApiMiddleware
-from marquee.api.request_log import without_quotes
 from marquee.api.requests import (
     BatchRequest,
     ChartsRequest,
@@ -42,104 +29,21 @@ from marquee.api.requests import (
     SimilarRequest,
 )
 from marquee.api.responses import (
-    Chart,
-    Prediction,
-    Questions,
-    Recommendation,
-    Recommendations,
-    Similar,
-    Stored,
+    BatchResponse,
+    ChartsResponse,
+    EventsReceipt,
+    PredictResponse,
+    RateNextResponse,
+    RecommendResponse,
+    SimilarResponse,
 )
-from marquee.api.routes import answer, get_routes
-from marquee.api.settings import Settings, cors_origins, whole_paths
-from marquee.core.errors import InputError
+from marquee.api.routes import get_routes, respond
+from marquee.api.settings import Settings, read_cors_origins
 
-if TYPE_CHECKING:
-    from marquee.api.handlers import Answers
-    from marquee.api.model_reloader import Source
+if not IS_SUPERVISOR:  # a second and 65 MB that the parent of the workers does without
+    from marquee.api.lifecycle.worker import Worker
 
-# For the worker, started after this file is read: two threads on a product
-# as small as one request's wait for each other (62,000 movies, busy machine: 12 ms instead of 4).
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# In an image BentoML sets this and then replaces no dead worker: one of two stays away while
-# /readyz is content. The parent reads this file before it decides.
-os.environ.pop("BENTOML_CONTAINERIZED", None)
-
-log = logging.getLogger("bentoml.marquee")
-
-RETRY_S = 1.0
-
-
-def open_source(settings: Settings) -> "Source":
-    """Where bundles come from: a folder that holds one, or a store of releases."""
-    if settings.bundle.startswith("s3://") or Path(settings.bundle, "versions").is_dir():
-        from marquee.releases.follower import ReleaseFollower
-
-        return ReleaseFollower(settings.bundle, settings.bundle_cache)
-    from marquee.api.model_reloader import Folder
-
-    return Folder(settings.bundle)
-
-
-def load_answers(settings: Settings, source: "Source") -> "Answers":
-    """What the environment asks for; InputError where the bundle or the store is not usable."""
-    from marquee.api.handlers import Answers  # half a second that the parent does without
-    from marquee.api.model_reloader import first_model
-    from marquee.feedback.store import EventStore
-
-    answers = Answers(first_model(source), EventStore(settings.events_url))
-    answers.releases_away = lambda: source.away
-    return answers
-
-
-def wait_for_answers(settings: Settings, source: "Source") -> "Answers":
-    """The same, as soon as that is possible: a worker that took a dead one's place may find that a
-    bad bundle has been put where it reads."""
-    said = ""
-    while True:
-        try:
-            return load_answers(settings, source)
-        except InputError as error:
-            if said != str(error):
-                said = str(error)
-                log.error("not ready: %s", said)
-            time.sleep(RETRY_S)
-
-
-@contextmanager
-def stopped_at_once() -> Iterator[None]:
-    """SIGTERM ends this process: uvicorn would only take note of it, and look when it serves."""
-    if threading.current_thread() is not threading.main_thread():  # a test's client
-        yield
-        return
-    kept = signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, kept)
-
-
-def refuse_to_start(settings: Settings) -> None:
-    """End the service where nothing of what it is to serve is good."""
-    from marquee.api.model_reloader import first_model
-    from marquee.feedback.store import EventStore
-
-    try:
-        first_model(open_source(settings))
-        EventStore(settings.events_url).close()
-    except InputError as error:
-        print(f"marquee: {error}", file=sys.stderr, flush=True)
-        for child in psutil.Process().children(recursive=True):
-            child.kill()
-        os._exit(2)
-
-
-def not_the_callers_fault(record: logging.LogRecord) -> bool:
-    """Drop BentoML's traceback of each invalid body: the caller has been told."""
-    return not (record.exc_info and isinstance(record.exc_info[1], ValidationError))
-
-
-routes: Starlette = get_routes(lambda: routes.state.answers)
+routes: Starlette = get_routes()
 
 
 @bentoml.asgi_app(routes)
@@ -151,8 +55,8 @@ routes: Starlette = get_routes(lambda: routes.state.answers)
     logging={"access": {"enabled": False}},  # a line per request costs 0.1 ms
     http={
         "cors": {
-            "enabled": bool(cors_origins()),
-            "access_control_allow_origins": list(cors_origins()),
+            "enabled": bool(read_cors_origins()),
+            "access_control_allow_origins": list(read_cors_origins()),
             "access_control_allow_methods": ["GET", "POST", "DELETE"],
             "access_control_allow_headers": ["Authorization", "Content-Type", "X-Request-ID"],
             "access_control_expose_headers": ["X-Request-ID", "Retry-After"],
@@ -174,88 +78,65 @@ class Marquee:
     """
 
     @bentoml.on_deployment
-    def refuse_a_bad_bundle() -> None:
-        """Once, in the parent, while its worker starts: a worker that cannot start would try for
-        ever."""
-        try:
-            settings = Settings.read()
-        except InputError as error:
-            print(f"marquee: {error}", file=sys.stderr)
-            sys.exit(2)
-        os.environ.update(whole_paths())
-        threading.Thread(target=refuse_to_start, args=[settings], daemon=True).start()
+    def prepare() -> None:
+        """Refuse bad settings, a bad bundle or a bad store; once, in the supervisor."""
+        prepare_workers()
 
     def __init__(self) -> None:
-        self.settings = Settings.read()
-        self.source = open_source(self.settings)
-        with stopped_at_once():
-            self.answers = routes.state.answers = wait_for_answers(self.settings, self.source)
-        logging.getLogger("bentoml._internal.server.http_app").addFilter(not_the_callers_fault)
-        for logger in ("", "bentoml"):
-            for handler in logging.getLogger(logger).handlers:
-                handler.addFilter(without_quotes)
-        if not self.settings.api_keys:
-            log.warning("API_KEYS is not set: only requests from this machine are answered")
+        self.worker = Worker(Settings.from_environment())
+        self.handlers = routes.state.handlers = self.worker.handlers
 
     @bentoml.on_startup
-    async def settle(self) -> None:
-        """Look for new bundles from now on; what lives as long as the process is not looked at
-        again by the garbage collector."""
+    async def start(self) -> None:
+        """Start hot reload in the event loop."""
         for name in Marquee.apis:  # BentoML reads the signature of an endpoint at every request
             setattr(self, name, getattr(self, name))
-        from marquee.api.model_reloader import Watch
-
-        watch = Watch(self.source, self.answers.swap, self.settings.bundle_poll_s)
-        self.watching = asyncio.create_task(watch.run())
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        self.worker.start()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
-        self.watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.watching
+        """Stop hot reload."""
+        await self.worker.stop()
 
     @bentoml.api(route="/recommend")
-    async def recommend(self, request: RecommendRequest, /) -> Recommendation:
-        """The k best movies for a person, known by user_id or by the history given."""
-        return cast(Any, await answer(self.answers.recommend(request)))
+    async def recommend(self, request: RecommendRequest, /) -> RecommendResponse:
+        """Recommend the k best movies for a user, known by user_id or by a history."""
+        return cast(Any, await respond(self.handlers.recommend(request)))
 
     @bentoml.api(route="/recommend_batch")
-    async def recommend_batch(self, request: BatchRequest, /) -> Recommendations:
-        """As many lists, in the order of the requests."""
-        return cast(Any, await answer(self.answers.recommend_batch(request)))
+    async def recommend_batch(self, request: BatchRequest, /) -> BatchResponse:
+        """Recommend for many users, in the order of the requests."""
+        return cast(Any, await respond(self.handlers.recommend_batch(request)))
 
     @bentoml.api(route="/predict")
-    async def predict(self, request: PredictRequest, /) -> Prediction:
-        """Score, stars and support of the movies asked for, in the order asked."""
-        return cast(Any, await answer(self.answers.predict(request)))
+    async def predict(self, request: PredictRequest, /) -> PredictResponse:
+        """Predict score and stars of movies, in the order of the request."""
+        return cast(Any, await respond(self.handlers.predict(request)))
 
     @bentoml.api(route="/similar")
-    async def similar(self, request: SimilarRequest, /) -> Similar:
-        """The k movies most like the ones given."""
-        return cast(Any, await answer(self.answers.similar(request)))
+    async def similar(self, request: SimilarRequest, /) -> SimilarResponse:
+        """Return the k movies most like one or several."""
+        return cast(Any, await respond(self.handlers.similar(request)))
 
     @bentoml.api(route="/rerank")
-    async def rerank(self, request: RerankRequest, /) -> Prediction:
-        """The movies asked for, best first."""
-        return cast(Any, await answer(self.answers.rerank(request)))
+    async def rerank(self, request: RerankRequest, /) -> PredictResponse:
+        """Sort movies for a user, best first."""
+        return cast(Any, await respond(self.handlers.rerank(request)))
 
     @bentoml.api(route="/charts")
-    async def charts(self, request: ChartsRequest, /) -> Chart:
-        """A list that is the same for everybody."""
-        return cast(Any, await answer(self.answers.charts(request)))
+    async def charts(self, request: ChartsRequest, /) -> ChartsResponse:
+        """Return a list that is the same for all users."""
+        return cast(Any, await respond(self.handlers.charts(request)))
 
     @bentoml.api(route="/rate_next")
-    async def rate_next(self, request: RateNextRequest, /) -> Questions:
-        """The movies that are most worth asking this person about."""
-        return cast(Any, await answer(self.answers.rate_next(request)))
+    async def rate_next(self, request: RateNextRequest, /) -> RateNextResponse:
+        """Return the movies that are most worth asking a user about."""
+        return cast(Any, await respond(self.handlers.rate_next(request)))
 
     @bentoml.api(route="/events")
-    async def events(self, request: EventsRequest, /) -> Stored:
-        """Keep what people did; what is acknowledged counts in the next request."""
-        return cast(Any, await answer(self.answers.events(request)))
+    async def events(self, request: EventsRequest, /) -> EventsReceipt:
+        """Store events; what is acknowledged counts in the next request."""
+        return cast(Any, await respond(self.handlers.events(request)))
 
 
 Marquee.add_asgi_middleware(ApiMiddleware)

@@ -1,10 +1,9 @@
-"""What the pages ask of the service: one connection for all sessions, and what is the same for
-everybody kept for minutes.
+"""The service as the pages see it: one connection for all sessions, and a cache of shared answers.
 
-    api.service().recommend(user_id="ana", k=12)    # of one person: always asked
-    api.chart("popular", 100)                       # of nobody: asked once in five minutes
+    api.service().recommend(user_id="ana", k=12)    # of one user: always requested
+    api.chart("popular", 100)                       # of every user: requested once in five minutes
 
-The popular chart is also written to a file, for the time when nobody answers.
+The popular chart is also written to a file, for the time when the service does not answer.
 """
 
 import json
@@ -17,22 +16,24 @@ import streamlit as st
 
 from app_pages import state
 from marquee_client import Marquee, Retries
-from marquee_client.types import Chart, Filters, Movie, Scored
+from marquee_client.requests import ChartKind, Filters
+from marquee_client.types import Movie, SimilarMovie
 
 TIMEOUT_S = 4.0
 RETRIES = Retries(times=1, total_s=3.0)
-"""A person waits for this: one more try, then the page says that nobody answers."""
-KEPT_S = 300
-CHART_K = 100
+"""A visitor waits for this: one more try, then the page says that the service does not answer."""
+CACHE_S = 300
+MAX_CHART_K = 100
 """The most that the service gives at once."""
 
 
 def address() -> str:
+    """Return the URL of the service."""
     return os.environ.get("MARQUEE_URL", "http://127.0.0.1:3000")
 
 
 def service() -> Marquee:
-    """The connection; a page that cannot have one says why and ends."""
+    """Return the connection; without settings for one, show the reason and end the page."""
     try:
         return _connection(address(), os.environ.get("MARQUEE_KEY"))
     except ValueError as error:
@@ -45,31 +46,31 @@ def _connection(url: str, key: str | None) -> Marquee:
     return Marquee(url, key, timeout_s=TIMEOUT_S, retries=RETRIES)
 
 
-def chart(kind: Chart, k: int = CHART_K, filters: Filters | None = None) -> list[Movie]:
-    """The first k of a chart, best first."""
+def chart(kind: ChartKind, k: int = MAX_CHART_K, filters: Filters | None = None) -> list[Movie]:
+    """Return the first k movies of a chart, best first."""
     return _chart(address(), kind, k, filters or {})
 
 
-@st.cache_data(ttl=KEPT_S, max_entries=256, show_spinner=False)
-def _chart(url: str, kind: Chart, k: int, filters: Filters) -> list[Movie]:
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
+def _chart(url: str, kind: ChartKind, k: int, filters: Filters) -> list[Movie]:
     items = service().charts(kind, k=k, filters=filters)["items"]
-    if kind == "popular" and not filters and k == CHART_K:
-        _keep(items)
+    if kind == "popular" and not filters and k == MAX_CHART_K:
+        _save_popular(items)
     return items
 
 
-def similar(movie_id: int, k: int = CHART_K) -> list[Scored]:
-    """The k films nearest to one."""
+def similar(movie_id: int, k: int = MAX_CHART_K) -> list[SimilarMovie]:
+    """Return the k movies most similar to one."""
     return _similar(address(), movie_id, k)
 
 
-@st.cache_data(ttl=KEPT_S, max_entries=512, show_spinner=False)
-def _similar(url: str, movie_id: int, k: int) -> list[Scored]:
+@st.cache_data(ttl=CACHE_S, max_entries=512, show_spinner=False)
+def _similar(url: str, movie_id: int, k: int) -> list[SimilarMovie]:
     return service().similar(movie_id, k=k)["items"]
 
 
 def model() -> dict[str, Any]:
-    """The model card."""
+    """Return the model card."""
     return _model(address())
 
 
@@ -79,39 +80,42 @@ def _model(url: str) -> dict[str, Any]:
 
 
 def genres() -> list[str]:
-    """Those of the films that the charts name, by the alphabet: enough to pick from, and no film
-    has to be listed for it."""
-    films = chart("popular") + chart("new") + chart("hidden_gems")
-    return sorted({genre for film in films for genre in film["genres"]})
+    """Return the genres of the movies in the charts, sorted.
+
+    That is enough to choose from, and saves a list of the whole catalog.
+    """
+    movies = chart("popular") + chart("new") + chart("hidden_gems")
+    return sorted({genre for movie in movies for genre in movie["genres"]})
 
 
-def mixed() -> dict[str, Any]:
-    """The mix that the person set, as a part of a question: genres that this catalogue has."""
+def genre_profile() -> dict[str, Any]:
+    """Return the user's own genre mix as part of a query: only genres that the catalog has."""
     known = genres() if state.mix() else []
     mix = {genre: weight for genre, weight in state.mix().items() if genre in known}
     return {"genre_profile": mix} if mix else {}
 
 
-def synthetic() -> bool:
-    """Whether films and people are generated: the pages must say so."""
+def is_synthetic() -> bool:
+    """Return True where movies and users are generated; the pages must say so."""
     return str(model()["data"].get("name")) == "demo"
 
 
 def last_popular() -> list[Movie]:
-    """The popular chart as it was last answered, on this machine; empty if it never was."""
+    """Return the popular chart as this machine last received it; empty if it never did."""
     with suppress(OSError, ValueError):
-        return cast(list[Movie], json.loads(_kept().read_text()))
+        return cast(list[Movie], json.loads(_popular_path().read_text()))
     return []
 
 
-def _keep(items: list[Movie]) -> None:
-    """A disk that cannot be written to must not take the page away."""
+def _save_popular(items: list[Movie]) -> None:
+    """Write the chart; a full or read-only disk must not fail the page."""
     with suppress(OSError):
-        _kept().parent.mkdir(parents=True, exist_ok=True)
-        draft = _kept().with_suffix(f".{os.getpid()}")
+        path = _popular_path()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft = path.with_suffix(f".{os.getpid()}")
         draft.write_text(json.dumps(items))
-        draft.replace(_kept())
+        draft.replace(path)
 
 
-def _kept() -> Path:
+def _popular_path() -> Path:
     return Path(os.environ.get("APP_CACHE", "runs/app")) / "popular.json"

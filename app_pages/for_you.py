@@ -1,7 +1,7 @@
-"""For you: rows of films, what may be in them, and how they are ordered.
+"""For you: rows of movies, filters, and controls of their order.
 
-All rows are one request (`/recommend_batch`): the rows that are about other films (like one that
-was liked, gems, new ones) ask for the person's own order of those films.
+All rows are one request (`/recommend_batch`). The rows about particular movies (similar to a liked
+one, hidden gems, new ones) request the user's own order of those movies.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,29 +12,36 @@ import streamlit as st
 
 from app_pages import api, rating_scale, state, widgets
 from marquee_client import MarqueeError
-from marquee_client.types import Filters, HistoryItem, Item, Recommendation
+from marquee_client.requests import ChartKind, Filters
+from marquee_client.types import HistoryItem, RecommendedMovie, RecommendResponse
 
-K = 12
-LIKED = 4.0
+ROW_LENGTH = 12
+MIN_LIKED_STARS = 4.0
 DECADES = {"Any time": (None, None), "Before 1960": (None, 1959)} | {
     f"{year}s": (year, year + 9) for year in range(1960, 2030, 10)
 }
 CONTROLS = {
-    "novelty": ("Surprise me", "leaves out the best-known films, away from what everybody watches"),
+    "novelty": (
+        "Surprise me",
+        "leaves out the best-known movies, away from what everybody watches",
+    ),
     "calibration": ("Match my mix", "towards the genres of what you rated"),
-    "diversity": ("Variety", "away from films that are alike"),
+    "diversity": ("Variety", "away from movies that are alike"),
     "freshness": ("Freshness", "towards the newest years"),
 }
+PERSISTENT: dict[str, Any] = {"persist_state": "session"}
+"""Settings of this page outlive a look at another one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """A row of the page, and what it asks the service beyond the person and the filters."""
+    """A row of the page and its part of the request."""
 
     key: str
     name: str
     note: str
-    asks: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    """Fields beside those of every row: user, length and filters."""
 
 
 @st.fragment
@@ -42,136 +49,169 @@ class Row:
 def show() -> None:
     st.title(f"For {widgets.plain(state.name()) or 'you'}", anchor=False)
     history = api.service().history(state.me())["items"]
-    filters, controls = chosen()
+    filters, controls = settings()
     welcome(history)
-    rows = rows_for(rating_scale.rated(history), filters, controls)
-    answers = asked(rows, filters)
-    shown: set[int] = set()
-    for row, answer in zip(rows, answers, strict=True):
-        films = fresh(answer["items"], shown)
-        widgets.row(row.name, films, row.key, row.note, empty(row))
+    rows = make_rows(rating_scale.rated(history), filters, controls)
+    used_ids: set[int] = set()
+    for row, response in zip(rows, request(rows, filters), strict=True):
+        movies = take_unused(response["items"], used_ids)
+        widgets.row(row.name, movies, row.key, row.note, empty_message(row))
         if row.key == "top":
-            why(answer)
+            explain(response)
 
 
-def chosen() -> tuple[Filters, dict[str, float]]:
-    """What the person wants to see: which films, in what order."""
+def settings() -> tuple[Filters, dict[str, float]]:
+    """Show the settings, and return the filters and the controls above 0."""
     with st.expander("Filters and controls", icon=":material/tune:", key="controls"):
         left, right = st.columns(2, gap="large")
-        genres = left.multiselect("Genres (any of them)", api.genres(), key="genres", **KEPT)
-        decade = right.selectbox("From", list(DECADES), key="decade", **KEPT)
+        genres = left.multiselect("Genres (any of them)", api.genres(), key="genres", **PERSISTENT)
+        decade = right.selectbox("From", list(DECADES), key="decade", **PERSISTENT)
         columns = st.columns(len(CONTROLS), gap="medium")
         controls = {
-            control: column.slider(name, 0.0, 1.0, 0.0, 0.1, key=control, help=help, **KEPT)
-            for column, (control, (name, help)) in zip(columns, CONTROLS.items(), strict=True)
+            control: column.slider(name, 0.0, 1.0, 0.0, 0.1, key=control, help=text, **PERSISTENT)
+            for column, (control, (name, text)) in zip(columns, CONTROLS.items(), strict=True)
         }
-    first, last = DECADES[decade]
-    found: Filters = {}
+    year_min, year_max = DECADES[decade]
+    filters: Filters = {}
     if genres:
-        found["genres"] = genres
-    if first is not None:
-        found["year_min"] = first
-    if last is not None:
-        found["year_max"] = last
-    return found, {control: strength for control, strength in controls.items() if strength}
+        filters["genres"] = genres
+    if year_min is not None:
+        filters["year_min"] = year_min
+    if year_max is not None:
+        filters["year_max"] = year_max
+    return filters, {control: strength for control, strength in controls.items() if strength}
 
 
-KEPT: dict[str, Any] = {"persist_state": "session"}
-"""Settings of this page outlive a look at another one."""
-
-
-def rows_for(
+def make_rows(
     rated: Sequence[HistoryItem], filters: Filters, controls: Mapping[str, float]
 ) -> list[Row]:
-    """The mix that a person set counts until their ratings say more, and again where asked for."""
+    """Return the rows of the page, from top to bottom.
+
+    The genre mix that a user set counts until their ratings say more, and wherever calibration is
+    on.
+    """
+    has_few_ratings = len(rated) < widgets.MIN_RATINGS
     order: dict[str, Any] = {**controls, "exclude_ids": best_known(controls.get("novelty", 0.0))}
-    if state.mix() and (len(rated) < widgets.FEW or "calibration" in controls):
-        order |= api.mixed()
-    rows = [Row("top", "Top picks", "What you are most likely to watch next.", order)]
+    if state.mix() and (has_few_ratings or "calibration" in controls):
+        order |= api.genre_profile()
+    rows = [
+        Row(
+            key="top", name="Top picks", note="What you are most likely to watch next.", query=order
+        )
+    ]
     for liked in favourites(rated):
-        ids = [film["movie_id"] for film in api.similar(liked["movie_id"])]
-        note = f"Films like it, in your order; you gave it {liked['stars']:g} ★."
-        rows.append(Row("liked", f"Because you liked {liked['title']}", note, {"include_ids": ids}))
+        rows.append(
+            Row(
+                key="liked",
+                name=f"Because you liked {liked['title']}",
+                note=f"Movies like it, in your order; you gave it {liked['stars']:g} ★.",
+                query=include(api.similar(liked["movie_id"])),
+            )
+        )
     stretch: dict[str, Any] = {"novelty": 1.0, "diversity": 0.5, "exclude_ids": best_known(1.0)}
-    if len(rated) < widgets.FEW:
-        stretch |= api.mixed()
+    if has_few_ratings:
+        stretch |= api.genre_profile()
     return [
         *rows,
-        Row("stretch", "A stretch", "Further from the beaten track, still yours.", stretch),
-        Row("gems", "Hidden gems", "Loved by the few who saw them.", _of("hidden_gems", filters)),
-        Row("new", "New to the catalogue", "The newest years.", _of("new", filters)),
+        Row(
+            key="stretch",
+            name="A stretch",
+            note="Further from the beaten track, still yours.",
+            query=stretch,
+        ),
+        Row(
+            key="gems",
+            name="Hidden gems",
+            note="Loved by the few who saw them.",
+            query=chart_query("hidden_gems", filters),
+        ),
+        Row(
+            key="new",
+            name="New to the catalog",
+            note="The newest years.",
+            query=chart_query("new", filters),
+        ),
     ]
 
 
 def favourites(rated: Sequence[HistoryItem]) -> list[HistoryItem]:
-    """The best-liked film, the newest of equal ones; nobody is told they liked a poor one."""
-    named = [entry for entry in rated if "title" in entry and entry["stars"] >= LIKED]
-    return [max(named, key=lambda entry: entry["stars"])] if named else []
+    """Return the best-liked movie, the newest of equal ones; none below MIN_LIKED_STARS."""
+    liked = [entry for entry in rated if "title" in entry and entry["stars"] >= MIN_LIKED_STARS]
+    return [max(liked, key=lambda entry: entry["stars"])] if liked else []
 
 
 def best_known(strength: float) -> list[int]:
-    """What is left out to surprise: up to a hundred of the films that most people watched. The
-    order alone moves little where few people have rated."""
-    films = api.chart("popular")
-    return [film["movie_id"] for film in films[: round(strength * len(films))]]
+    """Return the ids that novelty leaves out: up to a hundred of the most-watched movies.
+
+    Re-ranking alone moves little where few users have rated.
+    """
+    movies = api.chart("popular")
+    return [movie["movie_id"] for movie in movies[: round(strength * len(movies))]]
 
 
-def fresh(items: Sequence[Item], shown: set[int]) -> list[Item]:
-    """Those that no row above has, in their order."""
-    found = [item for item in items if item["movie_id"] not in shown][:K]
-    shown |= {item["movie_id"] for item in found}
-    return found
+def take_unused(items: Sequence[RecommendedMovie], used_ids: set[int]) -> list[RecommendedMovie]:
+    """Return the items that no row above has, in their order, and add them to used_ids."""
+    unused = [item for item in items if item["movie_id"] not in used_ids][:ROW_LENGTH]
+    used_ids |= {item["movie_id"] for item in unused}
+    return unused
 
 
-def _of(kind: Any, filters: Filters) -> dict[str, Any]:
-    return {"include_ids": [film["movie_id"] for film in api.chart(kind, filters=filters)]}
+def chart_query(kind: ChartKind, filters: Filters) -> dict[str, Any]:
+    return include(api.chart(kind, filters=filters))
 
 
-def asked(rows: Sequence[Row], filters: Filters) -> list[Recommendation]:
-    """One answer a row, in their order; what the service refuses of one is raised."""
-    questions = [
-        {"user_id": state.me(), "k": K * (n + 1), "filters": filters, "explain": row.key == "top"}
-        | {**row.asks}
-        for n, row in enumerate(rows)
+def include(movies: Sequence[Any]) -> dict[str, Any]:
+    """Return the part of a query that limits a list to these movies."""
+    return {"include_ids": [movie["movie_id"] for movie in movies]}
+
+
+def request(rows: Sequence[Row], filters: Filters) -> list[RecommendResponse]:
+    """Return one response per row, in their order; raise the error of any of them."""
+    queries = [
+        {
+            "user_id": state.me(),
+            "k": ROW_LENGTH * number,
+            "filters": filters,
+            "explain": row.key == "top",
+        }
+        | {**row.query}
+        for number, row in enumerate(rows, 1)
     ]
-    answers = api.service().recommend_batch(cast(Any, questions))["results"]
-    for answer in answers:
-        if fault := cast(Any, answer).get("error"):
-            raise MarqueeError(fault["message"], code=fault["code"])
-    return answers
+    responses = api.service().recommend_batch(cast(Any, queries))["results"]
+    for response in responses:
+        if error := cast(Any, response).get("error"):
+            raise MarqueeError(error["message"], code=error["code"])
+    return responses
 
 
 def welcome(history: Sequence[HistoryItem]) -> None:
-    """What the lists rest on, while that is little."""
-    rated = len(rating_scale.rated(history))
-    if rated >= widgets.FEW:
+    """Say what the lists rest on, while the user has few ratings."""
+    missing = widgets.MIN_RATINGS - len(rating_scale.rated(history))
+    if missing <= 0:
         return
-    left = widgets.FEW - rated
-    told = "your tastes" if state.mix() else "what most people like"
+    source = "your tastes" if state.mix() else "what most people like"
     st.info(
-        f"Your lists rest on {told} so far. **Rate {left} more film{'s' * (left > 1)}** to make "
-        "them yours.",
+        f"Your lists rest on {source} so far. **Rate {missing} more movie{'s' * (missing > 1)}** "
+        "to make them yours.",
         icon=":material/star:",
     )
-    st.page_link(widgets.RATE, label="Rate films you have seen", query_params=state.link())
+    st.page_link(widgets.RATE_PAGE, label="Rate movies you have seen", query_params=state.link())
 
 
-def why(answer: Recommendation) -> None:
-    """The reasons of the whole row, to be checked: taken away, the film would score less."""
-    if answer["strategy"] == "popular" or not answer["items"]:
+def explain(response: RecommendResponse) -> None:
+    """Show the reasons of the whole row: without any of them the movie would score less."""
+    if response["strategy"] == "popular" or not response["items"]:
         return
-    with st.expander("Because: what put these films here", icon=":material/help:", key="because"):
-        for item in answer["items"]:
-            because = ", ".join(map(widgets.plain, widgets.reasons(item)))
-            st.markdown(
-                f"**{widgets.plain(widgets.name_of(item))}**: "
-                + (f"because of {because}" if because else "your taste as a whole, no single film")
-            )
+    with st.expander("Because: what put these movies here", icon=":material/help:", key="because"):
+        for item in response["items"]:
+            titles = ", ".join(map(widgets.plain, widgets.reasons(item)))
+            reason = f"because of {titles}" if titles else "your taste as a whole, no single movie"
+            st.markdown(f"**{widgets.plain(widgets.name_of(item))}**: {reason}")
 
 
-def empty(row: Row) -> str:
+def empty_message(row: Row) -> str:
     if row.key == "top":
-        return "No film fits these filters. Widen the years or take a genre away."
+        return "No movie fits these filters. Widen the years or take a genre away."
     return ""
 
 

@@ -1,6 +1,6 @@
-"""Genre mixes: of what a person rated, and of what their lists show.
+"""Genre mixes: of a user's rated movies, and of their lists.
 
-A film of g genres counts 1/g for each, so that a mix sums to 1.
+A movie of g genres counts 1/g for each, so that a mix sums to 1.
 """
 
 from collections import Counter
@@ -9,31 +9,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from marquee_client.types import HistoryItem, Movie
 
 
-def mix(films: Iterable[Movie | HistoryItem]) -> dict[str, float]:
-    """Genre -> share, largest first; empty where no film has a genre."""
+def mix(movies: Iterable[Movie | HistoryItem]) -> dict[str, float]:
+    """Return genre -> share, largest first; empty where no movie has a genre."""
     weights: Counter[str] = Counter()
-    for film in films:
-        genres = film.get("genres", [])
+    for movie in movies:
+        genres = movie.get("genres", [])
         for genre in genres:
             weights[genre] += 1 / len(genres)  # type: ignore[assignment]
-    return normal(weights)
+    return normalize(weights)
 
 
-def normal(weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights as shares of 1, largest first."""
+def normalize(weights: Mapping[str, float]) -> dict[str, float]:
+    """Return weights as shares of 1, largest first."""
     total = sum(weights.values())
-    ranked = sorted(weights.items(), key=lambda one: (-one[1], one[0]))
+    ranked = sorted(weights.items(), key=lambda pair: (-pair[1], pair[0]))
     return {genre: weight / total for genre, weight in ranked if weight > 0} if total else {}
 
 
-def overlap(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    """The share that two mixes have in common: 1 for the same, 0 for nothing shared."""
-    return sum(min(share, other.get(genre, 0.0)) for genre, share in one.items())
+def overlap(mix_a: Mapping[str, float], mix_b: Mapping[str, float]) -> float:
+    """Return the share that two mixes have in common: 1 for equal ones, 0 for disjoint ones."""
+    return sum(min(share, mix_b.get(genre, 0.0)) for genre, share in mix_a.items())
 
 
-def decades(films: Sequence[Movie | HistoryItem]) -> dict[str, int]:
-    """Decade -> films, oldest first, empty ones between too; films without a year are left out."""
-    years = [film["year"] for film in films if film.get("year") is not None]
+def decades(movies: Sequence[Movie | HistoryItem]) -> dict[str, int]:
+    """Count movies by decade, oldest first, empty decades between included.
+
+    Movies without a year are left out.
+    """
+    years = [movie["year"] for movie in movies if movie.get("year") is not None]
     counts = Counter(year // 10 * 10 for year in years if year is not None)
     span = range(min(counts), max(counts) + 1, 10) if counts else range(0)
     return {f"{decade}s": counts[decade] for decade in span}

@@ -1,6 +1,6 @@
-"""Eight tastes to pick from, each shown by films of the catalogue that most people know.
+"""Eight tastes to pick from, each shown by well-known movies of the catalog.
 
-Picking groups takes less than half the time of rating fifteen films, and people like it better
+Picking groups takes less than half the time of rating fifteen movies, and users like it better
 (Chang, Harper and Terveen, CSCW 2015).
 """
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from marquee_client.types import Movie
 
-SHOWN = 3
+MOVIES_PER_GROUP = 3
 TASTES: dict[str, tuple[str, ...]] = {
     "Big adventures": ("Action", "Adventure"),
     "Edge of the seat": ("Thriller", "Crime", "Mystery"),
@@ -24,35 +24,40 @@ TASTES: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Group:
+    """A taste with its genres and the movies that show it."""
+
     key: int
     name: str
     genres: tuple[str, ...]
-    films: list[Movie] = field(default_factory=list)
+    movies: list[Movie] = field(default_factory=list)
 
 
-def groups(genres: Iterable[str], popular: Sequence[Movie]) -> list[Group]:
-    """The tastes of which the catalogue has a genre, each with its best-known films, no film twice.
+def make_groups(genres: Iterable[str], popular: Sequence[Movie]) -> list[Group]:
+    """Return the tastes whose genres the catalog has, each with its best-known movies.
 
-    The smallest taste chooses its films first: Horror has few well-known ones, Drama many.
+    No movie stands for two tastes. The taste with the fewest movies chooses first: Horror has few
+    well-known ones, Drama many.
     """
     known = set(genres)
-    found = [
-        Group(n, name, tuple(genre for genre in wanted if genre in known))
-        for n, (name, wanted) in enumerate(TASTES.items())
+    groups = [
+        Group(key, name, tuple(genre for genre in names if genre in known))
+        for key, (name, names) in enumerate(TASTES.items())
     ]
-    found = [group for group in found if group.genres]
-    shown: set[int] = set()
-    for group in sorted(found, key=lambda group: len(_of(group, popular))):
-        fresh = [film for film in _of(group, popular) if film["movie_id"] not in shown]
-        group.films.extend(fresh[:SHOWN])
-        shown |= {film["movie_id"] for film in group.films}
-    return found
+    groups = [group for group in groups if group.genres]
+    used_ids: set[int] = set()
+    for group in sorted(groups, key=lambda group: len(_movies_of(group, popular))):
+        unused = [
+            movie for movie in _movies_of(group, popular) if movie["movie_id"] not in used_ids
+        ]
+        group.movies.extend(unused[:MOVIES_PER_GROUP])
+        used_ids |= {movie["movie_id"] for movie in group.movies}
+    return groups
 
 
-def _of(group: Group, films: Sequence[Movie]) -> list[Movie]:
-    """Its films, the purest first: half of True Lies is romance, all of Titanic's is."""
+def _movies_of(group: Group, movies: Sequence[Movie]) -> list[Movie]:
+    """Sort by the share of the group's genres: half of True Lies is romance, all of Titanic is."""
 
-    def share(film: Movie) -> float:
-        return len(set(group.genres) & set(film["genres"])) / max(1, len(film["genres"]))
+    def share(movie: Movie) -> float:
+        return len(set(group.genres) & set(movie["genres"])) / max(1, len(movie["genres"]))
 
-    return sorted(filter(share, films), key=share, reverse=True)
+    return sorted(filter(share, movies), key=share, reverse=True)

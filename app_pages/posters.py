@@ -1,10 +1,10 @@
-"""Posters without a network: a tile drawn from title, year and genres, the same for a film always.
+"""Draw posters without a network, from title, year and genres: the same one for a movie always.
 
-    tiles.poster({"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]})
+    posters.poster({"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]})
 
-gives SVG of 2 to 5 KB, or the path of a real poster where the folder POSTERS holds `6.jpg`, `6.png`
-or `6.webp`. Title and genres stand on the tile as text, light on a dark ground, so that colour says
-nothing alone.
+A poster is SVG of 2 to 5 KB, or the path of a real poster where the folder POSTERS holds `6.jpg`,
+`6.png` or `6.webp`. Title and genres are text on the poster, light on dark, so that colour alone
+carries no meaning.
 """
 
 import os
@@ -36,40 +36,42 @@ PALETTE: dict[str, tuple[str, str, str]] = {
     "Comedy": ("#b0442a", "#45130f", "#ffe36e"),
     "Drama": ("#4a3a6b", "#150f26", "#e8c9a0"),
 }
-"""Genre -> colours of the ground from top to bottom, and of the drawing; the rarest genre of a film
-stands first and decides; the drawing is that of it or of the next."""
-PLAIN = ("#4b463f", "#191613", "#d9cdbb")
-KINDS = (".jpg", ".jpeg", ".png", ".webp")
-SIZES = ((9, 28, 2), (11, 23, 4), (14, 18, 5), (17, 15, 6))
-"""(letters a line, font size, lines): the first that holds the title."""
+"""Genre -> colours of the background (top, bottom) and of the motif, the rarest genre first.
+
+The first genre that a movie has decides the colours; the motif is that of its first or second.
+"""
+DEFAULT_COLOURS = ("#4b463f", "#191613", "#d9cdbb")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+TITLE_SIZES = ((9, 28, 2), (11, 23, 4), (14, 18, 5), (17, 15, 6))
+"""(characters per line, font size, lines), largest first; the first that fits is used."""
 
 
-def poster(film: Movie) -> str:
-    """SVG, or the path of a picture, for st.image."""
-    return _picture(film["movie_id"]) or _tile(
-        film["movie_id"], film["title"], film["year"], tuple(film["genres"])
+def poster(movie: Movie) -> str:
+    """Return SVG, or the path of an image file, for st.image."""
+    return _image_path(movie["movie_id"]) or _drawing(
+        movie["movie_id"], movie["title"], movie["year"], tuple(movie["genres"])
     )
 
 
-def says(film: Movie) -> str:
-    """What a screen reader says of it."""
-    return f"Poster of {film['title']}: {', '.join(film['genres']) or 'no genres listed'}"
+def alt_text(movie: Movie) -> str:
+    """Return the text that a screen reader reads in place of the poster."""
+    return f"Poster of {movie['title']}: {', '.join(movie['genres']) or 'no genres listed'}"
 
 
-def _picture(movie_id: int) -> str | None:
+def _image_path(movie_id: int) -> str | None:
     folder = os.environ.get("POSTERS")
     if not folder:
         return None
-    paths = (Path(folder) / f"{movie_id}{kind}" for kind in KINDS)
+    paths = (Path(folder) / f"{movie_id}{suffix}" for suffix in IMAGE_SUFFIXES)
     return next((str(path) for path in paths if path.is_file()), None)
 
 
 @lru_cache(maxsize=4096)
-def _tile(movie_id: int, title: str, year: int | None, genres: tuple[str, ...]) -> str:
-    chance = Random(movie_id)
+def _drawing(movie_id: int, title: str, year: int | None, genres: tuple[str, ...]) -> str:
+    rng = Random(movie_id)
     known = [genre for genre in PALETTE if genre in genres][:2]
     main = known[0] if known else ""
-    top, bottom, colour = PALETTE.get(main, PLAIN)
+    top, bottom, colour = PALETTE.get(main, DEFAULT_COLOURS)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 300" width="400" height="600">'
         '<defs><linearGradient id="g" x1="0" y1="0" x2=".3" y2="1">'
@@ -77,14 +79,14 @@ def _tile(movie_id: int, title: str, year: int | None, genres: tuple[str, ...]) 
         '<linearGradient id="s" x1="0" y1="0" x2="0" y2="1"><stop stop-opacity="0"/>'
         '<stop offset=".45" stop-opacity=".72"/><stop offset="1" stop-opacity=".88"/>'
         '</linearGradient></defs><rect width="200" height="300" fill="url(#g)"/>'
-        f"{draw(chance.choice(known) if known else main, chance, colour)}"
+        f"{draw(rng.choice(known) if known else main, rng, colour)}"
         '<rect y="120" width="200" height="180" fill="url(#s)"/>'
-        f"{_words(title, year, genres, colour)}</svg>"
+        f"{_text(title, year, genres, colour)}</svg>"
     )
 
 
-def _words(title: str, year: int | None, genres: tuple[str, ...], colour: str) -> str:
-    lines, size = _fitted(title)
+def _text(title: str, year: int | None, genres: tuple[str, ...], colour: str) -> str:
+    lines, size = _fit(title)
     top = 268 - len(lines) * size * 1.1
     serif = "Georgia,'Noto Serif','DejaVu Serif',serif"
     parts = [f'<g font-family="{serif}" font-weight="700" font-size="{size}" fill="#fff">']
@@ -92,32 +94,32 @@ def _words(title: str, year: int | None, genres: tuple[str, ...], colour: str) -
         f'<text x="14" y="{top + n * size * 1.1:.0f}">{escape(line)}</text>'
         for n, line in enumerate(lines, 1)
     ]
-    small = " · ".join([str(year)] * (year is not None) + list(genres[:2]))
+    facts = " · ".join([str(year)] * (year is not None) + list(genres[:2]))
     sans = "system-ui,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif"
     parts.append(
         f'</g><text x="14" y="288" font-family="{sans}" font-size="11.5" fill="{colour}">'
-        f"{escape(small)}</text>"
+        f"{escape(facts)}</text>"
     )
     return "".join(parts)
 
 
-def _fitted(title: str) -> tuple[list[str], int]:
-    """The title in lines, as large as it goes; what no size holds ends in dots."""
-    for letters, size, most in SIZES:
-        lines = _wrapped(title, letters)
-        if len(lines) <= most and max(map(len, lines)) <= letters:
+def _fit(title: str) -> tuple[list[str], int]:
+    """Break a title into lines, as large as possible; one that no size holds ends in dots."""
+    for max_chars, size, max_lines in TITLE_SIZES:
+        lines = _wrap(title, max_chars)
+        if len(lines) <= max_lines and max(map(len, lines)) <= max_chars:
             return lines, size
-    letters, size, most = SIZES[-1]
-    lines = [line[:letters] for line in _wrapped(title, letters)]
-    if len(lines) > most:
-        lines = [*lines[: most - 1], lines[most - 1][: letters - 1] + "…"]
+    max_chars, size, max_lines = TITLE_SIZES[-1]
+    lines = [line[:max_chars] for line in _wrap(title, max_chars)]
+    if len(lines) > max_lines:
+        lines = [*lines[: max_lines - 1], lines[max_lines - 1][: max_chars - 1] + "…"]
     return lines, size
 
 
-def _wrapped(text: str, letters: int) -> list[str]:
+def _wrap(text: str, max_chars: int) -> list[str]:
     lines = [""]
     for word in text.split() or [""]:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > letters:
+        if lines[-1] and len(lines[-1]) + 1 + len(word) > max_chars:
             lines.append(word)
         else:
             lines[-1] = f"{lines[-1]} {word}".strip()

@@ -1,4 +1,4 @@
-"""Profile: a name, the key to it, and a way out with everything or with nothing left behind."""
+"""Profile: the visitor's name, the key to their ratings, export and deletion."""
 
 import streamlit as st
 
@@ -11,53 +11,53 @@ def show() -> None:
     history = api.service().history(state.me())["items"]
     st.markdown(
         f"**{widgets.plain(state.name()) or 'A visitor without a name'}**, "
-        f"{widgets.counted(len(rating_scale.rated(history)))}."
+        f"{widgets.count_ratings(len(rating_scale.rated(history)))}."
     )
-    named()
+    name_form()
     st.subheader("The key to it", anchor=False)
     st.markdown(
         "No account, no password: whoever has this id, or the address of your pages, sees and "
         "changes your ratings. Keep a bookmark; give it to friends for a movie night."
     )
     st.code(state.me(), language=None)
-    entered()
+    switch_form()
     st.subheader("Leave", anchor=False)
-    st.page_link(widgets.RATE, label="Export my ratings", query_params=state.link())
-    deleted()
+    st.page_link(widgets.RATE_PAGE, label="Export my ratings", query_params=state.link())
+    deletion_form()
 
 
-def named() -> None:
+def name_form() -> None:
     with st.form("named", border=False):
         name = st.text_input(
-            "Name", state.name(), key="name", max_chars=state.MAX_NAME, placeholder="e.g. Ana"
+            "Name", state.name(), key="name", max_chars=state.MAX_NAME_CHARS, placeholder="e.g. Ana"
         )
         if st.form_submit_button("Use this name", key="use-name"):
-            state.call_me(name or "")
+            state.set_name(name or "")
             st.rerun()
 
 
-def entered() -> None:
+def switch_form() -> None:
     with st.expander("Open another profile, or begin a new one"):
-        given = st.text_input("Its id, or the address of its page", key="enter")
-        user_id, name = state.profile_of(given or "")
-        if st.button("Open", disabled=not 0 < len(user_id) <= state.MAX_ID):
+        text = st.text_input("Its id, or the address of its page", key="enter")
+        user_id, name = state.profile_of(text or "")
+        if st.button("Open", disabled=not 0 < len(user_id) <= state.MAX_USER_ID_CHARS):
             state.become(user_id)
-            state.call_me(name)
+            state.set_name(name)
             st.rerun()
         if st.button("Begin a new one"):
             state.become("")
             st.rerun()
 
 
-def deleted() -> None:
-    """Asked twice, since nobody can bring it back."""
-    sure = st.checkbox(
+def deletion_form() -> None:
+    """Ask twice, because a deletion cannot be undone."""
+    is_sure = st.checkbox(
         "Delete everything that is stored of me; it cannot be brought back", key="sure"
     )
-    if st.button("Delete my profile", key="delete", disabled=not sure, icon=":material/delete:"):
+    if st.button("Delete my profile", key="delete", disabled=not is_sure, icon=":material/delete:"):
         count = api.service().forget(state.me())["deleted"]
         state.become("")
-        st.session_state["said"] = f"Deleted: {count} events. This is a new, empty profile."
+        state.notify(f"Deleted: {count} events. This is a new, empty profile.")
         st.rerun()
 
 

@@ -1,4 +1,4 @@
-"""Rate: the desk, what was rated before, and ratings from and to other sites."""
+"""Rate: the rating panel, earlier ratings, and ratings from and to other sites."""
 
 from datetime import datetime
 from typing import cast
@@ -8,97 +8,105 @@ import streamlit as st
 from app_pages import api, rating_panel, rating_scale, ratings_csv, state, widgets
 from marquee_client.types import HistoryItem, Movie
 
-TAKEN_AT_ONCE = 500
-"""Events in one request, of the 1,000 that the service takes."""
+EVENTS_PER_REQUEST = 500
+"""Of the 1,000 that the service takes."""
 
 
 @widgets.page
 def show() -> None:
     st.title("Rate", anchor=False)
-    # Only the open one is drawn, anew: what was rated in one stands in the others.
-    names = ["Rate films", "What you rated", "Import and export"]
-    now, before, files = st.tabs(names, key="rate-tab", on_change="rerun")
-    if now.open:
-        with now:
+    # Only the open tab is drawn, and anew: a rating in one appears in the others.
+    names = ["Rate movies", "What you rated", "Import and export"]
+    panel, earlier, files = st.tabs(names, key="rate-tab", on_change="rerun")
+    if panel.open:
+        with panel:
             rating_panel.show()
-    if before.open:
-        with before:
-            rated()
+    if earlier.open:
+        with earlier:
+            earlier_ratings()
     if files.open:
         with files:
-            export()
-            take_in()
+            export_ratings()
+            import_ratings()
 
 
 @st.fragment
 @widgets.page
-def rated() -> None:
-    """Everything, newest first, and a way to change each."""
+def earlier_ratings() -> None:
+    """Show every rating, newest first, with a way to change each."""
     history = api.service().history(state.me())["items"]
-    films = {entry["movie_id"]: entry for entry in rating_scale.rated(history)}
-    if films:
-        changed(films)
-        shown(list(films.values()))
+    ratings = {entry["movie_id"]: entry for entry in rating_scale.rated(history)}
+    if ratings:
+        change_rating(ratings)
+        ratings_table(list(ratings.values()))
     else:
-        st.info("Nothing yet. The first film you rate stands here.", icon=":material/star:")
-    refused = [cast(Movie, one) for one in history if one.get("not_interested") and "title" in one]
+        st.info("Nothing yet. The first movie you rate stands here.", icon=":material/star:")
+    refused = [
+        cast(Movie, entry) for entry in history if entry.get("not_interested") and "title" in entry
+    ]
     widgets.row("Not for you", refused, "refused", "On its page, each can be brought back.")
 
 
-def changed(films: dict[int, HistoryItem]) -> None:
-    chosen = st.selectbox(
+def change_rating(ratings: dict[int, HistoryItem]) -> None:
+    """Show a form that changes or removes one rating. ratings: by movie_id."""
+    movie_id = st.selectbox(
         "Change or remove a rating",
-        list(films),
-        format_func=lambda one: f"{films[one]['stars']:g} ★  {widgets.name_of(films[one])}",
-        key="before-film",
+        list(ratings),
+        format_func=lambda movie_id: (
+            f"{ratings[movie_id]['stars']:g} ★  {widgets.name_of(ratings[movie_id])}"
+        ),
+        key="before-movie",
     )
-    entry = films[chosen]
-    stars = st.select_slider(
-        f"New stars for {widgets.plain(widgets.name_of(entry))}",
-        rating_scale.HALVES,
-        value=entry["stars"],
-        format_func=rating_scale.said,
-        key=f"before-stars-{chosen}",
-    )
+    entry = ratings[movie_id]
     title = widgets.name_of(entry)
+    stars = st.select_slider(
+        f"New stars for {widgets.plain(title)}",
+        rating_scale.HALF_STARS,
+        value=entry["stars"],
+        format_func=rating_scale.describe,
+        key=f"before-stars-{movie_id}",
+    )
     with st.container(horizontal=True):
-        given = (chosen, title, stars, entry["stars"])
         st.button(
-            "Change", type="primary", key="before-give", on_click=rating_panel.give, args=given
+            "Change",
+            type="primary",
+            key="before-give",
+            on_click=rating_panel.rate,
+            args=(movie_id, title, stars, entry["stars"]),
         )
         st.button(
-            "Remove", key="before-remove", on_click=rating_panel.bring_back, args=(chosen, title)
+            "Remove", key="before-remove", on_click=rating_panel.unrate, args=(movie_id, title)
         )
 
 
-def shown(entries: list[HistoryItem]) -> None:
+def ratings_table(entries: list[HistoryItem]) -> None:
     st.dataframe(
         {
-            "film": [widgets.name_of(entry) for entry in entries],
+            "movie": [widgets.name_of(entry) for entry in entries],
             "stars": [entry["stars"] for entry in entries],
             "genres": [", ".join(entry.get("genres", [])) for entry in entries],
             "when": [datetime.fromisoformat(entry["at"]).date() for entry in entries],
         },
         hide_index=True,
         width="stretch",
-        alt="Every film you rated, with stars and date",
+        alt="Every movie you rated, with stars and date",
     )
 
 
-def export() -> None:
-    history = rating_scale.rated(api.service().history(state.me())["items"])
+def export_ratings() -> None:
+    ratings = rating_scale.rated(api.service().history(state.me())["items"])
     st.subheader("Take your ratings with you", anchor=False)
-    if not history:
+    if not ratings:
         st.caption("There is nothing to export yet.")
         return
     with st.container(horizontal=True):
-        for site, written in (
-            ("MovieLens", ratings_csv.as_movielens(state.me(), history)),
-            ("Letterboxd", ratings_csv.as_letterboxd(history)),
+        for site, text in (
+            ("MovieLens", ratings_csv.as_movielens(state.me(), ratings)),
+            ("Letterboxd", ratings_csv.as_letterboxd(ratings)),
         ):
             st.download_button(
-                f"{len(history)} ratings for {site} (CSV)",
-                written,
+                f"{len(ratings)} ratings for {site} (CSV)",
+                text,
                 f"ratings-{site.lower()}.csv",
                 "text/csv",
                 on_click="ignore",
@@ -108,7 +116,7 @@ def export() -> None:
 
 @st.fragment
 @widgets.page
-def take_in() -> None:
+def import_ratings() -> None:
     st.subheader("Bring ratings from elsewhere", anchor=False)
     file = st.file_uploader(
         "A ratings file of Letterboxd (ratings.csv) or MovieLens (ratings.csv)", type="csv"
@@ -124,35 +132,42 @@ def take_in() -> None:
     if st.button(
         f"Import {len(rows)} rows", key="import", type="primary", icon=":material/upload:"
     ):
-        stored(rows)
+        store(rows)
 
 
-def stored(rows: list[ratings_csv.Row]) -> None:
-    """Send what can be matched, and list what cannot: no row is dropped in silence."""
-    service, bar = api.service(), st.progress(0.0, text="Finding the films")
-    events, lost = [], []
-    for done, row in enumerate(rows, 1):
+def store(rows: list[ratings_csv.Row]) -> None:
+    """Send the rows that match a movie, and list the others: no row is dropped silently."""
+    service, bar = api.service(), st.progress(0.0, text="Finding the movies")
+    events, failures = [], []
+    for count, row in enumerate(rows, 1):
         try:
-            events.append(ratings_csv.event(state.me(), row, service.search))
+            events.append(ratings_csv.make_event(state.me(), row, service.search))
         except ratings_csv.Unmatched as error:
-            lost.append((row, str(error)))
-        bar.progress(done / len(rows), text=f"Finding the films: {done} of {len(rows)}")
-    added, again = 0, 0
-    for first in range(0, len(events), TAKEN_AT_ONCE):
-        answer = service.send_events(events[first : first + TAKEN_AT_ONCE])
-        added, again = added + answer["accepted"], again + answer["duplicates"]
-        refused = {one["event_id"]: one["message"] for one in answer["rejected"]}
-        lost += [(row, refused[i]) for row in rows if (i := row.event_id(state.me())) in refused]
+            failures.append((row, str(error)))
+        bar.progress(count / len(rows), text=f"Finding the movies: {count} of {len(rows)}")
+    accepted, duplicates = 0, 0
+    for start in range(0, len(events), EVENTS_PER_REQUEST):
+        response = service.send_events(events[start : start + EVENTS_PER_REQUEST])
+        accepted += response["accepted"]
+        duplicates += response["duplicates"]
+        messages = {event["event_id"]: event["message"] for event in response["rejected"]}
+        failures += [
+            (row, messages[event_id])
+            for row in rows
+            if (event_id := row.event_id(state.me())) in messages
+        ]
     bar.empty()
-    st.success(f"{added} ratings added, {again} were there before, {len(lost)} not taken.")
-    if lost:
+    st.success(
+        f"{accepted} ratings added, {duplicates} were there before, {len(failures)} not taken."
+    )
+    if failures:
         st.markdown("**Not taken**, with the reason:")
         st.dataframe(
             {
-                "line": [row.line for row, _ in lost],
-                "film": [row.named() for row, _ in lost],
-                "stars": [row.stars for row, _ in lost],
-                "why": [why for _, why in lost],
+                "line": [row.line for row, _ in failures],
+                "movie": [row.label() for row, _ in failures],
+                "stars": [row.stars for row, _ in failures],
+                "why": [reason for _, reason in failures],
             },
             hide_index=True,
             width="stretch",

@@ -1,11 +1,11 @@
-"""The desk where films are rated: search, the queue of films to ask about, half stars, undo.
+"""The panel where movies are rated: search, a queue of movies to ask about, half stars, undo.
 
-It is a fragment: a rating stores one event, asks for the history and one list, and redraws this
+It is a fragment: a rating stores one event, requests the history and one list, and redraws this
 part of the page only.
 
-Who is new is asked for films of the popular chart, of which people have seen one in 11, then
-(BEGUN ratings later) for those whose rating says most, of which they have seen one in 36
-(results/rate-next-ml-1m.new-users.json).
+A new user is first asked about movies of the popular chart, of which users have seen one in 11.
+After WARM_UP_RATINGS ratings come the movies whose rating is most informative, of which they have
+seen one in 36 (results/rate-next-ml-1m.new-users.json).
 """
 
 from collections.abc import Sequence
@@ -14,229 +14,247 @@ from typing import cast
 import streamlit as st
 
 from app_pages import api, posters, rating_scale, state, widgets
-from marquee_client.types import HistoryItem, Movie, RateNextItem
+from marquee_client.types import HistoryItem, Movie, MovieToRate
 
-OFFERED = 8
-BEGUN = 15
-FOUND = 20
-LONG, LONG_PX = 6, 220
-LISTED = 8
-KNOWN, TELLING = "Films many have seen", "Films whose stars say most"
+QUEUE_LENGTH = 8
+WARM_UP_RATINGS = 15
+MAX_HITS = 20
+MAX_UNSCROLLED_HITS, HITS_PX = 6, 220
+MAX_QUERY_CHARS = 200
+LIST_LENGTH = 8
+WELL_KNOWN, INFORMATIVE = "Movies many have seen", "Movies whose stars say most"
+Action = tuple[int, str, float | None]
+"""movie_id, title, and the stars before the action (None: no rating)."""
 
 
 @st.fragment
 @widgets.page
 def show(key: str = "rate", goal: int = 0) -> None:
-    """goal: how many ratings are asked for; 0: as many as the person likes."""
+    """Draw the panel.
+
+    key: prefix of its widgets. goal: number of ratings to ask for; 0: no goal.
+    """
     history = api.service().history(state.me())["items"]
-    rated = rating_scale.rated(history)
+    num_rated = len(rating_scale.rated(history))
     if goal:
-        st.progress(min(len(rated) / goal, 1.0), text=f"{len(rated)} of {goal} films rated")
-    asking, enough, list_now, more = (st.container() for _ in range(4))
-    with list_now:  # first, as people watch it
-        now(key, len(rated))
-    with asking:
-        found = search(key)
-        offer = offered(key, history, len(rated))
-        chosen = found or picked(key, offer)
-        if chosen:
-            form(key, chosen, history)
+        st.progress(min(num_rated / goal, 1.0), text=f"{num_rated} of {goal} movies rated")
+    question_area, goal_area, list_area, queue_area = (st.container() for _ in range(4))
+    with list_area:  # first, because visitors watch it
+        current_list(key, num_rated)
+    with question_area:
+        hit = search(key)
+        candidates = queue_candidates(key, history, num_rated)
+        movie = hit or selected(key, candidates)
+        if movie:
+            form(key, movie, history)
         else:
             st.info("Nothing is left to ask about; search for a title.", icon=":material/search:")
-    with more:
-        asked = chosen and chosen["movie_id"]
-        queue(key, [film for film in offer if film["movie_id"] != asked])
-    if goal and len(rated) >= goal:
-        enough.success("That is enough for a list of your own. More makes it better.")
-        enough.page_link("app_pages/for_you.py", label="See your list", query_params=state.link())
+    with queue_area:
+        movie_id = movie and movie["movie_id"]
+        queue(key, [other for other in candidates if other["movie_id"] != movie_id])
+    if goal and num_rated >= goal:
+        goal_area.success("That is enough for a list of your own. More makes it better.")
+        goal_area.page_link(widgets.FOR_YOU_PAGE, label="See your list", query_params=state.link())
 
 
 def search(key: str) -> Movie | None:
-    """A film found by title while it is typed: any of the catalogue."""
-    typed = st.text_input(
-        "Search a film by title",
+    """Search any movie of the catalog by title while it is typed; return the selected hit."""
+    text = st.text_input(
+        "Search a movie by title",
         key=f"{key}-typed",
         type="search",
         live="250ms",
         icon=":material/search:",
         placeholder="e.g. matrix, amelie, lord of the rings",
     )
-    if not typed or not typed.strip():
+    if not text or not text.strip():
         return None
-    films = api.service().search(typed.strip()[:200], k=FOUND)["items"]
-    if not films:
-        st.caption(f"Nothing is called like “{typed}”.")
+    hits = api.service().search(text.strip()[:MAX_QUERY_CHARS], k=MAX_HITS)["items"]
+    if not hits:
+        st.caption(f"Nothing is called like “{text}”.")
         return None
-    ids = {film["movie_id"]: film for film in films}
-    with st.container(height="content" if len(films) <= LONG else LONG_PX, border=False):
-        found = st.radio(
-            f"Found {len(films)}",
-            list(ids),
-            format_func=lambda one: widgets.plain(widgets.name_of(ids[one])),
-            key=f"{key}-found-{typed}",
+    by_id = {movie["movie_id"]: movie for movie in hits}
+    is_short = len(hits) <= MAX_UNSCROLLED_HITS
+    with st.container(height="content" if is_short else HITS_PX, border=False):
+        movie_id = st.radio(
+            f"Found {len(hits)}",
+            list(by_id),
+            format_func=lambda movie_id: widgets.plain(widgets.name_of(by_id[movie_id])),
+            key=f"{key}-found-{text}",
         )
-    return ids[found]
+    return by_id[movie_id]
 
 
-def offered(key: str, history: Sequence[HistoryItem], rated: int) -> Sequence[Movie]:
-    """What to ask about next, none of it rated, refused or passed over."""
-    way = st.segmented_control(
+def queue_candidates(key: str, history: Sequence[HistoryItem], num_rated: int) -> Sequence[Movie]:
+    """Return movies to ask about: none that was rated, refused or skipped."""
+    mode = st.segmented_control(
         "Ask me about",
-        [KNOWN, TELLING],
-        default=KNOWN if rated < BEGUN else TELLING,
+        [WELL_KNOWN, INFORMATIVE],
+        default=WELL_KNOWN if num_rated < WARM_UP_RATINGS else INFORMATIVE,
         required=True,
         key=f"{key}-way",
     )
-    done = widgets.seen_ids(history) | _passed()
-    if way == TELLING:
-        k = min(OFFERED + len(_passed()), api.CHART_K)
-        asked = api.service().rate_next(user_id=state.me(), k=k)["items"]
-        return [film for film in asked if film["movie_id"] not in done][:OFFERED]
-    return [film for film in api.chart("popular") if film["movie_id"] not in done][:OFFERED]
+    excluded_ids = widgets.movie_ids(history) | _skipped_ids()
+    movies: Sequence[Movie]
+    if mode == INFORMATIVE:
+        k = min(QUEUE_LENGTH + len(_skipped_ids()), api.MAX_CHART_K)
+        movies = api.service().rate_next(user_id=state.me(), k=k)["items"]
+    else:
+        movies = api.chart("popular")
+    return [movie for movie in movies if movie["movie_id"] not in excluded_ids][:QUEUE_LENGTH]
 
 
-def picked(key: str, offer: Sequence[Movie]) -> Movie | None:
-    """The film that was clicked in the queue, else the first of it."""
-    wanted = st.session_state.get(f"{key}-picked")
-    return next((film for film in offer if film["movie_id"] == wanted), offer[0] if offer else None)
+def selected(key: str, candidates: Sequence[Movie]) -> Movie | None:
+    """Return the movie that was clicked in the queue, else its first."""
+    movie_id = st.session_state.get(f"{key}-picked")
+    first = candidates[0] if candidates else None
+    return next((movie for movie in candidates if movie["movie_id"] == movie_id), first)
 
 
-def queue(key: str, offer: Sequence[Movie]) -> None:
-    """Posters of other films: people spot what they have seen faster than they answer."""
-    if not offer:
+def queue(key: str, movies: Sequence[Movie]) -> None:
+    """Show posters of further movies: visitors spot a seen one faster than they answer."""
+    if not movies:
         return
     st.subheader("Or have you seen any of these?", anchor=False)
     with st.container(horizontal=True, key=f"row-queue-{key}"):
-        for film in offer:
-            movie_id = film["movie_id"]
-            with st.container(key=f"card-{key}-{movie_id}", width=widgets.WIDTH - 30):
-                st.image(posters.poster(film), alt=posters.says(film), width="stretch")
+        for movie in movies:
+            movie_id = movie["movie_id"]
+            with st.container(key=f"card-{key}-{movie_id}", width=widgets.CARD_PX - 30):
+                st.image(posters.poster(movie), alt=posters.alt_text(movie), width="stretch")
                 st.button(
-                    f"**{widgets.plain(film['title'])}**",
+                    f"**{widgets.plain(movie['title'])}**",
                     key=f"{key}-pick-{movie_id}",
                     type="tertiary",
-                    on_click=_pick,
+                    on_click=_select,
                     args=(key, movie_id),
                 )
 
 
-def form(key: str, film: Movie, history: Sequence[HistoryItem]) -> None:
-    """The film that is being rated."""
-    movie_id = film["movie_id"]
+def form(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None:
+    """Show the movie that is being rated."""
     with st.container(border=True, key=f"form-{key}"):
         left, right = st.columns([1, 4], gap="medium", wrap=False)
         with left.container(key=f"poster-{key}"):
-            st.image(posters.poster(film), alt=posters.says(film), width="stretch")
+            st.image(posters.poster(movie), alt=posters.alt_text(movie), width="stretch")
         with right:
-            st.subheader(widgets.plain(widgets.name_of(film)), anchor=False)
-            st.caption(", ".join(film["genres"]) or "no genres listed")
-            if why := reason(film):
-                st.caption(why)
-            rate(key, film, history)
-            answers(key, movie_id, film["title"])
+            st.subheader(widgets.plain(widgets.name_of(movie)), anchor=False)
+            st.caption(", ".join(movie["genres"]) or "no genres listed")
+            if text := reason(movie):
+                st.caption(text)
+            stars_slider(key, movie, history)
+            other_answers(key, movie["movie_id"], movie["title"])
 
 
-def rate(key: str, film: Movie, history: Sequence[HistoryItem]) -> None:
-    """Half stars, with what the person gave before beside them."""
-    movie_id = film["movie_id"]
+def stars_slider(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None:
+    """Show half stars to give, with the user's earlier ratings for comparison."""
+    movie_id = movie["movie_id"]
     before = next(
         (e["stars"] for e in rating_scale.rated(history) if e["movie_id"] == movie_id), None
     )
     stars = st.select_slider(
-        f"Your stars for {widgets.plain(film['title'])}",
-        rating_scale.HALVES,
-        value=before or rating_scale.MIDDLE,
-        format_func=rating_scale.said,
+        f"Your stars for {widgets.plain(movie['title'])}",
+        rating_scale.HALF_STARS,
+        value=before or rating_scale.DEFAULT_STARS,
+        format_func=rating_scale.describe,
         key=f"{key}-stars-{movie_id}",
     )
-    if told := rating_scale.yardstick(stars, [e for e in history if e["movie_id"] != movie_id]):
-        st.caption(f"Yardstick: {widgets.plain(told)}")
+    others = [entry for entry in history if entry["movie_id"] != movie_id]
+    if text := rating_scale.yardstick(stars, others):
+        st.caption(f"Yardstick: {widgets.plain(text)}")
     st.button(
         f"Give {stars:g} ★" if before is None else f"Change {before:g} to {stars:g} ★",
         key=f"{key}-rate",
         type="primary",
-        on_click=give,
-        args=(movie_id, film["title"], stars, before),
+        on_click=rate,
+        args=(movie_id, movie["title"], stars, before),
     )
 
 
-def answers(key: str, movie_id: int, title: str) -> None:
-    """What can be said of a film that is not stars."""
+def other_answers(key: str, movie_id: int, title: str) -> None:
+    """Show the answers that are not stars, and undo."""
     with st.container(horizontal=True):
-        st.button("Haven't seen", key=f"{key}-unseen", on_click=unseen, args=(movie_id, title))
-        st.button("Not for me", key=f"{key}-refuse", on_click=refuse, args=(movie_id, title))
-        last = cast(list[tuple[int, str, float | None]], st.session_state.get("undo", []))
-        if last:
-            told = f"Undo {widgets.plain(last[-1][1])}"
-            st.button(told, key=f"{key}-undo", icon=":material/undo:", on_click=undo)
+        st.button(
+            "Haven't seen", key=f"{key}-unseen", on_click=mark_not_seen, args=(movie_id, title)
+        )
+        st.button(
+            "Not for me", key=f"{key}-refuse", on_click=mark_not_interested, args=(movie_id, title)
+        )
+        actions = cast(list[Action], st.session_state.get("undo", []))
+        if actions:
+            label = f"Undo {widgets.plain(actions[-1][1])}"
+            st.button(label, key=f"{key}-undo", icon=":material/undo:", on_click=undo)
 
 
-def now(key: str, rated: int) -> None:
-    """The list as it stands after this rating."""
-    answer = api.service().recommend(user_id=state.me(), k=LISTED, **({} if rated else api.mixed()))
+def current_list(key: str, num_rated: int) -> None:
+    """Show the user's list after the last rating."""
+    profile = {} if num_rated else api.genre_profile()
+    response = api.service().recommend(user_id=state.me(), k=LIST_LENGTH, **profile)
     note = (
-        "Most people's favourites: rate a film, and this row becomes yours."
-        if answer["strategy"] == "popular"
+        "Most people's favourites: rate a movie, and this row becomes yours."
+        if response["strategy"] == "popular"
         else "It moves with every star you give."
     )
-    widgets.row("Your list, as of now", answer["items"], f"now-{key}", note)
+    widgets.row("Your list, as of now", response["items"], f"now-{key}", note)
 
 
-def reason(film: Movie | RateNextItem) -> str:
-    """Why this film is asked about, where the service says so."""
-    why = cast(RateNextItem, film).get("why")
+def reason(movie: Movie | MovieToRate) -> str:
+    """Return the reason to ask about this movie; "" where the service gives none."""
+    why = cast(MovieToRate, movie).get("why")
     if why is None:
         return ""
-    seen = f"Why this one: {why['seen_probability']:.0%} likely that you have seen it"
-    missing = widgets.FEW - film["support"]
+    text = f"Why this one: {why['seen_probability']:.0%} likely that you have seen it"
+    missing = widgets.MIN_RATINGS - movie["num_ratings"]
     if missing > 0:
-        return f"{seen}, and {missing} more rating{'s' * (missing > 1)} let it be judged at all."
-    return f"{seen}, and your stars would say much about your taste."
+        return f"{text}, and {missing} more rating{'s' * (missing > 1)} let it be judged at all."
+    return f"{text}, and your stars would say much about your taste."
 
 
-def give(movie_id: int, title: str, stars: float, before: float | None) -> None:
+def rate(movie_id: int, title: str, stars: float, before: float | None) -> None:
+    """Store a rating. before: the stars that it replaces, for undo."""
     if state.act(f"{stars:g} ★ for {title}", api.service().rate, state.me(), movie_id, stars):
         _remember(movie_id, title, before)
 
 
-def refuse(movie_id: int, title: str) -> None:
+def mark_not_interested(movie_id: int, title: str) -> None:
+    """Store that the movie must not be recommended again."""
     if state.act(f"Never again: {title}", api.service().not_interested, state.me(), movie_id):
         _remember(movie_id, title, None)
 
 
-def bring_back(movie_id: int, title: str) -> None:
-    """No rating and no refusal: as if nothing had been said of it."""
+def unrate(movie_id: int, title: str) -> None:
+    """Remove the rating and both marks of a movie."""
     state.act(f"Taken back: {title}", api.service().unrate, state.me(), movie_id)
 
 
-def unseen(movie_id: int, title: str) -> None:
+def mark_not_seen(movie_id: int, title: str) -> None:
+    """Store that the user has not seen the movie, and skip it in the queue."""
     if state.act(f"Not seen: {title}", api.service().not_seen, state.me(), movie_id):
         _remember(movie_id, title, None)
-        st.session_state["passed"] = _passed() | {movie_id}
+        st.session_state["skipped"] = _skipped_ids() | {movie_id}
 
 
 def undo() -> None:
-    """Take the last answer back: the stars before it, or none."""
+    """Take the last answer back: restore the stars before it, or none."""
     movie_id, title, before = st.session_state["undo"][-1]
     if before is None:
-        done = state.act(f"Taken back: {title}", api.service().unrate, state.me(), movie_id)
+        succeeded = state.act(f"Taken back: {title}", api.service().unrate, state.me(), movie_id)
     else:
-        said = f"Again {before:g} ★ for {title}"
-        done = state.act(said, api.service().rate, state.me(), movie_id, before)
-    if done:
+        message = f"Again {before:g} ★ for {title}"
+        succeeded = state.act(message, api.service().rate, state.me(), movie_id, before)
+    if succeeded:
         st.session_state["undo"].pop()
-        st.session_state["passed"] = _passed() - {movie_id}
+        st.session_state["skipped"] = _skipped_ids() - {movie_id}
 
 
 def _remember(movie_id: int, title: str, before: float | None) -> None:
     st.session_state.setdefault("undo", []).append((movie_id, title, before))
 
 
-def _pick(key: str, movie_id: int) -> None:
-    """A click on a poster also ends a search, whose find would stand before it."""
+def _select(key: str, movie_id: int) -> None:
+    """A click on a poster also ends a search, whose hit would take precedence."""
     st.session_state[f"{key}-picked"] = movie_id
     st.session_state[f"{key}-typed"] = ""
 
 
-def _passed() -> set[int]:
-    return cast(set[int], st.session_state.get("passed", set()))
+def _skipped_ids() -> set[int]:
+    return cast(set[int], st.session_state.get("skipped", set()))

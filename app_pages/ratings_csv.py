@@ -1,11 +1,11 @@
 """Ratings as the files of Letterboxd and MovieLens, in and out.
 
-    MovieLens    userId,movieId,rating,timestamp        Unix seconds; 9 million rows are no file of
-                                                        one person, and userId is not read
-    Letterboxd   Date,Name,Year,Letterboxd URI,Rating   films by title and year, half stars
+    MovieLens    userId,movieId,rating,timestamp        Unix seconds; userId is not read, because
+                                                        the file is taken as one user's
+    Letterboxd   Date,Name,Year,Letterboxd URI,Rating   movies by title and year, half stars
 
-What is read keeps the time of the file, and an id made of it: a file that is imported twice is
-stored once.
+An imported rating keeps the time of the file. Its event_id is a hash of the row, so that a file
+that is imported twice is stored once.
 """
 
 import csv
@@ -16,21 +16,23 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from marquee_client.types import Event, HistoryItem, Movie, Movies
+from marquee_client.requests import Event
+from marquee_client.types import HistoryItem, Movie, SearchResponse
 
-NEEDED = "expected the columns movieId,rating (MovieLens) or Name,Year,Rating (Letterboxd)"
-NEAR = 1
-"""Years by which two sites may differ on a release."""
-CANDIDATES = 5
+FORMATS = "expected the columns movieId,rating (MovieLens) or Name,Year,Rating (Letterboxd)"
+MAX_YEARS_APART = 1
+"""Two sites may differ by this on a release year."""
+MAX_CANDIDATES = 5
+MAX_QUERY_CHARS = 200
 
 
 class Unmatched(ValueError):  # noqa: N818
-    """A row that stands for no film of the catalogue, or for no rating; `str()` says why."""
+    """A row that names no movie of the catalog, or has no rating; `str()` is the reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of a file. movie_id: of MovieLens; else title and year name the film."""
+    """A line of a file: a MovieLens row has a movie_id, a Letterboxd row title and year."""
 
     line: int
     movie_id: int | None
@@ -39,38 +41,44 @@ class Row:
     stars: float | None
     at: datetime | None
 
-    def named(self) -> str:
+    def label(self) -> str:
+        """Return the name of the movie, as far as the file gives one."""
         if self.movie_id is not None:
             return f"movie {self.movie_id}"
         return self.title if self.year is None else f"{self.title} ({self.year})"
 
     def event_id(self, user_id: str) -> str:
-        said = f"{user_id}|{self.named()}|{self.stars}|{self.at}"
-        return "csv-" + hashlib.sha256(said.encode()).hexdigest()[:40]
+        """Return the same id for the same row of the same user."""
+        content = f"{user_id}|{self.label()}|{self.stars}|{self.at}"
+        return "csv-" + hashlib.sha256(content.encode()).hexdigest()[:40]
 
 
 def read(file: bytes) -> list[Row]:
-    """Every line of the file; ValueError where it is neither format."""
+    """Read every line of a file; ValueError where it has neither format."""
     try:
         text = file.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ValueError(f"this is not UTF-8 text (byte {error.start}); {NEEDED}") from error
+        raise ValueError(f"this is not UTF-8 text (byte {error.start}); {FORMATS}") from error
     table = csv.DictReader(io.StringIO(text))
     columns = {name.strip().lower(): name for name in table.fieldnames or []}
     if {"movieid", "rating"} <= columns.keys():
-        return [_movielens(n, line, columns) for n, line in enumerate(table, 2)]
+        return [_movielens_row(n, cells, columns) for n, cells in enumerate(table, 2)]
     if columns.keys() & {"name", "title"} and "rating" in columns:
-        return [_letterboxd(n, line, columns) for n, line in enumerate(table, 2)]
-    raise ValueError(f"the first line is {', '.join(columns) or 'empty'}; {NEEDED}")
+        return [_letterboxd_row(n, cells, columns) for n, cells in enumerate(table, 2)]
+    raise ValueError(f"the first line is {', '.join(columns) or 'empty'}; {FORMATS}")
 
 
-def event(user_id: str, row: Row, search: Callable[[str, int], Movies]) -> Event:
-    """What the service stores of a row; Unmatched where that is nothing."""
+def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchResponse]) -> Event:
+    """Return the event that stores a row; raises Unmatched where there is nothing to store.
+
+    search: finds movies by title, at most so many.
+    """
     if row.stars is None:
         raise Unmatched("no stars")
     movie_id = row.movie_id
     if movie_id is None:
-        movie_id = _found(row, search(row.title[:200], CANDIDATES)["items"] if row.title else [])
+        query = row.title[:MAX_QUERY_CHARS]
+        movie_id = _match(row, search(query, MAX_CANDIDATES)["items"] if query else [])
     return {
         "event_id": row.event_id(user_id),
         "user_id": user_id,
@@ -82,62 +90,77 @@ def event(user_id: str, row: Row, search: Callable[[str, int], Movies]) -> Event
 
 
 def as_movielens(user_id: str, rated: Iterable[HistoryItem]) -> str:
-    lines = [
-        (user_id, one["movie_id"], one["stars"], int(datetime.fromisoformat(one["at"]).timestamp()))
-        for one in rated
+    """Return the ratings in MovieLens' format."""
+    rows = [
+        (
+            user_id,
+            entry["movie_id"],
+            entry["stars"],
+            int(datetime.fromisoformat(entry["at"]).timestamp()),
+        )
+        for entry in rated
     ]
-    return _written(("userId", "movieId", "rating", "timestamp"), lines)
+    return _write(("userId", "movieId", "rating", "timestamp"), rows)
 
 
 def as_letterboxd(rated: Iterable[HistoryItem]) -> str:
-    """Films that the catalogue no longer names have no title, and are written by their id."""
-    lines = [
-        (one["at"][:10], one.get("title", one["movie_id"]), one.get("year") or "", "", one["stars"])
-        for one in rated
+    """Return the ratings in Letterboxd's format.
+
+    A movie that the catalog no longer holds has no title, and is written by its id.
+    """
+    rows = [
+        (
+            entry["at"][:10],
+            entry.get("title", entry["movie_id"]),
+            entry.get("year") or "",
+            "",
+            entry["stars"],
+        )
+        for entry in rated
     ]
-    return _written(("Date", "Name", "Year", "Letterboxd URI", "Rating"), lines)
+    return _write(("Date", "Name", "Year", "Letterboxd URI", "Rating"), rows)
 
 
-def _found(row: Row, films: Sequence[Movie]) -> int:
-    """The film of that title, if its year agrees; the nearest one is no match."""
-    for film in films:
-        far = row.year is not None and film["year"] is not None
-        if _bare(film["title"]) == _bare(row.title) and not (
-            far and abs(film["year"] - row.year) > NEAR  # type: ignore[operator]
+def _match(row: Row, movies: Sequence[Movie]) -> int:
+    """Return the movie of the same title and year; a similar title is no match."""
+    for movie in movies:
+        both_years = row.year is not None and movie["year"] is not None
+        if _bare(movie["title"]) == _bare(row.title) and not (
+            both_years and abs(movie["year"] - row.year) > MAX_YEARS_APART  # type: ignore[operator]
         ):
-            return film["movie_id"]
-    raise Unmatched("no film of that title and year in this catalogue")
+            return movie["movie_id"]
+    raise Unmatched("no movie of that title and year in this catalog")
 
 
 def _bare(title: str) -> str:
-    """Without case, marks and the article."""
+    """Drop case, punctuation and the article."""
     words = "".join(c if c.isalnum() else " " for c in title.casefold().replace("'", "")).split()
     return " ".join(words[1:] if words[:1] in (["the"], ["a"], ["an"]) else words)
 
 
-def _movielens(line: int, cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
+def _movielens_row(line: int, cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
     at = _number(cells.get(columns.get("timestamp", "")))
     movie_id = _number(cells[columns["movieid"]])
     return Row(
-        line,
-        None if movie_id is None else int(movie_id),
-        cells[columns["movieid"]] or "",
-        None,
-        _number(cells[columns["rating"]]),
-        None if at is None else datetime.fromtimestamp(at, UTC),
+        line=line,
+        movie_id=None if movie_id is None else int(movie_id),
+        title=cells[columns["movieid"]] or "",
+        year=None,
+        stars=_number(cells[columns["rating"]]),
+        at=None if at is None else datetime.fromtimestamp(at, UTC),
     )
 
 
-def _letterboxd(line: int, cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
+def _letterboxd_row(line: int, cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
     year = _number(cells.get(columns.get("year", "")))
-    when = cells.get(columns.get("date", columns.get("watcheddate", ""))) or ""
+    date = cells.get(columns.get("date", columns.get("watcheddate", ""))) or ""
     return Row(
-        line,
-        None,
-        (cells[columns.get("name", columns.get("title", ""))] or "").strip(),
-        None if year is None else int(year),
-        _number(cells[columns["rating"]]),
-        _day(when),
+        line=line,
+        movie_id=None,
+        title=(cells[columns.get("name", columns.get("title", ""))] or "").strip(),
+        year=None if year is None else int(year),
+        stars=_number(cells[columns["rating"]]),
+        at=_date(date),
     )
 
 
@@ -148,16 +171,16 @@ def _number(text: str | None) -> float | None:
         return None
 
 
-def _day(text: str) -> datetime | None:
+def _date(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).replace(tzinfo=UTC)
     except ValueError:
         return None
 
 
-def _written(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+def _write(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows(lines)
+    writer.writerows(rows)
     return out.getvalue()

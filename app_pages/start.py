@@ -1,60 +1,59 @@
-"""Start: three of eight tastes, or five films, or neither. Nobody needs an account."""
+"""Start: three of eight tastes, or five ratings, or neither. No visitor needs an account."""
 
 import streamlit as st
 
 from app_pages import api, posters, rating_panel, state, widgets
-from app_pages.movie_groups import Group, groups
+from app_pages.movie_groups import Group, make_groups
 
-PICKS = 3
+MIN_TASTES = 3
 GOAL = 5
 
 
 @widgets.page
 def show() -> None:
-    st.title("Films you will want to watch", anchor=False)
+    st.title("Movies you will want to watch", anchor=False)
     st.html(
         '<p class="lead">Say a little about your taste, and the list is yours. It changes with '
-        "every star you give, and tells you why each film is on it.</p>"
+        "every star you give, and tells you why each movie is on it.</p>"
     )
-    names = ["Pick three tastes", "Or rate five films"]
-    tastes, films = st.tabs(names, key="start-tab", on_change="rerun")
+    names = ["Pick three tastes", "Or rate five movies"]
+    tastes, ratings = st.tabs(names, key="start-tab", on_change="rerun")
     if tastes.open:
         with tastes:
             pick_tastes()
     else:
-        with films:
+        with ratings:
             rating_panel.show("start", GOAL)
-    st.page_link(
-        "app_pages/for_you.py", label="Skip: just show me films", query_params=state.link()
-    )
+    st.page_link(widgets.FOR_YOU_PAGE, label="Skip: just show me movies", query_params=state.link())
 
 
 @st.fragment
 @widgets.page
 def pick_tastes() -> None:
-    found = groups(api.genres(), api.chart("popular"))
+    groups = make_groups(api.genres(), api.chart("popular"))
     with st.container(key="tastes"):
-        picked = [group for group in found if choice(group)]
-    if len(picked) < PICKS:
-        st.caption(f"{len(picked)} of {PICKS} picked.")
-    clicked = st.button(
-        "Show me films",
+        picked = [group for group in groups if taste_checkbox(group)]
+    if len(picked) < MIN_TASTES:
+        st.caption(f"{len(picked)} of {MIN_TASTES} picked.")
+    is_clicked = st.button(
+        "Show me movies",
         key="show",
         type="primary",
         icon=":material/arrow_forward:",
-        disabled=len(picked) < PICKS,
-        help="Pick three tastes first" if len(picked) < PICKS else None,
+        disabled=len(picked) < MIN_TASTES,
+        help="Pick three tastes first" if len(picked) < MIN_TASTES else None,
     )
-    if clicked:
+    if is_clicked:
         state.set_mix({genre: 1.0 for group in picked for genre in group.genres})
-        st.switch_page("app_pages/for_you.py", query_params=state.link())
+        st.switch_page(widgets.FOR_YOU_PAGE, query_params=state.link())
 
 
-def choice(group: Group) -> bool:
-    """Three posters, and whether this is the person's taste."""
+def taste_checkbox(group: Group) -> bool:
+    """Show three posters and a checkbox; return its state."""
     with st.container(border=True, key=f"poster-taste-{group.key}"):
-        for column, film in zip(st.columns(3, gap="small", wrap=False), group.films, strict=False):
-            column.image(posters.poster(film), alt=posters.says(film), width="stretch")
+        columns = st.columns(3, gap="small", wrap=False)
+        for column, movie in zip(columns, group.movies, strict=False):
+            column.image(posters.poster(movie), alt=posters.alt_text(movie), width="stretch")
         return st.checkbox(
             f"**{group.name}**  \n{', '.join(group.genres)}", key=f"taste-{group.key}"
         )

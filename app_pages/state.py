@@ -1,9 +1,9 @@
-"""Who is looking, and what happened since the last look.
+"""The visitor's identity, and the outcome of the last action.
 
-A visitor needs no account: an id that nobody can guess is made at the first look and stands in the
-address (`?me=…`), so a reload, a bookmark or another device has the same person. Ratings live in
-the service under that id; a name and a genre mix stand beside it in the address. Whoever has the
-address is the person: the pages say so.
+A visitor needs no account. The first visit creates an id that cannot be guessed, and puts it into
+the address (`?me=…`), so that a reload, a bookmark or another device belongs to the same user. The
+service stores ratings under that id; a name and a genre mix stay in the address. The address is the
+only key: anybody who has it acts as that user, and the pages say so.
 """
 
 import logging
@@ -19,76 +19,84 @@ from marquee_client import MarqueeError, Unavailable
 
 log = logging.getLogger("marquee.app")
 
-KEPT = ("me", "name", "mix")
-MAX_ID = 64
-MAX_NAME = 40
+ADDRESS_KEYS = ("me", "name", "mix")
+MAX_USER_ID_CHARS = 64
+MAX_NAME_CHARS = 40
 
 
 def begin() -> None:
-    """Once a run, before the page: the address and the session say the same."""
-    for key in KEPT:
-        if given := st.query_params.get(key):
-            st.session_state[f"own_{key}"] = given
-    if not _usable(st.session_state.get("own_me", "")):
-        st.session_state["own_me"] = "anon-" + secrets.token_urlsafe(12)
-    for key in KEPT:
-        said = st.session_state.get(f"own_{key}")
-        if said and st.query_params.get(key) != said:
-            st.query_params[key] = said
+    """Make address and session agree; call it once per run, before the page."""
+    for key in ADDRESS_KEYS:
+        if value := st.query_params.get(key):
+            st.session_state[f"own_{key}"] = value
+    if not is_user_id(st.session_state.get("own_me", "")):
+        st.session_state["own_me"] = new_user_id()
+    for key in ADDRESS_KEYS:
+        value = st.session_state.get(f"own_{key}")
+        if value and st.query_params.get(key) != value:
+            st.query_params[key] = value
 
 
 def me() -> str:
-    """The id under which the service keeps this person."""
+    """Return the id under which the service stores this user."""
     return str(st.session_state["own_me"])
 
 
 def name() -> str:
+    """Return the visitor's name; "" where none was entered."""
     return str(st.session_state.get("own_name", ""))
 
 
-def call_me(name: str) -> None:
-    _set("name", " ".join(name.split())[:MAX_NAME])
+def set_name(name: str) -> None:
+    """Keep a name, its spaces collapsed and its length limited."""
+    _set("name", " ".join(name.split())[:MAX_NAME_CHARS])
 
 
 def become(user_id: str) -> None:
-    """Go on as somebody else, or with a new id (""): name and mix are not theirs."""
+    """Switch to another user, or to a new one (""); name and mix are cleared."""
     for key in [key for key in st.session_state if not str(key).startswith("own_")]:
         del st.session_state[key]
-    _set("me", user_id or "anon-" + secrets.token_urlsafe(12))
+    _set("me", user_id or new_user_id())
     _set("name", "")
     _set("mix", "")
 
 
 def mix() -> dict[str, float]:
-    """The genre mix that the person set, genre -> weight; empty where none is set."""
-    found = {}
+    """Return the genre mix that the visitor set, genre -> weight; empty where none is set."""
+    weights = {}
     for part in str(st.session_state.get("own_mix", "")).split(","):
         genre, _, weight = part.rpartition(":")
         if genre and re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", weight) and float(weight) > 0:
-            found[genre] = float(weight)
-    return found
+            weights[genre] = float(weight)
+    return weights
 
 
 def set_mix(weights: dict[str, float]) -> None:
+    """Keep a genre mix; weights of 0 are dropped."""
     _set("mix", ",".join(f"{genre}:{weight:g}" for genre, weight in weights.items() if weight > 0))
 
 
-def link(**more: object) -> dict[str, str]:
-    """Query parameters of a link to another page: this person, and what the page is about."""
-    kept = {key: str(st.session_state.get(f"own_{key}", "")) for key in KEPT}
-    return {key: text for key, text in kept.items() if text} | {k: str(v) for k, v in more.items()}
+def link(**params: object) -> dict[str, str]:
+    """Return the query parameters of a link to another page: this visitor, and `params`."""
+    own = {key: str(st.session_state.get(f"own_{key}", "")) for key in ADDRESS_KEYS}
+    return {key: text for key, text in own.items() if text} | {
+        key: str(value) for key, value in params.items()
+    }
 
 
 def profile_of(text: str) -> tuple[str, str]:
-    """(id, name) of what somebody pasted: an id, or the address of their page."""
-    asked = parse_qs(urlparse(text.strip()).query)
-    if "me" in asked:
-        return asked["me"][0], asked.get("name", [""])[0]
+    """Return (id, name) of a pasted text: an id, or the address of a user's page."""
+    query = parse_qs(urlparse(text.strip()).query)
+    if "me" in query:
+        return query["me"][0], query.get("name", [""])[0]
     return text.strip(), ""
 
 
-def act(said: str, call: Callable[..., Any], *args: Any) -> bool:
-    """Do what a widget asks for; what came of it is told by `tell`, at the top of the page."""
+def act(message: str, call: Callable[..., Any], *args: Any) -> bool:
+    """Run a widget's action and return its success; `show_outcome` shows the outcome later.
+
+    message: shown after success.
+    """
     try:
         call(*args)
     except Unavailable as error:
@@ -97,17 +105,32 @@ def act(said: str, call: Callable[..., Any], *args: Any) -> bool:
     except MarqueeError as error:
         st.session_state["trouble"] = f"Not saved: {error}."
     else:
-        st.session_state["said"] = said
+        notify(message)
         return True
     return False
 
 
-def tell() -> None:
-    """What the last action came to."""
+def notify(message: str) -> None:
+    """Keep a message for the next `show_outcome`."""
+    st.session_state["message"] = message
+
+
+def show_outcome() -> None:
+    """Show the outcome of the last action."""
     if trouble := st.session_state.pop("trouble", ""):
         st.error(trouble, icon=":material/error:")
-    if said := st.session_state.pop("said", ""):
-        st.toast(said, icon=":material/check:")
+    if message := st.session_state.pop("message", ""):
+        st.toast(message, icon=":material/check:")
+
+
+def is_user_id(text: str) -> bool:
+    """Return True for text that the service takes as a user_id."""
+    return 0 < len(text) <= MAX_USER_ID_CHARS and text.isprintable()
+
+
+def new_user_id() -> str:
+    """Return an id that cannot be guessed."""
+    return "anon-" + secrets.token_urlsafe(12)
 
 
 def _set(key: str, text: str) -> None:
@@ -116,7 +139,3 @@ def _set(key: str, text: str) -> None:
         st.query_params[key] = text
     elif key in st.query_params:
         del st.query_params[key]
-
-
-def _usable(user_id: str) -> bool:
-    return 0 < len(user_id) <= MAX_ID and user_id.isprintable()

@@ -1,7 +1,7 @@
-"""My taste: what the ratings say, what the lists make of it, and a mix to set by hand.
+"""My taste: genres of the ratings and of the lists, and a genre mix to set by hand.
 
-Charts are Vega-Lite as it is written: altair looks at pandas while another person's page still
-imports it, and the first to come after a start saw an error.
+Charts are plain Vega-Lite. Altair would import pandas in one session while it looks at pandas in
+another, and the first visitor after a start saw an error.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,11 @@ import streamlit as st
 from app_pages import api, genre_mix, rating_scale, state, widgets
 from marquee_client.types import HistoryItem
 
-LISTED = 50
-"""Films of the list whose mix is compared."""
-SLIDERS = 8
-TOP = 5.0
+LIST_LENGTH = 50
+"""Movies of the list whose mix is compared."""
+MAX_SLIDERS = 8
+MAX_GENRES = 10
+MAX_WEIGHT = 10.0
 
 
 @widgets.page
@@ -23,12 +24,14 @@ def show() -> None:
     st.title("My taste", anchor=False)
     rated = rating_scale.rated(api.service().history(state.me())["items"])
     if not rated:
-        widgets.nothing(
-            "Rate a few films, and your taste is drawn here.", widgets.RATE, "Rate films"
+        widgets.show_empty(
+            "Rate a few movies, and your taste is drawn here.", widgets.RATE_PAGE, "Rate movies"
         )
         return
-    if len(rated) < widgets.FEW:
-        st.info(f"{len(rated)} rated so far: too few to say much. {widgets.FEW} make a start.")
+    if len(rated) < widgets.MIN_RATINGS:
+        st.info(
+            f"{len(rated)} rated so far: too few to say much. {widgets.MIN_RATINGS} make a start."
+        )
     genres(rated)
     left, right = st.columns(2, gap="large")
     with left:
@@ -40,57 +43,61 @@ def show() -> None:
 @st.fragment
 @widgets.page
 def genres(rated: Sequence[HistoryItem]) -> None:
-    """The person's mix, the one they set, and that of their list, side by side."""
-    own = genre_mix.mix(rated)
+    """Show the user's mix, or the one they set, next to the mixes of their list."""
+    rated_mix = genre_mix.mix(rated)
     st.subheader("Your genres, and those of your list", anchor=False)
     with st.expander("Set a mix of your own", icon=":material/tune:", key="mix"):
-        edit(own)
-    wanted = genre_mix.normal(state.mix()) or own
-    plain, matched = lists()
+        edit_mix(rated_mix)
+    target = genre_mix.normalize(state.mix()) or rated_mix
+    plain, matched = list_mixes()
     name = "the mix you set" if state.mix() else "what you rated"
     st.markdown(
-        f"Your list shares **{genre_mix.overlap(wanted, plain):.0%}** of its genres with {name}; with "
-        f"“Match my mix” at its fullest, **{genre_mix.overlap(wanted, matched):.0%}**."
+        f"Your list shares **{genre_mix.overlap(target, plain):.0%}** of its genres with {name}; "
+        f"with “Match my mix” at its fullest, **{genre_mix.overlap(target, matched):.0%}**."
     )
-    columns = {name: wanted, "your list": plain, "matched list": matched}
-    grouped(columns, list(wanted)[:10])
+    columns = {name: target, "your list": plain, "matched list": matched}
+    genre_chart(columns, list(target)[:MAX_GENRES])
 
 
-def edit(own: Mapping[str, float]) -> None:
-    """Sliders for the person's largest genres and for others that they choose."""
+def edit_mix(rated_mix: Mapping[str, float]) -> None:
+    """Show sliders for the user's largest genres and for others that they add."""
     st.caption("0 leaves a genre to chance. The mix is kept in the address of your pages.")
-    set_by_hand = state.mix()
+    own_mix = state.mix()
     known = api.genres()
-    largest = [genre for genre in (*set_by_hand, *own) if genre in known]
-    chosen = st.multiselect(
-        "Genres in the mix", known, default=list(dict.fromkeys(largest))[:SLIDERS], key="mix-genres"
+    largest = [genre for genre in (*own_mix, *rated_mix) if genre in known]
+    selection = st.multiselect(
+        "Genres in the mix",
+        known,
+        default=list(dict.fromkeys(largest))[:MAX_SLIDERS],
+        key="mix-genres",
     )
-    start = {genre: round(10 * share, 1) for genre, share in own.items()} | set_by_hand
+    start = {genre: round(10 * share, 1) for genre, share in rated_mix.items()} | own_mix
     columns = st.columns(4, gap="medium")
     weights = {
         genre: columns[n % 4].slider(
-            genre, 0.0, 10.0, min(start.get(genre, 1.0), 10.0), 0.5, key=f"mix-{genre}"
+            genre, 0.0, MAX_WEIGHT, min(start.get(genre, 1.0), MAX_WEIGHT), 0.5, key=f"mix-{genre}"
         )
-        for n, genre in enumerate(chosen)
+        for n, genre in enumerate(selection)
     }
     with st.container(horizontal=True):
         st.button(
             "Use this mix", key="use-mix", type="primary", on_click=state.set_mix, args=(weights,)
         )
-        if set_by_hand:
+        if own_mix:
             st.button("Back to what I rated", on_click=state.set_mix, args=({},))
 
 
-def lists() -> tuple[dict[str, float], dict[str, float]]:
-    """The mixes of the list as it is, and as it is with calibration at 1."""
-    person: dict[str, Any] = {"user_id": state.me(), "k": LISTED}
-    follow = {"calibration": 1.0} | api.mixed()
-    answers = api.service().recommend_batch(cast(Any, [person, person | follow]))["results"]
-    plain, matched = (genre_mix.mix(answer["items"]) for answer in answers)
+def list_mixes() -> tuple[dict[str, float], dict[str, float]]:
+    """Return the genre mixes of the list as it is, and as it is with calibration at 1."""
+    query: dict[str, Any] = {"user_id": state.me(), "k": LIST_LENGTH}
+    calibrated = query | {"calibration": 1.0} | api.genre_profile()
+    responses = api.service().recommend_batch(cast(Any, [query, calibrated]))["results"]
+    plain, matched = (genre_mix.mix(response["items"]) for response in responses)
     return plain, matched
 
 
-def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -> None:
+def genre_chart(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -> None:
+    """Draw a group of bars for each genre. columns: name -> genre -> share."""
     rows = [
         {"genre": genre, "of": name, "share": shares.get(genre, 0.0)}
         for genre in genres
@@ -104,7 +111,7 @@ def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -
         "color": of | {"title": None, "legend": {"orient": "bottom"}},
         "tooltip": [{"field": "genre"}, {"field": "of"}, {"field": "share", "format": ".0%"}],
     }
-    drawn(rows, encoding, height=44 * len(genres))
+    draw_bars(rows, encoding, height=44 * len(genres))
     widgets.table(
         {"genre": genres}
         | {
@@ -115,42 +122,49 @@ def grouped(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str]) -
     )
 
 
-def drawn(
-    rows: Sequence[Mapping[str, Any]], encoding: Mapping[str, Any], height: int, **look: int
+def draw_bars(
+    rows: Sequence[Mapping[str, Any]],
+    encoding: Mapping[str, Any],
+    height: int,
+    bar_px: int | None = None,
 ) -> None:
-    mark = {"type": "bar", "cornerRadiusEnd": 3} | look
+    mark: dict[str, Any] = {"type": "bar", "cornerRadiusEnd": 3}
+    if bar_px is not None:
+        mark["size"] = bar_px
     spec = {"data": {"values": rows}, "mark": mark, "encoding": encoding, "height": height}
     st.vega_lite_chart(spec, width="stretch")
 
 
 def stars(rated: Sequence[HistoryItem]) -> None:
-    """How much of the scale is used, and what that means for predictions."""
+    """Show how much of the scale is used, and a hint where that is little."""
     st.subheader("Your use of the scale", anchor=False)
-    counts = [sum(entry["stars"] == value for entry in rated) for value in rating_scale.HALVES]
+    counts = [sum(entry["stars"] == value for entry in rated) for value in rating_scale.HALF_STARS]
     mean = sum(entry["stars"] for entry in rated) / len(rated)
-    used = sum(count > 0 for count in counts)
-    bars("stars", [f"{value:g}" for value in rating_scale.HALVES], counts)
-    st.markdown(f"{mean:.1f} stars on average, {used} of 10 steps used.")
-    if used < 4 and len(rated) >= 10:
-        st.caption("Films you did not like help most now: they show where your scale begins.")
+    num_used = sum(count > 0 for count in counts)
+    count_chart("stars", [f"{value:g}" for value in rating_scale.HALF_STARS], counts)
+    st.markdown(f"{mean:.1f} stars on average, {num_used} of 10 steps used.")
+    if num_used < 4 and len(rated) >= 10:
+        st.caption("Movies you did not like help most now: they show where your scale begins.")
 
 
 def decades(rated: Sequence[HistoryItem]) -> None:
+    """Show the decades of the rated movies."""
     st.subheader("When they were made", anchor=False)
     counts = genre_mix.decades(rated)
     if not counts:
-        st.caption("No year is known of the films you rated.")
+        st.caption("No year is known of the movies you rated.")
         return
-    bars("decade", list(counts), list(counts.values()))
+    count_chart("decade", list(counts), list(counts.values()))
 
 
-def bars(name: str, values: Sequence[str], counts: Sequence[int]) -> None:
-    rows = [{name: v, "films": n} for v, n in zip(values, counts, strict=True)]
-    along = {"field": name, "type": "nominal", "sort": list(values), "axis": {"labelAngle": 0}}
-    films = {"field": "films", "type": "quantitative", "axis": {"tickMinStep": 1}}
-    tooltip = [{"field": name}, {"field": "films"}]
-    drawn(rows, {"x": along, "y": films, "tooltip": tooltip}, height=240, size=26)
-    widgets.table({name: values, "films": counts}, f"{name}")
+def count_chart(name: str, values: Sequence[str], counts: Sequence[int]) -> None:
+    """Draw the number of movies for each value, and its table."""
+    rows = [{name: value, "movies": count} for value, count in zip(values, counts, strict=True)]
+    x = {"field": name, "type": "nominal", "sort": list(values), "axis": {"labelAngle": 0}}
+    y = {"field": "movies", "type": "quantitative", "axis": {"tickMinStep": 1}}
+    tooltip = [{"field": name}, {"field": "movies"}]
+    draw_bars(rows, {"x": x, "y": y, "tooltip": tooltip}, height=240, bar_px=26)
+    widgets.table({name: values, "movies": counts}, name)
 
 
 show()

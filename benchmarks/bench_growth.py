@@ -1,4 +1,4 @@
-"""What ten and a hundred times the ratings cost: 1, 10 and 100 million generated ones, as columns.
+"""Cost of ten and a hundred times the ratings: 1, 10 and 100 million generated ones, as columns.
 
     make bench-growth                               # 30 minutes on a busy core, writes results/
     python benchmarks/bench_growth.py --short       # 200,000 and 2 million, 1 minute, prints only
@@ -27,11 +27,11 @@ from typing import Any
 from bench_reading import machine, row
 from generate import write_generated
 
-from datamodules.loaders import Pairs, SequenceWindows, star_rows
-from datamodules.splits.leave_one_out import Split, split_next
+from datamodules.loaders import SequenceWindows, TrainingPairs, rating_bins
+from datamodules.splits import Split, split_next
 from marquee.core.memmap import scratch_folder
 from marquee.data.dataset import load_dataset
-from marquee.data.interactions import build_histories
+from marquee.data.user_histories import build_histories
 from marquee.evaluation.results import code_commit
 
 HERE = Path(__file__).resolve().parent
@@ -74,10 +74,12 @@ class Watch:
 def memory() -> dict[str, int]:
     """Bytes of this process: in memory of its own, and mapped from files."""
     with open("/proc/self/status") as status:  # noqa: PTH123
-        found = {line.split(":")[0]: line.split()[1] for line in status if line.startswith("Rss")}
+        sizes_kb = {
+            line.split(":")[0]: line.split()[1] for line in status if line.startswith("Rss")
+        }
     return {
-        "anonymous": 1024 * int(found["RssAnon"]),
-        "mapped": 1024 * (int(found["RssFile"]) + int(found["RssShmem"])),
+        "anonymous": 1024 * int(sizes_kb["RssAnon"]),
+        "mapped": 1024 * (int(sizes_kb["RssFile"]) + int(sizes_kb["RssShmem"])),
     }
 
 
@@ -90,49 +92,49 @@ def feed(name: str, root: str, pairs: bool) -> Run:
         histories = build_histories(dataset)
     with watch.stage("split"):
         split = split_next(histories, len(dataset.movies))
-        len(split.histories)
+        len(split.train_histories)
     with watch.stage("pairs" if pairs else "epoch"):
         for batch in pair_batches(split) if pairs else windows(split, dataset.scale):
-            counted += int((batch["target_BL"] >= 0).sum()) if not pairs else len(batch["user_P"])
+            counted += int((batch["target_BL"] >= 0).sum()) if not pairs else len(batch["user_B"])
     return {"cpu": watch.cpu, "examples": counted, **watch.peak}
 
 
 def windows(split: Split, scale: tuple[float, ...]) -> SequenceWindows:
-    star_N = star_rows(split.histories.stars, scale)
+    star_N = rating_bins(split.train_histories.rating, scale)
     sizes = {"history_length": 200, "targets_per_batch": 8192}
     return SequenceWindows(split, star_N, **sizes, star_dropout=0.1, seed=0, epoch=lambda: 0)
 
 
 def pair_batches(split: Split) -> Iterator[dict[str, Any]]:
-    source = Pairs(split, num_negatives=4, batch_size=16_384, seed=0, epoch=lambda: 0)
+    source = TrainingPairs(split, num_negatives=4, batch_size=16_384, seed=0, epoch=lambda: 0)
     return (batch for _, batch in zip(range(100), source, strict=False))
 
 
 def child(command: list[str]) -> Run:
     """One run in a fresh process on one thread."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    done = subprocess.run(
+    process = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        sys.exit(f"{' '.join(command[1:3])}: {done.stderr.strip()}")
-    run: Run = json.loads(done.stdout.strip().splitlines()[-1])
+    if process.returncode:
+        sys.exit(f"{' '.join(command[1:3])}: {process.stderr.strip()}")
+    run: Run = json.loads(process.stdout.strip().splitlines()[-1])
     print(run, flush=True)
     return run
 
 
 def runs_of(name: str, num_ratings: int, root: str, rounds: int) -> dict[str, list[Run]]:
     """The runs of one size, by kind."""
-    ours = [sys.executable, str(HERE / "bench_growth.py"), "--child", name, "--folder", root]
-    runs = {"feed": [child(ours) for _ in range(rounds)]}
+    command = [sys.executable, str(HERE / "bench_growth.py"), "--child", name, "--folder", root]
+    runs = {"feed": [child(command) for _ in range(rounds)]}
     if num_ratings <= MOST_PAIRS:
-        runs["pairs"] = [child([*ours, "--pairs"]) for _ in range(rounds)]
+        runs["pairs"] = [child([*command, "--pairs"]) for _ in range(rounds)]
     steps = json.dumps({"warmup": 2, "steps": 10})
     settings = {"data.name": name, "data.root": root, "data.ties": "hash", "data.sha256": "null"}
     settings |= {"model.learning.num_negatives": "2000"}
-    given = [part for key, value in settings.items() for part in (f"--{key}", value)]
+    arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
     program = [sys.executable, str(HERE / "train_steps.py"), steps, "--config", HISTORY]
-    runs["step"] = [child([*program, *given]) for _ in range(rounds)]
+    runs["step"] = [child([*program, *arguments]) for _ in range(rounds)]
     return runs
 
 

@@ -5,7 +5,8 @@
 
 The catalogue of a bundle is grown: each generated movie lies between two of its own, with noise.
 Persons are random histories, encoded by the bundle. Every size is asked exactly (all logits, the
-ten best) and through marquee/recommender/ann_index.py (candidates, their exact logits, the ten best), in turn.
+ten best) and through marquee/recommender/ann_index.py (candidates, their exact logits, the ten
+best), in turn.
 recall@10: the share of the exact ten that is found. One thread.
 """
 
@@ -28,7 +29,7 @@ from marquee.evaluation.results import code_commit
 from marquee.recommender.ann_index import AnnIndex
 from marquee.recommender.encoder import Head
 from marquee.recommender.recommender import Recommender
-from marquee.recommender.topk import page
+from marquee.recommender.topk import top_page
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "bench-reach.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -63,14 +64,14 @@ def people(recommender: Recommender) -> list[tuple[np.ndarray, np.ndarray]]:
         rng.choice(len(ids), int(rng.integers(3, 80)), replace=False, p=chance_I)
         for _ in range(PERSONS)
     )
-    histories = [recommender._history(ids[rows].tolist()) for rows in drawn]
+    histories = [recommender.parse_history(ids[rows].tolist()) for rows in drawn]
     return list(recommender.scorer.encoder(histories))
 
 
 def grown(recommender: Recommender, size: int) -> Head:
     """A head over generated movies."""
     rng, head = np.random.default_rng(1), recommender.scorer.head
-    first, second = rng.integers(0, len(head.item_bias), (2, size))
+    first, second = rng.integers(0, len(head.item_bias_I), (2, size))
     share = rng.beta(2, 2, size).astype(np.float32) / 2
 
     def between(array: np.ndarray) -> np.ndarray:
@@ -79,36 +80,43 @@ def grown(recommender: Recommender, size: int) -> Head:
         return np.asarray((1 - part) * array[first] + part * array[second] + noise, np.float32)
 
     mlp_HI = np.ascontiguousarray(between(head.item_mlp_HI.T).T)
-    return Head(between(head.item_gmf), mlp_HI, head.mlp_out, between(head.item_bias))
+    return Head(
+        item_gmf_ID=between(head.item_gmf_ID),
+        item_mlp_HI=mlp_HI,
+        mlp_out_H=head.mlp_out_H,
+        item_bias_I=between(head.item_bias_I),
+    )
 
 
 def measured(head: Head, halves: list[tuple[np.ndarray, np.ndarray]]) -> Rows:
     """The rows of one size."""
     begun = time.process_time()
-    reach = AnnIndex(head, halves[:FOR_THE_BIAS])
-    built_s, size = time.process_time() - begun, len(head.item_bias)
+    index = AnnIndex(head, halves[:FOR_THE_BIAS])
+    built_s, size = time.process_time() - begun, len(head.item_bias_I)
     everything = np.ones(size, dtype=bool)
 
     def exact(gmf: np.ndarray, mlp: np.ndarray) -> np.ndarray:
-        return page(head.logits(gmf, mlp), everything, 10, 0)[0]
+        return top_page(head.logits(gmf, mlp), everything, 10, 0)[0]
 
     def near(gmf: np.ndarray, mlp: np.ndarray) -> np.ndarray:
-        rows = reach.rows(gmf)
-        return rows[page(head.take(rows).logits(gmf, mlp), everything[: len(rows)], 10, 0)[0]]
+        rows = index.search(gmf)
+        return rows[top_page(head.take(rows).logits(gmf, mlp), everything[: len(rows)], 10, 0)[0]]
 
     times: dict[str, list[float]] = {"exact": [], "reach": []}
     recall = []
     for half in halves[FOR_THE_BIAS:]:
-        found = [timed(ask, half, times[name]) for name, ask in (("exact", exact), ("reach", near))]
-        recall.append(len(set(found[0].tolist()) & set(found[1].tolist())) / 10)
+        results = [
+            timed(ask, half, times[name]) for name, ask in (("exact", exact), ("reach", near))
+        ]
+        recall.append(len(set(results[0].tolist()) & set(results[1].tolist())) / 10)
     return list(rows_of(size, times, recall, built_s))
 
 
 def timed(ask: Callable[..., np.ndarray], half: Any, into: list[float]) -> np.ndarray:
     begun = time.process_time()
-    found = ask(*half)
+    results = ask(*half)
     into.append(1e3 * (time.process_time() - begun))
-    return found
+    return results
 
 
 def rows_of(

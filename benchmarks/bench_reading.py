@@ -129,7 +129,7 @@ def table(
             rows.append(row(f"{reader}-{key}", what, [run[key] for run in measured], unit))
     for reader, key in product([name for name in READERS if name != "ours"], ("wall", "cpu")):
         pairs = zip(runs[reader], runs["ours"], strict=True)
-        ratios = [theirs[key] / ours[key] for theirs, ours in pairs]
+        ratios = [peer_run[key] / own_run[key] for peer_run, own_run in pairs]
         what = f"{reader} {key} / ours {key}, pair by pair"
         rows.append(row(f"{reader}-{key}-ratio", what, ratios, "x"))
     return rows

@@ -48,12 +48,12 @@ def read_catalogue(root: Path) -> tuple[Movies, np.ndarray]:
     """The movies of ml-25m, and how many ratings each has in ml-latest-small."""
     layout = LAYOUTS["ml-25m"]
     files = [root / name / layout.movies_file for name in ("ml-25m-catalogue", "ml-25m")]
-    found = next((file for file in files if file.exists()), None)
-    if found is None:
-        raise InputError(f"There is no {files[0]}; put movies.csv of ml-25m there.")
-    movies = read_movies(found, layout)
+    path = next((file for file in files if file.exists()), None)
+    if path is None:
+        raise InputError(f"{files[0]}: no such file, expected movies.csv of ml-25m")
+    movies = read_movies(path, layout)
     ids, counts = np.unique(
-        load_dataset("ml-latest-small", root).ratings.movie_id, return_counts=True
+        load_dataset("ml-latest-small", root).interactions.movie_id, return_counts=True
     )
     known = dict(zip(ids.tolist(), counts.tolist(), strict=True))
     return movies, np.array([known.get(movie_id, 0) for movie_id in movies.movie_id.tolist()])
@@ -61,13 +61,13 @@ def read_catalogue(root: Path) -> tuple[Movies, np.ndarray]:
 
 def found_in(search: TitleSearch, queries: Iterable[Query]) -> tuple[np.ndarray, np.ndarray]:
     """(Q,) whether a right film is among the first five, and (Q, 2) milliseconds: CPU, wall."""
-    found, ms = [], []
+    hits, ms = [], []
     for query in queries:
         cpu, wall = time.thread_time(), time.perf_counter()
         rows = search.find(query.typed, FIRST)
         ms.append((1000 * (time.thread_time() - cpu), 1000 * (time.perf_counter() - wall)))
-        found.append(not query.right.isdisjoint(rows.tolist()))
-    return np.array(found), np.array(ms)
+        hits.append(not query.right.isdisjoint(rows.tolist()))
+    return np.array(hits), np.array(ms)
 
 
 def building(movies: Movies, num_ratings: np.ndarray) -> tuple[float, TitleSearch]:
@@ -78,7 +78,7 @@ def building(movies: Movies, num_ratings: np.ndarray) -> tuple[float, TitleSearc
 
 
 def size_rows(movies: Movies, num_ratings: np.ndarray) -> Rows:
-    """What Python and numpy hold for the index when it stands, and at most while it is made."""
+    """Measure the memory of the index: when it is built, and the peak while building."""
     tracemalloc.start()
     search = TitleSearch(movies, num_ratings)
     sizes = tracemalloc.get_traced_memory()
@@ -92,18 +92,18 @@ def size_rows(movies: Movies, num_ratings: np.ndarray) -> Rows:
 def hit_rows(runs: list[tuple[list[Query], np.ndarray]], num_ratings: np.ndarray) -> Rows:
     rows = []
     for kind, (what, _) in KINDS.items():
-        shares = [share(found[[q.kind == kind for q in queries]]) for queries, found in runs]
+        shares = [share(hits[[q.kind == kind for q in queries]]) for queries, hits in runs]
         count = sum(q.kind == kind for q in runs[0][0])
         rows.append(row(f"found-{kind}", f"{what}; {count} queries a seed", shares, "%"))
     what = f"all kinds, {len(runs[0][0]):,} queries a seed; right film in the first {FIRST}"
-    rows.append(row("found", what, [share(found) for _, found in runs], "%"))
-    rated = [share(found[[num_ratings[q.row] > 0 for q in qs]]) for qs, found in runs]
+    rows.append(row("found", what, [share(hits) for _, hits in runs], "%"))
+    rated = [share(hits[[num_ratings[q.row] > 0 for q in qs]]) for qs, hits in runs]
     rows.append(row("found-rated", "those of films that ml-latest-small rates", rated, "%"))
     return rows
 
 
-def share(found: np.ndarray) -> float:
-    return 100 * float(found.mean()) if len(found) else float("nan")
+def share(hits: np.ndarray) -> float:
+    return 100 * float(hits.mean()) if len(hits) else float("nan")
 
 
 def time_rows(times: list[np.ndarray]) -> Rows:
@@ -137,11 +137,11 @@ def main() -> None:
     runs, times = [], []
     for seed in range(1 if chosen.short else SEEDS):
         queries = typed_queries(movies, PER_KIND, seed)
-        found, ms = found_in(search, queries)
-        runs.append((queries, found))
+        hits, ms = found_in(search, queries)
+        runs.append((queries, hits))
         times.append(ms)
         if chosen.misses:
-            print_misses(search, movies, queries, found)
+            print_misses(search, movies, queries, hits)
     rows = hit_rows(runs, num_ratings) + time_rows(times) + hostile_rows(search)
     what = f"the index over {len(movies):,} films, made while the bundle is loaded"
     rows.append(row("build", what, [seconds for seconds, _ in built], "CPU s"))
@@ -154,9 +154,9 @@ def main() -> None:
 
 
 def print_misses(
-    search: TitleSearch, movies: Movies, queries: list[Query], found: np.ndarray
+    search: TitleSearch, movies: Movies, queries: list[Query], hits: np.ndarray
 ) -> None:
-    for query, hit in zip(queries, found, strict=True):
+    for query, hit in zip(queries, hits, strict=True):
         if not hit:
             instead = [movies.label(n) for n in search.find(query.typed, FIRST).tolist()]
             print(f"{query.kind:16} {query.typed!r} <- {movies.label(query.row)!r}: {instead}")

@@ -36,7 +36,7 @@ from marquee.core.memmap import scratch_folder
 from marquee.evaluation.results import code_commit
 from marquee.feedback.store import EventStore
 from marquee.recommender.bundle import read_bundle
-from marquee.recommender.history import Entry
+from marquee.recommender.history import HistoryEntry
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -51,12 +51,12 @@ STEADY = (10_000, 100_000)
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured."""
+    """Sizes of a measurement."""
 
     rounds: int
     seconds: float
     """Of each program in a round."""
-    people: int
+    num_users: int
     steady: tuple[int, int]
     catalogues: tuple[int, ...]
 
@@ -76,10 +76,10 @@ class Bench:
         movies = generated_catalogue(trained.movies, 50) if short else real_catalogue()
         self.large = str(write_scaled(bundle, movies, folder / "large", SEED))
         large_bundle = read_bundle(self.large)
-        drawn = histories(trained, size.people, LENGTH, SEED)
+        drawn = histories(trained, size.num_users, LENGTH, SEED)
         self.bodies = {
             "history": [body(history) for history in drawn],
-            "large": [body(each) for each in histories(large_bundle, size.people, LENGTH, SEED)],
+            "large": [body(each) for each in histories(large_bundle, size.num_users, LENGTH, SEED)],
             "known": [orjson.dumps({"user_id": KNOWN, "k": K})],
             "batch": [_batch(drawn)],
         }
@@ -89,9 +89,9 @@ class Bench:
         EventStore(self.store).import_ratings([KNOWN] * len(ids), list(ids), list(stars), at)
         self.answer = folder / "answer.json"
         arrays = {"ours": trained.arrays, "large": large_bundle.arrays}
-        for name, found in arrays.items():
-            held = sum(array.nbytes for array in found.values()) / 1e6
-            self.note(f"{name}-arrays", {"memory_mb": held})
+        for name, arrays_of_bundle in arrays.items():
+            held_mb = sum(array.nbytes for array in arrays_of_bundle.values()) / 1e6
+            self.note(f"{name}-arrays", {"memory_mb": held_mb})
 
     def note(self, name: str, run: dict[str, Any]) -> None:
         print(f"{name:16}", json.dumps(run), flush=True)
@@ -129,33 +129,35 @@ class Bench:
                 self.note(f"{name}-memory", {"memory_mb": server.memory_mb()})
 
     def round(self, servers: dict[str, Server]) -> None:
-        asked = [("noop", "history"), ("ours", "history"), ("noop", "known"), ("ours", "known")]
-        asked += [("parts", "history"), ("fastapi", "history")]
-        asked += [("noop", "large"), ("large", "large"), ("largeparts", "large")]
-        for name, kind in asked:
+        schedule = [("noop", "history"), ("ours", "history"), ("noop", "known"), ("ours", "known")]
+        schedule += [("parts", "history"), ("fastapi", "history")]
+        schedule += [("noop", "large"), ("large", "large"), ("largeparts", "large")]
+        for name, kind in schedule:
             for clients in (CLIENTS, 1):
-                given = servers[name], "/recommend", self.bodies[kind], clients
-                self.note(f"{name}-{kind}-{clients}", load(*given, self.size.seconds))
+                run = load(
+                    servers[name], "/recommend", self.bodies[kind], clients, self.size.seconds
+                )
+                self.note(f"{name}-{kind}-{clients}", run)
         for name, kind in [
             *((p, "history") for p in PARTS),
             *(("large" + p, "large") for p in PARTS),
         ]:
-            given = servers[name], "/recommend", self.bodies[kind], CLIENTS
-            self.note(f"{name}-{kind}-{CLIENTS}", load(*given, self.size.seconds))
+            run = load(servers[name], "/recommend", self.bodies[kind], CLIENTS, self.size.seconds)
+            self.note(f"{name}-{kind}-{CLIENTS}", run)
         self.note("ours-batch", self.batch(servers["ours"]))
         for name, bundle in {"ours": self.bundle, "large": self.large}.items():
-            self.note(f"{name}-parts", child("serving_parts.py", bundle, str(self.size.people)))
+            self.note(f"{name}-parts", child("serving_parts.py", bundle, str(self.size.num_users)))
 
     def batch(self, server: Server) -> dict[str, Any]:
-        """Whole requests only: wrk would count the CPU of one that it leaves unfinished."""
+        """Time whole requests only: wrk would count the CPU of an unfinished one."""
         before = server.cpu_s()
         for _ in range(BATCHES):
             server.ask("/recommend_batch", self.bodies["batch"][0])
         cpu_us = 1e6 * (server.cpu_s() - before) / BATCHES
-        return {"cpu_us": cpu_us, "people": self.size.people}
+        return {"cpu_us": cpu_us, "people": self.size.num_users}
 
     def starts(self) -> None:
-        """From the start of the process to the first 200 of /readyz, in turn."""
+        """Time each program from its start to the first 200 of /readyz, in turn."""
         for _ in range(self.size.rounds):
             for name in ("noop", "ours", "large", "fastapi"):
                 with self.server(name) as server:
@@ -163,17 +165,19 @@ class Bench:
                 self.note(f"{name}-start", ready)
 
     def steady(self) -> None:
-        """Memory of a fresh service after so many requests: a known person, and one in ten with
-        one of the histories."""
+        """Measure the memory of a fresh service after many requests of a known user.
+
+        One in ten brings one of the histories.
+        """
         with self.server("ours") as server:
-            asked, known = 0, self.bodies["known"] * 9
+            num_requests, known = 0, self.bodies["known"] * 9
             mixed = [one for each in self.bodies["history"] for one in (*known, each)]
             for number in self.size.steady:
-                while asked < number:
+                while num_requests < number:
                     seconds = 10 if self.size is FULL else 1
-                    given = server, "/recommend", mixed, CLIENTS, seconds
-                    asked += load(*given)["requests"]
-                run = {"memory_mb": server.memory_mb(), "requests": asked}
+                    run = load(server, "/recommend", mixed, CLIENTS, seconds)
+                    num_requests += run["requests"]
+                run = {"memory_mb": server.memory_mb(), "requests": num_requests}
                 self.note(f"ours-after-{number}", run)
 
     def growth(self) -> None:
@@ -183,28 +187,30 @@ class Bench:
                 self.note(f"growth-{kind}-{at}", taken)
 
 
-def body(history: list[Entry]) -> bytes:
-    """POST /recommend of a person who is not stored."""
-    return orjson.dumps(_asked(history))
+def body(history: list[HistoryEntry]) -> bytes:
+    """Return the body of POST /recommend for a user who is not stored."""
+    return orjson.dumps(_request(history))
 
 
-def _asked(history: list[Entry]) -> dict[str, Any]:
+def _request(history: list[HistoryEntry]) -> dict[str, Any]:
     return {"k": K, "history": [{"movie_id": m, "stars": s} for m, s in history]}  # type: ignore[misc]
 
 
-def _batch(drawn: list[list[Entry]]) -> bytes:
-    return orjson.dumps({"requests": [_asked(history) for history in drawn]})
+def _batch(drawn: list[list[HistoryEntry]]) -> bytes:
+    return orjson.dumps({"requests": [_request(history) for history in drawn]})
 
 
-def child(program: str, *given: str) -> dict[str, Any]:
-    """The JSON that a program of this folder prints, run on one core's worth of threads."""
+def child(program: str, *args: str) -> dict[str, Any]:
+    """Run a program of this folder on one thread; return the JSON that it prints."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, str(HERE / program), *given]
-    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        raise InputError(f"{program}: {done.stderr.strip()[-2000:]}")
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return found
+    command = [sys.executable, str(HERE / program), *args]
+    process = subprocess.run(
+        command, cwd=REPOSITORY, env=environment, capture_output=True, text=True
+    )
+    if process.returncode:
+        raise InputError(f"{program}: {process.stderr.strip()[-2000:]}")
+    result: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
+    return result
 
 
 def main() -> None:

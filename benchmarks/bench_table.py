@@ -81,13 +81,13 @@ def memory_row(name: str, runs: list[Run]) -> Row:
 
 def ratio_rows(runs: Runs, best: dict[str, int]) -> list[Row]:
     """Ours over each peer, each at its best batch, and over RecBole at equal batches."""
-    ours = speeds(runs[f"ncf-classic-{best['ncf-classic']}"])
+    own_runs = speeds(runs[f"ncf-classic-{best['ncf-classic']}"])
     rows = []
     for peer in [name for name in best if name != "ncf-classic"]:
-        theirs = speeds(runs[f"{peer}-{best[peer]}"])
+        peer_runs = speeds(runs[f"{peer}-{best[peer]}"])
         name = "ncf-classic-ratio" if peer == "recbole-neumf" else f"{peer}-ratio"
         what = f"ncf-classic / {peer}, each at its best batch, pair by pair"
-        rows.append(row(name, what, ratios(ours, theirs), "x"))
+        rows.append(row(name, what, ratios(own_runs, peer_runs), "x"))
     for size in sizes_of(runs, "ncf-classic"):
         pair = f"ncf-classic-{size}", f"recbole-neumf-{size}"
         if pair[1] in runs:
@@ -97,24 +97,24 @@ def ratio_rows(runs: Runs, best: dict[str, int]) -> list[Row]:
 
 
 def history_rows(runs: Runs) -> list[Row]:
-    ours = runs["history"]
+    own_runs = runs["history"]
     rows = [
-        row("history", HISTORY, speeds(ours), TARGETS),
-        row("history-wall", HISTORY, speeds(ours, "wall"), "targets/s"),
-        memory_row("history", ours),
+        row("history", HISTORY, speeds(own_runs), TARGETS),
+        row("history-wall", HISTORY, speeds(own_runs, "wall"), "targets/s"),
+        memory_row("history", own_runs),
     ]
-    if theirs := runs.get("recbole-sasrec"):
+    if peer_runs := runs.get("recbole-sasrec"):
         what = "history / recbole-sasrec, in targets a CPU second; different networks"
         rows += [
-            row("recbole-sasrec", SASREC, speeds(theirs), TARGETS),
-            memory_row("recbole-sasrec", theirs),
-            row("history-ratio", what, ratios(speeds(ours), speeds(theirs)), "x"),
+            row("recbole-sasrec", SASREC, speeds(peer_runs), TARGETS),
+            memory_row("recbole-sasrec", peer_runs),
+            row("history-ratio", what, ratios(speeds(own_runs), speeds(peer_runs)), "x"),
         ]
     return rows
 
 
 def floor_rows(name: str, runs: list[Run]) -> list[Row]:
-    """How far a step is from the least time it could take, and what that is made of."""
+    """Compare a step with the least time that it could take, part by part."""
     floors = [run["floor"] for run in runs]
     step_s = [run["cpu"] / run["steps"] for run in runs]
     times = ratios(step_s, [floor["seconds"] for floor in floors])
@@ -133,28 +133,28 @@ def floor_rows(name: str, runs: list[Run]) -> list[Row]:
 def evaluation_rows(runs: Runs) -> list[Row]:
     """Full ranking of everybody in ml-1m: everything that validation does after training."""
     of_all = "all unseen movies of ml-1m ranked for everybody"
-    ours = [run["evaluation"] for each in runs.values() for run in each if is_ours(run)]
+    own_runs = [run["evaluation"] for each in runs.values() for run in each if is_ours(run)]
     head, encoder = ([run[part] for run in runs["history"]] for part in ("head", "encoder"))
-    given = "history network, people's states given: movies, logits, ranks"
+    label = "history network, people's states given: movies, logits, ranks"
     rows = [
-        row("ncf-classic-evaluation", f"NeuMF of RecBole's sizes: {of_all}", ours, "CPU s"),
-        row("history-head", f"{given}; {of_all}", head, "CPU s"),
+        row("ncf-classic-evaluation", f"NeuMF of RecBole's sizes: {of_all}", own_runs, "CPU s"),
+        row("history-head", f"{label}; {of_all}", head, "CPU s"),
         row("history-encoder", "history network: the states of everybody", encoder, "CPU s"),
     ]
-    asked = [run["evaluation"] for each in runs.values() for run in each if is_recboles(run)]
-    if not asked:
+    evaluations = [run["evaluation"] for each in runs.values() for run in each if is_recboles(run)]
+    if not evaluations:
         return rows
-    size = min(asked[0], key=lambda size: statistics.median(run[size] for run in asked))
-    theirs = [run[size] for run in asked]
+    size = min(evaluations[0], key=lambda size: statistics.median(run[size] for run in evaluations))
+    peer_runs = [run[size] for run in evaluations]
     what = f"RecBole's trainer.evaluate of NeuMF, eval_batch_size {int(size):,}: {of_all}"
-    rows.append(row("recbole-neumf-evaluation", what, theirs, "CPU s"))
-    for other in [other for other in asked[0] if other != size]:
+    rows.append(row("recbole-neumf-evaluation", what, peer_runs, "CPU s"))
+    for other in [other for other in evaluations[0] if other != size]:
         what = f"the same with eval_batch_size {int(other):,}"
-        values = [run[other] for run in asked]
+        values = [run[other] for run in evaluations]
         rows.append(row(f"recbole-neumf-evaluation-{other}", what, values, "CPU s"))
-    rows.append(row("evaluation-ratio", "RecBole's best / ours", ratios(theirs, ours), "x"))
+    rows.append(row("evaluation-ratio", "RecBole's best / ours", ratios(peer_runs, own_runs), "x"))
     what = "recbole-neumf-evaluation / history-head"
-    return [*rows, row("head-ratio", what, ratios(theirs, head), "x")]
+    return [*rows, row("head-ratio", what, ratios(peer_runs, head), "x")]
 
 
 def is_ours(run: Run) -> bool:
@@ -170,17 +170,17 @@ def target_rows(runs: Runs) -> list[Row]:
     drawn = f"hit_rate@10 {DRAWN_TARGET} of validation beside 99 drawn movies", DRAWN_TARGET
     following = f"ndcg@10 {NEXT_TARGET} of validation among all unseen movies", NEXT_TARGET
     rows = []
-    for ours, peers, asked in (
+    for own_runs, peers, evaluations in (
         ("ncf-classic", [name for name in NEUMF if name != "ncf-classic"], drawn),
         ("history", ["recbole-sasrec"], following),
     ):
-        (first,) = runs[f"{ours}-to-target"]
-        rows.append(target_row(ours, first, *asked))
+        (first,) = runs[f"{own_runs}-to-target"]
+        rows.append(target_row(own_runs, first, *evaluations))
         for peer in peers:
             for run in runs.get(f"{peer}-to-target", []):
-                rows.append(target_row(peer, run, *asked))
-                what = f"{peer}-to-target / {ours}-to-target"
-                what += "" if run["found"] >= asked[1] else ", at least"
+                rows.append(target_row(peer, run, *evaluations))
+                what = f"{peer}-to-target / {own_runs}-to-target"
+                what += "" if run["found"] >= evaluations[1] else ", at least"
                 rows.append(row(f"{peer}-to-target-ratio", what, [run["cpu"] / first["cpu"]], "x"))
     return rows
 

@@ -21,23 +21,25 @@ from cornac.models import NeuMF
 from meter import Meter, hit_rate_of, timed
 
 
-def main(folder: Path, asked: dict[str, Any]) -> None:
+def main(folder: Path, options: dict[str, Any]) -> None:
     pairs = np.load(folder / "train.npz")
     ones = np.ones(len(pairs["user_id"]))
     data = Dataset.from_uir(zip(pairs["user_id"], pairs["movie_id"], ones, strict=True), seed=0)
-    factors = asked["factors"]
+    factors = options["factors"]
     recommender = NeuMF(
         num_factors=factors,
-        layers=(2 * factors, *asked["hidden_dims"]),
+        layers=(2 * factors, *options["hidden_dims"]),
         num_epochs=1000,  # those after the last step are empty
-        batch_size=asked["batch_size"],
-        num_neg=asked["num_negatives"],
-        lr=asked["lr"],
+        batch_size=options["batch_size"],
+        num_neg=options["num_negatives"],
+        lr=options["lr"],
         backend="pytorch",
         verbose=False,
         seed=0,
     )
-    meter = Meter(asked, lambda: figure(recommender, data, dict(np.load(folder / "questions.npz"))))
+    meter = Meter(
+        options, lambda: figure(recommender, data, dict(np.load(folder / "questions.npz")))
+    )
     iterate = data.uir_iter
 
     def metered(*args: Any, **kwargs: Any) -> Iterator[Any]:
@@ -47,10 +49,10 @@ def main(folder: Path, asked: dict[str, Any]) -> None:
     print(json.dumps(timed(meter, lambda: recommender.fit(data))))
 
 
-def figure(recommender: NeuMF, data: Dataset, asked: dict[str, np.ndarray]) -> float:
-    user_Q = np.array([data.uid_map[user] for user in asked["user_id"]])
+def figure(recommender: NeuMF, data: Dataset, options: dict[str, np.ndarray]) -> float:
+    user_Q = np.array([data.uid_map[user] for user in options["user_id"]])
     # A movie without a training rating is unknown to Cornac: it stands below all others.
-    item_QC = np.array([[data.iid_map.get(i, -1) for i in row] for row in asked["movie_id"]])
+    item_QC = np.array([[data.iid_map.get(i, -1) for i in row] for row in options["movie_id"]])
     users = torch.from_numpy(user_Q.repeat(item_QC.shape[1]))
     items = torch.from_numpy(item_QC.flatten()).clamp(min=0)
     with torch.no_grad():

@@ -75,15 +75,15 @@ def history_floor(
     layer_floats = KEPT_A_LAYER * batches.positions * network.embedding_dim
     floats = TIMES_A_PARAMETER * num_parameters
     floats += TIMES_AN_ACTIVATION * network.num_layers * layer_floats
-    made = history_products(network, learning, sizes, batches)
-    return least(made, [(floats, NO_CACHE)], dtype)
+    products = history_products(network, learning, sizes, batches)
+    return least(products, [(floats, NO_CACHE)], dtype)
 
 
 def pairs_floor(
     network: NetworkConfig,
     num_parameters: int,
     examples: float,
-    people: float,
+    num_users: float,
     movies: float,
     dtype: torch.dtype,
 ) -> Floor:
@@ -91,8 +91,8 @@ def pairs_floor(
     row = network.embedding_dim // 2 + network.hidden_dims[0]
     # Parameters, gradients and two moments; rows of movies and their gradients.
     state = TIMES_A_PARAMETER * num_parameters, 4 * num_parameters
-    rows = TIMES_A_ROW * row * (examples + people), 2 * row * movies
-    return least(pairs_products(network, examples, people, movies), [state, rows], dtype)
+    rows = TIMES_A_ROW * row * (examples + num_users), 2 * row * movies
+    return least(pairs_products(network, examples, num_users, movies), [state, rows], dtype)
 
 
 def least(products: Products, moved: list[tuple[float, float]], dtype: torch.dtype) -> Floor:
@@ -106,7 +106,7 @@ def least(products: Products, moved: list[tuple[float, float]], dtype: torch.dty
 
 
 def pairs_products(
-    network: NetworkConfig, examples: float, people: float, movies: float
+    network: NetworkConfig, examples: float, num_users: float, movies: float
 ) -> Products:
     """Floating-point operations of a step of NeuMF by shape (m, k, n), forward and backward.
 
@@ -115,13 +115,13 @@ def pairs_products(
     rates are measured with that. The product part has no matrix product: its operations are done
     while rows are moved.
     """
-    D, made = network.embedding_dim - network.embedding_dim // 2, Products()
+    D, products = network.embedding_dim - network.embedding_dim // 2, Products()
     first, *deeper = network.hidden_dims
-    for rows in (people, movies):
-        made[round(rows), D, first] += 6 * rows * D * first
+    for rows in (num_users, movies):
+        products[round(rows), D, first] += 6 * rows * D * first
     for k, n in pairwise([first, *deeper, 1]):
-        made[round(examples), k, n] += 6 * examples * k * n
-    return made
+        products[round(examples), k, n] += 6 * examples * k * n
+    return products
 
 
 def history_products(
@@ -132,10 +132,10 @@ def history_products(
     D, H = network.embedding_dim, network.hidden_dims[0]
     some = round(learning.mlp_share * P)
     head = D // network.num_heads
-    found = Products()
+    products = Products()
 
     def add(m: int, k: int, n: int, flop: float) -> None:
-        found[m, k, n] += flop
+        products[m, k, n] += flop
 
     for k, n in (
         (D, 3 * D),
@@ -158,7 +158,7 @@ def history_products(
     for width, feature in ((sizes.num_genres, "genres"), (sizes.text_dim, "text")):
         if feature in network.features and width:
             add(sizes.num_items, width, D, 4 * sizes.num_items * width * D)  # no gradient of inputs
-    return found
+    return products
 
 
 def product_rate(m: int, k: int, n: int, dtype: torch.dtype) -> float:

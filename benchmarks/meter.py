@@ -28,11 +28,15 @@ LOOKS = 1.15
 
 class Meter:
     def __init__(
-        self, asked: dict[str, Any], figure: Callable[[], float] = lambda: float("nan")
+        self, options: dict[str, Any], figure: Callable[[], float] = lambda: float("nan")
     ) -> None:
-        self.warmup, self.asked_steps = asked.get("warmup", 0), asked.get("steps")
-        self.target, self.cap_s = asked.get("target"), asked.get("cap_s", 0)
-        self.next_look, self.figure, self.found = asked.get("first_look_s", 0), figure, float("nan")
+        self.warmup, self.asked_steps = options.get("warmup", 0), options.get("steps")
+        self.target, self.cap_s = options.get("target"), options.get("cap_s", 0)
+        self.next_look, self.figure, self.found = (
+            options.get("first_look_s", 0),
+            figure,
+            float("nan"),
+        )
         self.steps = self.examples = 0
         self.ended = False
         self.cpu = self.wall = 0.0
@@ -64,7 +68,7 @@ class Meter:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """What is done within is not counted."""
+        """Stop the clock within the block."""
         before = now()
         yield
         self.since = tuple(s + t - b for s, t, b in zip(self.since, now(), before, strict=True))

@@ -62,16 +62,16 @@ class NeuMF(nn.Module):
         return self.out(torch.cat([gmf, mlp], -1)).squeeze(-1)
 
 
-def main(folder: Path, asked: dict[str, Any]) -> None:
+def main(folder: Path, options: dict[str, Any]) -> None:
     torch.manual_seed(0)
     random.seed(0)
     pairs = np.load(folder / "train.npz")
     user_id, user_N = np.unique(pairs["user_id"], return_inverse=True)
     movie_id, item_N = np.unique(pairs["movie_id"], return_inverse=True)
-    examples = Examples(user_N, item_N, asked["num_negatives"])
-    loader = DataLoader(examples, asked["batch_size"], shuffle=True)
-    model = NeuMF(len(user_id), len(movie_id), asked["factors"], asked["hidden_dims"])
-    optimizer = torch.optim.Adam(model.parameters(), lr=asked["lr"])
+    examples = Examples(user_N, item_N, options["num_negatives"])
+    loader = DataLoader(examples, options["batch_size"], shuffle=True)
+    model = NeuMF(len(user_id), len(movie_id), options["factors"], options["hidden_dims"])
+    optimizer = torch.optim.Adam(model.parameters(), lr=options["lr"])
     loss_of = nn.BCEWithLogitsLoss()
 
     def train() -> None:
@@ -92,7 +92,7 @@ def main(folder: Path, asked: dict[str, Any]) -> None:
         # A movie without a training rating has no row: it stands below all others.
         return hit_rate_of(np.where(movie_id[row_QC] == item_QC, score_QC, -np.inf))
 
-    meter = Meter(asked, figure)
+    meter = Meter(options, figure)
     print(json.dumps(timed(meter, train)))
 
 

@@ -72,10 +72,10 @@ class Metered:
         return self.meter.over(self.loader, len)
 
 
-def main(folder: str, asked: dict[str, Any]) -> None:
+def main(folder: str, options: dict[str, Any]) -> None:
     os.chdir(folder)  # RecBole writes logs where it runs
-    kind = MODELS[asked["model"]]
-    settings = SETTINGS | asked["settings"] | {"data_path": folder}
+    kind = MODELS[options["model"]]
+    settings = SETTINGS | options["settings"] | {"data_path": folder}
     config = Config(model=kind, dataset="ml-1m", config_dict=settings)
     dataset = create_dataset(config)
     train, valid, test = data_preparation(config, dataset)
@@ -86,18 +86,18 @@ def main(folder: str, asked: dict[str, Any]) -> None:
         model.eval()
         with torch.no_grad():
             ask = among_drawn if kind is NeuMF else among_all
-            found = ask(model, dataset, valid, dict(np.load("questions.npz")))
+            metrics = ask(model, dataset, valid, dict(np.load("questions.npz")))
         model.train()
-        return found
+        return metrics
 
     def train_on() -> None:
         while not meter.ended:
             trainer._train_epoch(Metered(train, meter), 0)
 
-    meter = Meter(asked, figure)
+    meter = Meter(options, figure)
     answer = timed(meter, train_on)
-    if "evaluated_at" in asked:
-        answer["evaluation"] = evaluation_s(trainer, test, **asked["evaluated_at"])
+    if "evaluated_at" in options:
+        answer["evaluation"] = evaluation_s(trainer, test, **options["evaluated_at"])
     print(json.dumps(answer))
 
 
@@ -105,39 +105,41 @@ def evaluation_s(
     trainer: Trainer, test: Any, batch_sizes: list[int], every: int
 ) -> dict[int, float]:
     """CPU seconds of RecBole's own full ranking of every so many people, by eval_batch_size."""
-    seconds, asked = {}, test._dataset.copy(test._dataset.inter_feat[::every])
+    seconds, subset = {}, test._dataset.copy(test._dataset.inter_feat[::every])
     for size in batch_sizes:
         trainer.config["eval_batch_size"] = trainer.test_batch_size = size
-        loader = type(test)(trainer.config, asked, test._sampler)
+        loader = type(test)(trainer.config, subset, test._sampler)
         start = time.process_time()
         trainer.evaluate(loader, load_best_model=False)
         seconds[size] = time.process_time() - start
     return seconds
 
 
-def among_drawn(model: NeuMF, dataset: Any, valid: Any, asked: dict[str, np.ndarray]) -> float:
-    user_Q = dataset.token2id("user_id", asked["user_id"].astype(str))
-    item_QC = dataset.token2id("item_id", asked["movie_id"].astype(str))
+def among_drawn(model: NeuMF, dataset: Any, valid: Any, queries: dict[str, np.ndarray]) -> float:
+    user_Q = dataset.token2id("user_id", queries["user_id"].astype(str))
+    item_QC = dataset.token2id("item_id", queries["movie_id"].astype(str))
     pairs = {"user_id": torch.as_tensor(user_Q).repeat_interleave(item_QC.shape[1])}
     pairs["item_id"] = torch.as_tensor(item_QC).flatten()
     return hit_rate_of(model.predict(Interaction(pairs)).view(item_QC.shape).numpy())
 
 
-def among_all(model: SASRec, dataset: Any, valid: Any, asked: dict[str, np.ndarray]) -> float:
+def among_all(model: SASRec, dataset: Any, valid: Any, queries: dict[str, np.ndarray]) -> float:
     rows = valid._dataset.inter_feat
     row_of = np.zeros(dataset.user_num, int)
     row_of[rows["user_id"].numpy()] = np.arange(len(rows))
-    row_Q = row_of[dataset.token2id("user_id", asked["user_id"].astype(str))]
+    row_Q = row_of[dataset.token2id("user_id", queries["user_id"].astype(str))]
     seen_QI = np.zeros((len(row_Q), dataset.item_num), bool)
-    seen_QI[asked["seen_row"], dataset.token2id("item_id", asked["seen_movie_id"].astype(str))] = 1
+    seen_QI[
+        queries["seen_row"], dataset.token2id("item_id", queries["seen_movie_id"].astype(str))
+    ] = 1
     seen_QI[:, 0] = True  # padding
-    found = []
+    values = []
     for start in range(0, len(row_Q), BLOCK):
         part = slice(start, start + BLOCK)
         histories = rows[torch.from_numpy(row_Q[part])]
         score_QI = model.full_sort_predict(histories).numpy()
-        found.append(ndcg_of(score_QI, histories["item_id"].numpy(), seen_QI[part]))
-    return float(np.concatenate(found).mean())
+        values.append(ndcg_of(score_QI, histories["item_id"].numpy(), seen_QI[part]))
+    return float(np.concatenate(values).mean())
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from marquee.data.layouts import layout_of
 from marquee.data.movie_files import read_movies
 from marquee.data.sources import data_root
 from marquee.recommender.bundle import SHAPES, Bundle, read_bundle, write_bundle
-from marquee.recommender.history import Entry
+from marquee.recommender.history import HistoryEntry
 
 CATALOGUE = "ml-25m-catalogue"
 NOISE = 0.02
 """Of each array's own standard deviation."""
 ROWS_AT_ONCE = 50_000
-UserHistories = list[list[Entry]]
+UserHistories = list[list[HistoryEntry]]
 
 
 def real_catalogue() -> Movies:
@@ -83,14 +83,14 @@ def write_scaled(trained: str | Path, movies: Movies, folder: Path, seed: int) -
     return folder
 
 
-def histories(bundle: Bundle, people: int, length: int, seed: int) -> UserHistories:
+def histories(bundle: Bundle, num_users: int, length: int, seed: int) -> UserHistories:
     """Films that people of whom nothing else is known watched, the popular ones more often; each
     once, with stars."""
     rng = np.random.default_rng(seed)
     chance = bundle.arrays["num_ratings"] + 1.0
     size = min(length, len(bundle.movies) - 1)
     drawn: UserHistories = []
-    for _ in range(people):
+    for _ in range(num_users):
         row = rng.choice(len(chance), size, replace=False, p=chance / chance.sum())
         stars = rng.choice(bundle.manifest["scale"], size).tolist()
         drawn.append(list(zip(bundle.movies.movie_id[row].tolist(), stars, strict=True)))

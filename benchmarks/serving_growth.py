@@ -9,19 +9,28 @@ Catalogues are generated (serving_catalogues.py) and never written: a million mo
 import json
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from serving_catalogues import generated_catalogue, histories, scaled
 from serving_parts import LENGTH, SEED, K, parts
 
+from marquee.core.svg_charts import Point, Series, document, draw_lines, group, log_axis
 from marquee.recommender.bundle import Bundle, read_bundle
 from marquee.recommender.recommender import Recommender
 
 CATALOGUES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 LENGTHS = (1, 5, 20, 50, 100, 200, 500, 1_000)
 PEOPLE, PASSES = 32, 5
+X_LABELS = {"movies": f"movies, history of {LENGTH}", "history": "movies of the history"}
+COLORS = {
+    "whole": "#0f62a8",
+    "encoder": "#c4500e",
+    "items": "#0b7f5c",
+    "top_k": "#a8437f",
+    "stars": "#8a6d00",
+}
+PANEL_WIDTH = 440
 Lines = dict[str, dict[str, dict[str, float]]]
 
 
@@ -37,7 +46,7 @@ def growth(folder: str, catalogues: Sequence[int]) -> Lines:
 def in_catalogue(trained: Bundle, size: int) -> dict[str, float]:
     bundle = scaled(trained, generated_catalogue(trained.movies, size), SEED)
     recommender = Recommender(bundle)
-    recommender.scorer.reach = None  # bench_reach.py compares the two
+    recommender.scorer.ann_index = None  # bench_reach.py compares the two
     return parts(recommender, histories(bundle, PEOPLE, LENGTH, SEED), PASSES)
 
 
@@ -51,37 +60,37 @@ def in_histories(trained: Bundle) -> dict[str, dict[str, float]]:
 
 
 def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Both lines, a list and its parts, in milliseconds; both axes are logarithmic."""
-    if find_spec("matplotlib") is None:
-        print("the plot needs matplotlib: pip install -e '.[plots]'", file=sys.stderr)
-        return
-    import matplotlib
-
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    matplotlib.rcParams |= {"svg.hashsalt": "growth", "svg.fonttype": "none", "font.size": 9}
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True)
-    titles = {"movies": f"movies, history of {LENGTH}", "history": "films of the history"}
-    for panel, (kind, label) in zip(axes, titles.items(), strict=True):
-        for name in ("whole", "encoder", "items", "top_k", "stars"):
-            points = sorted(
-                (int(row["name"].split("-")[2]), row["value"] / 1000)
-                for row in rows
-                if row["name"].startswith(f"growth-{kind}-") and row["name"].endswith(name)
+    """Draw a list and its parts in milliseconds, against both sizes; all axes are logarithmic."""
+    lines = {kind: {part: points(rows, kind, part) for part in COLORS} for kind in X_LABELS}
+    values = [y for parts in lines.values() for line in parts.values() for _, y in line]
+    y = log_axis(values, 260, 32)
+    panels = []
+    for number, (kind, label) in enumerate(X_LABELS.items()):
+        sizes = [size for line in lines[kind].values() for size, _ in line]
+        series = [
+            Series(
+                points=lines[kind][part],
+                color=color,
+                name=part,
+                end_label=f"list of {K}" if part == "whole" else part,
             )
-            x, y = zip(*points, strict=True)
-            label_of = f"one list of {K}" if name == "whole" else name
-            panel.plot(
-                x, y, marker="o", markersize=3, lw=2 if name == "whole" else 1, label=label_of
-            )
-        panel.set(xscale="log", yscale="log", xlabel=label)
-        panel.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("CPU milliseconds, one core")
-    axes[0].legend(frameon=False)
-    figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+            for part, color in COLORS.items()
+        ]
+        x = log_axis(sizes, 48, PANEL_WIDTH - 80)
+        y_label = "CPU milliseconds, one core"
+        panel = draw_lines(series, x=x, y=y, x_label=label, y_label=y_label)
+        panels.append(group(PANEL_WIDTH * number, 0, panel))
+    title = "CPU time of a list and of its parts, by catalog and by history"
+    path.write_text(document(2 * PANEL_WIDTH, 306, panels, title=title, standalone=True))
+
+
+def points(rows: Sequence[dict[str, Any]], kind: str, part: str) -> list[Point]:
+    """Return (size, milliseconds) of one part, by ascending size."""
+    return sorted(
+        (float(row["name"].split("-")[2]), row["value"] / 1000)
+        for row in rows
+        if row["name"].startswith(f"growth-{kind}-") and row["name"].endswith(part)
+    )
 
 
 if __name__ == "__main__":

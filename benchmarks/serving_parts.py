@@ -1,4 +1,4 @@
-"""What one list is made of, each part measured alone: a child of bench_serving.py.
+"""Parts of one list, each measured alone: a child of bench_serving.py.
 
     python benchmarks/serving_parts.py bundles/ml-latest-small          # one core, prints JSON
 
@@ -29,15 +29,15 @@ from serving_catalogues import UserHistories, histories
 
 from marquee.recommender.bundle import read_bundle
 from marquee.recommender.recommender import Recommender
-from marquee.recommender.topk import page
+from marquee.recommender.topk import top_page
 
 K, LENGTH, PEOPLE, SEED = 10, 50, 256, 0
 PASSES = 5
 
 
-def main(folder: str, people: int) -> dict[str, float]:
+def main(folder: str, num_users: int) -> dict[str, float]:
     bundle = read_bundle(folder)
-    return parts(Recommender(bundle), histories(bundle, people, LENGTH, SEED), PASSES)
+    return parts(Recommender(bundle), histories(bundle, num_users, LENGTH, SEED), PASSES)
 
 
 def maker(folder: str, part: str) -> Callable[[int], Any]:
@@ -48,31 +48,31 @@ def maker(folder: str, part: str) -> Callable[[int], Any]:
 
 def parts(recommender: Recommender, entries: UserHistories, passes: int) -> dict[str, float]:
     """CPU microseconds a person of each part."""
-    made = makers(recommender, entries)
-    made["whole"] = lambda n: recommender.recommend(history=entries[n], k=K)
-    taken: dict[str, list[float]] = {name: [] for name in made}
+    parts = makers(recommender, entries)
+    parts["whole"] = lambda n: recommender.recommend(history=entries[n], k=K)
+    taken: dict[str, list[float]] = {name: [] for name in parts}
     for _ in range(passes):
-        for name, make in made.items():
+        for name, make in parts.items():
             taken[name].append(cpu_us(make, len(entries)))
     return {name: statistics.median(each) for name, each in taken.items()}
 
 
 def makers(recommender: Recommender, entries: UserHistories) -> dict[str, Callable[[int], Any]]:
     """Each part of person n, and `in_turn`, with what it needs from the others made before."""
-    person = [recommender._history(each) for each in entries]
-    half = list(recommender.scorer.encoder(person))
+    history = [recommender.parse_history(each) for each in entries]
+    half = list(recommender.scorer.encoder(history))
     score = [recommender.scorer.head.logits(*each) for each in half]
     keep_I = np.ones(len(recommender.movies), dtype=bool)
-    row = [page(each, keep_I, K, 0)[0] for each in score]
-    made: dict[str, Callable[[int], Any]] = {
-        "encoder": lambda n: list(recommender.scorer.encoder([person[n]])),
+    row = [top_page(each, keep_I, K, 0)[0] for each in score]
+    parts: dict[str, Callable[[int], Any]] = {
+        "encoder": lambda n: list(recommender.scorer.encoder([history[n]])),
         "items": lambda n: recommender.scorer.head.logits(*half[n]),
-        "top_k": lambda n: page(score[n], keep_I, K, 0),
-        "stars": lambda n: list(recommender.star_model.describe([person[n]], [row[n]])),
+        "top_k": lambda n: top_page(score[n], keep_I, K, 0),
+        "stars": lambda n: list(recommender.rating_model.describe([history[n]], [row[n]])),
     }
-    alone = list(made.values())
-    made["in_turn"] = lambda n: [part(n) for part in alone]
-    return made
+    alone = list(parts.values())
+    parts["in_turn"] = lambda n: [part(n) for part in alone]
+    return parts
 
 
 def cpu_us(make: Callable[[int], Any], times: int) -> float:

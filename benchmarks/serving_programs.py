@@ -78,8 +78,8 @@ class Server:
 
     def _started(self) -> Self:
         self.port = free_port()
-        program, *rest = [part.format(port=self.port) for part in self._given]
-        self._command = [sys.executable, "-m", program, *rest]
+        program, *arguments = [part.format(port=self.port) for part in self._given]
+        self._command = [sys.executable, "-m", program, *arguments]
         begun = time.perf_counter()
         with self._log.open("w") as log:
             self._process = psutil.Popen(
@@ -113,8 +113,10 @@ class Server:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=2) as said:
-                return bool(said.status == 200)
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{self.port}/readyz", timeout=2
+            ) as response:
+                return bool(response.status == 200)
         except (OSError, urllib.error.URLError):
             return False
 
@@ -122,8 +124,8 @@ class Server:
         """The answer to one request."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", body)
         request.add_header("Content-Type", "application/json")
-        with urllib.request.urlopen(request, timeout=30) as said:
-            return bytes(said.read())
+        with urllib.request.urlopen(request, timeout=30) as response:
+            return bytes(response.read())
 
     def cpu_s(self) -> float:
         """Of the worker so far."""
@@ -135,16 +137,16 @@ class Server:
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def wrk() -> str:
-    found = shutil.which("wrk")
-    if found is None:
+    wrk_path = shutil.which("wrk")
+    if wrk_path is None:
         raise InputError("wrk is not installed; it asks the servers: apt-get install wrk")
-    return found
+    return wrk_path
 
 
 def load(
@@ -159,21 +161,21 @@ def load(
     script.write_text(SCRIPT.format(BODIES=f"{{{quoted}}}", PATH=path))
     command = [wrk(), "-t1", f"-c{clients}", f"-d{max(1, round(seconds))}s", "--timeout", "20s"]
     before = server.cpu_s()
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "-s", str(script), f"http://127.0.0.1:{server.port}"],
         capture_output=True,
         text=True,
     )
     cpu_s = server.cpu_s() - before
-    if done.returncode:
-        raise InputError(f"wrk: {done.stdout[-300:]}{done.stderr[-300:]}")
-    said = json.loads(done.stdout.strip().splitlines()[-1])
-    if said["bad"] or not said["requests"]:
-        raise InputError(f"{path}: {said['bad']} of {said['requests']} requests failed")
+    if process.returncode:
+        raise InputError(f"wrk: {process.stdout[-300:]}{process.stderr[-300:]}")
+    response = json.loads(process.stdout.strip().splitlines()[-1])
+    if response["bad"] or not response["requests"]:
+        raise InputError(f"{path}: {response['bad']} of {response['requests']} requests failed")
     return {
-        "requests": said["requests"],
-        "cpu_us": 1e6 * cpu_s / said["requests"],
-        "rate": 1e6 * said["requests"] / said["us"],
-        "p50_ms": said["p50_us"] / 1000,
-        "p99_ms": said["p99_us"] / 1000,
+        "requests": response["requests"],
+        "cpu_us": 1e6 * cpu_s / response["requests"],
+        "rate": 1e6 * response["requests"] / response["us"],
+        "p50_ms": response["p50_us"] / 1000,
+        "p99_ms": response["p99_us"] / 1000,
     }

@@ -94,13 +94,13 @@ def _ratios(runs: Runs) -> list[Row]:
         rows.append(row(f"{name}-served-parts-ratio", what, ratios, "x"))
         what = f"CPU of {WHO[kind]} / that of the no-op with the four parts in it"
         pair = runs[f"{name}-{kind}-8"], runs[f"{large}parts-{kind}-8"]
-        ratios = _pairs(lambda ours, parts: ours["cpu_us"] / parts["cpu_us"], *pair)
+        ratios = _pairs(lambda run, parts: run["cpu_us"] / parts["cpu_us"], *pair)
         rows.append(row(f"{name}-together-ratio", what, ratios, "x"))
     for kind in ("known", "history"):
         for key in ("cpu_us", "p99_ms"):
             what = f"{key.split('_')[0]} of {WHO[kind]}, 8 clients / the no-op's"
             pair = runs[f"ours-{kind}-8"], runs[f"noop-{kind}-8"]
-            ratios = _pairs(lambda ours, noop, key=key: ours[key] / noop[key], *pair)
+            ratios = _pairs(lambda run, noop, key=key: run[key] / noop[key], *pair)
             rows.append(row(f"{kind}-{key.split('_')[0]}-ratio", what, ratios, "x"))
     what = "persons a CPU second of /recommend_batch of 256 / of /recommend, histories of 50"
     pair = runs["ours-history-8"], runs["ours-batch"]
@@ -117,7 +117,7 @@ def _starts(runs: Runs) -> list[Row]:
             rows.append(row(f"{name}-{key.replace('_s', '')}-start", what, values, unit))
             if name in ("ours", "large"):
                 pair = runs[f"{name}-start"], runs["noop-start"]
-                ratios = _pairs(lambda ours, noop, key=key: ours[key] / noop[key], *pair)
+                ratios = _pairs(lambda run, noop, key=key: run[key] / noop[key], *pair)
                 what = f"{key} of the start / the no-op's"
                 rows.append(row(f"{name}-{key.replace('_s', '')}-start-ratio", what, ratios, "x"))
     return rows

@@ -26,7 +26,7 @@ from peers_data import asked_cases
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
-from marquee.evaluation.validation import rank
+from marquee.evaluation.ranker import rank_batch
 from marquee.training.recipe import Recipe
 
 Answer = dict[str, Any]
@@ -60,18 +60,18 @@ class Steps(Callback):
 
 def num_examples(batch: dict[str, Tensor]) -> int:
     """Pairs, or targets of histories."""
-    if "item_KP" in batch:
-        return batch["item_KP"].numel()
+    if "item_MB" in batch:
+        return batch["item_MB"].numel()
     return int((batch["target_BL"] >= 0).sum())
 
 
 def facts(batch: dict[str, Tensor]) -> dict[str, int]:
     """Sizes of a batch that its floor depends on."""
-    if "item_KP" in batch:
+    if "item_MB" in batch:
         return {
-            "examples": batch["item_KP"].numel(),
-            "people": len(batch["user_P"].unique()),
-            "movies": len(batch["item_KP"].unique()),
+            "examples": batch["item_MB"].numel(),
+            "people": len(batch["user_B"].unique()),
+            "movies": len(batch["item_MB"].unique()),
         }
     is_target_BL = batch["target_BL"] >= 0
     length_B = is_target_BL.sum(1)
@@ -97,11 +97,11 @@ def floor_of(run: Recipe, steps: Steps) -> Floor:
 
 def figure(run: Recipe) -> float:
     """What validation says of every third person now."""
-    drawn = run.datamodule.select_on == "ncf-paper"
+    drawn = run.datamodule.config.select_on == "ncf-paper"
     network, name = run.model.network.eval(), "hit_rate@10" if drawn else "ndcg@10"
     with torch.inference_mode():
         batches = asked_cases(run.datamodule, drawn=drawn)
-        found = [rank(network.score(batch), batch)[name] for batch in batches]
+        found = [rank_batch(network.score(batch), batch)[name] for batch in batches]
     network.train()
     return float(np.concatenate(found).mean())
 
@@ -115,7 +115,7 @@ def evaluation_s(run: Recipe, every: int) -> dict[str, float]:
     with torch.inference_mode():
         if run.model.config.user == "id":
             for batch in asked:
-                rank(network.score(batch), batch)
+                rank_batch(network.score(batch), batch)
             return {"evaluation": time.process_time() - start}
         batches, vector_ID = list(asked), network.items()[0]
         states = [network.user_vectors(batch, vector_ID) for batch in batches]
@@ -123,7 +123,7 @@ def evaluation_s(run: Recipe, every: int) -> dict[str, float]:
         given = iter(states)
         network.user_vectors = lambda *_: next(given)  # type: ignore[method-assign]
         for batch in batches:
-            rank(network.score(batch), batch)
+            rank_batch(network.score(batch), batch)
     return {"encoder": encoded - start, "head": time.process_time() - encoded}
 
 

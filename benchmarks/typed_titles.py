@@ -53,7 +53,7 @@ def one_of(letters: str, draw: Draw) -> str:
 
 
 def place_of(title: str, draw: Draw, before_last: bool = False) -> int:
-    """Where the slip is: any letter, or any that another one follows."""
+    """Return the place of the slip: any letter, or any that another one follows."""
     places = [n for n, letter in enumerate(title) if letter.isalnum()]
     if before_last:
         places = [n for n in places[:-1] if n + 1 in places and title[n] != title[n + 1]]
@@ -101,13 +101,13 @@ def two_slips(title: str, year: int, draw: Draw) -> str | None:
 
 
 def article_last(title: str, year: int, draw: Draw) -> str | None:
-    found = _ARTICLE.match(title)
-    return f"{title[found.end() :]}, {found[1]}" if found else None
+    match = _ARTICLE.match(title)
+    return f"{title[match.end() :]}, {match[1]}" if match else None
 
 
 def article_missing(title: str, year: int, draw: Draw) -> str | None:
-    found = _ARTICLE.match(title)
-    return title[found.end() :] if found else None
+    match = _ARTICLE.match(title)
+    return title[match.end() :] if match else None
 
 
 def article_added(title: str, year: int, draw: Draw) -> str | None:
@@ -130,16 +130,16 @@ def year_off(title: str, year: int, draw: Draw) -> str | None:
 def numerals(title: str, year: int, draw: Draw) -> str | None:
     """ "Rocky II" as "Rocky 2", and the other way round."""
     back = {digit: roman for roman, digit in ROMAN.items()}
-    typed = _ROMAN.sub(lambda found: ROMAN[found[1]], title)
-    typed = typed if typed != title else _DIGIT.sub(lambda found: back[found[1]], title)
+    typed = _ROMAN.sub(lambda match: ROMAN[match[1]], title)
+    typed = typed if typed != title else _DIGIT.sub(lambda match: back[match[1]], title)
     return typed if typed != title else None
 
 
 def spelled(title: str, year: int, draw: Draw) -> str | None:
     """ "Rocky II" and "Toy Story 2" as "Rocky two" and "Toy Story two", and the other way round."""
-    figures = _ROMAN.sub(lambda found: ROMAN[found[1]], title)
+    figures = _ROMAN.sub(lambda match: ROMAN[match[1]], title)
     words = {figure: word for word, figure in SPELLED.items()}
-    typed = _DIGIT.sub(lambda found: words.get(found[1], found[1]), figures)
+    typed = _DIGIT.sub(lambda match: words.get(match[1], match[1]), figures)
     if typed == figures:
         typed = " ".join(SPELLED.get(word.lower(), word) for word in title.split(" "))
     return typed if typed not in (title, figures) else None
@@ -216,12 +216,12 @@ def typed_queries(movies: Movies, per_kind: int, seed: int) -> list[Query]:
             bearers.setdefault(bare(name), set()).add(row)
     queries = []
     for kind, (_, slip) in KINDS.items():
-        made: list[Query] = []
+        queries: list[Query] = []
         for row in draw.permutation(len(movies)).tolist():
-            if len(made) == per_kind:
+            if len(queries) == per_kind:
                 break
-            made += _queries_of(kind, slip, movies, row, bearers, draw)
-        queries += made
+            queries += _queries_of(kind, slip, movies, row, bearers, draw)
+        queries += queries
     return queries
 
 

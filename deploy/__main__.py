@@ -13,15 +13,13 @@ New weights need none of this: marquee releases promote. deploy/README.md has co
 
 import argparse
 import sys
-from collections.abc import Sequence
 
 from deploy import rollout, status
-from deploy.aws import Aws, sentences
+from deploy.aws import Aws, explained_errors
 from deploy.stack import Stack
-from marquee.core.errors import InputError
+from marquee.core.command import ArgumentParser, run_command
 
-YEAR = 366 * 24 * 60
-"""Minutes."""
+MAX_MINUTES = 366 * 24 * 60
 PARAMETERS = {
     "model": "name of the model: its releases are at s3://BUCKET/models/MODEL",
     "bucket": "its name (default: STACK-ACCOUNT-REGION); made where it is not there",
@@ -38,81 +36,87 @@ PARAMETERS = {
 }
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    asked = parser().parse_args(given)
-    try:
-        aws = Aws.of(asked.region)
-        with sentences(aws.region):
-            run(Stack(aws, asked.stack), asked)
-        return 0
-    except InputError as error:
-        print(f"deploy: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("deploy: stopped looking; AWS goes on: python -m deploy status", file=sys.stderr)
-        return 130
+def main(args: list[str] | None = None) -> int:
+    """Run one of up, status, logs, release, restore and down; 2 for an error that you can mend."""
+    args = sys.argv[1:] if args is None else args
+    return run_command(
+        "deploy",
+        lambda: connect_and_run(args),
+        interrupted="stopped looking; AWS goes on: python -m deploy status",
+    )
 
 
-def run(stack: Stack, asked: argparse.Namespace) -> None:
-    match asked.command:
+def connect_and_run(args: list[str]) -> None:
+    options = parser().parse_args(args)
+    aws = Aws.connect(options.region)
+    with explained_errors(aws.region):
+        run(Stack(aws, options.stack), options)
+
+
+def run(stack: Stack, options: argparse.Namespace) -> None:
+    match options.command:
         case "up" | "restore":
-            rollout.up(stack, template_parameters(asked), restored=asked.command == "restore")
+            rollout.up(stack, template_parameters(options), restored=options.command == "restore")
         case "release":
-            rollout.release(stack, asked.code, asked.upload_only)
+            rollout.release(stack, options.code, options.upload_only)
         case "status":
             status.status(stack)
         case "logs":
-            status.logs(stack, asked.since * 60, asked.follow)
+            status.logs(stack, options.since * 60, options.follow)
         case "down":
-            rollout.down(stack, asked.delete_bucket)
+            rollout.down(stack, options.delete_bucket)
 
 
-def template_parameters(asked: argparse.Namespace) -> dict[str, str]:
-    """--instance-type t3.large as InstanceType=t3.large; what was not given is left out."""
-    pairs = ((name, getattr(asked, name.replace("-", "_"))) for name in PARAMETERS)
+def template_parameters(options: argparse.Namespace) -> dict[str, str]:
+    """Return --instance-type t3.large as InstanceType=t3.large; unset options are left out."""
+    pairs = ((name, getattr(options, name.replace("-", "_"))) for name in PARAMETERS)
     return {name.title().replace("-", ""): str(value) for name, value in pairs if value is not None}
 
 
 def minutes(text: str) -> float:
-    """argparse refuses what raises ValueError."""
-    if not 0 < (value := float(text)) < YEAR:
+    """Parse minutes; argparse refuses a ValueError."""
+    if not 0 < (value := float(text)) < MAX_MINUTES:
         raise ValueError
     return value
 
 
-def parser() -> argparse.ArgumentParser:
-    made = argparse.ArgumentParser(
+def parser() -> ArgumentParser:
+    root = ArgumentParser(
         prog="python -m deploy",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
     def command(name: str, does: str) -> argparse.ArgumentParser:
-        one = commands.add_parser(name, help=does, description=does)
-        one.add_argument("--stack", default="marquee", help="its name (default: marquee)")
-        one.add_argument("--region", help="default: as the AWS command finds it")
-        return one
+        subparser = commands.add_parser(name, help=does, description=does)
+        subparser.add_argument("--stack", default="marquee", help="its name (default: marquee)")
+        subparser.add_argument("--region", help="default: as the AWS command finds it")
+        return subparser
 
     for name, does in (
         ("up", "make the stack, or change it: parameters that are not given stay"),
         ("restore", "make the stack anew, with the code and the model that a bucket holds"),
     ):
-        one = command(name, does)
+        subparser = command(name, does)
         for option, meaning in PARAMETERS.items():
             kind = int if option in ("min", "max") else str
-            one.add_argument(f"--{option}", type=kind, help=meaning)
-    one = command("release", "new code on every machine, one after the other")
-    either = one.add_mutually_exclusive_group()
+            subparser.add_argument(f"--{option}", type=kind, help=meaning)
+    subparser = command("release", "new code on every machine, one after the other")
+    either = subparser.add_mutually_exclusive_group()
     either.add_argument("--code", default="", metavar="VERSION", help="one that is in the bucket")
     either.add_argument("--upload-only", action="store_true", help="send it, and change no machine")
     command("status", "the stack, its machines, the model that answers")
-    one = command("logs", "what the machines wrote")
-    one.add_argument("--since", type=minutes, default=15, metavar="MINUTES", help="default: 15")
-    one.add_argument("--follow", action="store_true", help="go on, until ctrl-C")
-    one = command("down", "remove the stack; the bucket stays")
-    one.add_argument("--delete-bucket", default="", metavar="NAME", help="and this bucket for good")
-    return made
+    subparser = command("logs", "what the machines wrote")
+    subparser.add_argument(
+        "--since", type=minutes, default=15, metavar="MINUTES", help="default: 15"
+    )
+    subparser.add_argument("--follow", action="store_true", help="go on, until ctrl-C")
+    subparser = command("down", "remove the stack; the bucket stays")
+    subparser.add_argument(
+        "--delete-bucket", default="", metavar="NAME", help="and this bucket for good"
+    )
+    return root
 
 
 if __name__ == "__main__":

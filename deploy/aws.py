@@ -1,7 +1,7 @@
-"""AWS's clients, and its errors as one sentence each with the remedy.
+"""Clients of AWS, and its errors as one sentence each with the remedy.
 
-aws = Aws.of(region=None)          # region and credentials as boto3 finds them
-with sentences(aws.region):
+aws = Aws.connect(region=None)     # boto3 finds region and credentials
+with explained_errors(aws.region):
     aws.cloudformation.describe_stacks()
 """
 
@@ -18,10 +18,10 @@ from botocore.parsers import ResponseParserError
 from marquee.core.errors import InputError
 
 SIGN_IN = "sign in (aws sso login, or AWS_PROFILE=NAME) and run this again"
-OLD = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-UNKNOWN = {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
-FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
-SKEWED = {"RequestTimeTooSkewed"}
+EXPIRED_CODES = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
+UNKNOWN_KEY_CODES = {"InvalidClientTokenId", "SignatureDoesNotMatch", "UnrecognizedClientException"}
+FORBIDDEN_CODES = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
+CLOCK_SKEW_CODES = {"RequestTimeTooSkewed"}
 
 
 @dataclass(frozen=True)
@@ -30,35 +30,35 @@ class Aws:
     session: Any
 
     @classmethod
-    def of(cls, region: str | None) -> "Aws":
-        """Raises InputError where no region is set."""
-        with sentences(region or ""):
+    def connect(cls, region: str | None) -> "Aws":
+        """Open a session; InputError where no region is set."""
+        with explained_errors(region or ""):
             session = boto3.session.Session(region_name=region)
         if not session.region_name:
             raise InputError(
-                "no AWS region is set; give --region us-east-1, or set AWS_DEFAULT_REGION"
+                "no AWS region is set, expected --region us-east-1 or AWS_DEFAULT_REGION"
             )
         return cls(session.region_name, session)
 
     def __getattr__(self, service: str) -> Any:
-        """The client of a service, by its name at boto3; made once."""
+        """Return the client of a service, by its name at boto3; made once."""
         try:
             client = self.session.client(service, region_name=self.region)
         except ValueError as error:
             raise InputError(
-                f"{error}; AWS_ENDPOINT_URL is http://HOST:PORT, or unset for AWS"
+                f"{error}; expected AWS_ENDPOINT_URL=http://HOST:PORT, or unset for AWS"
             ) from error
         self.__dict__[service] = client
         return client
 
 
 @contextmanager
-def sentences(region: str) -> Iterator[None]:
-    """What AWS and the way to it raise, as InputError."""
+def explained_errors(region: str) -> Iterator[None]:
+    """Raise errors of AWS, and of the network to it, as InputError."""
     try:
         yield
     except exceptions.ClientError as error:
-        raise InputError(said(error, region)) from error
+        raise InputError(describe(error, region)) from error
     except exceptions.ProfileNotFound as error:
         raise InputError(f"{error}; aws configure list-profiles names those there are") from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
@@ -76,18 +76,18 @@ def sentences(region: str) -> Iterator[None]:
         raise InputError(f"AWS: {one_line(str(error))}") from error
 
 
-def said(error: exceptions.ClientError, region: str) -> str:
+def describe(error: exceptions.ClientError, region: str) -> str:
     code = error.response["Error"].get("Code", "")
     message = one_line(error.response["Error"].get("Message", ""))
-    if code in OLD:
+    if code in EXPIRED_CODES:
         return f"the AWS credentials have expired; {SIGN_IN}"
-    if code in UNKNOWN:
+    if code in UNKNOWN_KEY_CODES:
         return f"AWS does not know these credentials ({code}); {SIGN_IN}"
-    if code in SKEWED:
+    if code in CLOCK_SKEW_CODES:
         return "this machine's clock is wrong by over 15 minutes; set it (timedatectl set-ntp true)"
-    if code in FORBIDDEN:
-        what = f"{error.operation_name} in {region}"
-        return f"these credentials may not call {what}: {message}; ask for that permission"
+    if code in FORBIDDEN_CODES:
+        call = f"{error.operation_name} in {region}"
+        return f"these credentials may not call {call}: {message}; ask for that permission"
     return f"AWS refused {error.operation_name} in {region}: {message or code}"
 
 

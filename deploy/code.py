@@ -1,12 +1,12 @@
-"""The code as machines install it: s3://BUCKET/code/VERSION/, and the wheels it needs.
+"""Upload the code that machines install: s3://BUCKET/code/VERSION/, and the wheels it needs.
 
     code/VERSION/marquee.tar.gz    what bentofile.yaml includes, and deploy/ for the machine
     code/VERSION/restore.sh        installs it
     code/wheels/LOCK.tar           the packages of requirements-serving.lock, 94 MB
     code/current, code/restore.sh  the version that was rolled out last
 
-VERSION is the start of the archive's sha256, and the archive of the same files is the same to the
-byte: what is there already is not sent again, nothing is ever overwritten but the last two.
+VERSION is the start of the archive's sha256. The archive of the same files is the same to the byte,
+so stored objects are not sent again, and only the last two are ever overwritten.
 """
 
 import gzip
@@ -44,12 +44,11 @@ def version_of(content: bytes) -> str:
 
 
 def files(root: Path) -> list[Path]:
-    """What the image holds too, by bentofile.yaml, and what a machine needs of deploy/."""
+    """List the files of the image, by bentofile.yaml, and those of deploy/ that a machine needs."""
     bento = yaml.safe_load((root / "bentofile.yaml").read_text())
     names = {*FOR_MACHINES}
-    for kind, change in (("include", names.update), ("exclude", names.difference_update)):
-        for pattern in bento.get(kind, ()):
-            change(str(path.relative_to(root)) for path in root.glob(pattern.lstrip("/")))
+    for pattern in bento["include"]:
+        names |= {str(path.relative_to(root)) for path in root.glob(pattern.lstrip("/"))}
     missing = [name for name in FOR_MACHINES if not (root / name).is_file()]
     if missing:
         raise InputError(f"{missing[0]} is missing; run this in a clone (and make lock for a lock)")
@@ -57,7 +56,7 @@ def files(root: Path) -> list[Path]:
 
 
 def archive(root: Path) -> bytes:
-    """A tar.gz that says nothing of when and by whom it was made."""
+    """Pack a tar.gz without times and owners, so that it depends on the files alone."""
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         for path in files(root):
@@ -69,18 +68,20 @@ def archive(root: Path) -> bytes:
 
 
 def wheels(lock: Path) -> bytes:
-    """Every package of the lock for the machines, hashes checked, as one tar; InputError where one
-    cannot be fetched."""
+    """Download every package of the lock, hashes checked, as one tar.
+
+    Raises InputError where one cannot be fetched.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(download(lock, folder), capture_output=True, text=True)
-        if done.returncode:
-            reason = (done.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+        process = subprocess.run(download(lock, folder), capture_output=True, text=True)
+        if process.returncode:
+            reason = (process.stderr.strip().splitlines() or ["pip said nothing"])[-1]
             raise InputError(f"the packages of {lock.name} cannot be fetched: {reason}")
-        made = io.BytesIO()
-        with tarfile.open(fileobj=made, mode="w") as tar:
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as tar:
             for path in sorted(Path(folder).iterdir()):
                 tar.add(path, path.name)
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def download(lock: Path, folder: str) -> list[str]:
@@ -93,36 +94,38 @@ def download(lock: Path, folder: str) -> list[str]:
 
 
 def upload(s3: Any, bucket: str, root: Path = ROOT) -> tuple[str, list[str]]:
-    """The version, and the keys that were sent; the archive last, so that a version that is there
-    is whole."""
-    made = archive(root)
-    version, lock = version_of(made), version_of((root / LOCK).read_bytes())
+    """Upload missing objects; return the version and the keys that were sent.
+
+    The archive goes last, so that a version that exists is complete.
+    """
+    packed = archive(root)
+    version, lock = version_of(packed), version_of((root / LOCK).read_bytes())
     contents: dict[str, Callable[[], bytes]] = {
         f"code/wheels/{lock}.tar": partial(wheels, root / LOCK),
         f"code/{version}/restore.sh": (root / "deploy/restore.sh").read_bytes,
-        f"code/{version}/marquee.tar.gz": lambda: made,
+        f"code/{version}/marquee.tar.gz": lambda: packed,
     }
-    new = [key for key in contents if not there(s3, bucket, key)]
+    new = [key for key in contents if not exists(s3, bucket, key)]
     for key in new:
         s3.upload_fileobj(io.BytesIO(contents[key]()), bucket, key)
     return version, new
 
 
 def record(s3: Any, bucket: str, version: str) -> None:
-    """Name the version that a new machine installs where it is not told another."""
+    """Record the version that a new machine installs by default."""
     script = s3.get_object(Bucket=bucket, Key=f"code/{version}/restore.sh")["Body"].read()
     s3.put_object(Bucket=bucket, Key="code/restore.sh", Body=script)
     s3.put_object(Bucket=bucket, Key="code/current", Body=version.encode())
 
 
 def current(s3: Any, bucket: str) -> str:
-    """The version that was rolled out last; empty where none was."""
-    if not there(s3, bucket, "code/current"):
+    """Return the version that was rolled out last; empty where none was."""
+    if not exists(s3, bucket, "code/current"):
         return ""
     return str(s3.get_object(Bucket=bucket, Key="code/current")["Body"].read().decode())
 
 
-def there(s3: Any, bucket: str, key: str) -> bool:
+def exists(s3: Any, bucket: str, key: str) -> bool:
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:

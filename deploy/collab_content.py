@@ -4,9 +4,10 @@
 
     content_model(["Heat (1995)", "Usual Suspects, The (1995)", "Toy Story (1995)"], top_n=10)
 
-MARQUEE_URL and MARQUEE_KEY say where the service is. Titles go in as those apps had them (or with
-the article in front) and come out as "The Matrix (1999)", best first; any title that comes out can
-go in. Every favourite counts, and once. A title that is not in the catalogue is a ValueError.
+MARQUEE_URL and MARQUEE_KEY name the service. Titles go in as those apps had them, or with the
+article in front. They come out as "The Matrix (1999)", best first, and each of those can go in.
+Every favourite counts, and a repeated one counts once. A title that the catalog does not hold
+raises ValueError.
 """
 
 import os
@@ -15,82 +16,84 @@ from collections.abc import Iterable, Sequence
 
 from marquee_client import Marquee, label
 from marquee_client.connection import URL
-from marquee_client.types import Movie, Scored
+from marquee_client.types import Movie, SimilarMovie
 
 FAVOURITE_STARS = 5.0
-MAX_LIST = 100
-"""Films that the service lists at once."""
-MAX_QUERY = 200
-"""Letters that it searches for; the longest title of MovieLens has 191."""
+MAX_LIST_LENGTH = 100
+"""Movies that the service lists at once."""
+MAX_QUERY_CHARS = 200
+"""The limit of the title search; the longest title of MovieLens has 191."""
 
 _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)\s*$")
 
 
 def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Titles of the top_n (1..100) films nearest to these, taken together."""
+    """Return titles of the top_n (1..100) movies most similar to these, taken together."""
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
-        ids = [film["movie_id"] for film in favourites]
-        found = marquee.similar(ids, k=_asked(top_n, favourites))["items"]
-    return titles(found, favourites, top_n)
+        ids = [movie["movie_id"] for movie in favourites]
+        items = marquee.similar(ids, k=request_length(top_n, favourites))["items"]
+    return new_titles(items, favourites, top_n)
 
 
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Titles of the top_n (1..100) films recommended to who gave these five stars, in this order.
+    """Return titles of the top_n (1..100) movies recommended to a user of these favourites.
 
-    What was liked last counts as the latest.
+    The favourites are a history of five-star ratings, oldest first.
     """
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
-        found = marquee.recommend(
+        items = marquee.recommend(
             history=[
-                {"movie_id": film["movie_id"], "stars": FAVOURITE_STARS} for film in favourites
+                {"movie_id": movie["movie_id"], "stars": FAVOURITE_STARS} for movie in favourites
             ],
-            k=_asked(top_n, favourites),
+            k=request_length(top_n, favourites),
         )["items"]
-    return titles(found, favourites, top_n)
+    return new_titles(items, favourites, top_n)
 
 
 def connect() -> Marquee:
-    """The service that the environment names."""
+    """Connect to the service that the environment names."""
     return Marquee(os.environ.get("MARQUEE_URL") or URL, os.environ.get("MARQUEE_KEY"))
 
 
 def find_all(marquee: Marquee, movie_list: Sequence[str]) -> list[Movie]:
-    """The films of these titles, in their order; one given twice counts once for the service."""
+    """Return the movies of these titles, in their order; the service drops repeated ones."""
     if not movie_list:
-        raise ValueError("no favourite was given; give at least one title")
+        raise ValueError("movie_list: empty, expected at least one title")
     return [find(marquee, title) for title in movie_list]
 
 
 def find(marquee: Marquee, title: str) -> Movie:
-    """The film of this title: exactly, else the best hit of the search that is of its year.
+    """Return the movie of exactly this title, else the best search hit of the same year.
 
-    Raises ValueError where there is none; it names the film that comes nearest.
+    Raises ValueError where there is none, and names the nearest hit.
     """
-    dated = _YEAR.search(title)
-    name, year = (title[: dated.start()], int(dated[1])) if dated else (title, None)
-    # In brackets: before a bracket the search knows the article of "Net, The", before a number not.
+    match = _YEAR.search(title)
+    name, year = (title[: match.start()], int(match[1])) if match else (title, None)
+    # In brackets: the search recognises the article of "Net, The" before a bracket, and not before
+    # a number.
     query = name if year is None else f"{name} ({year})"
-    hits = marquee.search(query.strip()[:MAX_QUERY] or "?")["items"]
+    hits = marquee.search(query.strip()[:MAX_QUERY_CHARS] or "?")["items"]
     for hit in hits:
         if label(hit).casefold() == title.strip().casefold():
             return hit
     for hit in hits:
         if year in (None, hit["year"]):
             return hit
-    nearest = f'; did you mean "{label(hits[0])}"?' if hits else ", and none is like it"
-    raise ValueError(f'the film "{title}" is not in this catalogue{nearest}')
+    nearest = f'did you mean "{label(hits[0])}"?' if hits else "no title is like it"
+    raise ValueError(f'movie "{title}": not in this catalog, expected a title of it; {nearest}')
 
 
-def titles(found: Iterable[Scored], favourites: Iterable[Movie], top_n: int) -> list[str]:
-    """The first top_n, in their order; namesakes of a favourite, of the same year, are left out."""
-    given = {label(film) for film in favourites}
-    return [name for name in dict.fromkeys(map(label, found)) if name not in given][:top_n]
+def new_titles(items: Iterable[SimilarMovie], favourites: Iterable[Movie], top_n: int) -> list[str]:
+    """Return the first top_n titles, without those that a favourite has, year included."""
+    favourite_titles = {label(movie) for movie in favourites}
+    titles = dict.fromkeys(map(label, items))
+    return [title for title in titles if title not in favourite_titles][:top_n]
 
 
-def _asked(top_n: int, favourites: Sequence[Movie]) -> int:
-    """How many films to ask for, so that top_n are left when namesakes are out."""
-    if not 1 <= top_n <= MAX_LIST:
-        raise ValueError(f"top_n is {top_n}; give 1 to {MAX_LIST}")
-    return min(MAX_LIST, top_n + len(favourites))
+def request_length(top_n: int, favourites: Sequence[Movie]) -> int:
+    """Return the k that leaves top_n items after namesakes of favourites are dropped."""
+    if not 1 <= top_n <= MAX_LIST_LENGTH:
+        raise ValueError(f"top_n is {top_n}, expected 1 to {MAX_LIST_LENGTH}")
+    return min(MAX_LIST_LENGTH, top_n + len(favourites))

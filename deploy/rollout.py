@@ -1,6 +1,6 @@
-"""What `up`, `restore`, `release` and `down` do, step by step; every step may be repeated.
+"""The steps of `up`, `restore`, `release` and `down`; every step may be repeated.
 
-The bucket comes first, then code and a model in it, then machines: one that finds no model would
+The bucket comes first, then code and a model in it, then machines: a machine without a model would
 never be ready.
 """
 
@@ -17,142 +17,157 @@ from marquee.core.errors import InputError
 from marquee.releases.pointer import POINTER
 
 SETTINGS = ("API_KEYS", "EVENTS_URL")
-"""Without keys the service answers its own machine only, and without one database each machine
-would know other persons."""
+"""Without keys the service answers its own machine only; without one database each machine would
+know other users."""
 
 
 def up(
-    stack: Stack, given: Mapping[str, str], restored: bool = False, root: Path = code.ROOT
+    stack: Stack, options: Mapping[str, str], restored: bool = False, root: Path = code.ROOT
 ) -> None:
-    """Make or change the stack so that it serves; given: parameters of the template.
+    """Create or change the stack so that it serves; options: parameters of the template.
 
-    restored: with the code that the bucket says, instead of that of this clone. Raises InputError
-    where something is missing, before anything is made where it can be known before.
+    restored: with the code that the bucket names, instead of that of this clone. Raises InputError
+    where something is missing, before anything is created where that can be known.
     """
-    found = stack.found()
-    stack.refuse(found)
-    stack.tell(f"{stack.name}: account {account(stack.aws)}, {stack.aws.region}")
-    asked = defaults() | parameters(found) | dict(given)
-    if not asked.get("Model"):
-        raise InputError("no model is named; give --model ml-1m, as in s3://BUCKET/models/ml-1m")
-    check(asked)
-    if int(asked["Max"]) <= int(asked["Min"]):
+    description = stack.describe()
+    stack.refuse(description)
+    stack.report(f"{stack.name}: account {account(stack.aws)}, {stack.aws.region}")
+    values = defaults() | parameters(description) | dict(options)
+    if not values.get("Model"):
+        raise InputError("no model is named, expected --model ml-1m as in s3://BUCKET/models/ml-1m")
+    check(values)
+    if int(values["Max"]) <= int(values["Min"]):
         raise InputError(
-            f"--max {asked['Max']} is not above --min {asked['Min']}; a new machine answers before "
-            "an old one goes"
+            f"--max {values['Max']}: expected more than --min {values['Min']}; a new machine "
+            "answers before an old one goes"
         )
-    if asked.get("Bucket") != parameters(found).get("Bucket", asked.get("Bucket")):
+    if values.get("Bucket") != parameters(description).get("Bucket", values.get("Bucket")):
         raise InputError(
-            f"{stack.name} has a bucket; for another: --stack NAME, or down and restore"
+            f"{stack.name} has a bucket already; for another: --stack NAME, or down and restore"
         )
-    secret(stack, asked["Settings"])
-    if found is None:
-        asked |= network(stack, given) | bucket(stack, given, restored)
-        stack.apply(asked)
-    version = sent(stack, asked["Bucket"], root) if not restored else kept(stack, asked["Bucket"])
-    promoted(stack, asked["Bucket"], asked["Model"])
-    roll(stack, given, version)
-    if not asked["Certificate"]:
-        stack.tell("without --certificate ARN answers and API keys travel in clear")
+    require_secrets(stack, values["Settings"])
+    if description is None:
+        values |= network(stack, options) | bucket(stack, options, restored)
+        stack.apply(values)
+    version = (
+        upload_code(stack, values["Bucket"], root)
+        if not restored
+        else recorded_code(stack, values["Bucket"])
+    )
+    require_promoted(stack, values["Bucket"], values["Model"])
+    roll(stack, options, version)
+    if not values["Certificate"]:
+        stack.report("without --certificate ARN answers and API keys travel unencrypted")
 
 
 def release(stack: Stack, version: str, upload_only: bool = False, root: Path = code.ROOT) -> None:
-    """New code on every machine, one after the other; an empty version is that of this clone.
+    """Roll code out to every machine, one after the other; an empty version is this clone's.
 
-    With the code that they have machines are replaced too: they read settings when they start.
+    Machines that have this code are replaced, too: they read settings when they start.
     """
-    found = stack.must_be_there()
-    stack.refuse(found)
-    into = parameters(found)["Bucket"]
+    description = stack.require()
+    stack.refuse(description)
+    bucket_name = parameters(description)["Bucket"]
     if not version:
-        version = sent(stack, into, root)
-    elif not code.there(stack.aws.s3, into, f"code/{version}/marquee.tar.gz"):
-        raise InputError(f"there is no code {version} in s3://{into}/code/; aws s3 ls names those")
+        version = upload_code(stack, bucket_name, root)
+    elif not code.exists(stack.aws.s3, bucket_name, f"code/{version}/marquee.tar.gz"):
+        raise InputError(
+            f"no code {version} in s3://{bucket_name}/code/; aws s3 ls lists the versions"
+        )
     if not upload_only:
-        promoted(stack, into, parameters(found)["Model"])
+        require_promoted(stack, bucket_name, parameters(description)["Model"])
         if not roll(stack, {}, version):
             renew(stack)
 
 
-def roll(stack: Stack, given: Mapping[str, str], version: str) -> bool:
-    """Whether something was changed. A machine counts when it has answered; where one does not,
-    CloudFormation goes back to the version before, and the bucket still names that one."""
-    stack.tell(f"machines with code {version}")
-    changed = stack.apply(dict(given) | {"Code": version})
+def roll(stack: Stack, options: Mapping[str, str], version: str) -> bool:
+    """Roll a version out; return True where the stack changed.
+
+    A machine counts when it has answered. Where one does not, CloudFormation goes back to the
+    version before, and the bucket still names that one.
+    """
+    stack.report(f"machines with code {version}")
+    changed = stack.apply(dict(options) | {"Code": version})
     outputs = stack.outputs()
     code.record(stack.aws.s3, outputs["Bucket"], version)
-    stack.tell(f"{'' if changed else 'nothing to change; '}serving at {outputs['Address']}")
+    stack.report(f"{'' if changed else 'nothing to change; '}serving at {outputs['Address']}")
     return changed
 
 
 def renew(stack: Stack) -> None:
-    """Replace every machine by one like it, which is ready before the old one goes."""
+    """Replace every machine by a like one, which is ready before the old one goes."""
     group = {"AutoScalingGroupName": stack.outputs()["Group"]}
-    began = stack.aws.autoscaling.start_instance_refresh(
+    started = stack.aws.autoscaling.start_instance_refresh(
         **group, Preferences={"MinHealthyPercentage": 100, "MaxHealthyPercentage": 200}
     )
-    ids, told = [began["InstanceRefreshId"]], ""
+    ids, last_line = [started["InstanceRefreshId"]], ""
     while True:
-        asked = stack.aws.autoscaling.describe_instance_refreshes(**group, InstanceRefreshIds=ids)
-        (found,) = asked["InstanceRefreshes"]
-        status = found["Status"]
-        line = f"machines anew: {status}, {found.get('PercentageComplete', 0)}%"
-        if line != told:
-            stack.tell(told := line)
+        response = stack.aws.autoscaling.describe_instance_refreshes(
+            **group, InstanceRefreshIds=ids
+        )
+        (refresh,) = response["InstanceRefreshes"]
+        status = refresh["Status"]
+        line = f"machines anew: {status}, {refresh.get('PercentageComplete', 0)}%"
+        if line != last_line:
+            stack.report(last_line := line)
         if status == "Successful":
             return
         if status in ("Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"):
-            reason = found.get("StatusReason", "no reason is given")
+            reason = refresh.get("StatusReason", "no reason is given")
             raise InputError(f"{line}: {reason}; python -m deploy logs may say more")
         time.sleep(stack.poll_s)
 
 
-def down(stack: Stack, typed: str) -> None:
-    """Remove everything but the bucket; that too where its name was typed."""
-    found = stack.must_be_there()
-    kept = parameters(found)["Bucket"]
-    if typed and typed != kept:
-        raise InputError(f"the bucket is {kept}, not {typed}; nothing was removed")
+def down(stack: Stack, confirmation: str) -> None:
+    """Remove everything but the bucket; the bucket too where its name is the confirmation."""
+    description = stack.require()
+    bucket_name = parameters(description)["Bucket"]
+    if confirmation and confirmation != bucket_name:
+        raise InputError(f"the bucket is {bucket_name}, not {confirmation}; nothing was removed")
     stack.remove()
-    if not typed:
-        stack.tell(f"s3://{kept} stays, with every model and all code; to serve from it again: up")
+    if not confirmation:
+        stack.report(
+            f"s3://{bucket_name} stays, with every model and all code; to serve from it again: up"
+        )
         return
-    for page in stack.aws.s3.get_paginator("list_object_versions").paginate(Bucket=kept):
+    for page in stack.aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket_name):
         for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-            stack.aws.s3.delete_object(Bucket=kept, Key=each["Key"], VersionId=each["VersionId"])
-    stack.aws.s3.delete_bucket(Bucket=kept)
-    stack.tell(f"s3://{kept} is removed, with every version of everything in it")
+            stack.aws.s3.delete_object(
+                Bucket=bucket_name, Key=each["Key"], VersionId=each["VersionId"]
+            )
+    stack.aws.s3.delete_bucket(Bucket=bucket_name)
+    stack.report(f"s3://{bucket_name} is removed, with every version of everything in it")
 
 
-def sent(stack: Stack, into: str, root: Path) -> str:
-    version, keys = code.upload(stack.aws.s3, into, root)
-    stack.tell(f"code {version}: {f'{len(keys)} objects sent' if keys else 'there already'}")
+def upload_code(stack: Stack, bucket_name: str, root: Path) -> str:
+    version, keys = code.upload(stack.aws.s3, bucket_name, root)
+    stack.report(f"code {version}: {f'{len(keys)} objects sent' if keys else 'there already'}")
     return version
 
 
-def kept(stack: Stack, where: str) -> str:
-    version = code.current(stack.aws.s3, where)
+def recorded_code(stack: Stack, bucket_name: str) -> str:
+    version = code.current(stack.aws.s3, bucket_name)
     if not version:
         raise InputError(
-            f"s3://{where}/code/current is missing, so no code was ever rolled out: up"
+            f"s3://{bucket_name}/code/current is missing, so no code was ever rolled out: up"
         )
     return version
 
 
-def promoted(stack: Stack, where: str, model: str) -> None:
-    if not code.there(stack.aws.s3, where, f"models/{model}/{POINTER}"):
-        store = f"s3://{where}/models/{model}"
+def require_promoted(stack: Stack, bucket_name: str, model: str) -> None:
+    if not code.exists(stack.aws.s3, bucket_name, f"models/{model}/{POINTER}"):
+        store = f"s3://{bucket_name}/models/{model}"
         raise InputError(
             f"no model is promoted in {store}; marquee releases push bundles/{model} {store}, "
             f"marquee releases promote VERSION {store}, then this again"
         )
 
 
-def secret(stack: Stack, path: str) -> None:
-    """InputError where a setting is missing, or lies there for everybody to read."""
+def require_secrets(stack: Stack, path: str) -> None:
+    """Raise InputError where a setting is missing, or stored unencrypted."""
     names = [f"{path}/{name}" for name in SETTINGS]
-    found = stack.aws.ssm.get_parameters(Names=names)["Parameters"]
-    kinds = {each["Name"]: each["Type"] for each in found}
+    stored = stack.aws.ssm.get_parameters(Names=names)["Parameters"]
+    kinds = {each["Name"]: each["Type"] for each in stored}
     for name in names:
         if kinds.get(name) != "SecureString":
             reason = f"is a {kinds[name]}" if name in kinds else "is not in Parameter Store"
@@ -162,9 +177,9 @@ def secret(stack: Stack, path: str) -> None:
             )
 
 
-def bucket(stack: Stack, given: Mapping[str, str], restored: bool) -> dict[str, str]:
-    """Its name, and whether the stack makes it."""
-    name = given.get("Bucket") or f"{stack.name}-{account(stack.aws)}-{stack.aws.region}"
+def bucket(stack: Stack, options: Mapping[str, str], restored: bool) -> dict[str, str]:
+    """Return the bucket's name, and `MakeBucket` where the stack creates it."""
+    name = options.get("Bucket") or f"{stack.name}-{account(stack.aws)}-{stack.aws.region}"
     try:
         stack.aws.s3.head_bucket(Bucket=name)
     except ClientError as error:
@@ -172,35 +187,39 @@ def bucket(stack: Stack, given: Mapping[str, str], restored: bool) -> dict[str, 
         if status == 404 and not restored:
             return {"Bucket": name, "MakeBucket": "yes"}
         reason = {404: "is not there", 301: "is in another region"}.get(
-            status, "is somebody else's"
+            status, "belongs to another account"
         )
-        raise InputError(f"the bucket {name} {reason}; give --bucket NAME, or --region") from error
+        raise InputError(
+            f"the bucket {name} {reason}; expected --bucket NAME, or --region"
+        ) from error
     return {"Bucket": name, "MakeBucket": "no"}
 
 
-def network(stack: Stack, given: Mapping[str, str]) -> dict[str, str]:
-    """The VPC that is given, else the region's default one, and a subnet in two of its zones."""
+def network(stack: Stack, options: Mapping[str, str]) -> dict[str, str]:
+    """Return the VPC of the options, else the default one, and a subnet in two of its zones."""
     default = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
-    vpcs = stack.aws.ec2.describe_vpcs(**({} if "Vpc" in given else default))["Vpcs"]
+    vpcs = stack.aws.ec2.describe_vpcs(**({} if "Vpc" in options else default))["Vpcs"]
     names = [each["VpcId"] for each in vpcs]
-    if not names or given.get("Vpc", names[0]) not in names:
-        what = f"no VPC {given['Vpc']}" if "Vpc" in given else "no default VPC"
-        there = f"; there are {', '.join(names)}" if names else ""
+    if not names or options.get("Vpc", names[0]) not in names:
+        problem = f"no VPC {options['Vpc']}" if "Vpc" in options else "no default VPC"
+        known = f"; there are {', '.join(names)}" if names else ""
         raise InputError(
-            f"{what} in {stack.aws.region}{there}; give --vpc and --subnets, or --region"
+            f"{problem} in {stack.aws.region}{known}; expected --vpc and --subnets, or --region"
         )
-    vpc = given.get("Vpc", names[0])
-    if "Subnets" in given:
+    vpc = options.get("Vpc", names[0])
+    if "Subnets" in options:
         return {"Vpc": vpc}
     inside = [{"Name": "vpc-id", "Values": [vpc]}]
     subnets: list[dict[str, Any]] = stack.aws.ec2.describe_subnets(Filters=inside)["Subnets"]
     zones = {each["AvailabilityZone"]: each["SubnetId"] for each in subnets}
     if len(zones) < 2:
-        raise InputError(f"{vpc} has subnets in {len(zones)} zones; a load balancer needs two")
+        raise InputError(
+            f"{vpc} has subnets in {len(zones)} zones, expected two for a load balancer"
+        )
     return {"Vpc": vpc, "Subnets": ",".join(zones[name] for name in sorted(zones)[:2])}
 
 
-def parameters(found: Mapping[str, Any] | None) -> dict[str, str]:
-    """As the stack has them; none where there is no stack."""
-    given = (found or {}).get("Parameters", ())
-    return {each["ParameterKey"]: each["ParameterValue"] for each in given}
+def parameters(description: Mapping[str, Any] | None) -> dict[str, str]:
+    """Return the parameters of a stack; none where there is no stack."""
+    pairs = (description or {}).get("Parameters", ())
+    return {each["ParameterKey"]: each["ParameterValue"] for each in pairs}

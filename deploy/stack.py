@@ -1,7 +1,7 @@
-"""The stack of template.yaml: made, changed, removed, each step of it told.
+"""Create, change and remove the stack of template.yaml, and report each step.
 
-A change that fails leaves what was there before; a first stack that fails leaves nothing but its
-name, and is removed by `down`.
+A change that fails leaves the stack as it was. A first stack that fails leaves nothing but its
+name, which `down` removes.
 """
 
 import re
@@ -19,63 +19,69 @@ from marquee.core.errors import InputError
 
 TEMPLATE = Path(__file__).parent / "template.yaml"
 WAIT_S = 3600
-UNFINISHED = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
-"""What such a stack has been, no update can change."""
-Tell = Callable[[str], object]
+BROKEN_STATES = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
+"""States that no update can leave."""
+Report = Callable[[str], object]
 
 
 @dataclass
 class Stack:
-    """tell: called with a line for each step. poll_s: seconds between two looks."""
+    """A stack by its name.
+
+    report: called with a line for each step. poll_s: seconds between two polls.
+    """
 
     aws: Aws
     name: str
-    tell: Tell = print
+    report: Report = print
     poll_s: float = 5.0
     _seen: set[str] = field(default_factory=set)
 
-    def found(self) -> dict[str, Any] | None:
-        """CloudFormation's description; None where there is no such stack."""
+    def describe(self) -> dict[str, Any] | None:
+        """Return CloudFormation's description; None where there is no such stack."""
         try:
-            found = self.aws.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
+            stacks = self.aws.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
             if "does not exist" in str(error):
                 return None
             raise
-        return dict(found[0])
+        return dict(stacks[0])
 
-    def must_be_there(self) -> dict[str, Any]:
-        found = self.found()
-        if found is None:
-            where = f"in {self.aws.region} of account {account(self.aws)}"
+    def require(self) -> dict[str, Any]:
+        description = self.describe()
+        if description is None:
+            location = f"in {self.aws.region} of account {account(self.aws)}"
             raise InputError(
-                f"there is no stack {self.name} {where}; give --region or --stack, or make it: "
-                "python -m deploy up"
+                f"there is no stack {self.name} {location}, expected another --region or "
+                "--stack, or make it: python -m deploy up"
             )
-        return found
+        return description
 
     def outputs(self) -> dict[str, str]:
-        """Address, Bucket, LogGroup, …, as the template names them."""
-        given = self.must_be_there().get("Outputs", ())
-        return {output["OutputKey"]: output["OutputValue"] for output in given}
+        """Return Address, Bucket, LogGroup, …, as the template names them."""
+        pairs = self.require().get("Outputs", ())
+        return {output["OutputKey"]: output["OutputValue"] for output in pairs}
 
     def apply(self, parameters: Mapping[str, str]) -> bool:
-        """Make the stack, or change it: parameters that are not given stay. False where it is so
-        already; InputError where it cannot be, with the reason of the first part that failed."""
-        found = self.found()
-        self.refuse(found)
-        asked: dict[str, Any] = {
+        """Create or change the stack; parameters that are absent stay.
+
+        Returns False where nothing is to change. Raises InputError with the reason of the first
+        part that failed.
+        """
+        description = self.describe()
+        self.refuse(description)
+        request: dict[str, Any] = {
             "StackName": self.name,
             "TemplateBody": self.valid(),
-            "Parameters": self._parameters(parameters, found),
+            "Parameters": self._parameters(parameters, description),
             "Capabilities": ["CAPABILITY_IAM"],
         }
-        self._events(found)
+        self._events(description)
         try:
-            if found is None:
-                self.aws.cloudformation.create_stack(**asked, OnFailure="ROLLBACK")
+            if description is None:
+                self.aws.cloudformation.create_stack(**request, OnFailure="ROLLBACK")
             else:
-                self.aws.cloudformation.update_stack(**asked)
+                self.aws.cloudformation.update_stack(**request)
         except ClientError as error:
             if "No updates are to be performed" in str(error):
                 return False
@@ -86,19 +92,19 @@ class Stack:
         return True
 
     def remove(self) -> None:
-        self._events(self.found())
+        self._events(self.describe())
         self.aws.cloudformation.delete_stack(StackName=self.name)
         if (ended := self._wait()) != "DELETE_COMPLETE":
-            raise InputError(f"{self.name} is {ended}: {self.reason()}; put that right, down again")
+            raise InputError(f"{self.name} is {ended}: {self.reason()}; mend that, then down again")
 
-    def refuse(self, found: Mapping[str, Any] | None) -> None:
-        """InputError where the stack is in a state that cannot be changed from."""
-        status = found["StackStatus"] if found else ""
-        if status in UNFINISHED:
+    def refuse(self, description: Mapping[str, Any] | None) -> None:
+        """Raise InputError where the stack is in a state that cannot be changed."""
+        status = description["StackStatus"] if description else ""
+        if status in BROKEN_STATES:
             raise InputError(f"{self.name} is {status}: {self.reason()}{self._remedy(status)}")
         if status == "UPDATE_ROLLBACK_FAILED":
             raise InputError(
-                f"{self.name} is {status}: {self.reason()}; put that right, then: "
+                f"{self.name} is {status}: {self.reason()}; mend that, then: "
                 f"aws cloudformation continue-update-rollback --stack-name {self.name}"
             )
         if status.endswith("_IN_PROGRESS"):
@@ -107,7 +113,7 @@ class Stack:
             )
 
     def valid(self) -> str:
-        """The template, as CloudFormation takes it."""
+        """Return the template, validated by CloudFormation."""
         body = TEMPLATE.read_text()
         try:
             self.aws.cloudformation.validate_template(TemplateBody=body)
@@ -121,92 +127,91 @@ class Stack:
         return body
 
     def reason(self) -> str:
-        """Why the last change failed: the first part that did not do what it should."""
+        """Return the reason of the last failed change: the first part that failed."""
         pages = self.aws.cloudformation.get_paginator("describe_stack_events")
         reason = "no reason is given"
         for page in pages.paginate(StackName=self.name):
             for event in page["StackEvents"]:  # newest first
                 if event["ResourceStatus"].endswith("_FAILED"):
-                    said = one_line(event.get("ResourceStatusReason", ""))
-                    if "cancelled" not in said:
-                        reason = f"{event['LogicalResourceId']}: {said}".rstrip(".")
-                elif began(event, self.name):
+                    message = one_line(event.get("ResourceStatusReason", ""))
+                    if "cancelled" not in message:
+                        reason = f"{event['LogicalResourceId']}: {message}".rstrip(".")
+                elif is_start(event, self.name):
                     return reason
         return reason
 
     def _remedy(self, status: str) -> str:
-        if status in UNFINISHED:
+        if status in BROKEN_STATES:
             return f"; remove it: python -m deploy down --stack {self.name}, then up again"
-        return "; what was there before is there still. python -m deploy logs may say more"
+        return "; the stack is as it was before; python -m deploy logs may say more"
 
     def _parameters(
-        self, given: Mapping[str, str], found: Mapping[str, Any] | None
+        self, values: Mapping[str, str], description: Mapping[str, Any] | None
     ) -> list[dict[str, Any]]:
-        known = {each["ParameterKey"] for each in (found or {}).get("Parameters", ())}
-        new = [{"ParameterKey": k, "ParameterValue": v} for k, v in given.items()]
+        known = {each["ParameterKey"] for each in (description or {}).get("Parameters", ())}
+        new = [{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()]
         return new + [
-            {"ParameterKey": k, "UsePreviousValue": True} for k in sorted(known - {*given})
+            {"ParameterKey": k, "UsePreviousValue": True} for k in sorted(known - {*values})
         ]
 
     def _wait(self) -> str:
-        """Until nothing is in progress: the status at the end."""
+        """Wait until nothing is in progress; return the last status."""
         until = time.monotonic() + WAIT_S
         while time.monotonic() < until:
-            found = self.found()
-            if found is None:
+            description = self.describe()
+            if description is None:
                 return "DELETE_COMPLETE"
-            self._events(found, self.tell)
-            if not found["StackStatus"].endswith("_IN_PROGRESS"):
-                return str(found["StackStatus"])
+            self._events(description, self.report)
+            if not description["StackStatus"].endswith("_IN_PROGRESS"):
+                return str(description["StackStatus"])
             time.sleep(self.poll_s)
         return "still in progress after an hour"
 
-    def _events(self, found: Mapping[str, Any] | None, tell: Tell | None = None) -> None:
-        """Tell what is new of the stack's parts, oldest first; with no one to tell, what there is
-        now is not new any more."""
-        if found is None:
+    def _events(self, description: Mapping[str, Any] | None, report: Report | None = None) -> None:
+        """Report new events of the stack's parts, oldest first; without `report` only mark them."""
+        if description is None:
             return
-        events = self.aws.cloudformation.describe_stack_events(StackName=found["StackId"])
+        events = self.aws.cloudformation.describe_stack_events(StackName=description["StackId"])
         for event in reversed(events["StackEvents"]):
             if event["EventId"] not in self._seen:
                 self._seen.add(event["EventId"])
-                if tell:
-                    tell(line(event))
+                if report:
+                    report(line(event))
 
 
 class Tagged(yaml.SafeLoader):  # type: ignore[misc]
-    """Reads a template: !Ref and its like as what they are applied to."""
+    """A loader of templates that reads !Ref and the like as their argument."""
 
 
 Tagged.add_multi_constructor("!", lambda loader, _, node: getattr(node, "value", None))
 
 
 def rules() -> dict[str, dict[str, Any]]:
-    """The template's parameters."""
+    """Return the template's parameters."""
     return dict(yaml.load(TEMPLATE.read_text(), Tagged)["Parameters"])
 
 
 def defaults() -> dict[str, str]:
-    """Of those parameters of the template that have one."""
+    """Return the defaults of the template's parameters."""
     return {name: str(each["Default"]) for name, each in rules().items() if "Default" in each}
 
 
-def check(asked: Mapping[str, str]) -> None:
-    """InputError for a value that the template would refuse, some minutes and a bucket later."""
+def check(values: Mapping[str, str]) -> None:
+    """Raise InputError for a value that the template would refuse minutes later."""
     for name, rule in rules().items():
-        value = asked.get(name)
+        value = values.get(name)
         if value is None:
             continue
-        needed = ""
+        expected = ""
         if not re.fullmatch(pattern := rule.get("AllowedPattern", ".*"), value):
-            needed = pattern
+            expected = pattern
         if value not in rule.get("AllowedValues", [value]):
-            needed = ", ".join(rule["AllowedValues"])
+            expected = ", ".join(rule["AllowedValues"])
         if "MinValue" in rule and int(value) < rule["MinValue"]:
-            needed = f"{rule['MinValue']} or more"
-        if needed:
+            expected = f"{rule['MinValue']} or more"
+        if expected:
             option = re.sub(r"(?<=.)([A-Z])", r"-\1", name).lower()
-            raise InputError(f"--{option} {value}: needed {needed}; python -m deploy up --help")
+            raise InputError(f"--{option} {value}: expected {expected}; python -m deploy up --help")
 
 
 def line(event: Mapping[str, Any]) -> str:
@@ -215,8 +220,8 @@ def line(event: Mapping[str, Any]) -> str:
     return f"{at}  {event['ResourceStatus']:<28} {event['LogicalResourceId']}  {reason}".rstrip()
 
 
-def began(event: Mapping[str, Any], stack: str) -> bool:
-    """Whether this is where a change of the whole stack began."""
+def is_start(event: Mapping[str, Any], stack: str) -> bool:
+    """Test for the event that starts a change of the whole stack."""
     starts = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
     return event["LogicalResourceId"] == stack and event["ResourceStatus"] in starts
 

@@ -1,9 +1,9 @@
-"""The whole way of a release on this machine, without an account: `make twin`.
+"""Push, serve, promote and roll back on this machine, without an account: `make twin`.
 
     python -m deploy.twin bundles/demo runs/twin/second
 
 An S3 server is started (moto's), the first bundle pushed and promoted, the service started on the
-bucket; then, under load, the second is promoted and taken back. Each step says which version
+bucket; then, under load, the second is promoted and taken back. Each step prints the version that
 `/model` answers with and how many requests of the load were served and failed since the last one:
 
     step=promote model_version=91c0… served=812 failed=0
@@ -28,24 +28,24 @@ from deploy.demo import service
 from marquee.promotion.command import main as releases
 from marquee.recommender.bundle import read_bundle
 from marquee_client import Marquee, MarqueeError, Retries
-from marquee_client.types import Film
+from marquee_client.requests import HistoryEntry
 
 BUCKET, STORE = "movies", "s3://movies/models/twin"
-CLIENTS, WATCHED = 4, 5
+NUM_CLIENTS, HISTORY_LENGTH = 4, 5
 LOAD_S = 3.0
-"""Of load in each step, after its version answers."""
+"""Seconds of load in each step, after its version answers."""
 WAIT_S = 60.0
 
 
 class Load:
-    """Clients that ask for a person's list all the time, each once."""
+    """Clients that request one user's list all the time."""
 
     def __init__(self, url: str, movie_ids: list[int], versions: list[str]) -> None:
         self._url, self._versions, self._stopped = url, versions, threading.Event()
-        self._history: list[Film] = [{"movie_id": movie_id} for movie_id in movie_ids]
+        self._history: list[HistoryEntry] = [{"movie_id": movie_id} for movie_id in movie_ids]
         self._served, self._failed = 0, 0
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(CLIENTS)]
+        self._threads = [threading.Thread(target=self._ask) for _ in range(NUM_CLIENTS)]
         for thread in self._threads:
             thread.start()
 
@@ -62,11 +62,11 @@ class Load:
                     self._failed += not good
 
     def counted(self) -> tuple[int, int]:
-        """Served and failed since the last call."""
+        """Return served and failed requests since the last call."""
         with self._lock:
-            found = self._served, self._failed
+            counts = self._served, self._failed
             self._served = self._failed = 0
-            return found
+            return counts
 
     def stop(self) -> None:
         self._stopped.set()
@@ -74,25 +74,29 @@ class Load:
             thread.join()
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="A release's whole way, on this machine.")
+def main(args: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description="Push, serve, promote and roll back on this machine."
+    )
     parser.add_argument("first", help="folder of the bundle that is promoted first")
     parser.add_argument("second", help="that of the next one")
-    asked = parser.parse_args(given)
-    first, second = read_bundle(asked.first), read_bundle(asked.second)
+    options = parser.parse_args(args)
+    first, second = read_bundle(options.first), read_bundle(options.second)
     versions = [str(bundle.manifest["model_version"]) for bundle in (first, second)]
     if versions[0] == versions[1]:
-        raise SystemExit(f"{asked.first} and {asked.second} are the same version; give two")
+        raise SystemExit(f"{options.first} and {options.second} are the same version, expected two")
     with tempfile.TemporaryDirectory() as home, bucket():
         os.environ |= {"BUNDLE_CACHE": f"{home}/cache", "BUNDLE_POLL_S": "1"}
-        command("push", asked.first, STORE)
+        command("push", options.first, STORE)
         command("promote", versions[0], STORE)
         with service(STORE, f"sqlite:///{home}/events.sqlite") as url:
-            return walk(url, asked.second, versions, first.movies.movie_id[:WATCHED].tolist())
+            return walk(
+                url, options.second, versions, first.movies.movie_id[:HISTORY_LENGTH].tolist()
+            )
 
 
 def walk(url: str, second: str, versions: list[str], movie_ids: list[int]) -> int:
-    """The steps under load -> exit status."""
+    """Run the steps under load; return the exit status."""
     load, good = Load(url, movie_ids, versions), True
     try:
         good &= step("serve", url, versions[0], load)
@@ -106,26 +110,28 @@ def walk(url: str, second: str, versions: list[str], movie_ids: list[int]) -> in
     return 0 if good else 1
 
 
-def step(name: str, url: str, wanted: str, load: Load) -> bool:
-    """Wait for a version, let the load go on for a while, and say how it went."""
+def step(name: str, url: str, expected: str, load: Load) -> bool:
+    """Wait for a version, let the load run on, and print the counts."""
     deadline = time.monotonic() + WAIT_S
     with Marquee(url) as marquee:
-        while (found := marquee.model()["model_version"]) != wanted and time.monotonic() < deadline:
+        while (
+            version := marquee.model()["model_version"]
+        ) != expected and time.monotonic() < deadline:
             time.sleep(0.1)
     time.sleep(LOAD_S)
     served, failed = load.counted()
-    print(f"step={name} model_version={found} served={served} failed={failed}", flush=True)
-    return found == wanted and served > 0 and failed == 0
+    print(f"step={name} model_version={version} served={served} failed={failed}", flush=True)
+    return version == expected and served > 0 and failed == 0
 
 
-def command(*given: str) -> None:
-    if releases(given) != 0:
-        raise SystemExit(f"marquee releases {' '.join(given)}: failed")
+def command(*args: str) -> None:
+    if releases(list(args)) != 0:
+        raise SystemExit(f"marquee releases {' '.join(args)}: failed")
 
 
 @contextmanager
 def bucket() -> Iterator[None]:
-    """An S3 server with one bucket; the environment of this process points there."""
+    """Run an S3 server with one bucket; this process's environment points there."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()

@@ -23,7 +23,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from marquee.core.errors import InputError
-from marquee.evaluation.validation import rank
+from marquee.evaluation.ranker import rank_batch
 from models.losses import binary_loss, catalogue_softmax, softmax_loss
 from models.ncf import NCF, NetworkConfig, Sizes
 
@@ -82,7 +82,7 @@ class HasFeatures(Protocol):
     @property
     def text_IT(self) -> Tensor: ...
     @property
-    def support_I(self) -> Tensor: ...
+    def num_ratings_I(self) -> Tensor: ...
 
 
 class RankingModule(pl.LightningModule):
@@ -111,7 +111,7 @@ class RankingModule(pl.LightningModule):
 
     def take_features(self, data: HasFeatures) -> None:
         """Copies what is known of the movies into the network, where a checkpoint keeps it."""
-        self.network.items.set_features(data.genre_IG, data.period_I, data.text_IT, data.support_I)
+        self.network.items.set_features(data.genre_IG, data.period_I, data.text_IT, data.num_ratings_I)
 
     def on_fit_start(self) -> None:
         self.take_features(self.trainer.datamodule)  # type: ignore[attr-defined]
@@ -124,7 +124,7 @@ class RankingModule(pl.LightningModule):
 
     def pairs_loss(self, batch: dict[str, Tensor]) -> tuple[Tensor, int]:
         vector_ID, bias_I = self.network.items()
-        user_PD, item_KP = self.network.user(batch["user_P"]), batch["item_KP"]
+        user_PD, item_KP = self.network.user(batch["user_B"]), batch["item_MB"]
         loss = self.network.head.pair_loss(user_PD, vector_ID, bias_I, item_KP)
         return loss, item_KP.numel()
 
@@ -158,10 +158,10 @@ class RankingModule(pl.LightningModule):
         Movies without a training rating are never among them: as negatives at every position they
         would teach that new movies are bad.
         """
-        support_I = self.network.items.num_ratings_I
-        candidate_C = support_I.nonzero().squeeze(1)
+        num_ratings_I = self.network.items.num_ratings_I
+        candidate_C = num_ratings_I.nonzero().squeeze(1)
         if 0 < self.learning.num_negatives < len(candidate_C):
-            chance_I = support_I if self.learning.sampler == "popularity" else support_I > 0
+            chance_I = num_ratings_I if self.learning.sampler == "popularity" else num_ratings_I > 0
             drawn = torch.multinomial(chance_I.float(), self.learning.num_negatives)
             candidate_C = torch.cat([target_P, drawn]).unique()
         slot_I = torch.full((self.sizes.num_items,), -1, device=target_P.device)
@@ -198,7 +198,7 @@ class RankingModule(pl.LightningModule):
         return order[:first].sort().values, rest.sort().values
 
     def validation_step(self, batch: dict[str, Tensor], step: int) -> None:
-        self.ranked.append(rank(self.network.score(batch), batch))
+        self.ranked.append(rank_batch(self.network.score(batch), batch))
 
     def on_validation_epoch_end(self) -> None:
         for name in self.ranked[0]:

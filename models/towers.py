@@ -93,11 +93,11 @@ class ItemTower(nn.Module):
             self.feature_bias = nn.Parameter(torch.zeros(dim))
 
     def set_features(
-        self, genre_IG: Tensor, period_I: Tensor, text_IT: Tensor, support_I: Tensor
+        self, genre_IG: Tensor, period_I: Tensor, text_IT: Tensor, num_ratings_I: Tensor
     ) -> None:
         """Takes the multi-hot genres, float32 (I, G), the period rows, int64 (I,), the text
         features, float32 (I, T), and the number of training ratings, int64 (I,)."""
-        self.num_ratings_I.copy_(support_I)
+        self.num_ratings_I.copy_(num_ratings_I)
         if "genres" in self.features:
             self.genre_share_IG.copy_(genre_IG / genre_IG.sum(1, keepdim=True).clamp(min=1))
         if "period" in self.features:

@@ -65,7 +65,7 @@ def walk(page: Page, film: Film) -> None:
     for taste in TASTES:
         page.get_by_text(taste).click()
         film.take()
-    page.get_by_role("button", name="Show me films").click()
+    page.get_by_role("button", name="Show me movies").click()
     page.get_by_role("heading", name="For you").wait_for()
     film.take(READ_MS)
     page.locator(".st-key-row-top a").nth(2).click()
@@ -86,7 +86,7 @@ def walk(page: Page, film: Film) -> None:
     page.get_by_role("link", name="For you", exact=True).first.click()
     page.get_by_role("heading", name="For you").wait_for()
     film.take(READ_MS)
-    page.get_by_text("Because: what put these films here").click()
+    page.get_by_text("Because: what put these movies here").click()
     page.locator(".st-key-because").scroll_into_view_if_needed()
     film.take(2 * READ_MS)
 

@@ -3,10 +3,10 @@
     with fake_service() as fake:
         Marquee(fake.url).recommend(k=3)
 
-Films are 1..40, titled "Film 1 Alpha" and so on; their genres go round, their support falls from
-400 by 10, the last has 2. A list is the unseen films by number of genres shared with what was rated
-4 and more, then by support. Requests and answers are held to the real schemas (marquee/api/requests.py,
-marquee/api/responses.py): a question that the service would refuse is refused here, too.
+Films are 1..40, titled "Film 1 Alpha" and so on; their genres go round, their num_ratings falls
+from 400 by 10, the last has 2. A list is the unseen films by number of genres shared with what was
+rated 4 and more, then by num_ratings. Requests and answers are held to the real schemas
+(marquee/api/requests.py, marquee/api/responses.py): what the service would refuse is refused here.
 """
 
 import json
@@ -19,7 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlparse
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from marquee.api import requests, responses
 
@@ -32,7 +32,7 @@ FILMS: dict[int, dict[str, Any]] = {
         "title": f"Film {n} {LETTERS[n % 4]}",
         "year": 1980 + n,
         "genres": [GENRES[n % 6], GENRES[(n + 1) % 6]],
-        "support": 2 if n == 40 else 400 - 10 * n + 10,
+        "num_ratings": 2 if n == 40 else 400 - 10 * n + 10,
     }
     for n in range(1, 41)
 }
@@ -85,7 +85,7 @@ class Fake:
             for film in kept(body.get("filters"))
             if film["movie_id"] not in gone and (only is None or film["movie_id"] in only)
         ]
-        films.sort(key=lambda film: (-len(wanted & set(film["genres"])), -film["support"]))
+        films.sort(key=lambda film: (-len(wanted & set(film["genres"])), -film["num_ratings"]))
         start, k = body.get("offset", 0), body.get("k", 10)
         items = [scored(film) for film in films[start : start + k]]
         for item in items if body.get("explain") else ():
@@ -172,19 +172,19 @@ class Fake:
 
 STARS = {"expected": 4.1, "low": 2.5, "high": 5.0, "p_like": 0.75}
 ASKS: dict[str, Any] = {
-    "/recommend": (requests.RecommendRequest, responses.Recommendation),
-    "/recommend_batch": (requests.BatchRequest, responses.Recommendations),
-    "/predict": (requests.PredictRequest, responses.Prediction),
-    "/rerank": (requests.RerankRequest, responses.Prediction),
-    "/similar": (requests.SimilarRequest, responses.Similar),
-    "/charts": (requests.ChartsRequest, responses.Chart),
-    "/rate_next": (requests.RateNextRequest, responses.Questions),
-    "/events": (requests.EventsRequest, responses.Stored),
+    "/recommend": (requests.RecommendRequest, responses.RecommendResponse),
+    "/recommend_batch": (requests.BatchRequest, responses.BatchResponse),
+    "/predict": (requests.PredictRequest, responses.PredictResponse),
+    "/rerank": (requests.RerankRequest, responses.PredictResponse),
+    "/similar": (requests.SimilarRequest, responses.SimilarResponse),
+    "/charts": (requests.ChartsRequest, responses.ChartsResponse),
+    "/rate_next": (requests.RateNextRequest, responses.RateNextResponse),
+    "/events": (requests.EventsRequest, responses.EventsReceipt),
 }
 READS: dict[str, Any] = {
-    "model": responses.Card,
-    "movies": responses.Found,
-    "users": responses.UserHistories,
+    "model": responses.ModelCard,
+    "movies": responses.SearchResponse,
+    "users": responses.HistoryResponse,
 }
 
 
@@ -249,13 +249,13 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             asked = json.loads(body)
             fake.asked.append((self.path, asked))
             found = getattr(fake, f"post_{self.path[1:]}")(asked)
-            answers.model_validate(found)
+            TypeAdapter(answers).validate_python(found)
             return found
 
         def _read(self) -> Any:
             url = urlparse(self.path)
             found = fake.get(url.path, parse_qs(url.query))
-            READS[url.path.split("/")[1]].model_validate(found)
+            TypeAdapter(READS[url.path.split("/")[1]]).validate_python(found)
             return found
 
         def _answer(self, make: Any) -> None:

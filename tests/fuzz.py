@@ -22,8 +22,8 @@ import hypothesis
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
 
-from marquee.api.openapi import POSTS, READS, document
-from marquee.api.openapi_examples import ASKED
+from marquee.api.openapi import PARAM_ROUTES, POST_ENDPOINTS, document
+from marquee.api.openapi_examples import REQUEST_EXAMPLES
 
 ANYWHERE = {"400", "401", "404", "405", "413", "422", "429"}
 """What an address or a method that is not there may be answered with."""
@@ -46,7 +46,7 @@ class Told:
         status = str(answer.status_code)
         if operation is None or status not in operation["responses"]:
             assert operation is None and status in ANYWHERE, said
-            assert self.faults("Refusal", answer.json()) == [], said
+            assert self.faults("ErrorResponse", answer.json()) == [], said
             return
         (content,) = operation["responses"][status]["content"].items()
         assert answer.headers["content-type"].split(";")[0] == content[0], said
@@ -119,13 +119,15 @@ PARTS = st.one_of(
 def requests(draw: st.DrawFn) -> tuple[str, str, str, dict[str, Any]]:
     """Method, path as documented, address, and what else the request has."""
     headers = {name: value.encode("latin-1") for name, value in draw(HEADERS).items()}
-    path = draw(st.sampled_from([*POSTS, *POSTS, *READS]))
-    if path not in POSTS:
+    path = draw(st.sampled_from([*POST_ENDPOINTS, *POST_ENDPOINTS, *PARAM_ROUTES]))
+    if path not in POST_ENDPOINTS:
         address = re.sub(r"{\w+}", lambda _: draw(PARTS), path)
         address += draw(st.sampled_from(["", "", "/", "?k=1_0", "?q=a&q=b", "?q=%ff&k=3", "?q"]))
-        method = draw(st.sampled_from([READS[path][0].upper()] * 3 + ["POST", "PUT", "OPTIONS"]))
+        method = draw(
+            st.sampled_from([PARAM_ROUTES[path].method.upper()] * 3 + ["POST", "PUT", "OPTIONS"])
+        )
         return method, path, address, {"headers": headers}
-    body = draw(VALUES.map(dumped) | BROKEN | changed(ASKED[path]).map(dumped))
+    body = draw(VALUES.map(dumped) | BROKEN | changed(REQUEST_EXAMPLES[path]).map(dumped))
     kind = {"Content-Type": b"application/json"}
     return "POST", path, path, {"content": body, "headers": kind | headers}
 

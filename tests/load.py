@@ -19,11 +19,11 @@ from typing import Any, cast
 import httpx
 
 from marquee.api import routes
-from marquee.api.handlers import Answers, Model
-from marquee.api.openapi import POSTS
-from marquee.feedback.events import KINDS, SECOND, SILENT, Event
+from marquee.api.handlers import Handlers, LoadedModel
+from marquee.api.openapi import POST_ENDPOINTS
+from marquee.feedback.events import KINDS, MICROS_PER_SECOND, STATELESS_KINDS, Event
 from marquee.feedback.store import EventStore
-from marquee.feedback.user_state import Known, fold
+from marquee.feedback.user_state import UserState, reduce_events
 
 CANARY = "canary-8d3f"
 """In every id and query that is sent; no log may hold it."""
@@ -73,13 +73,13 @@ class Times:
 class OneBook:
     """A store that knows one person, for the library's answer."""
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: UserState) -> None:
         self._known = known
 
     def mark(self, _: str) -> tuple[int, int]:
         return 0, 0
 
-    def known(self, _: str) -> Known:
+    def known(self, _: str) -> UserState:
         return self._known
 
 
@@ -87,7 +87,7 @@ class OneBook:
 class Told:
     """What all clients have seen."""
 
-    models: dict[str, Model]
+    models: dict[str, LoadedModel]
     """By model version."""
     times: Times = field(default_factory=Times)
     counts: Counter[str] = field(default_factory=Counter)
@@ -103,17 +103,17 @@ class Told:
         with self.lock:
             self.faults.append(what)
 
-    def answer_of(self, version: str, asked: "Asked", known: Known) -> bytes:
+    def answer_of(self, version: str, asked: "Asked", known: UserState) -> bytes:
         """What the library answers, as the service writes it."""
-        answers = Answers(self.models[version], cast(EventStore, OneBook(known)))
+        answers = Handlers(self.models[version], cast(EventStore, OneBook(known)))
         if asked.name == "search":
             wanted = answers.search(asked.params["q"], asked.params["k"])
         elif asked.name == "history":
             wanted = answers.history(asked.person)
         else:
-            request = POSTS[asked.address][0].model_validate_json(json.dumps(asked.body))
+            request = POST_ENDPOINTS[asked.address][0].model_validate_json(json.dumps(asked.body))
             wanted = getattr(answers, asked.address.strip("/"))(request)
-        return bytes(asyncio.run(routes.answer(wanted)).body)
+        return bytes(asyncio.run(routes.respond(wanted)).body)
 
 
 @dataclass
@@ -214,7 +214,7 @@ class Client(threading.Thread):
         version = version_of(answer.json()) or next(iter(self._told.models))
         known = [known_of(self.books.get(asked.person, []))]
         if self._told.times.was("away", begun):  # then it may have been answered without a book
-            known.append(Known())
+            known.append(UserState())
         self._told.count("answers compared")
         if version not in self._told.models:
             self._told.fault(f"{asked.name}: an unknown model_version {version}")
@@ -283,7 +283,7 @@ class Client(threading.Thread):
         events = tuple(self._event(person) for _ in range(self._chance.choice([1, 1, 2, 5])))
         body = [
             {name: value for name, value in vars(one).items() if value is not None}
-            | {"at": datetime.fromtimestamp(one.at_us // SECOND, UTC).isoformat()}
+            | {"at": datetime.fromtimestamp(one.at_us // MICROS_PER_SECOND, UTC).isoformat()}
             for one in events
         ]
         for one in body:
@@ -295,10 +295,16 @@ class Client(threading.Thread):
         kind, chance = self._chance.choice(KINDS), self._chance
         at_s = START_S + chance.randrange(10_000_000)  # in any order
         stars = chance.choice(self._scale) if kind == "rating" else None
-        portion = chance.choice([0.05, 0.5, 0.95]) if kind == "watch" else None
+        watched = chance.choice([0.05, 0.5, 0.95]) if kind == "watch" else None
         movie_id = chance.choice(self._movie_ids)
         return Event(
-            f"{person}-{self._sent}", person, movie_id, kind, stars, portion, at_s * SECOND
+            event_id=f"{person}-{self._sent}",
+            user_id=person,
+            movie_id=movie_id,
+            kind=kind,
+            stars=stars,
+            watched=watched,
+            at_us=at_s * MICROS_PER_SECOND,
         )
 
 
@@ -308,11 +314,11 @@ def version_of(answer: dict[str, Any]) -> str | None:
     return cast(str | None, found)
 
 
-def known_of(book: list[Event]) -> Known:
+def known_of(book: list[Event]) -> UserState:
     """What a store must know after these events, in the order of their acknowledgement."""
     rows = [(event.at_us, number, event) for number, event in enumerate(book)]
-    return fold(
-        (e.user_id, e.movie_id, e.kind, e.stars, e.portion, at_us, number)
+    return reduce_events(
+        (e.user_id, e.movie_id, e.kind, e.stars, e.watched, at_us, number)
         for at_us, number, e in sorted(rows, key=lambda row: row[:2])
-        if e.kind not in SILENT
+        if e.kind not in STATELESS_KINDS
     )

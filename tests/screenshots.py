@@ -27,7 +27,7 @@ def invite(page: Page) -> None:
 PAGES: dict[str, Callable[[Page], None] | None] = {
     "start": None,
     "for_you": None,
-    "film": None,
+    "movie": None,
     "rate": None,
     "taste": None,
     "night": invite,
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def taken(chromium: Browser, address: str, name: str, theme: str, size: str, path: Path) -> None:
-    query = {"me": "ana", "name": "Ana"} | ({"movie": GODFATHER} if name == "film" else {})
+    query = {"me": "ana", "name": "Ana"} | ({"movie": GODFATHER} if name == "movie" else {})
     page = browser.opened(chromium, address, "" if name == "start" else name, **query)
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})

@@ -28,7 +28,7 @@ import psutil
 import sqlalchemy as sa
 from threadpoolctl import threadpool_limits
 
-from marquee.api.handlers import Model
+from marquee.api.handlers import LoadedModel
 from marquee.feedback.store import EventStore
 from marquee.recommender.bundle import read_bundle, write_bundle
 from marquee.recommender.recommender import Recommender
@@ -130,7 +130,7 @@ def soak(
     """Everything but the odd requests; what was wrong."""
     home = place / "service"
     home.mkdir()
-    models = {m.recommender.model_version: m for m in (Model.load(str(one)) for one in bundles)}
+    models = {m.recommender.model_version: m for m in (LoadedModel.load(str(one)) for one in bundles)}
     told = Told(models)
     put(bundles[0], place / "served")
     settings = {"EVENTS_URL": url, "API_KEYS": KEY, "LOG_REQUESTS": "all"}
@@ -263,8 +263,8 @@ def lost(url: str, clients: list[Client]) -> list[str]:
     store, faults = EventStore(url), []
     books = {person: book for client in clients for person, book in client.books.items()}
     for person, book in books.items():
-        if store.known(person) != known_of(book):
-            faults.append(f"{person}: {store.known(person)}, acknowledged {known_of(book)}")
+        if store.user_state(person) != known_of(book):
+            faults.append(f"{person}: {store.user_state(person)}, acknowledged {known_of(book)}")
     found = event_ids(url)
     wanted = {event.event_id for book in books.values() for event in book}
     if gone := wanted - found:

@@ -6,7 +6,7 @@
 One trouble a round: connections that are cut while a version is pushed, promoted and pulled; a byte
 changed in the store, or on the machine; a process killed in the middle; two who promote at once; a
 full disk; a store that is away at a start. Pushing is the command in a process of its own, racing
-too; what follows is the service's own code (marquee/api/model_reloader.py) without HTTP. During the trouble a
+too; what follows is the service's own code (marquee/api/lifecycle/model_reloader.py) without HTTP. During the trouble a
 whole version answers; after it the promoted one does, every version that was ever pushed and not
 pruned is whole, and no upload is left over. Exit status 1, and the reasons, if anything was
 otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut (tests/line.py).
@@ -31,13 +31,14 @@ import boto3
 import moto.s3.models
 from botocore.retries.standard import ExponentialBackoff
 
-from marquee.api.handlers import Model
-from marquee.api.model_reloader import Watch, first_model
+from marquee.api.handlers import LoadedModel
+from marquee.api.lifecycle.model_reloader import ModelReloader, load_first_model
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS, write_bundle
 from marquee.releases import cache, follower, s3_store, versions
 from marquee.releases.pointer import NAME_LENGTH
-from marquee.releases.store import UnreachableError, open_store
+from marquee.releases.store import UnreachableError
+from marquee.releases.open_store import open_store
 from tests import buckets
 from tests.conftest import tiny_parts, write_tiny
 from tests.disk import Disk, disk
@@ -57,7 +58,7 @@ sys.exit(main())"""
 RACER = """
 import sys
 from marquee.releases import versions
-from marquee.releases.store import open_store
+from marquee.releases.open_store import open_store
 store = open_store(sys.argv[1])
 seen = versions.current(store)
 print("ready", flush=True)
@@ -91,13 +92,13 @@ class Service:
     def restart(self) -> None:
         """As a new process: only what is on the disk is known."""
         self.source = follower.ReleaseFollower(self._url, self.cache)
-        self._take(first_model(self.source))
-        self._watch = Watch(self.source, self._take, every_s=0)
+        self._take(load_first_model(self.source))
+        self._watch = ModelReloader(self.source, self._take, poll_s=0)
 
     def look(self) -> None:
-        asyncio.run(self._watch.look())
+        asyncio.run(self._watch.poll())
 
-    def _take(self, model: Model) -> None:
+    def _take(self, model: LoadedModel) -> None:
         self.version = model.recommender.model_version[:NAME_LENGTH]
 
     @property
@@ -229,7 +230,7 @@ class Chaos:
         before = self.service.version
         self._wire.trouble(lambda: (0, 0))
         self.service.restart()
-        if self.service.version != before or not self.service.source.away:
+        if self.service.version != before or not self.service.source.unavailable:
             self.faults.append(f"{self.service.version} without the store, before it {before}")
         return f"started with {before} without the store"
 
@@ -250,7 +251,7 @@ class Chaos:
         self.faults += self._lost()
 
     def _lost(self) -> list[str]:
-        found = {one.version for one in versions.releases(self.store)}
+        found = {one.version for one in versions.list_versions(self.store)}
         faults = [f"{version} is lost" for version in sorted(set(self.pushed) - found)]
         faults += [f"{version} is there, half" for version in sorted(found - set(self.pushed))]
         for version in found:
@@ -307,7 +308,7 @@ class Chaos:
 
     def _looked(self) -> str:
         """What answers after the service has looked."""
-        self.service.look()
+        self.service.poll()
         return self.service.version
 
     def _until(self, done: Callable[[], bool], what: str) -> None:
@@ -358,7 +359,7 @@ def chaos(place: Path, seed: int) -> Iterator[Chaos]:
         patch.object(moto.s3.models, "S3_UPLOAD_PART_MIN_SIZE", PART_BYTES),
         patch.object(s3_store, "PART_BYTES", PART_BYTES),
         patch.object(s3_store, "BLOCK_BYTES", BLOCK_BYTES),
-        patch.object(follower, "AGAIN_S", 0.0),
+        patch.object(follower, "RETRY_REFUSED_S", 0.0),
         patch.object(ExponentialBackoff, "delay_amount", lambda self, context: 0),
         buckets.server() as endpoint,
         quiet("werkzeug"),  # and so is half a request

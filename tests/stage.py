@@ -12,8 +12,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from deploy.app_server import app
-from deploy.demo import service
+from deploy.local_processes import run_app, run_service
 from marquee.insights.command import main as insights
 from marquee_client import Marquee
 from tests import browser
@@ -47,8 +46,8 @@ def staged(bundle: str, report: bool = False) -> Iterator[tuple[Browser, str]]:
         raise SystemExit(f"there is no bundle in {bundle}; make train RECIPE=… writes one")
     with (
         tempfile.TemporaryDirectory() as folder,
-        service(bundle, f"sqlite:///{folder}/events.sqlite") as url,
-        app(free_port(), MARQUEE_URL=url, APP_CACHE=folder, FINDINGS=folder) as (address, _),
+        run_service(bundle, f"sqlite:///{folder}/events.sqlite") as url,
+        run_app(free_port(), MARQUEE_URL=url, APP_CACHE=folder, FINDINGS=folder) as (address, _),
         browser.browser() as chromium,
         Marquee(url) as marquee,
     ):

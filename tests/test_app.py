@@ -19,11 +19,11 @@ from marquee_client import Retries
 from tests.fake_service import FILMS, Fake, fake_service
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("start", "for_you", "rate", "taste", "night", "profile", "findings", "about", "film")
+PAGES = ("start", "for_you", "rate", "taste", "night", "profile", "findings", "about", "movie")
 WIDGETS = ("button", "checkbox", "multiselect", "radio", "select_slider", "selectbox", "slider")
 SCANNER = "streamlit.components.v2.manifest_scanner"
 TIMEOUT_S = 30
-FIVE, RATED, FILES = "Or rate five films", "What you rated", "Import and export"
+FIVE, RATED, FILES = "Or rate five movies", "What you rated", "Import and export"
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_three_tastes_make_a_list_and_stand_in_the_address(fake: Fake) -> None:
 def test_rating_five_films_is_counted_and_leads_on(fake: Fake) -> None:
     at = opened("start", FIVE)
     for n in range(5):
-        assert at.get("progress")[0].proto.text == f"{n} of 5 films rated"
+        assert at.get("progress")[0].proto.text == f"{n} of 5 movies rated"
         at = fine(at.button(key="start-rate").click().run())
     assert "That is enough" in said(at)
     assert {e["movie_id"] for e in fake.events.values()} == {1, 2, 3, 4, 5}
@@ -200,7 +200,7 @@ def test_an_error_of_the_code_is_not_hidden(fake: Fake, monkeypatch: pytest.Monk
         raise ZeroDivisionError("a fault of ours")
 
     monkeypatch.setattr("app_pages.api.similar", broken)
-    assert opened("film", movie="3").exception
+    assert opened("movie", movie="3").exception
 
 
 def test_one_refused_list_of_many_is_not_passed_over(fake: Fake) -> None:
@@ -232,7 +232,7 @@ def test_while_the_service_is_away_the_popular_list_stands_in_and_the_way_back_w
 
 def test_a_service_that_never_answered_has_a_screen_too(fake: Fake) -> None:
     fake.away = True
-    for page in ("start", "rate", "film"):
+    for page in ("start", "rate", "movie"):
         at = opened(page, movie="3")
         assert not at.exception
         assert "The service is away" in said(at), page
@@ -273,8 +273,8 @@ def test_what_was_not_seen_or_is_not_wanted_is_not_asked_again(fake: Fake) -> No
 
 
 def test_what_was_refused_can_be_brought_back(fake: Fake) -> None:
-    at = opened("film", movie="3")
-    at.button(key="film-refuse").click().run()
+    at = opened("movie", movie="3")
+    at.button(key="movie-refuse").click().run()
     assert titles(opened("rate", RATED), "refused") == ["Film 3 Delta"]
     at = fine(at.button(key="back").click().run())
     assert "Not for you" not in said(at)
@@ -284,14 +284,14 @@ def test_what_was_refused_can_be_brought_back(fake: Fake) -> None:
 def test_a_rating_can_be_removed(fake: Fake) -> None:
     rated(fake, "ana", f1=2.0, f2=3.0)
     at = opened("rate", RATED)
-    at.selectbox(key="before-film").set_value(1).run()
+    at.selectbox(key="before-movie").set_value(1).run()
     fine(at.button(key="before-remove").click().run())
     assert [one["movie_id"] for one in fake.known("ana")] == [2]
 
 
 def test_films_whose_stars_say_most_come_with_their_reason(fake: Fake) -> None:
     at = opened("rate")
-    at.segmented_control(key="rate-way").set_value("Films whose stars say most").run()
+    at.segmented_control(key="rate-way").set_value("Movies whose stars say most").run()
     assert "25% likely that you have seen it, and 3 more ratings let it be judged" in said(fine(at))
 
 
@@ -326,28 +326,28 @@ def test_filters_and_controls_reach_the_service(fake: Fake) -> None:
 def test_filters_that_leave_nothing_say_so(fake: Fake) -> None:
     at = opened("for_you")
     at.selectbox(key="decade").set_value("Before 1960").run()
-    assert "No film fits these filters" in said(fine(at))
+    assert "No movie fits these filters" in said(fine(at))
 
 
 def test_the_film_page_says_how_sure_it_is_and_why(fake: Fake) -> None:
     rated(fake, "ana", f9=5.0)
-    text = said(fine(opened("film", movie="3")))
+    text = said(fine(opened("movie", movie="3")))
     assert "About 4.1 stars from you" in text
     assert "between 2.5 and 5.0" in text
     assert "Behind it: 380 ratings" in text
     assert '<span class="chip">Film 9 Beta</span>' in text
-    assert "Too few ratings" in said(fine(opened("film", movie="40")))
+    assert "Too few ratings" in said(fine(opened("movie", movie="40")))
 
 
 def test_a_film_that_is_nowhere_has_a_screen(fake: Fake) -> None:
-    at = opened("film", movie="999")
+    at = opened("movie", movie="999")
     assert not at.exception
-    assert "not in this catalogue" in at.warning[0].value
-    assert "No film was asked for" in said(fine(opened("film", movie="x")))
+    assert "not in this catalog" in at.warning[0].value
+    assert "No movie was asked for" in said(fine(opened("movie", movie="x")))
 
 
 def test_too_few_ratings_for_a_taste_are_said_to_be(fake: Fake) -> None:
-    assert "Rate a few films" in said(fine(opened("taste")))
+    assert "Rate a few movies" in said(fine(opened("taste")))
     rated(fake, "ana", f1=4.0)
     assert "1 rated so far" in said(fine(opened("taste")))
 
@@ -391,7 +391,7 @@ def test_imported_rows_are_stored_or_listed(
         at = fine(at.button(key="import").click().run())
         told = f"{len(added) - again} ratings added, {again} were there before, {len(lost)} not"
         assert told in at.success[0].value
-        assert sorted(at.dataframe[-1].value["film"]) == sorted(lost)
+        assert sorted(at.dataframe[-1].value["movie"]) == sorted(lost)
     assert {one["movie_id"]: one["stars"] for one in fake.known("ana")} == added
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app_pages import genre_mix, merge_lists, posters, rating_scale, ratings_csv, state, widgets
-from app_pages.movie_groups import groups
+from app_pages.movie_groups import make_groups
 from app_pages.poster_motifs import MOTIFS
 from marquee_client.types import HistoryItem, Movie
 
@@ -16,7 +16,13 @@ AT = "2026-01-02T03:04:05+00:00"
 
 
 def film(movie_id: int, title: str = "Heat", *genres: str) -> Movie:
-    return {"movie_id": movie_id, "title": title, "year": 1995, "genres": [*genres], "support": 9}
+    return {
+        "movie_id": movie_id,
+        "title": title,
+        "year": 1995,
+        "genres": [*genres],
+        "num_ratings": 9,
+    }
 
 
 def given(movie_id: int, title: str, stars: float) -> HistoryItem:
@@ -24,9 +30,9 @@ def given(movie_id: int, title: str, stars: float) -> HistoryItem:
 
 
 def test_a_poster_is_the_same_always_and_differs_between_films() -> None:
-    posters._tile.cache_clear()
+    posters._drawing.cache_clear()
     first = posters.poster(film(6, "Heat", "Action", "Crime"))
-    posters._tile.cache_clear()
+    posters._drawing.cache_clear()
     assert posters.poster(film(6, "Heat", "Action", "Crime")) == first
     assert posters.poster(film(7, "Heat", "Action", "Crime")) != first
 
@@ -42,8 +48,8 @@ def test_every_genre_has_a_drawing_that_is_whole(genre: str) -> None:
 def test_a_title_of_any_length_stays_on_its_tile() -> None:
     long = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb " * 2
     for title in ("Up", "Supercalifragilisticexpialidocious", long):
-        lines, size = posters._fitted(title)
-        letters = next(letters for letters, one, _ in posters.SIZES if one == size)
+        lines, size = posters._fit(title)
+        letters = next(letters for letters, one, _ in posters.TITLE_SIZES if one == size)
         assert max(map(len, lines)) <= letters
         assert len(lines) <= 6
 
@@ -52,7 +58,7 @@ def test_a_long_title_leaves_room_for_the_stars_of_its_card() -> None:
     long = "Dr. Strangelove or: How I Learned to Stop Worrying and Love the Bomb"
     assert widgets.short(long) == "Dr. Strangelove or: How I Learned to Stop Worrying an…"
     assert widgets.short("Heat") == "Heat"
-    assert len(widgets.short("映" * 90)) == widgets.TITLE_LETTERS
+    assert len(widgets.short("映" * 90)) == widgets.MAX_TITLE_CHARS
 
 
 def test_a_real_poster_stands_in_where_the_folder_holds_one(
@@ -67,15 +73,15 @@ def test_a_real_poster_stands_in_where_the_folder_holds_one(
 def test_what_is_fair_decides_the_night() -> None:
     """Film 1 is loved by two and last for one; film 2 is second for all."""
     orders = {"a": [1, 2, 3, 4], "b": [1, 2, 4, 3], "c": [3, 2, 4, 1]}
-    assert merge_lists.merged(orders, merge_lists.least_misery)[0] == 2
-    assert merge_lists.merged(
+    assert merge_lists.merge_orders(orders, merge_lists.least_misery)[0] == 2
+    assert merge_lists.merge_orders(
         {"a": [1, 2, 3], "b": [1, 2, 3], "c": [2, 3, 1]}, merge_lists.average
     ) == [
         2,  # (2 + 2 + 1) / 3, and nobody has it far down
         1,  # (1 + 1 + 3) / 3, the same
         3,
     ]
-    assert merge_lists.merged({"a": [1, 2], "b": [2, 3]}, merge_lists.average) == [2]
+    assert merge_lists.merge_orders({"a": [1, 2], "b": [2, 3]}, merge_lists.average) == [2]
 
 
 def test_a_mix_shares_each_film_among_its_genres() -> None:
@@ -95,9 +101,9 @@ def test_decades_without_films_are_not_left_out() -> None:
 def test_no_film_stands_for_two_tastes() -> None:
     films = [film(n, f"F{n}", "Horror", "Drama") for n in range(4)]
     films += [film(10 + n, f"D{n}", "Drama") for n in range(4)]
-    found = groups(["Horror", "Drama"], films)
+    found = make_groups(["Horror", "Drama"], films)
     assert [group.genres for group in found] == [("Horror",), ("Drama",)]
-    shown = [one["movie_id"] for group in found for one in group.films]
+    shown = [one["movie_id"] for group in found for one in group.movies]
     assert len(shown) == len(set(shown)) == 6
     assert {10, 11, 12} <= set(shown)  # all drama before half drama
 
@@ -126,13 +132,13 @@ def test_ratings_come_back_as_they_went_out() -> None:
     ],
 )
 def test_a_row_is_matched_by_title_and_year(title: str, year: int | None, found: int) -> None:
-    row = ratings_csv.Row(2, None, title, year, 4.0, None)
+    row = ratings_csv.Row(line=2, movie_id=None, title=title, year=year, stars=4.0, at=None)
     films = {"items": [film(6)], "model_version": ""}
     if found is None:
         with pytest.raises(ratings_csv.Unmatched):
-            ratings_csv.event("ana", row, lambda *_: films)  # type: ignore[arg-type, return-value]
+            ratings_csv.make_event("ana", row, lambda *_: films)  # type: ignore[arg-type, return-value]
     else:
-        event = ratings_csv.event("ana", row, lambda *_: films)  # type: ignore[arg-type, return-value]
+        event = ratings_csv.make_event("ana", row, lambda *_: films)  # type: ignore[arg-type, return-value]
         assert event["movie_id"] == found
 
 

@@ -2,24 +2,23 @@
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import marquee.evaluation.baselines.neighbors
+import marquee.evaluation.baselines.base
 import marquee.evaluation.tuning
+from marquee.core.arrays import AnyInt, Float32
+from marquee.core.eval_queries import EvalQueries
+from marquee.evaluation.baselines.base import Baseline, Interactions
+from marquee.evaluation.baselines.ease import EASE
 from marquee.evaluation.baselines.ials import IALS
-from marquee.evaluation.baselines.neighbors import (
-    EASE,
-    Baseline,
-    GenrePopularity,
-    Interactions,
-    ItemKNN,
-    Popularity,
-)
-from marquee.evaluation.ranker import Asked, Ints, Scores, Stars, evaluate
-from marquee.evaluation.tuning import NEW_USERS, rivals, settings, tune
+from marquee.evaluation.baselines.item_knn import ItemKNN
+from marquee.evaluation.baselines.popularity import GenrePopularity, Popularity
+from marquee.evaluation.ranker import evaluate
+from marquee.evaluation.tuning import MANY_TARGETS, expand_grid, ranking_baselines, tune
 
 BENCH = pytest.mark.skipif(find_spec("implicit") is None, reason="needs pip install -e '.[bench]'")
 EVERY = [
@@ -34,9 +33,18 @@ def rows(*items: int) -> NDArray[np.int64]:
     return np.array(items, dtype=np.int64)
 
 
-def interactions(*histories: Sequence[int] | Ints, num_items: int) -> Interactions:
+def interactions(*histories: Sequence[int] | AnyInt, num_items: int) -> Interactions:
     user = np.repeat(np.arange(len(histories)), [len(history) for history in histories])
-    return Interactions(user, np.concatenate(histories).astype(int), len(histories), num_items)
+    item = np.concatenate(histories).astype(int)
+    return Interactions(user=user, item=item, num_users=len(histories), num_items=num_items)
+
+
+def of_contexts(*contexts: AnyInt) -> EvalQueries:
+    return EvalQueries.from_lists(contexts=contexts, targets=[()] * len(contexts))
+
+
+def one_query(context: AnyInt, targets: AnyInt, **more: Any) -> EvalQueries:
+    return EvalQueries.from_lists(contexts=[context], targets=[targets], **more)
 
 
 def checkerboard(size: int) -> list[NDArray[np.int64]]:
@@ -58,8 +66,9 @@ def checkerboard(size: int) -> list[NDArray[np.int64]]:
 )
 def test_checkerboard(make: Callable[[], Baseline], rank: float) -> None:
     histories = checkerboard(20)
-    model = make().fit(*interactions(*histories, num_items=20))
-    ranked = evaluate(model.score, Asked("next", histories, list(np.arange(20)[:, None])))
+    model = make().fit(interactions(*histories, num_items=20))
+    queries = EvalQueries.from_lists(contexts=histories, targets=np.arange(20)[:, None])
+    ranked = evaluate(model.score, queries, "next")
     assert ranked["next"].rank.tolist() == [rank] * 20
 
 
@@ -67,9 +76,9 @@ def test_checkerboard(make: Callable[[], Baseline], rank: float) -> None:
 def test_batch_equals_single(make: Callable[[], Baseline]) -> None:
     rng = np.random.default_rng(0)
     histories = [rng.permutation(30)[: 3 + person] for person in range(12)]
-    model = make().fit(*interactions(*histories, num_items=30))
-    batch = model.score(histories)
-    single = np.concatenate([model.score([history]) for history in histories])
+    model = make().fit(interactions(*histories, num_items=30))
+    batch = model.score(of_contexts(*histories))
+    single = np.concatenate([model.score(of_contexts(history)) for history in histories])
     assert batch.dtype == np.float32
     assert batch.shape == (12, 30)
     assert np.allclose(batch, single, atol=1e-6)
@@ -77,19 +86,19 @@ def test_batch_equals_single(make: Callable[[], Baseline]) -> None:
 
 @pytest.mark.parametrize("make", EVERY)
 def test_nobody_known_gives_numbers(make: Callable[[], Baseline]) -> None:
-    model = make().fit(*interactions([0, 1], [1, 2], num_items=4))  # movie 3 has no ratings
-    assert np.isfinite(model.score([rows(), rows(3)])).all()
+    model = make().fit(interactions([0, 1], [1, 2], num_items=4))  # movie 3 has no ratings
+    assert np.isfinite(model.score(of_contexts(rows(), rows(3)))).all()
 
 
 @pytest.mark.parametrize("make", EVERY)
 def test_a_movie_twice_in_a_history_counts_once(make: Callable[[], Baseline]) -> None:
-    model = make().fit(*interactions([0, 1], [0, 2], [1, 2], num_items=3))
-    assert np.array_equal(model.score([rows(0, 0)]), model.score([rows(0)]))
+    model = make().fit(interactions([0, 1], [0, 2], [1, 2], num_items=3))
+    assert np.array_equal(model.score(of_contexts(rows(0, 0))), model.score(of_contexts(rows(0))))
 
 
 def test_popularity_counts_ratings() -> None:
-    model = Popularity().fit(*interactions([0, 1], [1], [1, 2], num_items=4))
-    assert model.score([rows(), rows(1)]).tolist() == [[1, 3, 1, 0], [1, 3, 1, 0]]
+    model = Popularity().fit(interactions([0, 1], [1], [1, 2], num_items=4))
+    assert model.score(of_contexts(rows(), rows(1))).tolist() == [[1, 3, 1, 0], [1, 3, 1, 0]]
 
 
 @pytest.mark.parametrize(
@@ -98,28 +107,28 @@ def test_popularity_counts_ratings() -> None:
 )
 def test_item_knn_by_hand(shrink: float, expected: float) -> None:
     # movie 0 has four viewers, movie 1 one of them: 1 / (sqrt(4 * 1) + shrink)
-    model = ItemKNN(shrink=shrink).fit(*interactions([0, 1], [0], [0], [0], num_items=2))
-    assert model.score([rows(0)]) == pytest.approx(np.array([[0, expected]]), abs=1e-5)
+    model = ItemKNN(shrink=shrink).fit(interactions([0, 1], [0], [0], [0], num_items=2))
+    assert model.score(of_contexts(rows(0))) == pytest.approx(np.array([[0, expected]]), abs=1e-5)
 
 
 def test_item_knn_asks_only_the_nearest() -> None:
     train = interactions([0, 1], [0, 1], [1, 2], num_items=3)  # 1 is nearer to 0 than to 2
-    score = ItemKNN(neighbours=1).fit(*train).score([rows(0), rows(2)])
+    score = ItemKNN(neighbours=1).fit(train).score(of_contexts(rows(0), rows(2)))
     assert score[0, 1] == pytest.approx(2 / 6**0.5, abs=1e-5)
     assert score[1, 1] == 0
 
 
 def test_item_knn_blocks_do_not_change_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     train = interactions(*checkerboard(20), num_items=20)
-    whole = ItemKNN().fit(*train).score([rows(0, 3, 4)])
-    monkeypatch.setattr(marquee.evaluation.baselines.neighbors, "BLOCK", 7)
-    assert np.array_equal(ItemKNN().fit(*train).score([rows(0, 3, 4)]), whole)
+    whole = ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4)))
+    monkeypatch.setattr(marquee.evaluation.baselines.base, "BLOCK_ROWS", 7)
+    assert np.array_equal(ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4))), whole)
 
 
 def test_ease_by_hand() -> None:
     # X'X + 1 = [[3, 2], [2, 3]], its inverse [[3, -2], [-2, 3]] / 5, so W_01 = 2 / 3
-    model = EASE(l2=1.0).fit(*interactions([0, 1], [0, 1], num_items=2))
-    assert model.score([rows(0)]) == pytest.approx(np.array([[0, 2 / 3]]), abs=1e-6)
+    model = EASE(l2=1.0).fit(interactions([0, 1], [0, 1], num_items=2))
+    assert model.score(of_contexts(rows(0))) == pytest.approx(np.array([[0, 2 / 3]]), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -132,8 +141,9 @@ def test_ease_solves_the_closed_form(num_users: int, num_items: int) -> None:
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
     user, item = np.nonzero(seen)
-    model = EASE(l2=5.0).fit(user, item, num_users, num_items)
-    assert np.allclose(model.score([rows(item) for item in range(num_items)]), expected, atol=1e-5)
+    train = Interactions(user=user, item=item, num_users=num_users, num_items=num_items)
+    each_item = of_contexts(*np.arange(num_items)[:, None])
+    assert np.allclose(EASE(l2=5.0).fit(train).score(each_item), expected, atol=1e-5)
 
 
 @BENCH
@@ -141,18 +151,18 @@ def test_ials_solves_for_a_new_person_exactly() -> None:
     """w = (H'H + (alpha - 1) H_u'H_u + l2)^-1 alpha H_u'1 for the movies of the history."""
     rng = np.random.default_rng(0)
     model = IALS(factors=3, alpha=4.0, regularization=2.0)
-    model.fit(*interactions(*[rng.permutation(12)[:5] for _ in range(30)], num_items=12))
+    model.fit(interactions(*[rng.permutation(12)[:5] for _ in range(30)], num_items=12))
     item_ID = model.model.item_factors.astype(np.float64)
     own_ND = item_ID[[1, 7, 8]]
     gram_DD = item_ID.T @ item_ID + 3.0 * own_ND.T @ own_ND + 2.0 * np.eye(3)
     expected = item_ID @ np.linalg.solve(gram_DD, 4.0 * own_ND.sum(0))
-    assert model.score([rows(1, 7, 8)])[0] == pytest.approx(expected, abs=1e-4)
+    assert model.score(of_contexts(rows(1, 7, 8)))[0] == pytest.approx(expected, abs=1e-4)
 
 
 @BENCH
 def test_ials_is_the_same_every_time() -> None:
     train = interactions(*checkerboard(20), num_items=20)
-    scores = [IALS(factors=4).fit(*train).score([rows(0, 2)]) for _ in range(2)]
+    scores = [IALS(factors=4).fit(train).score(of_contexts(rows(0, 2))) for _ in range(2)]
     assert np.array_equal(*scores)
 
 
@@ -162,7 +172,7 @@ def test_genre_popularity_by_hand() -> None:
         [[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], np.float32
     )
     train = interactions([0, 1, 2], [0, 2], [0], num_items=7)
-    score = GenrePopularity(genre_IG).fit(*train).score([rows(), rows(0)])
+    score = GenrePopularity(genre_IG).fit(train).score(of_contexts(rows(), rows(0)))
     a, b, everything = (3 + 1) / 2, (1 + 2) / 2, 6 / 3
     # Without a genre, and of a genre that nobody rated: the mean over all rated movies.
     assert score[0, 3:] == pytest.approx([a, (a + b) / 2, everything, everything])
@@ -172,7 +182,7 @@ def test_genre_popularity_by_hand() -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        pytest.param(lambda: EASE(l2=0), "l2 0, needed more than 0", id="ease"),
+        pytest.param(lambda: EASE(l2=0), "l2 0, expected more than 0", id="ease"),
         pytest.param(lambda: ItemKNN(neighbours=0), "neighbours 0", id="no-neighbours"),
         pytest.param(lambda: ItemKNN(shrink=-1), "shrink -1", id="negative-shrink"),
     ],
@@ -188,19 +198,19 @@ class Favours:
     def __init__(self, movie: int) -> None:
         self.movie = movie
 
-    def fit(self, user: Ints, item: Ints, num_users: int, num_items: int) -> "Favours":
-        self.score_I = -np.arange(num_items, dtype=np.float32)
+    def fit(self, train: Interactions) -> "Favours":
+        self.score_I = -np.arange(train.num_items, dtype=np.float32)
         self.score_I[self.movie] = 1
         return self
 
-    def score(self, histories: Sequence[Ints], stars: Stars = None) -> Scores:
-        return np.tile(self.score_I, (len(histories), 1))
+    def score(self, queries: EvalQueries) -> Float32:
+        return np.tile(self.score_I, (len(queries), 1))
 
 
 def test_tune_takes_the_best_of_validation() -> None:
     train = interactions([0], num_items=5)
     grid = [{"movie": 1}, {"movie": 4}, {"movie": 3}]
-    best, table = tune(Favours, grid, train, Asked("next", [rows(0)], [rows(4)]))
+    best, table = tune(Favours, grid, train, one_query(rows(0), rows(4)), "next")
     assert best == {"next": {"movie": 4}}
     assert [row["settings"] for row in table] == grid
     assert table[1]["next"] == 1.0
@@ -208,8 +218,8 @@ def test_tune_takes_the_best_of_validation() -> None:
 
 def test_tune_chooses_for_each_protocol() -> None:
     train = interactions([0], num_items=5)
-    asked = Asked("next", [rows(0)], [rows(2)], candidates=np.array([[1, 3]]))
-    best, table = tune(Favours, [{"movie": 1}, {"movie": 4}], train, asked)
+    asked = one_query(rows(0), rows(2), candidate_BC=np.array([[1, 3]]))
+    best, table = tune(Favours, [{"movie": 1}, {"movie": 4}], train, asked, "next")
     # 1 first: the target is second in both. 4 first: third of all (after 4, 1), second of its three
     assert best == {"next": {"movie": 1}, "ncf-paper": {"movie": 1}}
     assert table[0]["ncf-paper"] == table[1]["ncf-paper"] == table[0]["next"] > table[1]["next"]
@@ -219,8 +229,8 @@ def test_tune_chooses_by_the_figure_of_the_protocol() -> None:
     train = interactions([0], num_items=300)
     grid = [{"movie": 299}, {"movie": 200}]
     # 299 first: the two are third and 201st. 200 first: it is found, the other one stays third.
-    asked = Asked("new-users", [rows(0)], [rows(2, 200)])
-    best, table = tune(Favours, grid, train, asked)
+    asked = one_query(rows(0), rows(2, 200), has_many_targets=True)
+    best, table = tune(Favours, grid, train, asked, "new-users")
     assert best == {"new-users": {"movie": 200}}
     assert table[0]["new-users"] == pytest.approx(0.5 / (1 + 1 / np.log2(3)))
     assert table[1]["new-users"] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
@@ -239,7 +249,7 @@ def test_every_protocol_has_rivals_whose_grids_they_accept(
     protocol: str, names: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(marquee.evaluation.tuning, "find_spec", lambda name: name)
-    found = rivals(protocol, np.eye(3, dtype=np.float32))
+    found = ranking_baselines(protocol, np.eye(3, dtype=np.float32))
     assert found.keys() == names
     for name, (make, grid) in found.items():
         assert len(grid) > 0
@@ -251,11 +261,13 @@ def test_without_implicit_ials_is_left_out_in_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(marquee.evaluation.tuning, "find_spec", lambda name: None)
-    assert rivals("new-users", np.eye(3, dtype=np.float32)).keys() == NEW_USERS.keys() - {"ials"}
+    assert ranking_baselines(
+        "new-users", np.eye(3, dtype=np.float32)
+    ).keys() == MANY_TARGETS.keys() - {"ials"}
     assert capsys.readouterr().out.splitlines() == [
         "ials is left out: pip install -e '.[bench]' brings the package implicit"
     ]
 
 
 def test_settings_are_every_combination() -> None:
-    assert settings(a=(1, 2), b=(3,)) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
+    assert expand_grid(a=(1, 2), b=(3,)) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]

@@ -17,18 +17,20 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from marquee.api.handlers import Answers, Model
+from marquee.api.handlers import Handlers, LoadedModel
 from marquee.api.requests import RecommendRequest
 from marquee.batch import ray_job
-from marquee.batch.parquet_writer import SCHEMA, STARS
+from marquee.batch.batch_recommender import COLUMNS, STARS_COLUMNS
 from marquee.batch.ray_job import main
-from marquee.feedback.store import Event, EventStore
-from marquee.recommender.query import Question
+from marquee.feedback.events import Event
+from marquee.feedback.store import EventStore
+from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
 from marquee.recommender.search.title_search import TitleSearch
 from tests import postgres
 
 ROOT = Path(__file__).parent.parent
+SCHEMA = pa.schema(COLUMNS)
 ALL = [1, 6, 10, 32, 50, 110, 260, 296, 480, 541]
 PEOPLE: dict[str, list[tuple[int, float]]] = {  # oldest first
     "ann": [(1, 4.0), (50, 5.0)],
@@ -68,7 +70,7 @@ def read(folder: Path) -> pa.Table:
 def expected(recommender: Recommender, store: EventStore, **asked: Any) -> pa.Table:
     """The same lists, asked for one by one as the service is."""
     search = TitleSearch(recommender.movies, recommender.num_ratings)
-    answers, rows = Answers(Model(recommender, search), store), []
+    answers, rows = Handlers(LoadedModel(recommender, search), store), []
     for user_id in sorted(PEOPLE):
         answer = asyncio.run(answers.recommend(RecommendRequest(user_id=user_id, **asked)))
         for place, item in enumerate(answer["items"], 1):
@@ -80,7 +82,7 @@ def expected(recommender: Recommender, store: EventStore, **asked: Any) -> pa.Ta
 def assert_same(found: pa.Table, wanted: pa.Table) -> None:
     assert found.schema.equals(wanted.schema)
     for name in SCHEMA.names:
-        if name in ("score", *STARS):
+        if name in ("score", *STARS_COLUMNS):
             np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=1e-5)
         else:
             assert found[name].to_pylist() == wanted[name].to_pylist(), name
@@ -112,9 +114,9 @@ def test_k_and_the_controls_are_passed_on(
 def test_a_block_larger_than_what_is_scored_together(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marquee.recommender.pipeline.PEOPLE_TOGETHER", 2)
+    monkeypatch.setattr("marquee.recommender.pipeline.QUERIES_PER_BATCH", 2)
     histories: list[list[Any]] = [[1], [], [6, 10], [480], [1]]
-    together = list(recommender.recommend_each([Question(history=h, k=2) for h in histories]))
+    together = list(recommender.recommend_batch([RecommendQuery(history=h, k=2) for h in histories]))
     for history, answer in zip(histories, together, strict=True):
         wanted = recommender.recommend(history=history, k=2)
         assert [item["movie_id"] for item in answer["items"]] == [
@@ -142,9 +144,11 @@ def test_the_store_is_only_read(store: EventStore) -> None:
     reader = EventStore(store.address, read_only=True)
     with pytest.raises(ValueError, match="readonly"):
         reader.import_ratings(["ann"], [6], [1.0], [9])
-    assert [user_id for user_id, _ in reader.histories("7", "bob")] == ["7", "ann", "bob"]
-    assert list(reader.ranges(4)) == [("42", "bob"), ("eve", "zoe")]
-    assert dict(reader.histories("42", "zoe")) == {user: store.known(user) for user in PEOPLE}
+    assert [user_id for user_id, _ in reader.user_states("7", "bob")] == ["7", "ann", "bob"]
+    assert list(reader.user_id_ranges(4)) == [("42", "bob"), ("eve", "zoe")]
+    assert dict(reader.user_states("42", "zoe")) == {
+        user: store.user_state(user) for user in PEOPLE
+    }
 
 
 def test_what_a_person_does_not_want_is_in_no_list(
@@ -155,9 +159,28 @@ def test_what_a_person_does_not_want_is_in_no_list(
     store.import_ratings(["ann"], [1], [4.0], [5])
     store.add(
         [
-            Event("e1", "ann", 50, "watch", None, 0.95, 6_000_000),
-            Event("e2", "ann", 480, "not_interested", None, None, 7_000_000),
-            Event("e3", "ann", 998, "not_interested", None, None, 8_000_000),  # not in the bundle
+            Event(
+                event_id="e1",
+                user_id="ann",
+                movie_id=50,
+                kind="watch",
+                watched=0.95,
+                at_us=6_000_000,
+            ),
+            Event(
+                event_id="e2",
+                user_id="ann",
+                movie_id=480,
+                kind="not_interested",
+                at_us=7_000_000,
+            ),
+            Event(
+                event_id="e3",
+                user_id="ann",
+                movie_id=998,
+                kind="not_interested",
+                at_us=8_000_000,
+            ),  # not in the bundle
         ]
     )
     assert main(changed(command, "--events", store_url)) == 0
@@ -172,17 +195,17 @@ def test_what_a_person_does_not_want_is_in_no_list(
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
-        pytest.param("--k", "0", "--k 0: needed 1 to 100", id="k-0"),
-        pytest.param("--k", "101", "--k 101: needed 1 to 100", id="k-101"),
+        pytest.param("--k", "0", "--k 0: expected 1 to 100", id="k-0"),
+        pytest.param("--k", "101", "--k 101: expected 1 to 100", id="k-101"),
         pytest.param("--k", "ten", "invalid int value", id="k-text"),
-        pytest.param("--block", "0", "--block 0: needed 1 or more", id="block"),
+        pytest.param("--block", "0", "--block 0: expected 1 or more", id="block"),
         pytest.param("--novelty", "2", "needed 0 to 1", id="control"),
         pytest.param("--cpus", "2", "contradict", id="cpus-without-ray"),
         pytest.param("--address", "head:6379", "contradict", id="address-without-ray"),
         pytest.param("--bundle", "no/such", "no such bundle folder", id="no-bundle"),
         pytest.param("--events", "sqlite:///no/such.sqlite", "no such file", id="no-store"),
-        pytest.param("--events", "nonsense", "no database address", id="no-url"),
-        pytest.param("--out", "README.md", "holds something already", id="out-is-a-file"),
+        pytest.param("--events", "nonsense", "not a database address", id="no-url"),
+        pytest.param("--out", "README.md", "not empty", id="out-is-a-file"),
         pytest.param("--out", "/proc/lists", "cannot be written", id="out-unwritable"),
     ],
 )
@@ -217,7 +240,7 @@ def test_a_store_of_nobody_is_told(
     empty = f"sqlite:///{tmp_path / 'empty.sqlite'}"
     EventStore(empty)
     assert main(changed(command, "--events", empty)) == 2
-    assert "holds nobody" in capsys.readouterr().err
+    assert "has no users" in capsys.readouterr().err
     assert not (tmp_path / "lists").exists()
 
 
@@ -251,17 +274,17 @@ def test_without_ray_the_extra_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([word for word in command if word != "--single-process"]) == 2
-    assert "pip install -e '.[ray]', or give --single-process" in capsys.readouterr().err
+    assert "pip install -e '.[ray]', or use --single-process" in capsys.readouterr().err
 
 
 def test_a_cluster_that_does_not_answer_is_told_at_once() -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound, and not listening
         port = nobody.getsockname()[1]
-        with pytest.raises(ValueError, match=f"127.0.0.1:{port}: no Ray cluster answers"):
-            ray_job.refuse_unreachable(f"127.0.0.1:{port}")
+        with pytest.raises(ValueError, match=f"127.0.0.1:{port}: no answer"):
+            ray_job.check_reachable(f"127.0.0.1:{port}")
     with pytest.raises(ValueError, match="expected HOST:PORT"):
-        ray_job.refuse_unreachable("head")
+        ray_job.check_reachable("head")
 
 
 def test_ray_gives_the_same_lists(

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from datamodules.loaders import EvalLoader, Pairs, SequenceWindows, star_rows, training_ratings
-from datamodules.splits.leave_one_out import Split, split_next
-from marquee.data.interactions import UserHistories
+from datamodules.loaders import EvalLoader, SequenceWindows, TrainingPairs, rating_bins
+from datamodules.splits import Split, split_next, training_ratings
+from marquee.data.user_histories import UserHistories
 
 SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
 
@@ -20,7 +20,7 @@ def make_split(lengths: list[int], num_items: int = 30) -> Split:
         user_id=np.arange(1, len(lengths) + 1),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         item=item,
-        stars=(1 + item % 5).astype(np.float32),
+        rating=(1 + item % 5).astype(np.float32),
         timestamp=np.concatenate([np.arange(n) for n in lengths]),
     )
     return split_next(histories, num_items)
@@ -29,7 +29,7 @@ def make_split(lengths: list[int], num_items: int = 30) -> Split:
 def windows(split: Split, length: int, epoch: int = 0, per_batch: int = 16) -> SequenceWindows:
     return SequenceWindows(
         split,
-        star_rows(split.histories.stars, SCALE),
+        rating_bins(split.train_histories.rating, SCALE),
         history_length=length,
         targets_per_batch=per_batch,
         star_dropout=0.0,
@@ -38,12 +38,12 @@ def windows(split: Split, length: int, epoch: int = 0, per_batch: int = 16) -> S
     )
 
 
-def pairs(split: Split, epoch: int = 0) -> Pairs:
-    return Pairs(split, num_negatives=4, batch_size=20, seed=0, epoch=lambda: epoch)
+def pairs(split: Split, epoch: int = 0) -> TrainingPairs:
+    return TrainingPairs(split, num_negatives=4, batch_size=20, seed=0, epoch=lambda: epoch)
 
 
 def test_star_rows_leave_0_for_no_stars() -> None:
-    assert star_rows(np.array([0.5, 4.5, 5.0], np.float32), (0.5, 4.5, 5.0)).tolist() == [1, 2, 3]
+    assert rating_bins(np.array([0.5, 4.5, 5.0], np.float32), (0.5, 4.5, 5.0)).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("length", [1, 4, 9, 100])
@@ -97,7 +97,7 @@ def test_pairs_reject_train_positives_and_nothing_else() -> None:
     drawn: set[int] = set()
     for epoch in range(20):
         for batch in pairs(split, epoch):
-            drawn |= set(batch["item_KP"][1:].ravel().tolist())
+            drawn |= set(batch["item_MB"][1:].ravel().tolist())
     assert drawn == {26, 27, 28, 29}
 
 
@@ -105,8 +105,8 @@ def test_pairs_ask_every_positive_once_with_its_negatives() -> None:
     split = make_split([12, 9], 30)
     batches = list(pairs(split))
     assert len(batches) == len(pairs(split))
-    user_N = torch.cat([batch["user_P"] for batch in batches])
-    item_KN = torch.cat([batch["item_KP"] for batch in batches], 1)
+    user_N = torch.cat([batch["user_B"] for batch in batches])
+    item_KN = torch.cat([batch["item_MB"] for batch in batches], 1)
     assert item_KN.shape == (1 + 4, 10 + 7)
     asked = set(zip(user_N.tolist(), item_KN[0].tolist(), strict=True))
     user, item, _ = training_ratings(split)
@@ -136,11 +136,17 @@ def test_cases_hold_the_history_before_the_target() -> None:
 
 def test_cases_list_several_movies_to_be_found() -> None:
     split = make_split([12, 30, 5])
-    length = split.everything.length
-    fifths = replace(split.test, given=length * 4 // 5, end=length)
-    (batch,) = EvalLoader(fifths, SCALE, history_length=8, several=True)
+    length = split.all_histories.length
+    start = split.test.start
+    fifths = replace(
+        split.test,
+        context_end=start + length * 4 // 5,
+        target_end=start + length,
+        has_many_targets=True,
+    )
+    (batch,) = EvalLoader(fifths, SCALE, history_length=8)
     assert batch["user_B"].tolist() == [1, 0, 2]  # longest first
-    found = [batch["found_item_N"][batch["found_row_N"] == row].tolist() for row in range(3)]
+    found = [batch["target_item_N"][batch["target_row_N"] == row].tolist() for row in range(3)]
     assert found == [list(range(24, 30)), [9, 10, 11], [4]]
     assert batch["item_BL"].tolist()[:2] == [list(range(16, 24)), list(range(1, 9))]
     assert "target_B" not in batch
@@ -149,14 +155,15 @@ def test_cases_list_several_movies_to_be_found() -> None:
 def test_cases_neither_show_nor_rank_what_stands_before_the_history() -> None:
     split = make_split([12, 5])
     among = np.array([0, 1, 2, 11, 4])
-    asked = replace(split.test, first=np.array([3, 1]), among=among)
+    context_start = split.test.start + np.array([3, 1])
+    asked = replace(split.test, context_start=context_start, ranked_items=among)
     (batch,) = EvalLoader(asked, SCALE, history_length=20)
     rows = [batch["item_BL"][row, : batch["length_B"][row]].tolist() for row in range(2)]
     assert rows == [list(range(3, 11)), [1, 2, 3]]
     seen = [batch["seen_item_N"][batch["seen_row_N"] == row].tolist() for row in range(2)]
     assert seen == [list(range(11)), [0, 1, 2, 3]]
     assert batch["target_B"].tolist() == [11, 4]
-    assert batch["among_C"].tolist() == among.tolist()
+    assert batch["ranked_item_C"].tolist() == among.tolist()
 
 
 def test_targets_come_from_the_horizon() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marquee.core.item_stats import SMOOTHING
-from marquee.evaluation.metrics.beyond_accuracy import Catalogue, coverage, of_lists, top_lists
+from marquee.evaluation.metrics.beyond_accuracy import ItemStats, coverage, list_metrics, top_lists
 
 
 def test_lists_hold_the_best_unseen_ties_by_row() -> None:
@@ -33,16 +33,18 @@ def test_lists_are_a_sort_by_score_then_row() -> None:
 
 # Four people; movie 0 rated by all of them, 1 by two, 2 and 3 by one.
 GENRES = np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.float32)
-CATALOGUE = Catalogue.of(np.array([0, 0, 0, 0, 1, 1, 2, 3]), 4, 4, GENRES)
+STATS = ItemStats.from_interactions(
+    np.array([0, 0, 0, 0, 1, 1, 2, 3]), num_users=4, genre_IG=GENRES
+)
 
 
 def figures(top: list[int], history: list[int]) -> dict[str, float]:
-    found = of_lists(np.array([top]), [np.array(history)], CATALOGUE)
+    found = list_metrics(np.array([top]), [np.array(history)], STATS)
     return {name: float(value[0]) for name, value in found.items()}
 
 
 def test_novelty_is_the_mean_information_of_a_list() -> None:
-    assert CATALOGUE.novelty_I.tolist() == [0, -log2(2 / 4), -log2(1 / 4), -log2(1 / 4)]
+    assert STATS.novelty_I.tolist() == [0, -log2(2 / 4), -log2(1 / 4), -log2(1 / 4)]
     found = figures([0, 2], [1])
     assert found["novelty"] == (0 + 2) / 2
     assert found["popularity_bias"] == 1 - 1
@@ -71,7 +73,7 @@ def test_miscalibration_is_the_divergence_of_genre_shares(
 
 
 def test_people_are_kept_apart() -> None:
-    both = of_lists(np.array([[0, 2], [1, -1]]), [np.array([1]), np.array([0, 2])], CATALOGUE)
+    both = list_metrics(np.array([[0, 2], [1, -1]]), [np.array([1]), np.array([0, 2])], STATS)
     one, other = figures([0, 2], [1]), figures([1, -1], [0, 2])
     for name, values in both.items():
         assert values.tolist() == pytest.approx([one[name], other[name]])

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page
 
-from deploy.app_server import app
+from deploy.local_processes import run_app
 from tests import browser
 from tests.fake_service import fake_service
 from tests.running import free_port, serve, wait_until_ready
@@ -20,7 +20,7 @@ from tests.running import free_port, serve, wait_until_ready
 pytestmark = pytest.mark.skipif(
     browser.CHROMIUM is None, reason="no chromium here: make setup-browser installs it"
 )
-PAGES = ("", "for_you", "rate", "taste", "night", "profile", "findings", "about", "film")
+PAGES = ("", "for_you", "rate", "taste", "night", "profile", "findings", "about", "movie")
 UNNAMED = """() => [...document.querySelectorAll('button, input, a[href], [role=slider]')]
   .filter(e => e.checkVisibility() && !e.ariaLabel && !e.innerText?.trim() && !e.labels?.length
     && !e.getAttribute('aria-labelledby') && !e.title && !e.querySelector('img[alt]'))
@@ -43,7 +43,7 @@ def service(bundle: Path, home: Path, port: int) -> Iterator[httpx.Client]:
 @contextmanager
 def looking(url: str, cache: Path) -> Iterator[Page]:
     settings = {"MARQUEE_URL": url, "APP_CACHE": str(cache)}
-    with app(free_port(), **settings) as (address, _), browser.browser() as chromium:
+    with run_app(free_port(), **settings) as (address, _), browser.browser() as chromium:
         yield browser.opened(chromium, address)
 
 
@@ -55,7 +55,7 @@ def test_from_the_first_look_to_a_list_of_ones_own(bundle_folder: Path, tmp_path
             rate_five(page)
             page.get_by_role("link", name="See your list").click()
             page.get_by_role("heading", name="For you").wait_for()
-            page.get_by_text("Because: what put these films here").click()
+            page.get_by_text("Because: what put these movies here").click()
             told = page.locator(".st-key-because").inner_text()
             user_id = httpx.URL(page.url).params["me"]
             rated = client.get(f"/users/{user_id}/history").json()["items"]
@@ -76,11 +76,11 @@ def test_from_the_first_look_to_a_list_of_ones_own(bundle_folder: Path, tmp_path
 
 def rate_five(page: Page) -> None:
     """On the first page, without an account; the list below moves."""
-    page.get_by_role("tab", name="Or rate five films").click()
+    page.get_by_role("tab", name="Or rate five movies").click()
     before = browser.listed(page, "now-start")
     for n in range(1, 6):
         page.get_by_role("button", name="Give 3.5 ★").click()
-        page.get_by_text(f"{n} of 5 films rated").wait_for()
+        page.get_by_text(f"{n} of 5 movies rated").wait_for()
     browser.settled(page)
     assert browser.listed(page, "now-start") not in ([], before)
 
@@ -101,7 +101,7 @@ def test_a_film_is_rated_by_keyboard_alone(tmp_path: Path) -> None:
     with fake_service() as fake, looking(fake.url, tmp_path / "cache") as page:
         page.goto(page.url.split("?")[0].rstrip("/") + "/rate?me=ana")
         browser.settled(page)
-        page.get_by_label("Search a film by title").focus()
+        page.get_by_label("Search a movie by title").focus()
         reach(page, "[role=slider], input[type=range]")
         page.keyboard.press("ArrowRight")
         page.get_by_role("button", name="Give 4 ★").wait_for()
@@ -115,10 +115,10 @@ def test_a_slow_service_is_waited_for_in_sight(tmp_path: Path) -> None:
     with fake_service() as fake, looking(fake.url, tmp_path / "cache") as page:
         fake.slow_s = 1.0
         page.goto(page.url.split("?")[0].rstrip("/") + "/for_you?me=ana")
-        page.get_by_text("RatingElicitation the service").first.wait_for()
+        page.get_by_text("Asking the service").first.wait_for()
         fake.slow_s = 0.0
         page.wait_for_selector(".st-key-row-top a")
-        page.get_by_text("RatingElicitation the service").first.wait_for(state="hidden")
+        page.get_by_text("Asking the service").first.wait_for(state="hidden")
 
 
 def reach(page: Page, what: str, said: str = "") -> None:

@@ -142,7 +142,7 @@ def test_a_manifest_that_lacks_something_is_not_written(
 def test_movies_out_of_order_are_not_written(tmp_path: Path) -> None:
     parts = tiny_parts()
     parts["movies"] = films().select(films().movie_id[::-1])
-    with pytest.raises(InputError, match="must ascend"):
+    with pytest.raises(InputError, match="expected them to ascend"):
         write_bundle(tmp_path / "b", **parts)
 
 
@@ -218,7 +218,7 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         pytest.param({"scores": [0.0, 0.0]}, r"golden.json: answer 0 is off by", id="scores"),
-        pytest.param({"top": [110, 541]}, r"golden.json: answer 0 is \[110, 541\]", id="ids"),
+        pytest.param({"top": [110, 541]}, r"golden.json: answer 0 is .*, expected \[110, 541\]", id="ids"),
     ],
 )
 def test_a_wrong_golden_answer_is_refused_at_load(

@@ -68,12 +68,12 @@ def test_rows_of_ids_in_any_order_and_shape(movies: Movies) -> None:
 
 @pytest.mark.parametrize("movie_id", [5, 15, 99, -1])
 def test_rows_names_an_unknown_id(movies: Movies, movie_id: int) -> None:
-    with pytest.raises(InputError, match=f"Movie {movie_id} is not in the catalogue of 3 movies"):
+    with pytest.raises(InputError, match=f"movie {movie_id}: not in the catalog"):
         movies.rows([10, movie_id])
 
 
 def test_rows_of_an_empty_catalogue() -> None:
-    with pytest.raises(InputError, match="Movie 1 is not in the catalogue of 0 movies"):
+    with pytest.raises(InputError, match="movie 1: not in the catalog"):
         Movies(np.zeros(0, np.int64), [], [], []).rows([1])
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from marquee.api.requests import ChartKind
 from marquee.recommender.errors import RequestError
-from marquee.recommender.non_personalized import KINDS
+from marquee.recommender.non_personalized import CHART_KINDS
 from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, RECENT
 
@@ -60,9 +60,9 @@ def test_items_are_as_in_other_lists(recommender: Recommender) -> None:
 
 
 def test_a_kind_that_is_none_is_refused(recommender: Recommender) -> None:
-    with pytest.raises(RequestError, match="'best' is none of popular, trending, new"):
+    with pytest.raises(RequestError, match="kind: 'best', expected one of popular, trending, new"):
         recommender.charts("best")
 
 
 def test_the_kinds_over_http_are_those_of_the_library() -> None:
-    assert get_args(ChartKind) == KINDS
+    assert get_args(ChartKind) == CHART_KINDS

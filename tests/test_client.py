@@ -344,8 +344,8 @@ def test_events_get_ids_of_their_own_and_keep_given_ones() -> None:
     ("name", "given", "event"),
     [
         ("unrate", (), {"kind": "unrate"}),
-        ("watched", (0.05,), {"kind": "watch", "portion": 0.05}),
-        ("watched", (), {"kind": "watch", "portion": 1.0}),
+        ("watched", (0.05,), {"kind": "watch", "watched": 0.05}),
+        ("watched", (), {"kind": "watch", "watched": 1.0}),
         ("not_interested", (), {"kind": "not_interested"}),
         ("not_seen", (), {"kind": "not_seen"}),
     ],

@@ -20,11 +20,14 @@ import yaml
 
 import train
 from marquee.core.bootstrap import summarise
+from marquee.core.nested_dicts import flatten
+from marquee.core.svg_charts import linear_axis
 from marquee.data.demo_data import write_demo
 from marquee.evaluation.results import write_ranks
-from marquee.training.compare import paired
-from marquee.training.compare.curves import scale
-from marquee.training.compare.runs import Run, find, flat, newest
+from marquee.training.compare import paired_bootstrap
+from marquee.training.compare.command import main as compare_main
+from marquee.training.compare.run_types import Run
+from marquee.training.compare.runs import newest_runs, read_run
 
 ROOT = Path(__file__).parent.parent
 SECOND = 1 / math.log2(3)
@@ -74,7 +77,7 @@ def write_run(
         rows = {seed: np.array(each) for seed, each in ranks.items()}
         write_ranks(folder / f"test-{protocol}.parquet", user, user + 50, rows)
         test_rows = pd.read_parquet(folder / f"test-{protocol}.parquet")
-        table = paired.figures(test_rows, protocol)
+        table = paired_bootstrap.user_metrics(test_rows, protocol)
         result = {
             "commit": fit["commit"],
             "data_sha256": sha256,
@@ -82,7 +85,9 @@ def write_run(
             "num_users": len(user),
             "selection": {"epochs": 2, "val/ndcg@10": 0.3, "curve": curve},
             "metrics": summarise({str(name): table[name] for name in table}, draws=20),
-            "per_seed": [paired.means(one, protocol) for _, one in test_rows.groupby("seed")],
+            "per_seed": [
+                paired_bootstrap.mean_metrics(one, protocol) for _, one in test_rows.groupby("seed")
+            ],
             "wall_s": 20.0,
             "cpu_s": 10.0,
         }
@@ -92,7 +97,7 @@ def write_run(
 
 def log_of(run: Path) -> tuple[dict[str, Any], list[tuple[str, int, float]], dict[str, bytes]]:
     """What is logged of a run folder: parameters, metrics by epoch, assets."""
-    params = flat(yaml.safe_load((run / "select" / "config.yaml").read_text()))
+    params = flatten(yaml.safe_load((run / "select" / "config.yaml").read_text()))
     params |= {"code/commit": json.loads((run / "fit.json").read_text())["commit"]}
     metrics = [
         (str(name), int(row["epoch"]), value)
@@ -171,7 +176,7 @@ def compared(
 ) -> tuple[list[list[str]], list[str]]:
     """The cells of every line that was printed, and the warnings."""
     capsys.readouterr()
-    assert train.main(["compare", *map(str, args)]) == 0
+    assert compare_main([*map(str, args)]) == 0
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     cells = [[cell.strip() for cell in line.split("  ") if cell] for line in lines]
     return cells, [line for line in lines if line.startswith("WARNING")]
@@ -179,7 +184,7 @@ def compared(
 
 def refused(capsys: pytest.CaptureFixture[str], *args: str | Path) -> str:
     capsys.readouterr()
-    assert train.main(["compare", *map(str, args)]) == 2
+    assert compare_main([*map(str, args)]) == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     return line
 
@@ -199,13 +204,13 @@ def test_a_run_is_the_same_from_its_folder_its_archive_and_the_server(
     fitted: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = write_archive(fitted, tmp_path)
-    folder = find(str(fitted), tmp_path)
+    folder = read_run(str(fitted), tmp_path)
     assert len(folder.epochs) == 2
     assert {"train/loss", "val/ndcg@10"} <= set(folder.epochs[0])
     assert len(folder.curve) == 2
     homes = [str(archive), f"comet:{KEY}", f"comet:team/marquee/{KEY}"]
     for given in homes:
-        same(folder, find(given, tmp_path))
+        same(folder, read_run(given, tmp_path))
     cells, warnings = compared(capsys, fitted, *homes, "--out", tmp_path / "page.html")
     assert not warnings
     rows = [row for row in cells if row and row[0] in ("2 - 1", "3 - 1", "4 - 1")]
@@ -221,7 +226,7 @@ def test_without_a_run_of_comet_its_client_is_not_imported(
     archive = write_archive(fitted, tmp_path)
     monkeypatch.setitem(sys.modules, "comet_ml", None)  # an import would raise
     out = f"--out={tmp_path / 'page.html'}"
-    assert train.main(["compare", str(fitted), str(archive), out]) == 0
+    assert compare_main([str(fitted), str(archive), out]) == 0
 
 
 def test_the_difference_is_of_the_same_person_and_seeds_are_averaged_first(
@@ -253,13 +258,13 @@ def test_the_difference_is_of_the_same_person_and_seeds_are_averaged_first(
 def test_a_verdict_needs_an_interval_on_one_side(
     name: str, low: float, high: float, said: str
 ) -> None:
-    assert paired.verdict(name, {"low": low, "high": high}) == said
+    assert paired_bootstrap.verdict(name, {"low": low, "high": high}) == said
 
 
 def test_a_person_of_several_movies_counts_once() -> None:
     """new-users: ranks 1 and 30 of the first person, 1 of the second: recall@20 of 1/2 and 1."""
     rows = pd.DataFrame({"user_id": [7, 7, 9], "movie_id": [1, 2, 1], "rank": [30.0, 1.0, 1.0]})
-    found = paired.figures(rows.assign(seed=0), "new-users")
+    found = paired_bootstrap.user_metrics(rows.assign(seed=0), "new-users")
     assert found["recall@20"].to_dict() == {7: 0.5, 9: 1.0}
 
 
@@ -269,7 +274,7 @@ def test_stars_are_paired_whatever_the_order_of_the_rows() -> None:
     rest = {"p_like": [0.9, 0.1], "place": [0.5, 0.5], "support": [3, 3], "rater": [3, 3]}
     ours = rows.assign(predicted=[5.0, 3.0], **rest)
     theirs = rows.assign(predicted=[2.0, 3.0], **rest)
-    found = paired.difference(ours, theirs.iloc[::-1], "stars")["mae"]
+    found = paired_bootstrap.paired_difference(ours, theirs.iloc[::-1], "stars")["mae"]
     assert (found["diff"], found["low"], found["high"]) == (-0.5, -1.0, 0.0)
 
 
@@ -281,7 +286,7 @@ def test_stars_are_paired_whatever_the_order_of_the_rows() -> None:
         pytest.param({"data__ties": "file"}, "other ties", id="ties"),
         pytest.param({"data__split_seed": 1}, "another split", id="split"),
         pytest.param({"data__protocol": "time"}, "another protocol", id="protocol"),
-        pytest.param({"users": [0, 1, 3]}, "other test persons", id="persons"),
+        pytest.param({"users": [0, 1, 3]}, "other test users", id="persons"),
     ],
 )
 def test_runs_that_answer_other_questions_get_a_warning_and_no_difference(
@@ -358,9 +363,9 @@ def test_without_a_name_the_newest_ten_are_compared_oldest_first(
     assert "10 newest" in cells[0][0]
     dates = [row[1].split("/")[1] for row in cells if len(row) > 2 and row[2] == "folder"]
     assert dates == [f"20261123-{number:06}" for number in range(2, 12)]
-    assert find("a", tmp_path).label == "a/20261123-000011", "the newest finished one of a recipe"
+    assert read_run("a", tmp_path).label == "a/20261123-000011", "newest finished one"
     assert (tmp_path / "compare.html").is_file()
-    assert newest(tmp_path, 1) == [str(tmp_path / "a" / "20261123-000011")]
+    assert newest_runs(tmp_path, 1) == [str(tmp_path / "a" / "20261123-000011")]
 
 
 def test_the_protocol_asked_for_is_shown_alone(
@@ -370,7 +375,7 @@ def test_the_protocol_asked_for_is_shown_alone(
     for name in ("results-{}.json", "test-{}.parquet"):
         shutil.copy(run / name.format("next"), run / name.format("ncf-paper"))
     titles = [row[0] for row in compared(capsys, run)[0] if row and row[0].startswith("Test: ")]
-    assert titles == ["Test: next, 3 persons", "Test: ncf-paper, 3 persons"]
+    assert titles == ["Test: next, 3 users", "Test: ncf-paper, 3 users"]
     cells, _ = compared(capsys, run, "--protocol", "next")
     assert [row for row in cells if row and "Test: ncf-paper" in row[0]] == []
     assert "none of these runs was tested on it" in refused(capsys, run, "--protocol", "stars")
@@ -382,7 +387,7 @@ def test_what_was_trained_again_after_a_stop_counts_as_it_was_the_last_time(tmp_
         rows = f"epoch,step,train/loss\n0,9,{loss}\n1,19,{loss}\n"
         (run / "select" / f"metrics-{number}.csv").write_text(rows)
     (run / "select" / "metrics.csv").write_text("epoch,step,train/loss\n1,19,6.0\n")
-    assert [row["train/loss"] for row in find(str(run), tmp_path).epochs] == [7.0, 6.0]
+    assert [row["train/loss"] for row in read_run(str(run), tmp_path).epochs] == [7.0, 6.0]
 
 
 def test_archives_of_one_experiment_are_one_run(tmp_path: Path) -> None:
@@ -403,7 +408,7 @@ def test_archives_of_one_experiment_are_one_run(tmp_path: Path) -> None:
             messages = [{"type": "metric_msg", "payload": each} for each in lines]
             archive.writestr("messages.json", "\n".join(map(json.dumps, messages)))
     for name in list(parts)[:2]:
-        run = find(str(tmp_path / name), tmp_path)
+        run = read_run(str(tmp_path / name), tmp_path)
         assert [row["train/loss"] for row in run.epochs] == [3.0, 2.0]
         assert run.selection == {"epochs": 2, "val/ndcg@10": 0.2}, "the best epoch, as none is told"
 
@@ -472,14 +477,14 @@ def test_the_same_runs_give_the_same_bytes(
 
 
 def test_ticks_are_round_and_epochs_whole() -> None:
-    found = scale([1, 2, 3], 0, 100, whole=True)
-    assert [found.label(tick) for tick in found.ticks] == ["1", "2", "3"]
-    found = scale([0.05, 0.1], 0, 100)
-    assert [found.label(tick) for tick in found.ticks] == [
+    axis = linear_axis([1, 2, 3], 0, 100, integers=True)
+    assert [axis.label(tick) for tick in axis.ticks] == ["1", "2", "3"]
+    axis = linear_axis([0.05, 0.1], 0, 100)
+    assert [axis.label(tick) for tick in axis.ticks] == [
         *("0.05", "0.06", "0.07", "0.08", "0.09", "0.10")
     ]
-    found = scale([2.0, 2.0], 0, 100)
-    assert found.at(2.0) == 50, "a flat line lies in the middle"
+    axis = linear_axis([2.0, 2.0], 0, 100)
+    assert axis.at(2.0) == 50, "a flat line lies in the middle"
 
 
 def damaged_zip(folder: Path) -> None:
@@ -509,14 +514,19 @@ def broken(name: str, content: str = "{") -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("spoil", "given", "said"),
     [
-        pytest.param(lambda folder: None, "x", "x: no such run; needed", id="nothing-there"),
-        pytest.param(cut_zip, "x.zip", "x.zip is damaged", id="cut-zip"),
-        pytest.param(damaged_zip, "x.zip", "x.zip is damaged", id="damaged-zip"),
-        pytest.param(other_zip, "x.zip", "x.zip is no archive of Comet's", id="other-zip"),
+        pytest.param(lambda folder: None, "x", "x: no such run, expected", id="nothing-there"),
+        pytest.param(cut_zip, "x.zip", "x.zip: damaged", id="cut-zip"),
+        pytest.param(damaged_zip, "x.zip", "x.zip: damaged", id="damaged-zip"),
+        pytest.param(
+            other_zip,
+            "x.zip",
+            "x.zip: a zip without experiment.json and messages.json",
+            id="other-zip",
+        ),
         pytest.param(
             lambda folder: (folder / "x" / "1" / "select").mkdir(parents=True),
             "x/1",
-            "x/1 is still training, or was stopped",
+            "x/1: still training, or stopped",
             id="training",
         ),
         pytest.param(
@@ -525,11 +535,11 @@ def broken(name: str, content: str = "{") -> Callable[[Path], None]:
             "x holds no finished run",
             id="none-finished",
         ),
-        pytest.param(broken("fit.json"), "x", "x cannot be read", id="fit"),
-        pytest.param(broken("results-next.json"), "x", "x cannot be read", id="results"),
+        pytest.param(broken("fit.json"), "x", "x: cannot be read", id="fit"),
+        pytest.param(broken("results-next.json"), "x", "x: cannot be read", id="results"),
         pytest.param(broken("results-next.json", "{}"), "x", "has no metrics", id="no-figures"),
-        pytest.param(broken("test-next.parquet"), "x", "x cannot be read", id="rows"),
-        pytest.param(broken("select/config.yaml"), "x", "x cannot be read", id="config"),
+        pytest.param(broken("test-next.parquet"), "x", "x: cannot be read", id="rows"),
+        pytest.param(broken("select/config.yaml"), "x", "x: cannot be read", id="config"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_named(
@@ -549,11 +559,11 @@ def test_a_run_that_cannot_be_read_is_named(
 @pytest.mark.parametrize(
     ("given", "key", "said"),
     [
-        pytest.param("comet:" + "c" * 32, None, "knows no such experiment", id="unknown"),
-        pytest.param("comet:team/marquee/x", None, "knows no such experiment", id="unknown-name"),
+        pytest.param("comet:" + "c" * 32, None, "unknown to Comet", id="unknown"),
+        pytest.param("comet:team/marquee/x", None, "unknown to Comet", id="unknown-name"),
         pytest.param(f"comet:{RUNNING}", None, "still training", id="running"),
-        pytest.param("comet:team/x", None, "needed comet:KEY or", id="half-a-place"),
-        pytest.param(f"comet:{KEY}", "x" * 25, "is the API key right?", id="wrong-key"),
+        pytest.param("comet:team/x", None, "expected comet:KEY or", id="half-a-place"),
+        pytest.param(f"comet:{KEY}", "x" * 25, "check COMET_API_KEY", id="wrong-key"),
         pytest.param(f"comet:{KEY}", "", "set COMET_API_KEY", id="no-key"),
     ],
 )

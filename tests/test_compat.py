@@ -91,9 +91,9 @@ def test_what_comes_out_can_go_in_and_does_not_come_back(model: Model) -> None:
 @pytest.mark.parametrize(
     ("title", "nearest"),
     [
-        pytest.param("Zzyzx Road (2006)", "none is like it", id="nothing-like-it"),
+        pytest.param("Zzyzx Road (2006)", "no title is like it", id="nothing-like-it"),
         pytest.param("Heat (2013)", r'did you mean "Heat \(1995\)"', id="another-year"),
-        pytest.param("", "none is like it", id="empty"),
+        pytest.param("", "no title is like it", id="empty"),
     ],
 )
 def test_an_unknown_title_is_told(model: Model, title: str, nearest: str) -> None:
@@ -121,12 +121,12 @@ def test_how_many(model: Model) -> None:
     for top_n in (0, 101):
         with pytest.raises(ValueError, match=f"top_n is {top_n}"):
             model(FAVOURITES, top_n)
-    with pytest.raises(ValueError, match="give at least one title"):
+    with pytest.raises(ValueError, match="expected at least one title"):
         model([])
 
 
 def film(movie_id: int, title: str) -> dict[str, Any]:
-    return {"movie_id": movie_id, "title": title, "year": 1996, "genres": [], "support": 1}
+    return {"movie_id": movie_id, "title": title, "year": 1996, "genres": [], "num_ratings": 1}
 
 
 @both
@@ -164,7 +164,7 @@ def test_what_is_searched_for() -> None:
 
     with Marquee(transport=httpx.MockTransport(nothing)) as marquee:
         for title in ("Net, The (1995)", "Fawlty Towers (1975-1979)", "Heat ", "x" * 300):
-            with pytest.raises(ValueError, match="none is like it"):
+            with pytest.raises(ValueError, match="no title is like it"):
                 collab_content.find(marquee, title)
     assert asked == ["Net, The (1995)", "Fawlty Towers (1975)", "Heat", "x" * 200]
 

@@ -10,13 +10,15 @@ import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from marquee.api.openapi import POSTS, READS
-from marquee.api.openapi_examples import ANSWERED, ASKED
+from marquee.api.openapi import PARAM_ROUTES, POST_ENDPOINTS
+from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 from tests.fuzz import Told, odd_requests, schemathesis
 from tests.running import ROOT, running
 from tests.test_service import assert_shape
 
-ENDPOINTS = [("POST", path) for path in POSTS] + [(READS[path][0].upper(), path) for path in READS]
+ENDPOINTS = [("POST", path) for path in POST_ENDPOINTS] + [
+    (PARAM_ROUTES[path].method.upper(), path) for path in PARAM_ROUTES
+]
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +28,7 @@ def told() -> Told:
 
 def ask(client: Any, method: str, path: str) -> Any:
     """The example of an endpoint, asked."""
-    given = dict(ASKED.get(path, {}))
+    given = dict(REQUEST_EXAMPLES.get(path, {}))
     if method == "POST":
         return client.post(path, json=given)
     address = re.sub(r"{(\w+)}", lambda name: str(given.pop(name[1])), path)
@@ -70,7 +72,9 @@ def test_every_example_is_right_and_is_answered(
     answer = ask(client, method, path)
     assert answer.status_code == 200, answer.text
     told.check(method, path, answer)
-    assert set(answer.json()) >= set(ANSWERED[path]), "the example says what is not answered"
+    assert set(answer.json()) >= set(RESPONSE_EXAMPLES[path]), (
+        "the example says what is not answered"
+    )
 
 
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/openapi.json"])

@@ -9,20 +9,23 @@ import pytest
 
 import train
 from marquee.core.bootstrap import ratio
+from marquee.core.eval_queries import EvalQueries
 from marquee.core.movies import Movies
 from marquee.data.demo_data import write_demo
 from marquee.evaluation.doc_tables import rerank_tradeoff
-from marquee.evaluation.metrics.beyond_accuracy import Catalogue
+from marquee.evaluation.metrics.beyond_accuracy import ItemStats
 from marquee.evaluation.rerank_tradeoff import (
     against_plain,
-    alike,
-    figures,
-    followed,
-    least_that_halves,
-    listed,
+    control_metrics,
+    edits_followed,
+    mean_cosine,
     sweep,
+    top_ten,
+    weakest_that_halves,
 )
-from marquee.recommender.rerank import Controls, Reranker
+from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.rerank.reranker import Reranker
+from marquee.training.studies.rerank_tradeoff import main as measure_main
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,7 +41,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("controls")
     write_demo(root / "data" / "demo", seed=1, num_users=60, num_movies=120)
     assert train.main(["fit", *given(root)]) == 0
-    assert train.main(["controls", *given(root)]) == 0
+    assert measure_main(given(root)) == 0
     return root
 
 
@@ -88,20 +91,27 @@ def test_stronger_gives_more(place: Path, control: str, figure: str, sign: int) 
 
 def test_another_protocol_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     more = ["--data.protocol=stars", "--protocols=[stars]"]
-    assert train.main(["controls", *given(place), *more]) == 2
-    assert "controls are measured under protocol next" in capsys.readouterr().err
+    assert measure_main([*given(place), *more]) == 2
+    assert "data.protocol stars, expected next" in capsys.readouterr().err
 
 
 def test_figures_by_hand() -> None:
     """One person, asked in 2001, is listed movies of 1999, 1998 and one of unknown year."""
     movies = Movies(np.arange(4), list("ABCD"), [1999, 1998, None, 1950], [("Drama",)] * 4)
     shelf = Reranker(movies, np.array([4, 4, 2, 1]), 4, np.eye(4, dtype=np.float32))
-    catalogue = Catalogue.of(np.repeat(np.arange(4), [4, 4, 2, 1]), 4, 4, movies.genre_matrix())
-    history = [np.array([3])]
-    top = listed(np.array([[3.0, 2, 1, 9]]), history, shelf, Controls())
+    watched, genre_IG = np.repeat(np.arange(4), [4, 4, 2, 1]), movies.genre_matrix()
+    queries = EvalQueries.from_lists(contexts=[[3]], targets=[[1]])
+    top = top_ten(np.array([[3.0, 2, 1, 9]]), queries.contexts(), shelf, Controls())
     assert top[0, :4].tolist() == [0, 1, 2, -1], "the history is not listed, however good"
     years = np.array([1999.0, 1998, np.nan, 1950])
-    found = figures(top, np.array([1]), history, catalogue, shelf, years, np.array([2001]))
+    found = control_metrics(
+        top,
+        queries,
+        stats=ItemStats.from_interactions(watched, num_users=4, genre_IG=genre_IG),
+        reranker=shelf,
+        year_I=years,
+        query_year_U=np.array([2001]),
+    )
     assert found["fresh"].tolist() == pytest.approx([1 / 3])
     assert found["hit_rate@10"].tolist() == [1]
     assert found["ndcg@10"].tolist() == pytest.approx([1 / np.log2(3)])
@@ -111,8 +121,8 @@ def test_figures_by_hand() -> None:
 
 def test_likeness_by_hand() -> None:
     vectors = np.array([[1, 0], [0.6, 0.8], [0, 1]])
-    assert alike(vectors) == pytest.approx((0.6 + 0 + 0.8) / 3)
-    assert alike(vectors[:1]) == 1
+    assert mean_cosine(vectors) == pytest.approx((0.6 + 0 + 0.8) / 3)
+    assert mean_cosine(vectors[:1]) == 1
 
 
 def test_an_edited_mix_moves_the_list_the_way_that_was_asked(place: Path) -> None:
@@ -126,7 +136,7 @@ def test_an_edited_mix_moves_the_list_the_way_that_was_asked(place: Path) -> Non
     moved = list[bool]()
     for person in range(100):
         history, score_I = rng.choice(2000, 30, replace=False), rng.normal(size=2000) * 2
-        moved += followed(score_I, history, shelf, movies.genre_names, person)
+        moved += edits_followed(score_I, history, shelf, movies.genre_names, person)
     assert len(moved) > 190 and np.mean(moved) >= 0.95
 
 
@@ -143,14 +153,20 @@ def test_ratios_are_of_means() -> None:
 
 
 def test_the_weakest_that_halves() -> None:
-    assert least_that_halves([(0.1, 0.8), (0.5, 0.4), (0.3, 0.5)]) == 0.3
-    assert least_that_halves([(1.0, 0.51)]) is None
+    assert weakest_that_halves([(0.1, 0.8), (0.5, 0.4), (0.3, 0.5)]) == 0.3
+    assert weakest_that_halves([(1.0, 0.51)]) is None
 
 
 def test_the_page_is_that_of_results() -> None:
     document = ROOT / "docs" / "controls.md"
     args = [f"--results={ROOT / 'results'}", f"--document={document}"]
     assert rerank_tradeoff.main([*args, "--check"]) == 0, "run: marquee doc-tables"
+
+
+def test_the_plot_is_that_of_results(tmp_path: Path) -> None:
+    assert rerank_tradeoff.plot(ROOT / "results", tmp_path / "controls.md") == 0
+    picture = (tmp_path / "controls.svg").read_text()
+    assert picture == (ROOT / "docs" / "controls.svg").read_text(), "run: marquee doc-tables"
 
 
 def test_another_result_makes_another_page(

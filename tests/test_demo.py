@@ -7,7 +7,7 @@ import pytest
 
 from marquee.data.dataset import Dataset, load_dataset
 from marquee.data.demo_data import FIRST_SECOND, write_demo
-from marquee.data.interactions import UserHistories, build_histories
+from marquee.data.user_histories import UserHistories, build_histories
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +43,9 @@ def test_it_says_that_it_is_synthetic(root: Path, demo: Dataset) -> None:
 def test_sizes(demo: Dataset, histories: UserHistories) -> None:
     assert demo.report == ()
     assert len(histories) == 800
-    assert 55_000 < len(demo.ratings) < 65_000
+    assert 55_000 < len(demo.interactions) < 65_000
     assert len(demo.movies) == 590  # ten movies of the file are rated by nobody
-    assert demo.ratings.timestamp.min() >= FIRST_SECOND
+    assert demo.interactions.timestamp.min() >= FIRST_SECOND
 
 
 def test_titles_differ_and_the_edges_are_there(demo: Dataset) -> None:
@@ -58,13 +58,13 @@ def test_titles_differ_and_the_edges_are_there(demo: Dataset) -> None:
 
 
 def test_popularity_is_skewed_and_some_movies_have_one_rating(demo: Dataset) -> None:
-    count = np.sort(np.bincount(demo.movies.rows(demo.ratings.movie_id)))
+    count = np.sort(np.bincount(demo.movies.rows(demo.interactions.movie_id)))
     assert np.count_nonzero(count == 1) == 40
     assert count[-59:].sum() > 2 * count.sum() / 10  # the upper tenth takes over two tenths
 
 
 def test_people_use_the_scale_in_their_own_way(histories: UserHistories) -> None:
-    parts = np.split(histories.stars, histories.indptr[1:-1])
+    parts = np.split(histories.rating, histories.indptr[1:-1])
     means = np.array([part.mean() for part in parts])
     assert means.std() > 0.25
     assert np.count_nonzero(means == 5) >= 6  # nothing but fives

@@ -23,7 +23,7 @@ from botocore.stub import ANY, Stubber
 
 from deploy import code, rollout, status
 from deploy.__main__ import main
-from deploy.aws import Aws, sentences
+from deploy.aws import Aws, explained_errors
 from deploy.stack import TEMPLATE, Stack, Tagged, defaults
 from marquee.core.errors import InputError
 from tests.buckets import server
@@ -37,7 +37,7 @@ valid = Stack.valid
 @pytest.fixture(scope="module", autouse=True)
 def aws() -> Iterator[Aws]:
     with server(), pytest.MonkeyPatch.context() as patched:
-        aws = Aws.of("us-east-1")
+        aws = Aws.connect("us-east-1")
         body = valid(Stack(aws, "any"))  # moto takes 1.3 s for it each time
         patched.setattr(Stack, "valid", lambda stack: body)
         yield aws
@@ -60,7 +60,7 @@ def stack(aws: Aws) -> Stack:
 
 
 def said(stack: Stack) -> str:
-    return "\n".join(stack.tell.__self__)  # type: ignore[union-attr]
+    return "\n".join(stack.report.__self__)  # type: ignore[union-attr]
 
 
 @pytest.fixture
@@ -153,15 +153,15 @@ def test_up_makes_the_bucket_first_and_machines_when_a_model_is_promoted(
     assert f"{stack.name}: account 123456789012, us-east-1" in lines
     assert f"code {version}: there already" in lines  # sent the first time
     assert f"serving at {stack.outputs()['Address']}" in lines
-    assert "API keys travel in clear" in lines
+    assert "API keys travel unencrypted" in lines
 
 
 def test_up_again_changes_what_is_given_and_leaves_the_rest(up: Stack, root: Path) -> None:
     rollout.up(up, {"InstanceType": "c7i.large", "Max": "4"}, root=root)
     assert launch(up)["InstanceType"] == "c7i.large"
     assert (group(up)["MinSize"], group(up)["MaxSize"]) == (1, 4)
-    assert rollout.parameters(up.found())["Model"] == "ml-1m"
-    with pytest.raises(InputError, match=f"{up.name} has a bucket; for another: --stack NAME"):
+    assert rollout.parameters(up.describe())["Model"] == "ml-1m"
+    with pytest.raises(InputError, match=f"{up.name} has a bucket already; for another: --stack NAME"):
         rollout.up(up, {"Bucket": "another"}, root=root)
 
 
@@ -176,7 +176,7 @@ def test_release_rolls_new_code_and_goes_back_to_old(up: Stack, root: Path) -> N
     assert code.current(up.aws.s3, bucket_of(up)) == after
     rollout.release(up, before, root=root)
     assert code_launched(up) == code.current(up.aws.s3, bucket_of(up)) == before
-    with pytest.raises(InputError, match="there is no code 0123456789abcdef in s3://"):
+    with pytest.raises(InputError, match="no code 0123456789abcdef in s3://"):
         rollout.release(up, "0123456789abcdef", root=root)
 
 
@@ -214,11 +214,11 @@ def test_down_keeps_the_bucket_and_restore_serves_from_it(up: Stack, root: Path)
     with pytest.raises(InputError, match=f"the bucket is {bucket}, not other; nothing was removed"):
         rollout.down(up, "other")
     rollout.down(up, "")
-    assert up.found() is None
+    assert up.describe() is None
     assert f"s3://{bucket} stays" in said(up)
     rollout.up(up, given(up, Bucket=bucket), restored=True)  # without a clone
     assert code_launched(up) == version
-    assert rollout.parameters(up.found())["MakeBucket"] == "no"
+    assert rollout.parameters(up.describe())["MakeBucket"] == "no"
     rollout.down(up, bucket)
     with pytest.raises(exceptions.ClientError, match="404"):
         up.aws.s3.head_bucket(Bucket=bucket)
@@ -287,7 +287,7 @@ def test_machines_are_reached_by_the_balancer_alone(running: Stack) -> None:
 
 
 def test_no_secret_is_in_what_a_machine_is_launched_with(running: Stack) -> None:
-    described = json.dumps([launch(running), running.found()], default=str)
+    described = json.dumps([launch(running), running.describe()], default=str)
     assert "secret" not in described.lower().replace("secretsmanager", "")
 
 
@@ -336,13 +336,13 @@ def test_machines_are_replaced_one_by_one_and_only_when_they_signal() -> None:
 @pytest.mark.parametrize(
     ("asked", "sentence"),
     [
-        pytest.param({"Model": ""}, "no model is named; give --model", id="model"),
-        pytest.param({"Min": "2"}, "--max 2 is not above --min 2", id="no-room"),
-        pytest.param({"Model": "Big One"}, r"--model Big One: needed \[a-z0-9\]", id="model-name"),
-        pytest.param({"Min": "0"}, "--min 0: needed 1 or more", id="none"),
-        pytest.param({"InstanceType": "t9"}, "--instance-type t9: needed t3.small, ", id="type"),
-        pytest.param({"Callers": "all"}, "--callers all: needed ", id="callers"),
-        pytest.param({"Certificate": "mine"}, "--certificate mine: needed .arn:", id="arn"),
+        pytest.param({"Model": ""}, "no model is named, expected --model", id="model"),
+        pytest.param({"Min": "2"}, "--max 2: expected more than --min 2", id="no-room"),
+        pytest.param({"Model": "Big One"}, r"--model Big One: expected \[a-z0-9\]", id="model-name"),
+        pytest.param({"Min": "0"}, "--min 0: expected 1 or more", id="none"),
+        pytest.param({"InstanceType": "t9"}, "--instance-type t9: expected t3.small, ", id="type"),
+        pytest.param({"Callers": "all"}, "--callers all: expected ", id="callers"),
+        pytest.param({"Certificate": "mine"}, "--certificate mine: expected .arn:", id="arn"),
         pytest.param({"Vpc": "vpc-1"}, r"no VPC vpc-1 in us-east-1; there are vpc-", id="vpc"),
         pytest.param(
             {"Settings": "/other"},
@@ -356,7 +356,7 @@ def test_up_makes_nothing_where_something_is_missing(
 ) -> None:
     with pytest.raises(InputError, match=sentence):
         rollout.up(stack, given(stack) | asked)
-    assert stack.found() is None
+    assert stack.describe() is None
 
 
 def test_a_setting_in_clear_is_refused(stack: Stack) -> None:
@@ -371,7 +371,7 @@ def test_a_region_without_a_default_vpc_is_named(stack: Stack) -> None:
     with Stubber(stack.aws.ec2) as ec2:
         ec2.add_response("describe_vpcs", {"Vpcs": []}, {"Filters": ANY})
         with pytest.raises(
-            InputError, match="no default VPC in us-east-1; give --vpc and --subnets"
+            InputError, match="no default VPC in us-east-1; expected --vpc and --subnets"
         ):
             rollout.network(stack, {})
 
@@ -432,7 +432,7 @@ def test_an_update_is_asked_for_exactly_and_its_failure_told_with_the_reason(sta
         sentence = (
             r"m is UPDATE_ROLLBACK_COMPLETE: Group: Received 0 SUCCESS signal\(s\) out of 1; "
         )
-        with pytest.raises(InputError, match=sentence + "what was there before is there still"):
+        with pytest.raises(InputError, match=sentence + "the stack is as it was before"):
             stack.apply({"Code": "0" * 16})
     lines = said(stack).splitlines()
     assert lines[-1].split() == ["09:30:00", "UPDATE_ROLLBACK_COMPLETE", "m"]
@@ -496,7 +496,7 @@ def refused(name: str, message: str = "no") -> exceptions.ClientError:
     ],
 )
 def test_what_aws_refuses_is_one_sentence_with_the_remedy(error: Exception, sentence: str) -> None:
-    with pytest.raises(InputError, match=sentence) as raised, sentences("r"):
+    with pytest.raises(InputError, match=sentence) as raised, explained_errors("r"):
         raise error
     assert "\n" not in str(raised.value)
 
@@ -504,17 +504,17 @@ def test_what_aws_refuses_is_one_sentence_with_the_remedy(error: Exception, sent
 def test_the_command_line_says_what_is_wrong_and_fails(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert main(["status", "--stack", "none", "--region", "eu-west-1"]) == 1
-    sentence = "deploy: there is no stack none in eu-west-1 of account 123456789012; give --region"
+    assert main(["status", "--stack", "none", "--region", "eu-west-1"]) == 2
+    sentence = "deploy: error: there is no stack none in eu-west-1 of account 123456789012, expected"
     assert sentence in capsys.readouterr().err
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    assert main(["status"]) == 1
-    assert "no AWS region is set; give --region" in capsys.readouterr().err
+    assert main(["status"]) == 2
+    assert "no AWS region is set, expected --region" in capsys.readouterr().err
     monkeypatch.setenv("AWS_ENDPOINT_URL", "moto")
-    assert main(["status", "--region", "us-east-1"]) == 1
-    assert "Invalid endpoint: moto; AWS_ENDPOINT_URL is http" in capsys.readouterr().err
+    assert main(["status", "--region", "us-east-1"]) == 2
+    assert "Invalid endpoint: moto; expected AWS_ENDPOINT_URL=http" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -527,14 +527,13 @@ def test_the_command_line_says_what_is_wrong_and_fails(
     ids=" ".join,
 )
 def test_what_cannot_be_meant_is_not_understood(words: list[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main([*words, "--region", "us-east-1"])
+    assert main([*words, "--region", "us-east-1"]) == 2
 
 
 def test_options_become_parameters_of_the_template(stack: Stack, root: Path) -> None:
     options = ["--instance-type", "t3.large", "--model", "ml-1m", "--settings", f"/{stack.name}"]
-    assert main(["up", "--region", "us-east-1", "--stack", stack.name, *options]) == 1  # no model
-    known = rollout.parameters(stack.found())
+    assert main(["up", "--region", "us-east-1", "--stack", stack.name, *options]) == 2  # no model
+    known = rollout.parameters(stack.describe())
     assert (known["InstanceType"], known["Model"]) == ("t3.large", "ml-1m")
     assert defaults()["InstanceType"] == "t3.medium"
 

@@ -13,16 +13,42 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marquee.core.errors import InputError
-from marquee.feedback.store import KINDS, Added, Event, EventStore, Known
+from marquee.feedback.events import KINDS, Event
+from marquee.feedback.store import AddResult, EventStore
+from marquee.feedback.user_state import UserState
 
-HEAT = Event("e1", "ann", 6, "rating", 4.0, None, 1_000_000)
-HALF = Event("e2", "ann", 50, "watch", None, 0.5, 2_000_000)
-LOOK = Event("e3", "ann", 1, "click", None, None, 3_000_000)
+HEAT = Event(
+    event_id="e1",
+    user_id="ann",
+    movie_id=6,
+    kind="rating",
+    stars=4.0,
+    watched=None,
+    at_us=1_000_000,
+)
+HALF = Event(
+    event_id="e2",
+    user_id="ann",
+    movie_id=50,
+    kind="watch",
+    stars=None,
+    watched=0.5,
+    at_us=2_000_000,
+)
+LOOK = Event(
+    event_id="e3",
+    user_id="ann",
+    movie_id=1,
+    kind="click",
+    stars=None,
+    watched=None,
+    at_us=3_000_000,
+)
 
 
 def rated(store: EventStore, user_id: int | str) -> list[tuple[int, float, int]]:
     """(movie_id, stars, Unix seconds), oldest first."""
-    entries = store.known(user_id).entries
+    entries = store.user_state(user_id).history
     return [(film, stars, at // 1_000_000) for film, stars, _, at in entries if stars is not None]
 
 
@@ -71,7 +97,7 @@ def test_a_number_and_its_text_are_the_same_person(store: EventStore) -> None:
 
 
 def test_more_rows_than_one_portion(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marquee.feedback.store.ROWS_AT_ONCE", 10)
+    monkeypatch.setattr("marquee.feedback.store.ROWS_PER_BATCH", 10)
     n = 25
     store.import_ratings(np.ones(n, int), np.arange(n), np.full(n, 3.5, "f4"), np.arange(n))
     assert rated(store, 1) == [(m, 3.5, m) for m in range(n)]
@@ -101,18 +127,20 @@ def test_bad_ratings_are_told_and_none_is_kept(
 
 
 def test_events_are_known_at_once(store: EventStore) -> None:
-    assert store.add([HEAT, HALF, LOOK]) == Added(3, 0, ())
-    assert store.known("ann") == Known(((6, 4.0, None, 1_000_000), (50, None, 0.5, 2_000_000)))
-    assert store.known("bob") == Known()
-    assert store.add([]) == Added(0, 0, ())
+    assert store.add([HEAT, HALF, LOOK]) == AddResult(3, 0, ())
+    assert store.user_state("ann") == UserState(
+        ((6, 4.0, None, 1_000_000), (50, None, 0.5, 2_000_000))
+    )
+    assert store.user_state("bob") == UserState()
+    assert store.add([]) == AddResult(0, 0, ())
 
 
 def test_the_same_event_again_changes_nothing(store: EventStore) -> None:
-    assert store.add([HEAT, HEAT]) == Added(1, 1, ())
-    before = store.mark("ann")
-    assert store.add([HALF, HEAT, HALF]) == Added(1, 2, ())
-    assert store.add([HEAT, HALF]) == Added(0, 2, ())
-    assert (before[1], store.mark("ann")[1]) == (1, 2)
+    assert store.add([HEAT, HEAT]) == AddResult(1, 1, ())
+    before = store.state_version("ann")
+    assert store.add([HALF, HEAT, HALF]) == AddResult(1, 2, ())
+    assert store.add([HEAT, HALF]) == AddResult(0, 2, ())
+    assert (before[1], store.state_version("ann")[1]) == (1, 2)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +150,7 @@ def test_the_same_event_again_changes_nothing(store: EventStore) -> None:
         pytest.param({"movie_id": 7}, id="movie"),
         pytest.param({"kind": "watch", "stars": None}, id="kind"),
         pytest.param({"stars": 4.5}, id="stars"),
-        pytest.param({"portion": 0.5}, id="portion"),
+        pytest.param({"watched": 0.5}, id="watched"),
         pytest.param({"at_us": 1_000_001}, id="time"),
     ],
 )
@@ -130,17 +158,17 @@ def test_an_id_of_another_content_is_a_conflict_and_nothing_is_stored(
     store: EventStore, other: dict[str, Any]
 ) -> None:
     store.add([HEAT])
-    assert store.add([HALF, replace(HEAT, **other), LOOK]) == Added(0, 0, (1,))
-    assert store.add([HALF, replace(HALF, movie_id=51), HEAT]) == Added(0, 0, (1,))
-    assert store.known("ann") == Known(((6, 4.0, None, 1_000_000),))
+    assert store.add([HALF, replace(HEAT, **other), LOOK]) == AddResult(0, 0, (1,))
+    assert store.add([HALF, replace(HALF, movie_id=51), HEAT]) == AddResult(0, 0, (1,))
+    assert store.user_state("ann") == UserState(((6, 4.0, None, 1_000_000),))
     assert rows_of(store) == {"ratings": 0, "events": 1}
 
 
 def test_more_events_than_one_query_takes(store: EventStore) -> None:
     events = [replace(HEAT, event_id=f"e{n}", movie_id=100 + n, at_us=n) for n in range(2500)]
-    assert store.add(events) == Added(2500, 0, ())
-    assert store.add([*events, replace(HALF, event_id="new")]) == Added(1, 2500, ())
-    assert [entry[0] for entry in store.known("ann").entries] == [*range(100, 2600), 50]
+    assert store.add(events) == AddResult(2500, 0, ())
+    assert store.add([*events, replace(HALF, event_id="new")]) == AddResult(1, 2500, ())
+    assert [entry[0] for entry in store.user_state("ann").history] == [*range(100, 2600), 50]
 
 
 @pytest.mark.parametrize(
@@ -149,14 +177,14 @@ def test_more_events_than_one_query_takes(store: EventStore) -> None:
         pytest.param({"event_id": ""}, "event_id '': 0 characters", id="no-id"),
         pytest.param({"event_id": "x" * 65}, "65 characters", id="long-id"),
         pytest.param({"user_id": "a\0"}, "NUL", id="nul"),
-        pytest.param({"user_id": "\ud800"}, "not text", id="half-a-pair"),
-        pytest.param({"kind": "liked"}, "kind 'liked', needed one of rating, unrate", id="kind"),
+        pytest.param({"user_id": "\ud800"}, "expected text", id="half-a-pair"),
+        pytest.param({"kind": "liked"}, "kind 'liked', expected one of rating, unrate", id="kind"),
         pytest.param({"movie_id": 2**63}, "more than 64 bits", id="movie"),
         pytest.param({"stars": None}, "a rating without stars", id="no-stars"),
         pytest.param({"stars": float("nan")}, "stars nan", id="nan"),
-        pytest.param({"portion": float("inf")}, "portion inf", id="inf"),
-        pytest.param({"at_us": -1}, "needed microseconds", id="before-1970"),
-        pytest.param({"at_us": 2**63}, "needed microseconds", id="nanoseconds"),
+        pytest.param({"watched": float("inf")}, "watched inf", id="inf"),
+        pytest.param({"at_us": -1}, "expected microseconds", id="before-1970"),
+        pytest.param({"at_us": 2**63}, "expected microseconds", id="nanoseconds"),
     ],
 )
 def test_an_event_that_no_database_could_hold_is_refused(
@@ -168,27 +196,47 @@ def test_an_event_that_no_database_could_hold_is_refused(
 
 
 def test_the_longest_ids_and_the_largest_numbers_come_back(store: EventStore) -> None:
-    event = Event("é" * 64, "ü" * 64, 2**63 - 1, "rating", 0.1, None, 2**33 * 10**6 - 1)
-    assert store.add([event]) == Added(1, 0, ())
-    assert store.add([event]) == Added(0, 1, ())
-    assert store.known("ü" * 64).entries == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
+    event = Event(
+        event_id="é" * 64,
+        user_id="ü" * 64,
+        movie_id=2**63 - 1,
+        kind="rating",
+        stars=0.1,
+        watched=None,
+        at_us=2**33 * 10**6 - 1,
+    )
+    assert store.add([event]) == AddResult(1, 0, ())
+    assert store.add([event]) == AddResult(0, 1, ())
+    assert store.user_state("ü" * 64).history == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
 
 
 def test_imported_ratings_take_part_at_their_time(store: EventStore) -> None:
     store.import_ratings(["ann"] * 3, [6, 50, 1], [3.0, 3.0, 3.0], [1, 3, 2])
     store.add([replace(HEAT, at_us=1_500_000), HALF])  # after the import's, before the import's
-    store.add([Event("e4", "ann", 1, "not_interested", None, None, 1_000_000)])  # before its rating
+    store.add(
+        [
+            Event(
+                event_id="e4",
+                user_id="ann",
+                movie_id=1,
+                kind="not_interested",
+                stars=None,
+                watched=None,
+                at_us=1_000_000,
+            )
+        ]
+    )  # before its rating
     entries = ((6, 4.0, None, 1_500_000), (1, 3.0, None, 2_000_000), (50, 3.0, 0.5, 3_000_000))
-    assert store.known("ann") == Known(entries)
+    assert store.user_state("ann") == UserState(entries)
 
 
 def test_at_equal_times_the_one_that_arrived_last_counts(store: EventStore) -> None:
     store.add([HEAT, replace(HEAT, event_id="e0", stars=1.0)])
-    assert store.known("ann").entries == ((6, 1.0, None, 1_000_000),)
+    assert store.user_state("ann").history == ((6, 1.0, None, 1_000_000),)
     store.import_ratings(["ann"], [6], [2.0], [1])
-    assert store.known("ann").entries == ((6, 2.0, None, 1_000_000),)
+    assert store.user_state("ann").history == ((6, 2.0, None, 1_000_000),)
     store.add([replace(HEAT, event_id="e5", stars=5.0)])
-    assert store.known("ann").entries == ((6, 5.0, None, 1_000_000),)
+    assert store.user_state("ann").history == ((6, 5.0, None, 1_000_000),)
 
 
 said = st.tuples(st.sampled_from(KINDS), st.integers(1, 3), st.sampled_from([0.5, 3.0, 5.0]))
@@ -203,58 +251,66 @@ def test_events_may_arrive_in_any_order(
 ) -> None:
     """Their times differ; a store that got them in order is the measure."""
     events = [
-        Event(f"{n}", "ann", film, kind, value if kind == "rating" else None, None, n)
+        Event(
+            event_id=f"{n}",
+            user_id="ann",
+            movie_id=film,
+            kind=kind,
+            stars=value if kind == "rating" else None,
+            watched=None,
+            at_us=n,
+        )
         for n, (kind, film, value) in enumerate(said)
     ]
-    store.delete("ann")
+    store.delete_user("ann")
     store.add(events)
-    in_order = store.known("ann")
-    store.delete("ann")
+    in_order = store.user_state("ann")
+    store.delete_user("ann")
     chance.shuffle(events)
     for start in range(0, len(events), together):
         store.add(events[start : start + together])
-    assert store.known("ann") == in_order
+    assert store.user_state("ann") == in_order
 
 
 def test_a_mark_changes_with_everything_that_is_known(store: EventStore) -> None:
-    marks = [store.mark("ann")]
+    marks = [store.state_version("ann")]
     steps: list[Any] = [
         lambda: store.import_ratings(["ann", "bob"], [6, 6], [3.0, 3.0], [1, 1]),
         lambda: store.import_ratings(["ann"], [6], [4.0], [1]),  # in the place of the first
         lambda: store.import_ratings(["ann"], [6], [4.0], [2]),
         lambda: store.add([HEAT]),
         lambda: store.add([HALF]),
-        lambda: store.delete("ann"),
+        lambda: store.delete_user("ann"),
         lambda: store.import_ratings(["ann"], [6], [3.0], [1]),
-        lambda: store.delete("ann"),
+        lambda: store.delete_user("ann"),
         lambda: store.add([HEAT]),
-        lambda: store.delete("ann"),
+        lambda: store.delete_user("ann"),
         lambda: store.import_ratings(["ann"], [6], [1.0], [1]),
     ]
     for step in steps:
         step()
-        marks.append(store.mark("ann"))
+        marks.append(store.state_version("ann"))
     nobody = [mark for mark in marks if mark == (0, 0)]
     assert len(nobody) == 4 and len(set(marks)) == len(marks) - 3
-    assert store.mark("bob")[1] == 1
+    assert store.state_version("bob")[1] == 1
 
 
 def test_a_mark_stays_where_nothing_that_is_known_changed(store: EventStore) -> None:
     store.import_ratings(["ann"], [6], [3.0], [1])
     store.add([HALF])
-    before = store.mark("ann")
+    before = store.state_version("ann")
     store.import_ratings(["ann"], [6], [3.0], [1])
     store.add([HALF, LOOK])
     store.add([replace(HEAT, user_id="bob")])
-    assert store.mark("ann") == before
+    assert store.state_version("ann") == before
 
 
 def test_a_deleted_person_leaves_no_row(store: EventStore) -> None:
     store.import_ratings(["ann", "ann", "bob"], [1, 2, 1], [3.0] * 3, [5] * 3)
     store.add([HEAT, HALF, LOOK, replace(HEAT, event_id="e9", user_id="bob")])
-    assert store.delete("ann") == 5
-    assert (store.known("ann"), store.mark("ann")) == (Known(), (0, 0))
-    assert store.delete("ann") == 0
+    assert store.delete_user("ann") == 5
+    assert (store.user_state("ann"), store.state_version("ann")) == (UserState(), (0, 0))
+    assert store.delete_user("ann") == 0
     assert rows_of(store) == {"ratings": 1, "events": 1}
     with store._database.begin() as connection:
         for table in sa.inspect(connection).get_table_names():
@@ -265,13 +321,25 @@ def test_a_deleted_person_leaves_no_row(store: EventStore) -> None:
 def test_everybody_in_ranges_from_both_tables(store: EventStore) -> None:
     store.import_ratings(["bob", "42", "Zoe"], [1, 2, 3], [3.0] * 3, [5] * 3)
     store.add([HEAT, replace(HEAT, event_id="e8", user_id="bob"), replace(LOOK, user_id="eve")])
-    store.add([Event("e7", "Zoe", 3, "not_interested", None, None, 9_000_000)])
-    assert list(store.ranges(3)) == [("42", "ann"), ("bob", "bob")]  # eve has only looked
-    everybody = dict(store.histories("42", "bob"))
+    store.add(
+        [
+            Event(
+                event_id="e7",
+                user_id="Zoe",
+                movie_id=3,
+                kind="not_interested",
+                stars=None,
+                watched=None,
+                at_us=9_000_000,
+            )
+        ]
+    )
+    assert list(store.user_id_ranges(3)) == [("42", "ann"), ("bob", "bob")]  # eve has only looked
+    everybody = dict(store.user_states("42", "bob"))
     assert list(everybody) == ["42", "Zoe", "ann", "bob"]
-    assert everybody == {user: store.known(user) for user in everybody}
-    assert everybody["Zoe"] == Known((), (3,))
-    assert [user for user, _ in store.histories("Zoe", "ann")] == ["Zoe", "ann"]
+    assert everybody == {user: store.user_state(user) for user in everybody}
+    assert everybody["Zoe"] == UserState((), (3,))
+    assert [user for user, _ in store.user_states("Zoe", "ann")] == ["Zoe", "ann"]
 
 
 def test_writers_of_the_same_events_store_each_once(url: str) -> None:
@@ -294,7 +362,7 @@ def test_writers_of_the_same_events_store_each_once(url: str) -> None:
     assert sum(answer.accepted for answer in answers) == 60
     assert sum(answer.duplicates for answer in answers) == 180
     assert rows_of(stores[0])["events"] == 60
-    assert {entry[0] for entry in stores[0].known("ann").entries} == set(range(60))
+    assert {entry[0] for entry in stores[0].user_state("ann").history} == set(range(60))
     for store in stores:
         store.close()
 

@@ -81,11 +81,11 @@ def test_the_same_event_again_is_a_duplicate_and_another_content_a_conflict(
 @pytest.mark.parametrize(
     ("change", "code", "sentence"),
     [
-        pytest.param({"movie_id": 7}, "unknown_movie", "movie 7 is not in", id="unknown-movie"),
+        pytest.param({"movie_id": 7}, "unknown_movie", "movie 7: not in", id="unknown-movie"),
         pytest.param({"stars": 4.2}, "invalid", "4.2 stars is off the scale", id="off-the-scale"),
-        pytest.param({"stars": None}, "invalid", "a rating needs stars", id="no-stars"),
-        pytest.param({"kind": "watch"}, "invalid", "a watch has no stars", id="stars-of-a-watch"),
-        pytest.param({"portion": 0.5}, "invalid", "a rating has no portion", id="portion"),
+        pytest.param({"stars": None}, "invalid", "a rating without stars", id="no-stars"),
+        pytest.param({"kind": "watch"}, "invalid", "a watch with stars", id="stars-of-a-watch"),
+        pytest.param({"watched": 0.5}, "invalid", "a rating with watched", id="watched"),
         pytest.param({"at": "1969-12-31T23:59:59Z"}, "invalid", "from 1970", id="before-1970"),
         pytest.param({"at": "2999-01-01T00:00:00Z"}, "invalid", "from 1970 to now", id="future"),
     ],
@@ -111,7 +111,7 @@ def test_what_cannot_have_happened_is_sent_back_and_the_rest_stored(
         ({"kind": "like"}, "events.0.kind"),
         ({"at": "yesterday"}, "events.0.at"),
         ({"at": "2026-01-01T00:00:00"}, "events.0.at"),
-        ({"portion": 1.1}, "events.0.portion"),
+        ({"watched": 1.1}, "events.0.watched"),
         ({"event_id": ""}, "events.0.event_id"),
         ({"event_id": "x" * 65}, "events.0.event_id"),
         ({"mood": 1}, "events.0.mood"),
@@ -127,8 +127,8 @@ def test_a_malformed_event_refuses_the_request(
 
 
 def test_watched_portions_and_views_without_one(client: Any, person: str) -> None:
-    send(client, event(person, HEAT, "watch", portion=0.95), event(person, SUSPECTS, "watch"))
-    assert [(item["movie_id"], item.get("portion")) for item in entries(client, person)] == [
+    send(client, event(person, HEAT, "watch", watched=0.95), event(person, SUSPECTS, "watch"))
+    assert [(item["movie_id"], item.get("watched")) for item in entries(client, person)] == [
         (HEAT, 0.95),
         (SUSPECTS, None),
     ]
@@ -188,9 +188,9 @@ def test_while_the_store_is_away_lists_go_on_and_events_wait(
     def away(*_: Any) -> None:
         raise StoreUnavailable("event store postgresql://db/events: no answer")
 
-    for name in ("add", "known", "mark", "delete"):
+    for name in ("add", "user_state", "state_version", "delete_user"):
         monkeypatch.setattr(f"marquee.feedback.store.EventStore.{name}", away)
-    monkeypatch.setattr("marquee.feedback.store.EventStore.alive", lambda _: False)
+    monkeypatch.setattr("marquee.feedback.store.EventStore.is_alive", lambda _: False)
     asked = {"user_id": person, "history": [{"movie_id": HEAT, "stars": 4.0}]}
     answer = client.post("/recommend", json=asked)
     assert answer.json() == recommender.recommend(history=[(HEAT, 4.0)])

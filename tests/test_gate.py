@@ -12,10 +12,12 @@ from datamodules.datamodule import InteractionDataModule
 from marquee.core.errors import InputError
 from marquee.promotion import gate
 from marquee.promotion.command import main
-from marquee.promotion.compare_versions import side_by_side
+from marquee.promotion.compare_versions import compare_on_test_part
+from marquee.promotion.limits import MIN_METRIC_RATIO, Limits, Refused
 from marquee.recommender.bundle import FORMAT, MANIFEST, write_bundle
 from marquee.releases import versions
-from marquee.releases.store import Store, open_store
+from marquee.releases.open_store import open_store
+from marquee.releases.store import Store
 from tests.conftest import tiny_parts, write_tiny
 
 DEMO = {"name": "demo", "protocol": "next"}
@@ -48,15 +50,15 @@ def test_the_first_version_passes_and_is_asked_its_golden_questions(
 ) -> None:
     golden, figure = gate.examine(store, pushed(store, tmp_path / "a"))
     assert golden == "golden answers hold (10 movies)"
-    assert "no figure to compare with" in figure
+    assert "no metric to compare with" in figure
 
 
 def test_a_lower_figure_than_the_current_versions_is_refused(store: Store, tmp_path: Path) -> None:
     promoted(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2})
-    near = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.2 * gate.FLOOR})
+    near = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.2 * MIN_METRIC_RATIO})
     below = pushed(store, tmp_path / "c", metrics={"val/ndcg@10": 0.189})
     assert "0.1900 on validation, the current version's 0.2000" in gate.examine(store, near)[1]
-    with pytest.raises(gate.Refused, match=r"0\.1890 on validation.*--force"):
+    with pytest.raises(Refused, match=r"0\.1890 on validation.*--force"):
         gate.examine(store, below)
 
 
@@ -72,11 +74,11 @@ def test_another_protocol_or_data_set_is_no_comparison(store: Store, tmp_path: P
     promoted(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2}, config={"data": there})
     other = pushed(store, tmp_path / "b", metrics={"val/ndcg@10": 0.1}, config={"data": here})
     trained = "trained on ml-1m `next`, the current version on ml-1m `time`"
-    assert gate.examine(store, other)[1] == f"{trained}: no figure to compare"
-    with pytest.raises(gate.Refused, match=rf"it was {trained}, which may have seen.*--force"):
+    assert gate.examine(store, other)[1] == f"{trained}: no metric to compare"
+    with pytest.raises(Refused, match=rf"it was {trained}, which may have seen.*--force"):
         gate.examine(store, other, data="ml-1m")
     fold = pushed(store, tmp_path / "c", config={"data": there | {"fold": 2}})
-    with pytest.raises(gate.Refused, match="`time`, fold 2, the current version on ml-1m `time`"):
+    with pytest.raises(Refused, match="`time`, fold 2, the current version on ml-1m `time`"):
         gate.examine(store, fold, data="ml-1m")
 
 
@@ -100,19 +102,19 @@ def test_a_current_version_that_cannot_be_asked_is_in_the_way_until_overruled(
     version = pushed(store, tmp_path / "b")
     assert main(["promote", version, store.url]) == 1
     said = capsys.readouterr().err
-    assert "the current version cannot be asked" in said and "--force overrules" in said
+    assert "the current version cannot be loaded" in said and "--force overrules" in said
     if what == "old-format":
         where = f"{store.url}/versions/{current}/bundle.json"
-        assert f"{where}: bundle format {FORMAT - 1}, this code reads {FORMAT}" in said
+        assert f"{where}: bundle format {FORMAT - 1}, expected {FORMAT}" in said
     assert main(["promote", version, store.url, "--force"]) == 0
 
 
 def test_size_and_age_have_limits(store: Store, tmp_path: Path) -> None:
     version = pushed(store, tmp_path / "a", created="2026-01-01T00:00:00+00:00")
-    with pytest.raises(gate.Refused) as refused:
-        gate.examine(store, version, limits=gate.Limits(max_mb=1e-6, max_age_days=30))
-    assert "0 MB, allowed 0 (--max-mb)" in str(refused.value)
-    assert "allowed 30 (--max-age-days)" in str(refused.value)
+    with pytest.raises(Refused) as refused:
+        gate.examine(store, version, limits=Limits(max_mb=1e-6, max_age_days=30))
+    assert "0 MB, expected at most 0 (--max-mb)" in str(refused.value)
+    assert "expected at most 30 (--max-age-days)" in str(refused.value)
 
 
 def test_who_overrules_is_told_and_a_wrong_answer_is_never_overruled(
@@ -129,7 +131,7 @@ def test_who_overrules_is_told_and_a_wrong_answer_is_never_overruled(
     golden[0]["scores"][0] += 1
     write_bundle(folder, **parts | {"golden": golden})
     wrong, _ = versions.push(folder, store)
-    assert main(["promote", wrong, store.url, "--force"]) == 1
+    assert main(["promote", wrong, store.url, "--force"]) == 2
     pointer = versions.current(store)
     assert pointer is not None and pointer.version == worse
 
@@ -169,39 +171,39 @@ class Rule:
 def test_two_versions_are_asked_the_same_test_part() -> None:
     dataset = InteractionDataModule("demo").dataset
     ids, sha256 = dataset.movies.movie_id, dataset.sha256
-    ratings = InteractionDataModule("demo").plain_split.everything
+    ratings = InteractionDataModule("demo").base_split.all_histories
     count_I = np.bincount(ratings.item, minlength=len(ids))
     popular, nothing = Rule(ids, count_I, sha256), Rule(ids, np.zeros(len(ids)), sha256)
-    (told, worse), _ = side_by_side(nothing, popular, "demo")  # type: ignore[arg-type]
+    (told, worse), _ = compare_on_test_part(nothing, popular, "demo")  # type: ignore[arg-type]
     assert worse and "on the test part of demo `next`" in told
-    (told, worse), _ = side_by_side(popular, nothing, "demo")  # type: ignore[arg-type]
+    (told, worse), _ = compare_on_test_part(popular, nothing, "demo")  # type: ignore[arg-type]
     assert not worse and "difference +" in told
     half = Rule(ids[::2], count_I[::2], sha256)  # a smaller catalogue: what it lacks comes last
-    assert side_by_side(half, popular, "demo")[0][1]  # type: ignore[arg-type]
+    assert compare_on_test_part(half, popular, "demo")[0][1]  # type: ignore[arg-type]
     with pytest.raises(InputError, match=r"--data ml-1m: this version was trained on demo"):
-        side_by_side(popular, nothing, "ml-1m")  # type: ignore[arg-type]
+        compare_on_test_part(popular, nothing, "ml-1m")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="trained on demo `stars`"):
         other = Rule(ids, count_I, sha256, protocol="stars")
-        side_by_side(other, nothing, "demo")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="trained on the copy with sha256 eeeeeeeeeeee, but"):
-        side_by_side(Rule(ids, count_I, "e" * 64), nothing, "demo")  # type: ignore[arg-type]
+        compare_on_test_part(other, nothing, "demo")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="expected eeeeeeeeeeee, the copy that this"):
+        compare_on_test_part(Rule(ids, count_I, "e" * 64), nothing, "demo")  # type: ignore[arg-type]
 
 
 def test_stars_are_compared_too() -> None:
     """One gives every film the mean of all ratings, the other a star more."""
     dataset = InteractionDataModule("demo").dataset
     ids, zeros = dataset.movies.movie_id, np.zeros(len(dataset.movies))
-    test = InteractionDataModule("demo").plain_split.test
-    found = test.histories.stars[test.start + test.end - 1]  # the one movie to be found
+    test = InteractionDataModule("demo").base_split.test
+    found = test.rating_N[test.target_end - 1]  # the one movie to be found
     mean = float(found.mean())
     good = Rule(ids, zeros, dataset.sha256, stars=mean)
     bad = Rule(ids, zeros, dataset.sha256, stars=mean + 1)
-    _, (told, worse) = side_by_side(bad, good, "demo")  # type: ignore[arg-type]
+    _, (told, worse) = compare_on_test_part(bad, good, "demo")  # type: ignore[arg-type]
     variance = float(((found - mean) ** 2).mean())
     bad_rmse, good_rmse = f"{np.sqrt(variance + 1):.4f}", f"{np.sqrt(variance):.4f}"
     assert worse and re.search(f"rmse {bad_rmse} on .* {good_rmse}, .* [+]1.0000", told), told
-    _, (told, worse) = side_by_side(good, bad, "demo")  # type: ignore[arg-type]
+    _, (told, worse) = compare_on_test_part(good, bad, "demo")  # type: ignore[arg-type]
     assert not worse
     strange = Rule(ids.max() + 1 + np.arange(3), np.zeros(3), dataset.sha256)
-    _, (told, worse) = side_by_side(strange, good, "demo")  # type: ignore[arg-type]
-    assert not worse and "no film is known to both" in told
+    _, (told, worse) = compare_on_test_part(strange, good, "demo")  # type: ignore[arg-type]
+    assert not worse and "no movie is known to both" in told

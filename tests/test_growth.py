@@ -11,16 +11,14 @@ import psutil
 import pytest
 
 from benchmarks import generate
-from datamodules.loaders import SequenceWindows, star_rows
-from datamodules.splits.cold_start import random_holdout, split_new_movies, split_new_users
-from datamodules.splits.leave_one_out import Split, split_next
-from marquee.core import memmap as mapped_module
+from datamodules.loaders import SequenceWindows, rating_bins
+from datamodules.splits import Split, random_holdout, split_new_movies, split_new_users, split_next
+from marquee.core import memmap
 from marquee.core.errors import InputError
-from marquee.core.memmap import BLOCK_ROWS, blocks, mapped
 from marquee.data.dataset import Dataset, load_dataset
-from marquee.data.interactions import UserHistories, build_histories
 from marquee.data.layouts import COLUMN_FILES, HALF_STARS
 from marquee.data.npy_columns import Block, write_columns
+from marquee.data.user_histories import UserHistories, build_histories
 
 MOVIES = "movieId,title,genres\n10,Heat (1995),Action\n20,Amélie,(no genres listed)\n"
 ROWS = [(1, 20, 4.5, 900), (1, 10, 4.0, 800), (2, 20, 0.5, 700), (3, 10, 5.0, 600), (3, 20, 3.0, 7)]
@@ -40,7 +38,7 @@ def write_mine(root: Path, rows: list[tuple[int, int, float, int]] = ROWS) -> Pa
 def windows(split: Split, shuffled: bool = False) -> SequenceWindows:
     return SequenceWindows(
         split,
-        star_rows(split.histories.stars, HALF_STARS),
+        rating_bins(split.train_histories.rating, HALF_STARS),
         history_length=200,
         targets_per_batch=2048,
         star_dropout=0.1,
@@ -60,11 +58,11 @@ def test_columns_are_the_same_data_set_as_text(tmp_path: Path) -> None:
     text, columns = load_dataset("ml-latest-small", tmp_path), load_dataset("mine", tmp_path)
     assert columns.movies.title == text.movies.title == ["Heat", "Amélie"]
     assert columns.scale == text.scale
-    for ours, theirs in zip(columns.ratings.columns, text.ratings.columns, strict=True):
+    for ours, theirs in zip(columns.interactions.columns, text.interactions.columns, strict=True):
         assert isinstance(ours.base, np.memmap)
         assert ours.tolist() == theirs.tolist()
     for ours, theirs in zip(
-        build_histories(columns).entries, build_histories(text).entries, strict=True
+        build_histories(columns).columns, build_histories(text).columns, strict=True
     ):
         assert ours.dtype == theirs.dtype
         assert ours.tolist() == theirs.tolist()
@@ -73,8 +71,8 @@ def test_columns_are_the_same_data_set_as_text(tmp_path: Path) -> None:
 def test_of_duplicates_in_columns_the_last_one_counts(tmp_path: Path) -> None:
     write_mine(tmp_path, [*ROWS[:2], (1, 20, 1.0, 5), *ROWS[2:]])
     dataset = load_dataset("mine", tmp_path)
-    assert dataset.ratings.movie_id.tolist() == [10, 20, 20, 10, 20]
-    assert dataset.ratings.stars.tolist() == [4.0, 1.0, 0.5, 5.0, 3.0]
+    assert dataset.interactions.movie_id.tolist() == [10, 20, 20, 10, 20]
+    assert dataset.interactions.rating.tolist() == [4.0, 1.0, 0.5, 5.0, 3.0]
     assert dataset.report[0].startswith("columns: 1 ratings dropped")
 
 
@@ -86,7 +84,7 @@ def test_of_duplicates_in_columns_the_last_one_counts(tmp_path: Path) -> None:
         pytest.param((4, 0, 3.5, 9), "row 6: movie id '0'", id="movie-0"),
         pytest.param((4, 10, 3.5, -9), "row 6: timestamp '-9'", id="time-negative"),
         pytest.param(
-            (2, 10, 3.5, 9), "row 6: user 2 after user 3, but users must", id="users-fall"
+            (2, 10, 3.5, 9), "row 6: user 2 after user 3, expected ascending users", id="users-fall"
         ),
     ],
 )
@@ -104,9 +102,9 @@ def test_columns_that_are_not_whole_are_refused(tmp_path: Path) -> None:
     stars, users = folder / "columns" / "stars.npy", folder / "columns" / "user_id.npy"
     whole = stars.read_bytes()
     for content, sentence in (
-        (whole[:-1], "is not a whole .npy file"),
-        (b"", "is not a whole .npy file"),
-        (users.read_bytes(), "is int32 of shape .5,., expected float32"),
+        (whole[:-1], "expected a complete .npy file"),
+        (b"", "expected a complete .npy file"),
+        (users.read_bytes(), "int32 of shape .5,., expected float32"),
     ):
         stars.write_bytes(content)
         with pytest.raises(InputError, match=sentence):
@@ -115,7 +113,9 @@ def test_columns_that_are_not_whole_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"differ in length \(user_id.npy 5, .* stars.npy 4"):
         load_dataset("mine", tmp_path)
     stars.unlink()
-    with pytest.raises(InputError, match=r"mine is there without columns/stars.npy; put it there"):
+    with pytest.raises(
+        InputError, match=r"mine: columns/stars.npy missing, expected in the folder; put it there"
+    ):
         load_dataset("mine", tmp_path)
 
 
@@ -139,24 +139,24 @@ def test_columns_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_columns(tmp_path / "mine", broken())
     assert list((tmp_path / "mine").iterdir()) == []
     write_mine(tmp_path)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(InputError, match="exists already"):
         write_mine(tmp_path)
 
 
 def test_mapped_arrays_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    column = mapped(1000, np.int32)
+    column = memmap.zeros(1000, np.int32)
     column[7] = 7
     assert column.sum() == 7
     assert list(tmp_path.iterdir()) == []
-    assert len(mapped(0, np.int32)) == 0
+    assert len(memmap.zeros(0, np.int32)) == 0
 
 
 def test_what_a_pass_has_read_and_written_leaves_memory_and_is_there() -> None:
-    column, process = mapped(16_000_000, np.int32), psutil.Process()
+    column, process = memmap.zeros(16_000_000, np.int32), psutil.Process()
     column[:] = 1
     whole = process.memory_info().shared
-    for rows in blocks(len(column)):
+    for rows in memmap.iter_chunks(len(column)):
         column[rows] += 1
     assert whole - process.memory_info().shared > 0.9 * column.nbytes
     assert (column == 2).all()
@@ -167,8 +167,8 @@ def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.Monke
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(InputError, match=r"8 MB of temporary files do not fit .* point TMPDIR"):
-        mapped(1_000_000, np.int64)
+    with pytest.raises(InputError, match=r"no space for 8 MB of temporary files .* point TMPDIR"):
+        memmap.zeros(1_000_000, np.int64)
 
 
 @pytest.fixture
@@ -180,7 +180,7 @@ def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 
 def test_generated_ratings_are_as_many_as_asked_for(generated: Dataset, tmp_path: Path) -> None:
-    assert len(generated.ratings) == 5000
+    assert len(generated.interactions) == 5000
     assert generated.report == ()
     assert len(generated.movies) == 300
     assert build_histories(generated).length[:-1].min() >= 15
@@ -194,13 +194,14 @@ def made_of(dataset: Dataset) -> list[np.ndarray]:
     by_people = split_new_users(histories, num_items)
     by_movies = split_new_movies(histories, num_items)
     split = split_next(histories, num_items)
-    tables: list[UserHistories] = [histories, split.histories, by_movies.test.histories]
-    tables += [by_people.histories, random_holdout(by_people.test).histories]
+    tables: list[UserHistories] = [histories, split.train_histories, by_people.train_histories]
+    queries = by_movies.test, random_holdout(histories, by_people.test)
     batches = [*windows(split), *windows(split, shuffled=True)]
     return [
-        *(each for table in tables for each in (table.indptr, *table.entries)),
+        *(each for table in tables for each in (table.indptr, *table.columns)),
         *(batch[name].numpy() for batch in batches for name in ("item_BL", "star_BL")),
-        *(by_movies.part_N, by_movies.test.given, histories.support(num_items)),
+        *(each for q in queries for each in (q.start, q.item_N, q.rating_N, q.timestamp_N)),
+        *(by_movies.subset_N, by_movies.test.context_end, histories.item_counts(num_items)),
     ]
 
 
@@ -208,9 +209,9 @@ def made_of(dataset: Dataset) -> list[np.ndarray]:
 def test_blocks_of_any_size_give_the_same(
     generated: Dataset, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
-    assert len(generated.ratings) < BLOCK_ROWS  # all of it is one block
+    assert len(generated.interactions) < memmap.CHUNK_ROWS  # all of it is one block
     whole = made_of(generated)
-    monkeypatch.setattr(mapped_module, "BLOCK_ROWS", block)
+    monkeypatch.setattr(memmap, "CHUNK_ROWS", block)
     for ours, theirs in zip(made_of(generated), whole, strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -233,7 +234,7 @@ def test_a_rating_more_takes_next_to_no_memory(
 ) -> None:
     """One int64 column in memory would take 8 bytes a rating, a Python object 28 at least."""
     monkeypatch.setattr(generate, "NUM_MOVIES", 2000)
-    monkeypatch.setattr(mapped_module, "BLOCK_ROWS", 1 << 14)
+    monkeypatch.setattr(memmap, "CHUNK_ROWS", 1 << 14)
     few, many = 100_000, 500_000
     for number in (few, many):
         generate.write_generated(tmp_path / str(number), number)

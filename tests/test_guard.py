@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from marquee.api import middleware
-from marquee.api.auth import Access
+from marquee.api.auth import ApiKeyAuth
 from marquee.api.request_log import RequestLog
 from tests.test_service import assert_shape
 
@@ -168,7 +168,7 @@ def test_a_request_bears_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_key_may_ask_so_many_times_a_second() -> None:
     now = [0.0]
-    access = Access(("a", "b"), 2.0, lambda: now[0])
+    access = ApiKeyAuth(("a", "b"), 2.0, lambda: now[0])
 
     def ask(key: str | None) -> int:
         headers = [] if key is None else [(b"authorization", f"Bearer {key}".encode())]
@@ -226,7 +226,7 @@ def test_the_log_tells_the_route_and_not_the_person(
 ) -> None:
     """Through the whole service, where routes are known."""
     written: list[tuple[Any, ...]] = []
-    monkeypatch.setattr(RequestLog, "wants", lambda *_: True)
+    monkeypatch.setattr(RequestLog, "includes", lambda *_: True)
     monkeypatch.setattr(RequestLog, "write", lambda _, *line: written.append(line))
     client.get("/users/anna/history")
     client.get("/movies/search?q=secret")

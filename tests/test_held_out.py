@@ -8,11 +8,18 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.loaders import Pairs, SequenceWindows, training_ratings
-from datamodules.splits.cold_start import random_holdout, split_new_movies, split_new_users
-from datamodules.splits.leave_one_out import TEST, TRAIN, VALID, Questions, Split
+from datamodules.loaders import SequenceWindows, TrainingPairs
+from datamodules.splits import (
+    Split,
+    random_holdout,
+    split_new_movies,
+    split_new_users,
+    training_ratings,
+)
+from datamodules.splits.base import TEST, TRAIN, VALID
 from marquee.core.errors import InputError
-from marquee.data.interactions import UserHistories
+from marquee.core.eval_queries import EvalQueries, cut
+from marquee.data.user_histories import UserHistories
 
 
 def make_histories(lengths: list[int], num_items: int = 40, seed: int = 0) -> UserHistories:
@@ -23,7 +30,7 @@ def make_histories(lengths: list[int], num_items: int = 40, seed: int = 0) -> Us
         user_id=np.arange(100, 100 + len(lengths)),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         item=np.concatenate(items),
-        stars=np.concatenate(items).astype(np.float32),  # tells the movie: they must move together
+        rating=np.concatenate(items).astype(np.float32),  # tells the movie: they must move together
         timestamp=np.concatenate([np.arange(n) for n in lengths]),
     )
 
@@ -32,14 +39,12 @@ def entries(histories: UserHistories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
 
 
-def cuts(questions: Questions) -> dict[int, tuple[list[int], list[int], list[int]]]:
-    """Person -> watched but not shown, history, movies to be found."""
-    found = {}
-    for q, user in enumerate(questions.user.tolist()):
-        own = entries(questions.histories, user)
-        first, given, end = (int(at[q]) for at in (questions.first, questions.given, questions.end))
-        found[user] = own[:first], own[first:given], own[given:end]
-    return found
+def cuts(queries: EvalQueries) -> dict[int, tuple[list[int], list[int], list[int]]]:
+    """User -> watched but not shown, context, targets."""
+    excluded = cut(queries.item_N, queries.start, queries.context_start)
+    parts = zip(excluded, queries.contexts(), queries.targets(), strict=True)
+    lists = [tuple(items.tolist() for items in each) for each in parts]
+    return dict(zip(queries.user.tolist(), lists, strict=True))  # type: ignore[arg-type]
 
 
 PEOPLE = [5, 9, 10, 30, 4, 11, 12, 13, 14, 6] * 4
@@ -51,7 +56,7 @@ def trained_on(split: Split) -> tuple[set[int], set[int]]:
     users, items = set(user.tolist()), set(item.tolist())
     windows = SequenceWindows(
         split,
-        np.ones(len(split.histories.item), np.int64),
+        np.ones(len(split.train_histories.item), np.int64),
         history_length=7,
         targets_per_batch=32,
         star_dropout=0.0,
@@ -61,9 +66,9 @@ def trained_on(split: Split) -> tuple[set[int], set[int]]:
     for batch in windows:
         shown = torch.cat([batch["item_BL"][batch["star_BL"] > 0], batch["target_BL"].ravel()])
         items |= set(shown.tolist()) - {-1} | set(batch["positive_item_N"].tolist())
-    for pairs in Pairs(split, num_negatives=1, batch_size=64, seed=0, epoch=lambda: 0):
-        users |= set(pairs["user_P"].tolist())
-        items |= set(pairs["item_KP"][0].tolist())
+    for pairs in TrainingPairs(split, num_negatives=1, batch_size=64, seed=0, epoch=lambda: 0):
+        users |= set(pairs["user_B"].tolist())
+        items |= set(pairs["item_MB"][0].tolist())
     return users, items
 
 
@@ -91,60 +96,56 @@ def test_no_test_person_reaches_training() -> None:
     test, valid = set(split.test.user.tolist()), set(split.valid.user.tolist())
     everybody = set(range(len(PEOPLE)))
     assert trained_on(split)[0] == everybody - test - valid
-    refitted = split.refit("validation")
+    refitted = split.with_refit("validation")
     assert trained_on(refitted)[0] == everybody - test
     for user in valid:  # with all their ratings
-        assert entries(refitted.histories, user) == entries(split.everything, user)
-    assert trained_on(split.refit("all"))[0] == everybody
+        assert entries(refitted.train_histories, user) == entries(split.all_histories, user)
+    assert trained_on(split.with_refit("all"))[0] == everybody
 
 
 def test_a_random_holdout_hides_as_many_and_keeps_the_order() -> None:
     split = split_new_users(make_histories(PEOPLE * 3), 40)
-    in_time, mixed = cuts(split.test), cuts(random_holdout(split.test, seed=1))
+    in_time, mixed = cuts(split.test), cuts(random_holdout(split.all_histories, split.test, seed=1))
     assert mixed.keys() == in_time.keys()
     for user, (_, history, found) in mixed.items():
-        own = entries(split.everything, user)
+        own = entries(split.all_histories, user)
         assert len(found) == len(in_time[user][2])
         assert sorted(history + found) == sorted(own)
         assert history == [item for item in own if item in history]
     assert any(mixed[user] != in_time[user] for user in mixed)
-    assert mixed == cuts(random_holdout(split.test, seed=1))
-    assert mixed != cuts(random_holdout(split.test, seed=2))
+    assert mixed == cuts(random_holdout(split.all_histories, split.test, seed=1))
+    assert mixed != cuts(random_holdout(split.all_histories, split.test, seed=2))
 
 
 def test_a_random_holdout_hides_every_place_alike() -> None:
     split = split_new_users(make_histories([10] * 4000), 40)
-    asked = random_holdout(split.test, seed=0)
-    times = np.concatenate(
-        [
-            asked.histories.timestamp[start + 8 : start + 10]
-            for start in asked.histories.indptr[asked.user]
-        ]
-    )
+    asked = random_holdout(split.all_histories, split.test, seed=0)
+    times = np.concatenate(cut(asked.timestamp_N, asked.start + 8, asked.start + 10))
     share = np.bincount(times, minlength=10) / len(asked)
     assert share == pytest.approx(np.full(10, 0.2), abs=0.09)  # 200 people: sd .028
 
 
 def test_random_stars_move_with_their_movies() -> None:
-    table = random_holdout(split_new_users(make_histories(PEOPLE), 40).test).histories
-    assert (table.stars == table.item).all()
+    split = split_new_users(make_histories(PEOPLE), 40)
+    queries = random_holdout(split.all_histories, split.test)
+    assert (queries.rating_N == queries.item_N).all()
 
 
 def test_new_movies_are_10_percent_and_5_percent_of_the_rated() -> None:
     histories = make_histories([30] * 60)
     split = split_new_movies(histories, 50)  # movies 40 to 49 have no rating
-    assert split.valid.among is not None
-    assert split.test.among is not None
-    assert (len(split.valid.among), len(split.test.among)) == (2, 4)
-    assert not set(split.valid.among.tolist()) & set(split.test.among.tolist())
-    assert max(split.valid.among.max(), split.test.among.max()) < 40
+    assert split.valid.ranked_items is not None
+    assert split.test.ranked_items is not None
+    assert (len(split.valid.ranked_items), len(split.test.ranked_items)) == (2, 4)
+    assert not set(split.valid.ranked_items.tolist()) & set(split.test.ranked_items.tolist())
+    assert max(split.valid.ranked_items.max(), split.test.ranked_items.max()) < 40
 
 
 def test_new_movies_ask_for_the_last_one_after_what_is_trained_on() -> None:
     histories = make_histories(PEOPLE)
     split = split_new_movies(histories, 40, seed=3)
     part_I = np.full(40, TRAIN)
-    part_I[split.valid.among], part_I[split.test.among] = VALID, TEST
+    part_I[split.valid.ranked_items], part_I[split.test.ranked_items] = VALID, TEST
     for part, questions in ((VALID, split.valid), (TEST, split.test)):
         found = cuts(questions)
         for user in range(len(PEOPLE)):
@@ -163,13 +164,13 @@ def test_new_movies_ask_for_the_last_one_after_what_is_trained_on() -> None:
 
 def test_no_held_out_movie_reaches_training() -> None:
     split = split_new_movies(make_histories(PEOPLE), 40)
-    assert split.valid.among is not None
-    assert split.test.among is not None
-    test, valid = set(split.test.among.tolist()), set(split.valid.among.tolist())
-    rated = set(split.everything.item.tolist())
+    assert split.valid.ranked_items is not None
+    assert split.test.ranked_items is not None
+    test, valid = set(split.test.ranked_items.tolist()), set(split.valid.ranked_items.tolist())
+    rated = set(split.all_histories.item.tolist())
     assert trained_on(split)[1] == rated - test - valid
-    assert trained_on(split.refit("validation"))[1] == rated - test
-    assert trained_on(split.refit("all"))[1] == rated
+    assert trained_on(split.with_refit("validation"))[1] == rated - test
+    assert trained_on(split.with_refit("all"))[1] == rated
     assert not valid & {item for _, history, _ in cuts(split.valid).values() for item in history}
     assert not test & {item for _, history, _ in cuts(split.test).values() for item in history}
     # At test the validation movies are known by then.
@@ -183,17 +184,17 @@ SPLITS = [split_new_users, split_new_movies]
 def test_the_split_follows_its_seed_alone(split: Callable[..., Split]) -> None:
     histories = make_histories(PEOPLE)
     once, again, other = (split(histories, 40, seed=seed) for seed in (0, 0, 1))
-    assert (once.part_N == again.part_N).all()
-    assert (once.part_N != other.part_N).any()
+    assert (once.subset_N == again.subset_N).all()
+    assert (once.subset_N != other.subset_N).any()
 
 
 @pytest.mark.parametrize(
     ("split", "lengths", "message"),
     [
-        pytest.param(split_new_users, [4, 4], "0 people have 5 ratings", id="nobody"),
-        pytest.param(split_new_users, [5], "validation part of new-users is empty", id="one"),
-        pytest.param(split_new_users, [5, 5], "training part of new-users is empty", id="two"),
-        pytest.param(split_new_movies, [1, 1], "part of new-movies is empty", id="movies"),
+        pytest.param(split_new_users, [4, 4], "0 users have 5 ratings", id="nobody"),
+        pytest.param(split_new_users, [5], "new-users: the validation part is empty", id="one"),
+        pytest.param(split_new_users, [5, 5], "new-users: the training part is empty", id="two"),
+        pytest.param(split_new_movies, [1, 1], "new-movies: the .* part is empty", id="movies"),
     ],
 )
 def test_an_empty_part_is_refused(
@@ -207,7 +208,9 @@ def test_an_empty_part_is_refused(
 def test_a_history_out_of_time_order_is_refused(split: Callable[..., Split]) -> None:
     histories = make_histories(PEOPLE)
     histories.timestamp[:5] = [3, 2, 1, 0, 0]
-    with pytest.raises(InputError, match="A test older than its training: the history of user 100"):
+    with pytest.raises(
+        InputError, match="user 100: history goes back in time, .* no test precedes its training"
+    ):
         split(histories, 40)
 
 
@@ -223,9 +226,11 @@ def test_nothing_is_asked_that_training_reads(
         made = split(make_histories(lengths, 14, seed), 14, seed)
     except InputError:
         return
-    for questions, reads in ((made.valid, made), (made.test, made.refit("validation"))):
+    for questions, reads in ((made.valid, made), (made.test, made.with_refit("validation"))):
         trained = {
-            (user, item) for user in range(len(lengths)) for item in entries(reads.histories, user)
+            (user, item)
+            for user in range(len(lengths))
+            for item in entries(reads.train_histories, user)
         }
         for user, (hidden, history, found) in cuts(questions).items():
             assert history

@@ -27,7 +27,7 @@ def ids(answer: dict[str, Any]) -> list[int]:
 
 def body(entries: list[Any]) -> list[dict[str, Any]]:
     """Entries of the library as a request writes them."""
-    keys = ("movie_id", "stars", "portion")
+    keys = ("movie_id", "stars", "watched")
     rows = [entry if isinstance(entry, tuple) else (entry,) for entry in entries]
     return [dict(zip(keys, row, strict=False)) for row in rows]
 
@@ -44,7 +44,7 @@ def body(entries: list[Any]) -> list[dict[str, Any]]:
         pytest.param([HEAT, SUSPECTS], [(HEAT, None), (SUSPECTS, None)], id="no-stars"),
         pytest.param([(HEAT, None, 0.9)], [(HEAT, 4.0)], id="watched-is-4-stars"),
         pytest.param([(HEAT, None, 0.1)], [HEAT], id="a-tenth-is-watched-in-part"),
-        pytest.param([(HEAT, 1.0, 0.95)], [(HEAT, 1.0)], id="stars-before-portion"),
+        pytest.param([(HEAT, 1.0, 0.95)], [(HEAT, 1.0)], id="stars-before-watched"),
         pytest.param([(HEAT, 1.0, 0.05)], [(HEAT, 1.0)], id="stars-before-leaving"),
     ],
 )
@@ -86,7 +86,7 @@ def test_one_entry_more_than_ten_thousand_is_422(client: Any) -> None:
 
 
 def test_the_longest_entries_of_the_longest_history_fit_a_request(client: Any) -> None:
-    entry = {"movie_id": HEAT, "stars": 4.5, "portion": 0.55, "at": "2026-11-22T12:00:00.000Z"}
+    entry = {"movie_id": HEAT, "stars": 4.5, "watched": 0.55, "at": "2026-11-22T12:00:00.000Z"}
     answer = client.post("/recommend", json={"history": [entry] * MAX_HISTORY})
     assert answer.status_code == 200 and answer.json()["strategy"] == "history"
 
@@ -100,7 +100,7 @@ def test_who_has_seen_everything_gets_an_empty_page(recommender: Recommender, cl
 def test_an_unknown_film_in_a_request_is_an_error(recommender: Recommender, client: Any) -> None:
     for entries in ([GONE], [HEAT, (GONE, 4.0)]):
         for ask in (recommender.score, recommender.predict_stars):
-            with pytest.raises(RequestError, match=f"movie {GONE} is not in this catalogue"):
+            with pytest.raises(RequestError, match=f"movie {GONE}: not in the catalog"):
                 ask([entries], [HEAT])
         answer = client.post("/recommend", json={"history": body(entries)})
         error = answer.json()["error"]
@@ -140,5 +140,5 @@ def test_without_stars_the_stars_expected_are_a_strangers(recommender: Recommend
 
 @pytest.mark.parametrize("flat", [[HEAT, SUSPECTS], [None]], ids=["one-history", "nobody"])
 def test_histories_are_lists_of_entries(recommender: Recommender, flat: Any) -> None:
-    with pytest.raises(RequestError, match=r"history is .*a list of entries"):
+    with pytest.raises(RequestError, match=r"history: .*, expected a list of entries"):
         recommender.score(flat)

@@ -28,7 +28,6 @@ COMMANDS = {
         "marquee/promotion/command.py",
         "marquee/promotion/gate.py",
         "marquee/promotion/compare_versions.py",
-        "marquee/promotion/release_card.py",
     ),
 }
 """Not in the image: run beside the service, on a machine that has what training needs."""

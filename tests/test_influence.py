@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import train
 from datamodules.datamodule import InteractionDataModule
 from marquee.data.demo_data import write_demo
-from marquee.training.studies.user_influence import figures
+from marquee.training.studies import user_influence
+from marquee.training.studies.user_influence import overlap_metrics
 
 ROOT = Path(__file__).parent.parent
 
@@ -25,7 +25,7 @@ def test_nine_trainings_say_how_many_movies_stay(tmp_path: Path) -> None:
     (tmp_path / "results").mkdir()
     published = tmp_path / "results" / "demo.next.json"
     published.write_text(json.dumps({"selection": {"epochs": 1}}))
-    assert train.main(["influence", *given(tmp_path)]) == 0
+    assert user_influence.main(given(tmp_path)) == 0
     found = json.loads((tmp_path / "results" / "influence-demo.next.json").read_text())
     metrics = {name: each["mean"] for name, each in found["metrics"].items()}
     top, random = (metrics[f"overlap@10/without={who}"] for who in ("top", "random"))
@@ -41,7 +41,7 @@ def test_without_a_published_result_there_are_no_epochs_to_take(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_demo(tmp_path / "data" / "demo", seed=1, num_users=40, num_movies=80)
-    assert train.main(["influence", *given(tmp_path)]) == 2
+    assert user_influence.main(given(tmp_path)) == 2
     said = capsys.readouterr().err
     assert "demo.next.json: no result" in said and "train.py fit --config recipes/demo.yaml" in said
 
@@ -51,14 +51,14 @@ def test_who_is_left_out_is_asked_and_not_trained_on(tmp_path: Path, who: str) -
     write_demo(tmp_path / "demo", seed=1, num_users=250, num_movies=80)
     data = InteractionDataModule("demo", root=str(tmp_path), without=who, seed=3)
     data.refit = "all"
-    length_U = data.plain_split.everything.length
-    assert len(data.left_out) == 2
-    assert (data.split.histories.length[data.left_out] == 0).all()
-    kept = np.delete(np.arange(len(length_U)), data.left_out)
-    np.testing.assert_array_equal(data.split.histories.length[kept], length_U[kept])
-    assert set(data.left_out) <= set(data.plain_split.test_user)
-    counts_U = data.plain_split.histories.length
-    assert (counts_U[data.left_out].min() >= np.sort(counts_U)[-2]) == (who == "top")
+    length_U = data.base_split.all_histories.length
+    assert len(data.excluded_users) == 2
+    assert (data.split.train_histories.length[data.excluded_users] == 0).all()
+    kept = np.delete(np.arange(len(length_U)), data.excluded_users)
+    np.testing.assert_array_equal(data.split.train_histories.length[kept], length_U[kept])
+    assert set(data.excluded_users) <= set(data.base_split.test.user)
+    counts_U = data.base_split.train_histories.length
+    assert (counts_U[data.excluded_users].min() >= np.sort(counts_U)[-2]) == (who == "top")
 
 
 def test_a_person_counts_in_the_seeds_in_which_they_stayed() -> None:
@@ -68,7 +68,7 @@ def test_a_person_counts_in_the_seeds_in_which_they_stayed() -> None:
         {"top": np.array([nan, 0.4, 0.6]), "random": np.array([nan, 0.8, 0.6])},
         {"top": np.array([nan, nan, 0.8]), "random": np.array([nan, nan, 0.8])},
     ]
-    found = figures(stay)
+    found = overlap_metrics(stay)
     means = {name: each["mean"] for name, each in found["metrics"].items()}
     assert found["num_users"] == 2
     assert means["influence_overlap_drop"] == pytest.approx((0.4 + 0.0) / 2)

@@ -9,12 +9,20 @@ import pytest
 
 from marquee.core.bootstrap import ratio
 from marquee.data.dataset import Dataset, load_dataset
-from marquee.data.interactions import build_histories
-from marquee.evaluation.metrics.rating import kinds_of_counts, rater_kinds
-from marquee.insights.aggregates import PAUSE_S, Tables, drawn_in, year_of
-from marquee.insights.findings import genres, movies, rating_scale, times, users
+from marquee.data.user_histories import build_histories
+from marquee.evaluation.metrics.rating import rater_kinds, rater_kinds_of_counts
+from marquee.insights.aggregates import SESSION_GAP_S, Aggregates, aggregate, shrunk_mean
+from marquee.insights.findings import (
+    genres,
+    movies,
+    rating_scale,
+    rating_times,
+    release_years,
+    users,
+)
+from marquee.insights.history_chunk import year_of
 from marquee.insights.report import make_report
-from marquee.insights.resample import Draws, jackknife
+from marquee.insights.resample import UserResamples, jackknife
 from tests.ratings_files import SECOND, YEAR_S, Row, dataset_of, random_rows
 
 FILMS = [
@@ -23,12 +31,12 @@ FILMS = [
     (30, "Nameless", "Comedy"),
     (40, "Late (1999)", "(no genres listed)"),
 ]
-LATER = SECOND + 60 + PAUSE_S + 1
+LATER = SECOND + 60 + SESSION_GAP_S + 1
 ROWS: list[Row] = [
     (1, 10, 5.0, SECOND),
     (1, 20, 4.0, SECOND + 60),
     (1, 30, 3.0, LATER),
-    (1, 40, 2.0, LATER + PAUSE_S),
+    (1, 40, 2.0, LATER + SESSION_GAP_S),
     (2, 10, 4.0, SECOND),
     (2, 20, 4.0, SECOND + 1),
     (3, 10, 1.0, SECOND),
@@ -39,37 +47,37 @@ MEAN = 33 / 9
 
 
 @pytest.fixture
-def tables(tmp_path: Path) -> Tables:
+def tables(tmp_path: Path) -> Aggregates:
     return tables_of(dataset_of(tmp_path, ROWS, FILMS))
 
 
-def tables_of(dataset: Dataset) -> Tables:
-    return Tables.of(dataset, build_histories(dataset))
+def tables_of(dataset: Dataset) -> Aggregates:
+    return aggregate(dataset, build_histories(dataset))
 
 
-def draws_of(tables: Tables) -> Draws:
-    return Draws(tables.num_people, draws=50)
+def draws_of(tables: Aggregates) -> UserResamples:
+    return UserResamples(tables.num_users, num_draws=50)
 
 
-def test_sums_by_person_and_by_film(tables: Tables) -> None:
+def test_sums_by_person_and_by_film(tables: Aggregates) -> None:
     assert tables.length_U.tolist() == [4, 2, 2, 1]
     assert tables.count_I.tolist() == [4, 2, 2, 1]
-    assert tables.stars_I.tolist() == [15, 8, 8, 2]
+    assert tables.rating_sum_I.tolist() == [15, 8, 8, 2]
     assert tables.movies.genre_names == ("Comedy", "Drama", "War")
-    assert tables.genre_UG.tolist() == [[1, 2, 1], [0, 2, 1], [1, 1, 1], [0, 1, 1]]
-    assert tables.genre_stars_UG.tolist() == [[3, 9, 5], [0, 8, 4], [5, 1, 1], [0, 5, 5]]
-    assert tables.star_UK[0].tolist() == [0, 0, 0, 1, 0, 1, 0, 1, 0, 1]
+    assert tables.genre_count_UG.tolist() == [[1, 2, 1], [0, 2, 1], [1, 1, 1], [0, 1, 1]]
+    assert tables.genre_rating_sum_UG.tolist() == [[3, 9, 5], [0, 8, 4], [5, 1, 1], [0, 5, 5]]
+    assert tables.value_count_UV[0].tolist() == [0, 0, 0, 1, 0, 1, 0, 1, 0, 1]
     assert tables.years.tolist() == [2000, 2001]
-    assert tables.year_UY.tolist() == [[4, 0], [2, 0], [2, 0], [0, 1]]
-    assert tables.early_I.tolist() == [0, 0, 0, 1]  # Late is of 1999, rated in 2000
+    assert tables.year_count_UY.tolist() == [[4, 0], [2, 0], [2, 0], [0, 1]]
+    assert tables.early_count_I.tolist() == [0, 0, 0, 1]  # Late is of 1999, rated in 2000
 
 
-def test_a_sitting_ends_with_more_than_an_hour(tables: Tables) -> None:
-    assert tables.sittings_U.tolist() == [2, 1, 1, 1]
-    assert tables.in_first_U.tolist() == [2, 2, 2, 1]
+def test_a_sitting_ends_with_more_than_an_hour(tables: Aggregates) -> None:
+    assert tables.num_sessions_U.tolist() == [2, 1, 1, 1]
+    assert tables.in_first_session_U.tolist() == [2, 2, 2, 1]
 
 
-def test_three_tops_of_genres(tables: Tables) -> None:
+def test_three_tops_of_genres(tables: Aggregates) -> None:
     found = genres.genres(tables, draws_of(tables))
     assert found.number is not None
     assert found.number.mean == pytest.approx(100 * 6 / 9)  # Drama: the ratings of Heat and Fargo
@@ -80,17 +88,17 @@ def test_three_tops_of_genres(tables: Tables) -> None:
     assert numbers["mean_stars/Comedy"] == pytest.approx((3 + 5 + 10 * MEAN) / (2 + 10))
     # In nearly half of all draws War, on one film of Drama, is as far as Drama.
     assert found.title == (
-        "Drama fills the catalogue; Drama and War are rated most; "
+        "Drama fills the catalog; Drama and War are rated most; "
         "Drama, Comedy and War are liked best"
     )
 
 
 def test_a_genre_leads_alone_only_beyond_chance() -> None:
-    def first(column_UM: list[list[float]]) -> list[int]:
+    def first(column_UF: list[list[float]]) -> list[int]:
         found, leaders = genres.with_leaders(
-            Draws(len(column_UM)), np.array(column_UM), lambda sum_RM: sum_RM
+            UserResamples(len(column_UF)), np.array(column_UF), lambda sum_SF: sum_SF
         )
-        assert [one.mean for one in found] == np.sum(column_UM, 0).tolist()
+        assert [one.mean for one in found] == np.sum(column_UF, 0).tolist()
         return leaders
 
     assert first([[1.0, 2.0, 0.0]] * 30) == [1]
@@ -102,20 +110,19 @@ def test_a_genre_leads_alone_only_beyond_chance() -> None:
     [
         (["Drama"], ["Drama"], "Drama leads in titles, in ratings and in stars"),
         (["Drama"], ["War"], "Drama has the most titles and the most ratings; War is liked best"),
-        (["War"], ["War"], "Drama fills the catalogue, War is rated most, War is liked best"),
+        (["War"], ["War"], "Drama fills the catalog, War is rated most, War is liked best"),
         (
             ["Drama", "War"],
             ["War", "Crime", "Noir", "Drama"],
-            "Drama fills the catalogue; Drama and War are rated most; "
-            "no genre is clearly liked best",
+            "Drama fills the catalog; Drama and War are rated most; no genre is clearly liked best",
         ),
     ],
 )
 def test_the_verdict_on_genres(rated: list[str], liked: list[str], title: str) -> None:
-    assert genres.title_of("Drama", rated, liked) == title
+    assert genres.verdict("Drama", rated, liked) == title
 
 
-def test_the_distribution_of_ratings(tables: Tables) -> None:
+def test_the_distribution_of_ratings(tables: Aggregates) -> None:
     found = rating_scale.ratings(tables, draws_of(tables))
     assert found.number is not None and found.chart is not None
     assert found.number.mean == pytest.approx(100 * 6 / 9)
@@ -127,8 +134,8 @@ def test_the_distribution_of_ratings(tables: Tables) -> None:
 def test_a_film_is_not_liked_for_a_single_five(tmp_path: Path) -> None:
     rows: list[Row] = [(1, 10, 5.0, SECOND), *((u, 20, 3.0, SECOND) for u in range(1, 5))]
     tables = tables_of(dataset_of(tmp_path, rows, FILMS[:2]))
-    assert tables.drawn_in_I[0] == pytest.approx((5 + 10 * 17 / 5) / 11)  # 3.5, not 5
-    found = rating_scale.films_by_mean(tables, draws_of(tables))
+    assert tables.shrunk_mean_I[0] == pytest.approx((5 + 10 * 17 / 5) / 11)  # 3.5, not 5
+    found = rating_scale.movies_by_mean(tables)
     assert found.numbers["films_liked"] == 0
     assert "1 have a plain mean of 4 or more, 1 of them by fewer than 5 ratings" in found.sentence
     assert movies.few_among_best(tables, 1) == (1, 1)
@@ -142,7 +149,7 @@ def test_drawing_means_in_takes_rare_films_off_the_top(tmp_path: Path) -> None:
     assert movies.few_among_best(tables, 1) == (1, 0)
 
 
-def test_the_skew_of_raters(tables: Tables) -> None:
+def test_the_skew_of_raters(tables: Aggregates) -> None:
     every = users.lorenz_of(tables.length_U, (0.25, 0.5, 1.0))(np.ones((1, 4)))
     assert every[0] == pytest.approx([4 / 9, 6 / 9, 1])
     part = users.lorenz_of(tables.length_U, (0.01,))(np.ones((1, 4)))
@@ -154,7 +161,7 @@ def test_the_skew_of_raters(tables: Tables) -> None:
     assert twice == pytest.approx(gini)
 
 
-def test_the_bound_counts_nobody_for_more(tables: Tables) -> None:
+def test_the_bound_counts_nobody_for_more(tables: Aggregates) -> None:
     found = users.skew(tables, draws_of(tables), cap=2)
     assert found.chart is not None
     half = found.chart.rows[-1]
@@ -162,26 +169,26 @@ def test_the_bound_counts_nobody_for_more(tables: Tables) -> None:
     assert found.numbers["busiest"] == 4
 
 
-def test_films_by_support(tables: Tables) -> None:
-    found = movies.few_ratings(tables, draws_of(tables))
+def test_films_by_support(tables: Aggregates) -> None:
+    found = movies.few_ratings(tables)
     assert found.number is not None and found.chart is not None
     assert found.number.mean == 25
     assert [row[1] for row in found.chart.rows] == [25, 75, 0, 0, 0]
     assert [row[4] for row in found.chart.rows] == pytest.approx([100 / 9, 800 / 9, 0, 0, 0])
 
 
-def test_the_share_of_the_head(tables: Tables, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not movies.concentration(tables, draws_of(tables)).told  # four films have no tenth
-    monkeypatch.setattr(movies, "LEAST_FILMS", 4)
+def test_the_share_of_the_head(tables: Aggregates, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not movies.concentration(tables, draws_of(tables)).available  # four films have no tenth
+    monkeypatch.setattr(movies, "MIN_MOVIES", 4)
     found = movies.concentration(tables, draws_of(tables))
     assert found.number is not None
     assert found.number.mean == pytest.approx(100 * 4 / 9)
     assert "The Heat (1994)" in found.sentence
 
 
-def test_more_ratings_are_never_said_to_make_a_film_liked(tables: Tables) -> None:
-    found = movies.liking_and_fame(tables, draws_of(tables))
-    assert not found.told and found.number is None
+def test_more_ratings_are_never_said_to_make_a_film_liked(tables: Aggregates) -> None:
+    found = movies.liking_and_popularity(tables)
+    assert not found.available and found.number is None
     assert found.chart is not None
     single = next(row for row in found.chart.rows if row[0] == "1")
     assert single[1] == pytest.approx((2 + 10 * MEAN) / 11)  # no mean over one rating
@@ -197,39 +204,42 @@ def test_what_is_gone_without_a_person_is_what_is_gone(tmp_path: Path) -> None:
         [(m, f"F ({1995 + m % 14})", "Drama") for m in range(1, 41)],
     )
     tables = tables_of(dataset_of(tmp_path / "all", rows, catalogue))
-    mean, loved = tables.mean_stars, int((tables.drawn_in_I >= 4).sum())
+    mean, loved = tables.mean_rating, int((tables.shrunk_mean_I >= 4).sum())
     for place, user in enumerate(tables.user_id.tolist()):
         left = tables_of(dataset_of(tmp_path / str(user), without(rows, user), catalogue))
         gone = len(tables.movies) - len(left.movies)
-        assert tables.edge_US[place, 0] == gone
+        assert tables.edge_count_UX[place, 0] == gone
         groups = np.bincount(left.support_I, minlength=5)
-        moved = np.append(tables.edge_US[place, 1:], 0) - tables.edge_US[place]
+        moved = np.append(tables.edge_count_UX[place, 1:], 0) - tables.edge_count_UX[place]
         assert (np.bincount(tables.support_I, minlength=5) + moved).tolist() == groups.tolist()
         # The overall mean is held: one person hardly moves it, and it is no film of theirs.
-        still = int((drawn_in(left.stars_I, left.count_I, mean) >= 4).sum())
-        assert loved + tables.loved_U[place] - tables.loved_alone_U[place] == still
-        assert tables.early_alone_UR[place].sum() == early(tables) - early(left)
+        still = int((shrunk_mean(left.rating_sum_I, left.count_I, mean) >= 4).sum())
+        assert loved + tables.liked_change_U[place] - tables.liked_only_U[place] == still
+        assert tables.early_only_UY[place].sum() == early(tables) - early(left)
 
 
-def early(tables: Tables) -> int:
-    is_within = (tables.release_I >= 2000) & (tables.early_I > 0)
+def early(tables: Aggregates) -> int:
+    is_within = (tables.release_year_I >= 2000) & (tables.early_count_I > 0)
     return int(is_within.sum())
 
 
 def test_draws_are_those_of_every_other_interval() -> None:
     rng = np.random.default_rng(1)
     part, whole = rng.random(30), 1 + rng.random(30)
-    ours, theirs = Draws(30, draws=200).share(part, whole), ratio(part, whole, draws=200)
+    ours, theirs = (
+        UserResamples(30, num_draws=200).share(part, whole),
+        ratio(part, whole, draws=200),
+    )
     expected = np.array([theirs.mean, theirs.low, theirs.high]) * 100
     assert [ours.mean, ours.low, ours.high] == pytest.approx(expected)
 
 
 def test_draws_of_many_people_are_made_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.arange(10.0)
-    whole = Draws(10, draws=40).share(values, np.ones(10))
-    monkeypatch.setattr("marquee.insights.resample.BLOCK", 70)
-    assert [len(each) for each in Draws(10, draws=40).weights()] == [7] * 5 + [5]
-    assert Draws(10, draws=40).share(values, np.ones(10)) == whole
+    whole = UserResamples(10, num_draws=40).share(values, np.ones(10))
+    monkeypatch.setattr("marquee.insights.resample.CHUNK_VALUES", 70)
+    assert [len(each) for each in UserResamples(10, num_draws=40).weights()] == [7] * 5 + [5]
+    assert UserResamples(10, num_draws=40).share(values, np.ones(10)) == whole
 
 
 def test_leaving_out_each_person_of_a_mean_is_its_standard_error() -> None:
@@ -245,7 +255,7 @@ def test_kinds_of_raters_from_counts_are_those_of_ratings() -> None:
     user = np.repeat(np.arange(40), 12)
     stars = np.clip(np.round(2 * (rng.normal(3, 1.5, 480) + user % 3)) / 2, 0.5, 5)
     star_UK = np.stack([(stars.reshape(40, 12) == value).sum(1) for value in values], 1)
-    kinds = kinds_of_counts(star_UK, values)
+    kinds = rater_kinds_of_counts(star_UK, values)
     assert kinds.tolist() == rater_kinds(user, stars, 40, values).tolist()
     assert len(set(kinds.tolist())) > 2
 
@@ -253,15 +263,19 @@ def test_kinds_of_raters_from_counts_are_those_of_ratings() -> None:
 @pytest.mark.parametrize(
     ("early", "late", "ratings", "title"),
     [
-        pytest.param(3, 3, 30, "No decline in films per year can be shown", id="same"),
+        pytest.param(3, 3, 30, "No decline in movies per year can be shown", id="same"),
         pytest.param(
-            2, 6, 30, "Films per year do not decline: the fall is the edge of the data", id="more"
+            2, 6, 30, "Movies per year do not decline: the fall is the edge of the data", id="more"
         ),
         pytest.param(
-            8, 2, 80, "Fewer films per year are found, even with the same time for each", id="fewer"
+            8,
+            2,
+            80,
+            "Fewer movies per year are rated, even with the same time for each",
+            id="fewer",
         ),
         pytest.param(
-            8, 2, 5, "Fewer films per year are found, but fewer ratings are given too", id="raters"
+            8, 2, 5, "Fewer movies per year are rated, but fewer ratings are given too", id="raters"
         ),
     ],
 )
@@ -270,7 +284,7 @@ def test_a_fall_at_the_edge_is_no_decline(
 ) -> None:
     rows, catalogue = per_year(early, late, ratings)
     tables = tables_of(dataset_of(tmp_path, rows, catalogue))
-    found = times.films_per_year(tables, Draws(tables.num_people), None)
+    found = release_years.movies_per_year(tables, None)
     assert found.title == title
     assert found.number is not None and found.number.mean == pytest.approx(late / early)
     assert "to 1 of 2012" in found.sentence  # the plain count falls whatever happens
@@ -302,8 +316,8 @@ def test_years_are_those_of_the_calendar() -> None:
     assert year_of(np.array([0, last_second, last_second + 1])).tolist() == [1970, 2003, 2004]
 
 
-def test_bursts_and_years(tables: Tables) -> None:
-    found = times.sittings(tables, draws_of(tables), None)
+def test_bursts_and_years(tables: Aggregates) -> None:
+    found = rating_times.sessions(tables, draws_of(tables), None)
     assert found.number is not None
     assert found.number.mean == pytest.approx(100 * (2 / 4 + 1 + 1 + 1) / 4)
     assert found.numbers["one_sitting_percent"] == 75
@@ -312,7 +326,7 @@ def test_bursts_and_years(tables: Tables) -> None:
 def test_the_busiest_year_beside_an_even_one(tmp_path: Path) -> None:
     rows: list[Row] = [*ROWS, (4, 20, 3.0, SECOND + 3 * YEAR_S + 86_400)]
     tables = tables_of(dataset_of(tmp_path, rows, FILMS))
-    found = times.over_time(tables, draws_of(tables), None)
+    found = rating_times.ratings_by_year(tables, draws_of(tables), None)
     assert found.number is not None and found.number.mean == pytest.approx(100 * 8 / 10)
     assert "an even year would have 25%" in found.sentence
     assert found.chart is not None

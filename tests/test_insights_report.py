@@ -13,23 +13,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from datamodules.splits.leave_one_out import split_next
+from datamodules.splits import split_next
 from marquee.core.bootstrap import Interval
 from marquee.core.errors import InputError
-from marquee.data.interactions import build_histories
-from marquee.insights.aggregates import Tables
+from marquee.data.user_histories import build_histories
+from marquee.insights.aggregates import aggregate
 from marquee.insights.command import main
 from marquee.insights.finding import Chart
 from marquee.insights.findings.changes import changes, points
 from marquee.insights.findings.segments import Segments, segments_of, stability
-from marquee.insights.findings.served import Group, so_what
+from marquee.insights.findings.underserved_groups import Group, action_for
 from marquee.insights.findings.vocabulary import surfaces
-from marquee.insights.model_view import View, ties_of, view_of
+from marquee.insights.model_view import ModelView, tie_order_of, view_of
 from marquee.insights.render.html import page
 from marquee.insights.render.markdown import markdown
 from marquee.insights.render.svg import svg
-from marquee.insights.report import WITH_A_BUNDLE, Report, make_report
-from marquee.insights.resample import Draws
+from marquee.insights.report import MODEL_FINDINGS, Report, make_report
+from marquee.insights.resample import UserResamples
 from marquee.recommender.bundle import write_bundle
 from tests.conftest import FILMS, tiny_parts
 from tests.ratings_files import NAME, SECOND, YEAR_S, Row, dataset_of, random_rows, write_ratings
@@ -100,11 +100,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def seen(root: Path, bundle: str = "next") -> tuple[Any, Any, View]:
+def seen(root: Path, bundle: str = "next") -> tuple[Any, Any, ModelView]:
     from marquee.data.dataset import load_dataset
 
     dataset, folder = load_dataset(NAME, root), root / "bundles" / bundle
-    histories = build_histories(dataset, **ties_of(folder, dataset))
+    histories = build_histories(dataset, **tie_order_of(folder, dataset))
     view = view_of(dataset, histories, folder)
     assert view is not None
     return dataset, histories, view
@@ -135,14 +135,14 @@ def test_findings_json_is_what_others_read(report: Report) -> None:
 
 def test_without_a_bundle_the_model_is_asked_for(report: Report) -> None:
     found = {each.id: each for each in report.findings}
-    for id in WITH_A_BUNDLE:
-        assert not found[id].told and "BUNDLE=" in found[id].sentence
+    for id in MODEL_FINDINGS:
+        assert not found[id].available and "BUNDLE=" in found[id].sentence
 
 
 def words_for_everybody(report: Report) -> str:
     texts = [report.title, report.facts, *report.notes, *report.cannot_tell, report.summary_title]
     for each in report.findings:
-        texts += [each.title, each.sentence, each.what, each.so_what, each.how_sure]
+        texts += [each.title, each.sentence, each.meaning, each.action, each.how_sure]
         texts += [each.chart.title] if each.chart else []
     return " ".join(texts).lower()
 
@@ -251,8 +251,7 @@ def test_what_is_stopped_writes_nothing(
 
 
 def test_a_seed_below_zero_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        main([NAME, "--seed", "-1"])
+    assert main([NAME, "--seed", "-1"]) == 2
     assert "'-1' is no seed" in capsys.readouterr().err
 
 
@@ -268,25 +267,25 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(
 def test_the_model_is_asked_what_the_test_part_asks(root: Path) -> None:
     dataset, histories, view = seen(root)
     test = split_next(histories, len(dataset.movies)).test
-    assert view.people.tolist() == test.user.tolist()
-    last = histories.item[test.start + test.given]
-    assert view.last_P.tolist() == last.tolist()
-    before = [histories.item[a : a + n] for a, n in zip(test.start, test.given, strict=True)]
-    assert all(np.array_equal(*each) for each in zip(view.items, before, strict=True))
+    assert view.user_U.tolist() == test.user.tolist()
+    last = histories.item[test.context_end]
+    assert view.last_item_U.tolist() == last.tolist()
+    before = test.contexts()
+    assert all(np.array_equal(*each) for each in zip(view.histories, before, strict=True))
     assert view.ranked.top.shape == (120, 10)
     listed = view.ranked.top[0]
-    assert not set(listed[listed >= 0]) & set(view.items[0])
+    assert not set(listed[listed >= 0]) & set(view.histories[0])
 
 
 def test_planted_tastes_are_found_and_named(root: Path) -> None:
     dataset, _, view = seen(root)
     found = segments_of(view, dataset.movies)
     assert isinstance(found, Segments) and len(found) == 2
-    planted = view.people % 2
-    agree = (found.of_P == planted).mean()
+    planted = view.user_U % 2
+    agree = (found.group_U == planted).mean()
     assert max(agree, 1 - agree) > 0.95
     action = next(s for s in range(2) if "Action" in found.names[s])
-    assert {"Heat (1995)", "GoldenEye (1995)"} & set(found.films[action])
+    assert {"Heat (1995)", "GoldenEye (1995)"} & set(found.movies[action])
 
 
 def test_groups_that_do_not_hold_are_not_reported() -> None:
@@ -298,11 +297,11 @@ def test_groups_that_do_not_hold_are_not_reported() -> None:
 
 def test_findings_with_a_bundle(with_a_bundle: Report) -> None:
     found = {each.id: each for each in with_a_bundle.findings}
-    for id in WITH_A_BUNDLE:
-        assert found[id].told, found[id].sentence
+    for id in MODEL_FINDINGS:
+        assert found[id].available, found[id].sentence
     words = found["words"]
     assert re.search(r"\bchases\b", words.sentence)  # the word as most write it, not its stem
-    assert with_a_bundle.more["model"]["name"] == "next"
+    assert with_a_bundle.provenance["model"]["name"] == "next"
     assert found["changes"].numbers["popularity_bias"] != 0
 
 
@@ -310,12 +309,12 @@ def test_people_who_rated_every_film_have_no_list(root: Path) -> None:
     dataset, histories, view = seen(root)
     top = view.ranked.top.copy()
     top[0] = -1
-    tables = Tables.of(dataset, histories)
+    tables = aggregate(dataset, histories)
     emptied = replace(view, ranked=view.ranked._replace(top=top))
-    found = changes(emptied, tables, Draws(len(view.people)))
-    assert found.told and "of 119 people" in found.sentence
+    found = changes(emptied, tables, UserResamples(len(view.user_U)))
+    assert found.available and "of 119 people" in found.sentence
     nobody = replace(view, ranked=view.ranked._replace(top=np.full_like(top, -1)))
-    assert not changes(nobody, tables, Draws(len(view.people))).told
+    assert not changes(nobody, tables, UserResamples(len(view.user_U))).available
 
 
 @pytest.mark.parametrize(
@@ -332,31 +331,34 @@ def test_a_bundle_and_poor_data(root: Path, tmp_path: Path, rows: list[Row], tol
     histories = build_histories(dataset)
     report = make_report(dataset, histories, view_of(dataset, histories, folder))
     found = {each.id: each for each in report.findings}
-    assert found["changes"].told == told and not found["genres"].told
+    assert found["changes"].available == told and not found["genres"].available
     assert page(report).count("<article") == len(found)
 
 
 def test_what_to_do_is_for_people_or_for_films() -> None:
     nobody = np.zeros(1, bool)
-    people, films = Group("people who rate harshly", nobody), Group("Horror films", nobody, True)
-    assert so_what([films]).startswith("Help Horror films into lists")
-    assert so_what([people]).startswith("Look first at the lists of people who rate harshly")
-    assert so_what([]).startswith("No group")
+    people, films = (
+        Group(key="people who rate harshly", name="people who rate harshly", is_in_U=nobody),
+        Group(key="Horror films", name="Horror movies", is_in_U=nobody, of_movies=True),
+    )
+    assert action_for([films]).startswith("Help Horror movies into lists")
+    assert action_for([people]).startswith("Look first at the lists of people who rate harshly")
+    assert action_for([]).startswith("No group")
 
 
 def test_fewer_is_not_less_than_nothing_more() -> None:
-    assert points(Interval(-0.84, -1.4, -0.25)) == "0.84 points fewer, 95% sure: 0.25 to 1.4"
-    assert points(Interval(1.1, 0.88, 1.2)) == "1.1 points more, 95% sure: 0.88 to 1.2"
+    assert points(Interval(-0.84, -1.4, -0.25)) == "0.84 points fewer, 95% interval: 0.25 to 1.4"
+    assert points(Interval(1.1, 0.88, 1.2)) == "1.1 points more, 95% interval: 0.88 to 1.2"
 
 
 def test_hits_are_counted_by_group(root: Path, with_a_bundle: Report) -> None:
     _, _, view = seen(root)
     served = next(each for each in with_a_bundle.findings if each.id == "served")
     hit_P = np.array(
-        [last in top for last, top in zip(view.last_P, view.ranked.top, strict=True)], float
+        [last in top for last, top in zip(view.last_item_U, view.ranked.top, strict=True)], float
     )
     assert served.numbers["hit_percent/all people"] == pytest.approx(100 * hit_P.mean())
-    off = np.abs(view.expected_P - view.stars_P).mean()
+    off = np.abs(view.expected_rating_U - view.last_rating_U).mean()
     assert served.numbers["star_error/all people"] == pytest.approx(off)
 
 
@@ -366,8 +368,8 @@ def test_hits_are_counted_by_group(root: Path, with_a_bundle: Report) -> None:
 def test_a_bundle_that_knows_the_answers_is_no_test(root: Path, bundle: str, why: str) -> None:
     report = make_report(*seen(root, bundle))
     found = {each.id: each for each in report.findings}
-    assert not found["served"].told and why in found["served"].sentence
-    assert found["changes"].told
+    assert not found["served"].available and why in found["served"].sentence
+    assert found["changes"].available
 
 
 def test_a_bundle_of_other_data_is_refused(
@@ -376,7 +378,7 @@ def test_a_bundle_of_other_data_is_refused(
     write_ratings(tmp_path, ALONE, CATALOGUE)
     arguments = [NAME, "--root", str(tmp_path), "--bundle", str(bundle_folder)]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
-    assert "was trained on tiny" in capsys.readouterr().err
+    assert "trained on tiny" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
@@ -396,7 +398,10 @@ def test_titles_are_no_markdown(tmp_path: Path) -> None:
 
 def test_charts_draw_what_their_table_says() -> None:
     rows = (("a", 10.0, 8.0, 12.0), ("b <", 5.0, 4.0, 6.0))
-    drawn = svg(Chart("bars", "T & C", ("name", "%", "low", "high"), rows, band=(2, 3)))
+    columns = ("name", "%", "low", "high")
+    drawn = svg(
+        Chart(kind="bars", title="T & C", columns=columns, rows=rows, interval_columns=(2, 3))
+    )
     root = ElementTree.fromstring(drawn)
     widths = [float(bar.attrib["width"]) for bar in root.iter("rect")]
     assert widths[0] == pytest.approx(2 * widths[1], rel=0.01)
@@ -406,9 +411,9 @@ def test_charts_draw_what_their_table_says() -> None:
 
 def test_sums_do_not_depend_on_the_block(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, histories, _ = seen(root)
-    whole = Tables.of(dataset, histories)
-    monkeypatch.setattr("marquee.core.memmap.BLOCK_ROWS", 7)
-    parts = Tables.of(dataset, histories)
+    whole = aggregate(dataset, histories)
+    monkeypatch.setattr("marquee.core.memmap.CHUNK_ROWS", 7)
+    parts = aggregate(dataset, histories)
     for name, value in vars(whole).items():
         if isinstance(value, np.ndarray):
             assert np.array_equal(value, getattr(parts, name)), name
@@ -417,4 +422,4 @@ def test_sums_do_not_depend_on_the_block(root: Path, monkeypatch: pytest.MonkeyP
 def test_user_errors_are_what_main_catches(root: Path) -> None:
     dataset, _, _ = seen(root)
     with pytest.raises(InputError, match="no such bundle"):
-        ties_of(root / "nowhere", dataset)
+        tie_order_of(root / "nowhere", dataset)

@@ -1,7 +1,7 @@
 """Measuring: what each protocol's results hold, seeds averaged, nothing shown that is held out."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ import pandas as pd
 import pytest
 
 import train
-from datamodules.datamodule import MONITORS, InteractionDataModule
-from datamodules.loaders import training_ratings
+from datamodules.datamodule import InteractionDataModule
+from datamodules.splits import training_ratings
+from marquee.core.arrays import AnyInt, Float32
+from marquee.core.eval_queries import EvalQueries
 from marquee.data.demo_data import write_demo
 from marquee.evaluation.doc_tables.tables import filled
-from marquee.evaluation.ranker import CHOSEN_BY, PROTOCOLS, Ints, Scorer, Scores, Stars
-from marquee.evaluation.tuning import rivals
+from marquee.evaluation.protocols import PROTOCOLS, ranking_protocols
+from marquee.evaluation.ranker import Scorer
+from marquee.evaluation.tuning import ranking_baselines
 from marquee.training import evaluate
 from marquee.training.evaluate import Fit
 
@@ -35,19 +38,19 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", autouse=True)
 def small_grids() -> Iterator[None]:
     def first_of_each(protocol: str, genre_IG: np.ndarray) -> Any:
-        found = rivals(protocol, genre_IG).items()
+        found = ranking_baselines(protocol, genre_IG).items()
         return {name: (make, grid[:1]) for name, (make, grid) in found}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate, "rivals", first_of_each)
+        patch.setattr(evaluate, "ranking_baselines", first_of_each)
         yield
 
 
 def near_the_last(shift: int = 0) -> Scorer:
     """Likes the movies that stand near the last one watched; reads order, and has no ties."""
 
-    def score(histories: Sequence[Ints], stars: Stars) -> Scores:
-        last_B1 = np.array([[history[-1] + shift] for history in histories])
+    def score(queries: EvalQueries) -> Float32:
+        last_B1 = queries.item_N[queries.context_end - 1, None] + shift
         return -np.abs(np.arange(150) - last_B1 + 0.25).astype(np.float32)
 
     return score
@@ -59,7 +62,7 @@ def measured(
     data = InteractionDataModule("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
     evaluate.test(
         data,
-        Fit(folder, "abc", 3, {MONITORS[protocol]: 0.5}),
+        Fit(folder, "abc", 3, {PROTOCOLS[protocol].monitor: 0.5}),
         models,
         kept,
         name="demo" if protocol == "next" else f"demo.{protocol}",
@@ -86,7 +89,7 @@ def result(
 def test_results_hold_the_figures_of_their_protocol(result: dict[str, Any]) -> None:
     protocol = result["protocol"]
     listed = protocol != "new-movies"
-    wanted = set(PROTOCOLS[protocol]) | (BEYOND if listed else set())
+    wanted = set(PROTOCOLS[protocol].metrics) | (BEYOND if listed else set())
     coverage = {"coverage"} if listed else set()
     parts = [result["metrics"], result["unrefitted"], *result["baselines"].values()]
     parts += [result["order_shuffled"]] if listed else []
@@ -94,7 +97,7 @@ def test_results_hold_the_figures_of_their_protocol(result: dict[str, Any]) -> N
         assert part.keys() == wanted | coverage
         assert all(each["low"] <= each["mean"] <= each["high"] for each in part.values())
     assert ("order_shuffled" in result) == listed
-    names = set(rivals(protocol, np.zeros((1, 1), np.float32)))
+    names = set(ranking_baselines(protocol, np.zeros((1, 1), np.float32)))
     assert result["baselines"].keys() == names == result["paired"].keys()
     assert result["baseline_settings"].keys() == names
     assert all(part.keys() == wanted for part in result["paired"].values())
@@ -135,8 +138,8 @@ def test_the_rows_of_each_seed_give_its_figures_again(result: dict[str, Any]) ->
 
 
 def test_order_matters_to_who_reads_it_alone(root: Path, tmp_path: Path) -> None:
-    def first_rows(histories: Sequence[Ints], stars: Stars) -> Scores:
-        return np.tile(-np.arange(150, dtype=np.float32), (len(histories), 1))
+    def first_rows(queries: EvalQueries) -> Float32:
+        return np.tile(-np.arange(150, dtype=np.float32), (len(queries), 1))
 
     blind = measured(root, tmp_path, "new-users", {0: first_rows})
     assert blind["order_shuffled"] == blind["metrics"]
@@ -148,20 +151,19 @@ def test_order_matters_to_who_reads_it_alone(root: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize("protocol", ["new-users", "new-movies"])
 def test_nobody_is_shown_what_is_to_be_found(root: Path, tmp_path: Path, protocol: str) -> None:
     data = InteractionDataModule("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
-    test = data.plain_split.test
-    shown: list[Ints] = []
+    test = data.base_split.test
+    shown: list[AnyInt] = []
 
-    def watching(histories: Sequence[Ints], stars: Stars) -> Scores:
-        shown.extend(histories)
-        return near_the_last()(histories, stars)
+    def watching(queries: EvalQueries) -> Float32:
+        shown.extend(queries.contexts())
+        return near_the_last()(queries)
 
     measured(root, tmp_path, protocol, {0: watching})
-    asked = evaluate.asked_of(test, protocol)
     assert len(shown) == len(test) * (3 if protocol == "new-users" else 1)
-    for history, found in zip(shown, asked.found, strict=False):
+    for history, found in zip(shown, test.targets(), strict=False):
         assert not set(history.tolist()) & set(found.tolist())
-    if test.among is not None:
-        held_out = set(test.among.tolist())
+    if test.ranked_items is not None:
+        held_out = set(test.ranked_items.tolist())
         assert not held_out & {item for history in shown for item in history.tolist()}
 
 
@@ -170,29 +172,29 @@ def test_all_training_seeds_share_one_split(root: Path, protocol: str) -> None:
     made = [
         InteractionDataModule("demo", str(root), protocol=protocol, seed=seed) for seed in (0, 1)
     ]  # type: ignore[arg-type]
-    once, again = (each.plain_split for each in made)
-    assert (once.part_N == again.part_N).all()
+    once, again = (each.base_split for each in made)
+    assert (once.subset_N == again.subset_N).all()
     assert (once.test.user == again.test.user).all()
-    assert (once.test.histories.item == again.test.histories.item).all()
+    assert (once.test.item_N == again.test.item_N).all()
     other = InteractionDataModule("demo", str(root), protocol=protocol, split_seed=1)  # type: ignore[arg-type]
     if protocol != "next":
-        assert (other.plain_split.part_N != once.part_N).any()
+        assert (other.base_split.subset_N != once.subset_N).any()
 
 
 def test_support_counts_the_ratings_that_are_trained_on(root: Path) -> None:
     data = InteractionDataModule("demo", str(root), protocol="new-movies")
-    test, valid = data.plain_split.test.among, data.plain_split.valid.among
-    assert data.support_I[test].tolist() == [0] * len(test)
-    assert data.support_I[valid].tolist() == [0] * len(valid)
+    test, valid = data.base_split.test.ranked_items, data.base_split.valid.ranked_items
+    assert data.num_ratings_I[test].tolist() == [0] * len(test)
+    assert data.num_ratings_I[valid].tolist() == [0] * len(valid)
     data.refit = "validation"
-    assert data.support_I[test].tolist() == [0] * len(test)
-    assert (data.support_I[valid] > 0).all()
-    assert int(data.support_I.sum()) == len(training_ratings(data.split)[0])
+    assert data.num_ratings_I[test].tolist() == [0] * len(test)
+    assert (data.num_ratings_I[valid] > 0).all()
+    assert int(data.num_ratings_I.sum()) == len(training_ratings(data.split)[0])
 
 
 def test_validation_chooses_by_the_figure_that_tunes_the_baselines() -> None:
-    ranked = {name: figure for name, figure in MONITORS.items() if name != "stars"}
-    assert {name: f"val/{CHOSEN_BY[name]}" for name in ranked} == ranked
+    ranked = {name: protocol.monitor for name, protocol in ranking_protocols().items()}
+    assert {name: f"val/{PROTOCOLS[name].headline}" for name in ranked} == ranked
 
 
 def test_a_table_of_people_is_refused_for_what_is_new(root: Path) -> None:
@@ -210,10 +212,10 @@ def test_fit_from_recipe_to_results(root: Path, tmp_path: Path, protocol: str) -
     args += ["--trainer.max_epochs=1", "--model.network.history_length=20"]
     assert train.main(["fit", *args]) == 0
     found = json.loads((folders["results"] / f"demo.{protocol}.json").read_text())
-    assert set(PROTOCOLS[protocol]) <= found["metrics"].keys()
-    assert MONITORS[protocol] in found["selection"]
+    assert set(PROTOCOLS[protocol].metrics) <= found["metrics"].keys()
+    assert PROTOCOLS[protocol].monitor in found["selection"]
     (metrics,) = folders["runs"].glob("*/*/select/metrics.csv")
-    assert {f"val/{name}" for name in PROTOCOLS[protocol]} <= set(pd.read_csv(metrics).columns)
+    assert {f"val/{name}" for name in PROTOCOLS[protocol].metrics} <= set(pd.read_csv(metrics).columns)
 
 
 def test_a_recipe_is_asked_only_what_it_holds_out(
@@ -236,7 +238,7 @@ def test_each_protocol_gets_its_own_two_figures(tmp_path: Path) -> None:
         ("new-movies", {}),
     ]
     for protocol, more in written:
-        figures = part(*PROTOCOLS[protocol], mean=0.25)
+        figures = part(*PROTOCOLS[protocol].metrics, mean=0.25)
         if "random_holdout" in more:
             more["random_holdout"]["metrics"] = figures
         content = {

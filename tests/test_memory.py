@@ -8,22 +8,30 @@ from typing import Any
 import pytest
 
 from marquee.api.store_executor import PAUSE_S, StoreExecutor
-from marquee.api.user_cache import CHECK_S, Memory
+from marquee.api.user_cache import CHECK_S, UserCache
 from marquee.feedback.errors import StoreUnavailable
-from marquee.feedback.store import Event, EventStore
+from marquee.feedback.events import Event
+from marquee.feedback.store import EventStore
 
 HEAT, SUSPECTS = 6, 50
 
 
 def rated(movie_id: int, user_id: str = "ann") -> Event:
-    return Event(f"{user_id}-{movie_id}", user_id, movie_id, "rating", 4.0, None, movie_id)
+    return Event(
+        event_id=f"{user_id}-{movie_id}",
+        user_id=user_id,
+        movie_id=movie_id,
+        kind="rating",
+        stars=4.0,
+        at_us=movie_id,
+    )
 
 
 class Asked:
     """A store that counts what it is asked, and can be away."""
 
     def __init__(self, store: EventStore) -> None:
-        self._store, self.counts, self.away = store, {"mark": 0, "known": 0}, False
+        self._store, self.counts, self.away = store, {"state_version": 0, "user_state": 0}, False
 
     def __getattr__(self, name: str) -> Any:
         def ask(*given: Any) -> Any:
@@ -40,85 +48,88 @@ def store(tmp_path: Any) -> EventStore:
     return EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
 
 
-def films(memory: Memory, user_id: str = "ann") -> list[int]:
-    return [entry[0] for entry in asyncio.run(memory.person(user_id)).known.entries]
+def films(cache: UserCache, user_id: str = "ann") -> list[int]:
+    return [entry[0] for entry in asyncio.run(cache.get(user_id)).state.history]
 
 
 def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
     store: EventStore,
 ) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
+    cache = UserCache(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
-    assert films(memory) == [HEAT] and asked.counts == {"mark": 1, "known": 1}
+    assert films(cache) == [HEAT] and asked.counts == {"state_version": 1, "user_state": 1}
     now[0] = CHECK_S / 2
-    assert films(memory) == [HEAT] and asked.counts == {"mark": 1, "known": 1}
+    assert films(cache) == [HEAT] and asked.counts == {"state_version": 1, "user_state": 1}
     now[0] = CHECK_S
-    assert films(memory) == [HEAT] and asked.counts == {"mark": 2, "known": 1}
+    assert films(cache) == [HEAT] and asked.counts == {"state_version": 2, "user_state": 1}
     store.add([rated(SUSPECTS)])  # by another replica
     now[0] = 2 * CHECK_S
-    assert films(memory) == [HEAT, SUSPECTS] and asked.counts == {"mark": 3, "known": 2}
+    assert films(cache) == [HEAT, SUSPECTS] and asked.counts == {
+        "state_version": 3,
+        "user_state": 2,
+    }
 
 
 def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
-    memory = Memory(store, StoreExecutor(), lambda: 0.0)
-    assert films(memory) == [] == films(memory, "bob")
+    cache = UserCache(store, StoreExecutor(), lambda: 0.0)
+    assert films(cache) == [] == films(cache, "bob")
     store.add([rated(HEAT), rated(HEAT, "bob")])
-    assert films(memory) == []
-    memory.forget({"ann"})
-    assert films(memory) == [HEAT] and films(memory, "bob") == []
+    assert films(cache) == []
+    cache.invalidate({"ann"})
+    assert films(cache) == [HEAT] and films(cache, "bob") == []
 
 
 def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore) -> None:
-    memory = Memory(store, StoreExecutor(), lambda: 0.0)
-    read = memory._read
+    cache = UserCache(store, StoreExecutor(), lambda: 0.0)
+    read = cache._load
 
     def slow(*given: Any) -> Any:
         found = read(*given)
         store.add([rated(HEAT)])
-        memory.forget({"ann"})
+        cache.invalidate({"ann"})
         return found
 
-    memory._read = slow  # type: ignore[method-assign]
-    assert films(memory) == [], "asked before it was acknowledged"
-    memory._read = read  # type: ignore[method-assign]
-    assert films(memory) == [HEAT]
+    cache._load = slow  # type: ignore[method-assign]
+    assert films(cache) == [], "asked before it was acknowledged"
+    cache._load = read  # type: ignore[method-assign]
+    assert films(cache) == [HEAT]
 
 
 def test_while_the_store_is_away_what_was_known_last_is_good(store: EventStore) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
+    cache = UserCache(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
-    films(memory)
+    films(cache)
     asked.away, now[0] = True, 10.0
-    assert films(memory) == [HEAT]
+    assert films(cache) == [HEAT]
     with pytest.raises(StoreUnavailable):
-        films(memory, "bob")
+        films(cache, "bob")
     asked.away = False
-    assert films(memory, "bob") == []
+    assert films(cache, "bob") == []
 
 
 def test_answers_go_with_the_person_and_no_more_than_a_few_are_kept(store: EventStore) -> None:
-    memory = Memory(store, StoreExecutor(), lambda: 0.0)
-    person = asyncio.run(memory.person("ann"))
+    cache = UserCache(store, StoreExecutor(), lambda: 0.0)
+    user = asyncio.run(cache.get("ann"))
     for k in range(10):
-        person.keep(k, {"k": k})
-    assert list(person.answers) == [6, 7, 8, 9]
-    memory.forget({"ann"})
-    assert not asyncio.run(memory.person("ann")).answers
+        user.put(k, {"k": k})
+    assert list(user.responses) == [6, 7, 8, 9]
+    cache.invalidate({"ann"})
+    assert not asyncio.run(cache.get("ann")).responses
 
 
 def test_persons_asked_for_longest_ago_are_forgotten_first(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marquee.api.user_cache.MOST_PERSONS", 2)
+    monkeypatch.setattr("marquee.api.user_cache.MAX_USERS", 2)
     asked = Asked(store)
-    memory = Memory(asked, StoreExecutor(), lambda: 0.0)  # type: ignore[arg-type]
+    cache = UserCache(asked, StoreExecutor(), lambda: 0.0)  # type: ignore[arg-type]
     for user_id in ("a", "b", "a", "c", "a"):
-        films(memory, user_id)
-    assert asked.counts["mark"] == 3
-    films(memory, "b")
-    assert asked.counts["mark"] == 4
+        films(cache, user_id)
+    assert asked.counts["state_version"] == 3
+    films(cache, "b")
+    assert asked.counts["state_version"] == 4
 
 
 def test_a_store_that_neither_answers_nor_refuses_is_away() -> None:
@@ -132,14 +143,14 @@ def test_a_store_that_neither_answers_nor_refuses_is_away() -> None:
         return name
 
     async def run() -> None:
-        calls = StoreExecutor(within_s=0.05, clock=lambda: now[0])
-        assert await calls.make(ask, "first") == "first"
+        executor = StoreExecutor(timeout_s=0.05, clock=lambda: now[0])
+        assert await executor.run(ask, "first") == "first"
         with pytest.raises(StoreUnavailable, match=r"did not answer in 0.05 s"):
-            await calls.make(ask, "slow")
+            await executor.run(ask, "slow")
         with pytest.raises(StoreUnavailable, match="a second ago"):
-            await calls.make(ask, "second")
+            await executor.run(ask, "second")
         now[0] = PAUSE_S
-        assert await calls.make(ask, "third") == "third"
+        assert await executor.run(ask, "third") == "third"
 
     try:
         asyncio.run(run())
@@ -153,19 +164,19 @@ def test_what_a_call_raises_comes_through() -> None:
         raise StoreUnavailable("postgresql://db: connection refused")
 
     with pytest.raises(StoreUnavailable, match="refused"):
-        asyncio.run(StoreExecutor().make(fail))
+        asyncio.run(StoreExecutor().run(fail))
 
 
 def test_many_who_ask_for_a_person_at_once_ask_the_store_once(store: EventStore) -> None:
     now, asked = [0.0], Asked(store)
-    memory = Memory(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
+    cache = UserCache(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
     store.add([rated(HEAT)])
-    films(memory)
+    films(cache)
     now[0] = CHECK_S
 
     async def all_at_once() -> list[int]:
-        found = await asyncio.gather(*(memory.person("ann") for _ in range(8)))
-        return [len(each.known.entries) for each in found]
+        found = await asyncio.gather(*(cache.get("ann") for _ in range(8)))
+        return [len(each.state.history) for each in found]
 
     assert asyncio.run(all_at_once()) == [1] * 8
-    assert asked.counts == {"mark": 2, "known": 1}
+    assert asked.counts == {"state_version": 2, "user_state": 1}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from marquee.evaluation.validation import marked
+from marquee.evaluation.ranker import mask_pairs
 from models import losses
 from models.lightning_module import LearningConfig, RankingModule
 from models.losses import binary_loss, catalogue_softmax, softmax_loss
@@ -203,7 +203,7 @@ def test_catalogue_softmax_under_autocast_stays_near() -> None:
 
 
 def test_marked_skips_what_is_no_candidate() -> None:
-    mask = marked(torch.tensor([0, 0, 1]), torch.tensor([2, -1, 0]), 2, 3)
+    mask = mask_pairs(torch.zeros(2, 3), torch.tensor([0, 0, 1]), torch.tensor([2, -1, 0]))
     assert mask.tolist() == [[False, False, True], [True, False, False]]
 
 
@@ -264,7 +264,7 @@ def test_a_checkpoint_loads_without_arguments(tmp_path: Path) -> None:
     import pytorch_lightning as pl
 
     module = RankingModule(SIZES, SMALL)
-    names = ("genre_IG", "period_I", "text_IT", "support_I")
+    names = ("genre_IG", "period_I", "text_IT", "num_ratings_I")
     module.take_features(SimpleNamespace(**dict(zip(names, FEATURES, strict=True))))
     trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     trainer.strategy.connect(module)

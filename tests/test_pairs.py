@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from datamodules import negative_sampler
-from datamodules.negative_sampler import Positives
+from datamodules.negative_sampler import NegativeSampler
 from models import neumf_head, pairwise_bce
 from models.lightning_module import RankingModule
 from models.ncf import NetworkConfig, Sizes
@@ -65,7 +65,7 @@ def test_loss_and_gradients_are_those_of_autograd(
     module = classic(hidden_dims, gmf)
     parameters = dict(module.named_parameters())
     expected = expected_loss(module, USER_P, ITEM_KP)
-    loss, count = module.pairs_loss({"user_P": USER_P, "item_KP": ITEM_KP})
+    loss, count = module.pairs_loss({"user_B": USER_P, "item_MB": ITEM_KP})
     assert count == ITEM_KP.numel()
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
     wanted = torch.autograd.grad(3 * expected, list(parameters.values()))
@@ -76,7 +76,7 @@ def test_loss_and_gradients_are_those_of_autograd(
 
 def test_the_loss_stays_float32_under_autocast() -> None:
     module = classic([4, 2])
-    batch = {"user_P": USER_P, "item_KP": ITEM_KP}
+    batch = {"user_B": USER_P, "item_MB": ITEM_KP}
     exact, _ = module.pairs_loss(batch)
     with torch.autocast("cpu", torch.bfloat16):
         loss, _ = module.pairs_loss(batch)
@@ -107,8 +107,8 @@ def test_positives_are_the_pairs_given_and_no_other(
 ) -> None:
     monkeypatch.setattr(negative_sampler, "MAX_TABLE_BYTES", max_bytes)
     user_N, item_N = torch.tensor([2, 0, 2, 1, 4]), torch.tensor([6, 0, 0, 5, 6])
-    known = Positives(user_N, item_N, 5, 7)
+    known = NegativeSampler(user_N, item_N, 5, 7)
     assert (known.bits is None) == (max_bytes == 0)
     every = torch.cartesian_prod(torch.arange(5), torch.arange(7))
-    found = every[known.contain(every[:, 0], every[:, 1])]
+    found = every[known.is_positive(every[:, 0], every[:, 1])]
     assert found.tolist() == [[0, 0], [1, 5], [2, 0], [2, 6], [4, 6]]

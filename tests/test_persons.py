@@ -4,80 +4,96 @@ from typing import Any
 
 import pytest
 
-from marquee.feedback.user_state import Known, Row, fold
+from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
 
 RATED = (1, 4.0, None, 0)
 """Film 1 with 4 stars at time 0, as an entry."""
 
 
-def said(*events: tuple[Any, ...]) -> Known:
-    """(kind, stars or portion) of film 1, one a microsecond."""
-    rows: list[Row] = []
+def said(*events: tuple[Any, ...]) -> UserState:
+    """(kind, stars or watched) of film 1, one a microsecond."""
+    rows: list[StoredEvent] = []
     for at, (kind, *value) in enumerate(events):
         number = value[0] if value else None
-        stars, portion = (number, None) if kind == "rating" else (None, number)
-        rows.append(("ann", 1, kind, stars, portion, at, at))
-    return fold(rows)
+        stars, watched = (number, None) if kind == "rating" else (None, number)
+        rows.append(("ann", 1, kind, stars, watched, at, at))
+    return reduce_events(rows)
 
 
 @pytest.mark.parametrize(
     ("events", "known"),
     [
-        pytest.param([], Known(), id="nothing"),
-        pytest.param([("rating", 4.0)], Known((RATED,)), id="rated"),
-        pytest.param([("rating", 4.0), ("rating", 2.0)], Known(((1, 2.0, None, 1),)), id="again"),
-        pytest.param([("watch", 0.5)], Known(((1, None, 0.5, 0),)), id="watched"),
-        pytest.param([("watch",)], Known(((1, None, None, 0),)), id="watched-somehow"),
-        pytest.param([("watch", 0.5), ("watch",)], Known(((1, None, None, 1),)), id="rewatched"),
-        pytest.param([("rating", 4.0), ("watch", 0.5)], Known(((1, 4.0, 0.5, 1),)), id="both"),
-        pytest.param([("rating", 4.0), ("unrate",)], Known(), id="taken-back"),
+        pytest.param([], UserState(), id="nothing"),
+        pytest.param([("rating", 4.0)], UserState((RATED,)), id="rated"),
+        pytest.param(
+            [("rating", 4.0), ("rating", 2.0)], UserState(((1, 2.0, None, 1),)), id="again"
+        ),
+        pytest.param([("watch", 0.5)], UserState(((1, None, 0.5, 0),)), id="watched"),
+        pytest.param([("watch",)], UserState(((1, None, None, 0),)), id="watched-somehow"),
+        pytest.param(
+            [("watch", 0.5), ("watch",)], UserState(((1, None, None, 1),)), id="rewatched"
+        ),
+        pytest.param([("rating", 4.0), ("watch", 0.5)], UserState(((1, 4.0, 0.5, 1),)), id="both"),
+        pytest.param([("rating", 4.0), ("unrate",)], UserState(), id="taken-back"),
         pytest.param(
             [("watch", 0.5), ("rating", 4.0), ("unrate",)],
-            Known(((1, None, 0.5, 0),)),
+            UserState(((1, None, 0.5, 0),)),
             id="the-watch-stays-in-its-place",
         ),
-        pytest.param([("rating", 4.0), ("not_interested",)], Known((), (1,)), id="unwanted"),
+        pytest.param([("rating", 4.0), ("not_interested",)], UserState((), (1,)), id="unwanted"),
         pytest.param(
-            [("not_interested",), ("rating", 4.0)], Known(((1, 4.0, None, 1),)), id="wanted"
+            [("not_interested",), ("rating", 4.0)], UserState(((1, 4.0, None, 1),)), id="wanted"
         ),
-        pytest.param([("not_interested",), ("watch", 0.5)], Known((), (1,)), id="watched-unwanted"),
-        pytest.param([("not_interested",), ("unrate",)], Known(), id="unwanted-taken-back"),
-        pytest.param([("rating", 4.0), ("not_seen",)], Known((), (), (1,)), id="not-seen"),
         pytest.param(
-            [("not_seen",), ("rating", 4.0)], Known(((1, 4.0, None, 1),)), id="then-rated"
+            [("not_interested",), ("watch", 0.5)], UserState((), (1,)), id="watched-unwanted"
         ),
-        pytest.param([("not_seen",), ("watch", 0.5)], Known(((1, None, 0.5, 1),)), id="then-seen"),
-        pytest.param([("not_seen",), ("unrate",)], Known(), id="not-seen-taken-back"),
-        pytest.param([("not_interested",), ("not_seen",)], Known((), (1,), (1,)), id="both-marks"),
+        pytest.param([("not_interested",), ("unrate",)], UserState(), id="unwanted-taken-back"),
+        pytest.param([("rating", 4.0), ("not_seen",)], UserState((), (), (1,)), id="not-seen"),
+        pytest.param(
+            [("not_seen",), ("rating", 4.0)], UserState(((1, 4.0, None, 1),)), id="then-rated"
+        ),
+        pytest.param(
+            [("not_seen",), ("watch", 0.5)], UserState(((1, None, 0.5, 1),)), id="then-seen"
+        ),
+        pytest.param([("not_seen",), ("unrate",)], UserState(), id="not-seen-taken-back"),
+        pytest.param(
+            [("not_interested",), ("not_seen",)], UserState((), (1,), (1,)), id="both-marks"
+        ),
         pytest.param(
             [("watch", 0.5), ("not_seen",), ("unrate",)],
-            Known(((1, None, 0.5, 0),)),
+            UserState(((1, None, 0.5, 0),)),
             id="a-mark-taken-back-shows-the-watch",
         ),
-        pytest.param([("rating", 4.0), ("click",), ("impression",)], Known((RATED,)), id="silent"),
+        pytest.param(
+            [("rating", 4.0), ("click",), ("impression",)], UserState((RATED,)), id="silent"
+        ),
     ],
 )
-def test_what_is_said_of_one_film(events: list[tuple[Any, ...]], known: Known) -> None:
+def test_what_is_said_of_one_film(events: list[tuple[Any, ...]], known: UserState) -> None:
     assert said(*events) == known
 
 
 def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
-    rows: list[Row] = [
+    rows: list[StoredEvent] = [
         ("ann", 1, "rating", 4.0, None, 10, 0),
         ("ann", 2, "rating", 3.0, None, 20, 1),
         ("ann", 3, "watch", None, 0.9, 20, 2),
         ("ann", 1, "watch", None, 0.2, 30, 3),
         ("ann", 2, "click", None, None, 40, 4),
     ]
-    assert fold(rows).entries == ((2, 3.0, None, 20), (3, None, 0.9, 20), (1, 4.0, 0.2, 30))
+    assert reduce_events(rows).history == (
+        (2, 3.0, None, 20),
+        (3, None, 0.9, 20),
+        (1, 4.0, 0.2, 30),
+    )
 
 
 def test_marks_stand_in_the_order_in_which_they_were_set() -> None:
-    rows: list[Row] = [
+    rows: list[StoredEvent] = [
         ("ann", 2, "not_interested", None, None, 10, 0),
         ("ann", 9, "not_seen", None, None, 10, 1),
         ("ann", 1, "not_interested", None, None, 20, 2),
         ("ann", 5, "not_seen", None, None, 30, 3),
         ("ann", 2, "not_interested", None, None, 40, 4),
     ]
-    assert fold(rows) == Known((), (1, 2), (9, 5))
+    assert reduce_events(rows) == UserState((), (1, 2), (9, 5))

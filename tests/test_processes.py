@@ -1,13 +1,14 @@
 """The service as processes: `bentoml serve`, its worker, its signals."""
 
 import json
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from tests.conftest import FILMS
 from tests.running import ROOT, free_port, running, serve, wait_until_ready, worker_of
 from tests.test_service import assert_shape
 
+ONLY_IN_WORKERS = ("numpy", "onnxruntime", "sqlalchemy", "rapidfuzz", "marquee.api.handlers")
 FORBIDDEN = ("torch", "lightning", "pytorch_lightning", "comet_ml", "sklearn", "nltk", "pandas")
 HISTORY = [{"movie_id": 6, "stars": 4.0}, {"movie_id": 50}, {"movie_id": 296, "stars": 1.5}]
 
@@ -31,6 +33,36 @@ def test_the_serving_process_imports_no_training_library() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_the_parent_of_the_workers_stays_light(tmp_path: Path) -> None:
+    """It is a process of BentoML's command line, and imports service.py as the workers do."""
+    code = (
+        "import sys; from bentoml_cli.cli import cli; from bentoml import server_context\n"
+        "assert server_context.service_type == 'cli'\n"
+        f"import service; print(sorted(set({ONLY_IN_WORKERS!r}) & set(sys.modules)))\n"
+        "server_context.service_type = None; del sys.modules['service']\n"
+        "for name in [n for n in sys.modules if n.startswith('marquee.api.lifecycle')]:\n"
+        "    del sys.modules[name]\n"
+        f"import service; print(sorted(set({ONLY_IN_WORKERS!r}) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["[]", str(sorted(ONLY_IN_WORKERS))]
+
+
+def test_the_preflight_says_what_is_wrong(bundle_folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "marquee.api.lifecycle.preflight"]
+    settings = {"EVENTS_URL": f"sqlite:///{tmp_path / 'e.sqlite'}"}
+    for bundle, status in ((bundle_folder, 0), (tmp_path / "missing", 2)):
+        environment = os.environ | settings | {"BUNDLE": str(bundle)}
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == status, done.stderr
+    assert done.stderr.startswith(f"marquee: {tmp_path / 'missing'}: ")
+    assert len(done.stderr.splitlines()) == 1
 
 
 def test_bentoml_serve_starts_answers_and_stops(bundle_folder: Path, tmp_path: Path) -> None:
@@ -137,7 +169,7 @@ def test_a_worker_waits_for_a_good_bundle_where_the_service_goes_on(
     folder = tmp_path / "bundle"
     shutil.copytree(bundle_folder, folder)
     with running(folder, tmp_path) as (url, process), httpx.Client(base_url=url) as client:
-        wait_until_idle(process)  # its own look at the bundle, which ends it where that is bad
+        wait_until_checked(process)  # by the preflight, which ends it where the bundle is bad
         good = (folder / "golden.json").read_bytes()
         (folder / "golden.json").write_bytes(good + b" ")
         first = worker_of(process)
@@ -151,13 +183,21 @@ def test_a_worker_waits_for_a_good_bundle_where_the_service_goes_on(
     assert "Traceback" not in output.read_text()
 
 
-def wait_until_idle(process: "subprocess.Popen[str]") -> None:
-    """A second in which it takes less than a tenth of a core."""
-    parent, before, now = psutil.Process(process.pid), -1.0, 0.0
-    while now - before > 0.1:
-        before = now
-        time.sleep(1)
-        now = sum(parent.cpu_times()[:2])
+def wait_until_checked(process: "subprocess.Popen[str]") -> None:
+    """The process beside the worker has ended, and the service goes on."""
+    deadline = time.monotonic() + 60
+    while any("preflight" in name for name in commands_of_children(process)):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert process.poll() is None
+
+
+def commands_of_children(process: "subprocess.Popen[str]") -> list[str]:
+    names = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            names.append(" ".join(child.cmdline()))
+    return names
 
 
 def wait_until_said(words: str, output: Path) -> None:
@@ -171,13 +211,14 @@ def wait_until_said(words: str, output: Path) -> None:
 def test_a_worker_that_waits_for_a_good_bundle_can_be_stopped(tmp_path: Path) -> None:
     """The service did not end before it had one: its worker had uvicorn's handler, which waits."""
     code = (
-        "import logging, signal, sys; from types import SimpleNamespace; import service\n"
+        "import logging, signal, sys; from types import SimpleNamespace\n"
+        "from marquee.api.lifecycle import bundle_source, worker\n"
         "logging.getLogger('bentoml.marquee').addHandler(logging.StreamHandler(sys.stdout))\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         f"folder = {str(tmp_path / 'missing')!r}\n"
         "settings = SimpleNamespace(bundle=folder, events_url='sqlite:///x')\n"
-        "with service.stopped_at_once():\n"
-        "    service.wait_for_answers(settings, service.open_source(settings))"
+        "with worker.sigterm_ends_process():\n"
+        "    worker.wait_for_handlers(settings, bundle_source.open_source(folder, ''))"
     )
     command = [sys.executable, "-c", code]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:

@@ -62,8 +62,8 @@ def test_ranks_share_every_batch(data: Path, user: str) -> None:
 
 def questions(batch: Batch) -> list[Any]:
     """What a batch asks: windows as tuples of movies, or watched pairs; drawn movies left out."""
-    if "user_P" in batch:
-        return sorted(zip(batch["user_P"].tolist(), batch["item_KP"][0].tolist(), strict=True))
+    if "user_B" in batch:
+        return sorted(zip(batch["user_B"].tolist(), batch["item_MB"][0].tolist(), strict=True))
     rows = zip(batch["item_BL"].tolist(), batch["target_BL"].tolist(), strict=True)
     return sorted(starmap(asked, rows))
 
@@ -73,7 +73,7 @@ def asked(items: list[int], targets: list[int]) -> list[tuple[int, int]]:
 
 
 def test_drawn_movies_differ_by_rank(data: Path) -> None:
-    first, second = (loader(data, rank, 2, "id")[0]["item_KP"][1:, :20] for rank in (0, 1))
+    first, second = (loader(data, rank, 2, "id")[0]["item_MB"][1:, :20] for rank in (0, 1))
     assert (first == second).float().mean() < 0.2
 
 
@@ -89,14 +89,14 @@ def test_validation_questions_are_shared(data: Path) -> None:
     parts = []
     for rank in range(3):
         cases = type(module.val_dataloader())(
-            module.plain_split.valid,
+            module.base_split.valid,
             module.dataset.scale,
             history_length=20,
             rank=rank,
             world_size=3,
         )
         parts += [user for batch in cases for user in batch["user_B"].tolist()]
-    assert sorted(parts) == sorted(module.plain_split.valid.user.tolist())
+    assert sorted(parts) == sorted(module.base_split.valid.user.tolist())
 
 
 def run(data: Path, place: Path, launcher: list[str], *more: str) -> "subprocess.Popen[str]":
@@ -156,5 +156,5 @@ def test_two_processes_give_the_metrics_of_one(data: Path, tmp_path: Path) -> No
 
 
 def test_one_process_is_rank_0_of_one() -> None:
-    assert (distributed.rank(), distributed.world_size(), distributed.same("x")) == (0, 1, "x")
-    assert (distributed.gathered(3), distributed.largest(15)) == ([3], 15)
+    assert (distributed.global_rank(), distributed.world_size(), distributed.broadcast("x")) == (0, 1, "x")
+    assert (distributed.all_gather(3), distributed.all_reduce_max(15)) == ([3], 15)

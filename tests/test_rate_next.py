@@ -5,8 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from marquee.evaluation.baselines.elicitation import order_of, share_with, sitting
-from marquee.recommender.elicitation import ENOUGH, RatingElicitation, drawn, scarcity
+from marquee.evaluation.baselines.elicitation import (
+    question_order,
+    share_with_ratings,
+    simulate_session,
+)
+from marquee.recommender.elicitation import (
+    MIN_ITEM_RATINGS,
+    RatingElicitation,
+    sample_items,
+    scarcity,
+)
 from marquee.recommender.errors import RequestError
 from marquee.recommender.history import History
 from marquee.recommender.recommender import Recommender
@@ -17,8 +26,8 @@ def ids(answer: dict) -> list[int]:  # type: ignore[type-arg]
 
 
 def history(*entries: tuple[int, int]) -> History:
-    item, star = (np.array(each, np.int64) for each in zip(*entries, strict=True))
-    return History(item, star, np.empty(0, np.int64))
+    item_L, rating_bin_L = (np.array(each, np.int64) for each in zip(*entries, strict=True))
+    return History(item_L, rating_bin_L, np.empty(0, np.int64))
 
 
 NOBODY = History(*(np.empty(0, np.int64) for _ in range(3)))
@@ -53,7 +62,7 @@ def test_the_same_question_has_the_same_answer_and_another_seed_another(
 @pytest.fixture(scope="module")
 def asking(recommender: Recommender) -> RatingElicitation:
     """The films of the hand-made bundle, as 200 persons would have rated them."""
-    return RatingElicitation(recommender.num_ratings, 200, recommender.star_model)
+    return RatingElicitation(recommender.num_ratings, 200, recommender.rating_model)
 
 
 def test_a_rating_tells_less_after_a_similar_film(asking: RatingElicitation) -> None:
@@ -71,23 +80,23 @@ def test_a_rating_tells_more_of_a_film_that_will_be_liked(asking: RatingElicitat
 def test_what_many_have_rated_or_the_network_expects_is_likelier_seen(
     asking: RatingElicitation,
 ) -> None:
-    cold = asking.seen(None)
+    cold = asking.seen_probability(None)
     assert cold[7] == cold.max() and cold[9] == cold.min() > 0
     expects_last = np.zeros(10, np.float32)
     expects_last[9] = 9
-    own = asking.seen(expects_last)
+    own = asking.seen_probability(expects_last)
     assert own[9] > cold[9] and own[7] < cold[7] and own.max() < 1
 
 
 def test_the_fewer_ratings_the_scarcer() -> None:
     scarce = scarcity(np.arange(200.0), 6000)
     assert scarce[0] == 1 and (np.diff(scarce) < 0).all()
-    assert scarce[ENOUGH - 1] == 1 / ENOUGH and scarce[100] == 0.5 / 200
+    assert scarce[MIN_ITEM_RATINGS - 1] == 1 / MIN_ITEM_RATINGS and scarce[100] == 0.5 / 200
 
 
 def test_films_are_drawn_as_their_weights(recommender: Recommender) -> None:
     rng, keep = np.random.default_rng(0), np.array([True, True, True, False])
-    first = [drawn(np.array([6.0, 3.0, 1.0, 90.0]), keep, rng)[0] for _ in range(4000)]
+    first = [sample_items(np.array([6.0, 3.0, 1.0, 90.0]), keep, rng)[0] for _ in range(4000)]
     assert np.bincount(first, minlength=4) / 4000 == pytest.approx([0.6, 0.3, 0.1, 0], abs=0.03)
 
 
@@ -102,10 +111,10 @@ def simulated(recommender: Recommender) -> RatingElicitation:
     item_ISE[..., 0] = 0
     item_ISE[::2, :, 0] = rng.normal(size=(I // 2, 1)) * 2
     stars = replace(
-        recommender.star_model,
+        recommender.rating_model,
         item_ISE=item_ISE,
         bias_IS=np.zeros((I, 2), np.float32),
-        set_IC=np.zeros((I, 1), np.float32),
+        implicit_IF=np.zeros((I, 1), np.float32),
     )
     return RatingElicitation((3000 * np.arange(1, I + 1) ** -0.7).astype(np.int64), 5000, stars)
 
@@ -115,38 +124,46 @@ def sat(asking: RatingElicitation, **without: np.ndarray) -> tuple[float, float]
     have seen each film with the chance that its ratings say."""
     rng, questions, unsure = np.random.default_rng(1), [], []
     for _ in range(PERSONS):
-        has_seen, keep, items, asked = rng.random(I) < asking.seen(None), np.ones(I, bool), [], 0
+        has_seen, keep, items, asked = (
+            rng.random(I) < asking.seen_probability(None),
+            np.ones(I, bool),
+            [],
+            0,
+        )
         while len(items) < ANSWERS and (has_seen & keep).any():
             person = history(*((row, 7) for row in items)) if items else NOBODY
             factors = replace(asking.factors(person, None), **without)
-            order = drawn(factors.product_I, keep, rng)
-            row, took = sitting(order, has_seen, 1)
+            order = sample_items(factors.product_I, keep, rng)
+            row, took = simulate_session(order, has_seen, 1)
             keep[order[: took[0]]] = False
             asked += took[0]
             items.append(row[0])
         questions.append(asked)
-        unsure.append(1 / (1 + (asking._stars.item_ISE[items, 0, 0] ** 2).sum()))
+        unsure.append(1 / (1 + (asking._rating_model.item_ISE[items, 0, 0] ** 2).sum()))
     return float(np.mean(questions)), float(np.mean(unsure))
 
 
 def test_asking_so_learns_sooner_than_at_random(simulated: RatingElicitation) -> None:
     ones = np.ones(I)
     questions, unsure = sat(simulated)
-    assert unsure < 0.9 * sat(simulated, seen_I=ones, information_I=ones, scarcity_I=ones)[1]
+    assert (
+        unsure
+        < 0.9 * sat(simulated, seen_probability_I=ones, information_I=ones, scarcity_I=ones)[1]
+    )
     assert unsure < 0.9 * sat(simulated, information_I=ones)[1]
-    assert questions < 0.9 * sat(simulated, seen_I=ones)[0]
+    assert questions < 0.9 * sat(simulated, seen_probability_I=ones)[0]
 
 
 def test_the_baselines_ask_by_their_rule() -> None:
     counts = np.array([[8.0, 0], [3, 3], [0, 0], [5, 4]])
     rng = np.random.default_rng(0)
-    assert order_of("popularity", counts, rng).tolist() == [3, 0, 1, 2]
-    assert order_of("entropy", counts, rng)[:2].tolist() == [1, 3]
-    assert order_of("popularity*entropy", counts, rng)[:2].tolist() == [3, 1]
-    assert {tuple(order_of("random", counts, rng).tolist()) for _ in range(50)} > {(3, 0, 1, 2)}
-    rows, questions = sitting(np.array([3, 0, 1, 2]), np.array([True, True, False, False]), 5)
+    assert question_order("popularity", counts, rng).tolist() == [3, 0, 1, 2]
+    assert question_order("entropy", counts, rng)[:2].tolist() == [1, 3]
+    assert question_order("popularity*entropy", counts, rng)[:2].tolist() == [3, 1]
+    assert {tuple(question_order("random", counts, rng).tolist()) for _ in range(50)} > {(3, 0, 1, 2)}
+    rows, questions = simulate_session(np.array([3, 0, 1, 2]), np.array([True, True, False, False]), 5)
     assert rows.tolist() == [0, 1] and questions.tolist() == [2, 3]
-    assert share_with(counts, 6) == 3 / 4
+    assert share_with_ratings(counts, 6) == 3 / 4
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,12 @@ def load_1m(root: Path, ratings: str, movies: bytes) -> Dataset:
 
 def test_csv_layout(tmp_path: Path) -> None:
     dataset = load_csv(tmp_path, GOOD)
-    ratings, movies = dataset.ratings, dataset.movies
+    ratings, movies = dataset.interactions, dataset.movies
     assert ratings.user_id.tolist() == [1, 1, 2]
     assert ratings.movie_id.tolist() == [10, 20, 10]
-    assert ratings.stars.tolist() == [4.0, 4.5, 0.5]
+    assert ratings.rating.tolist() == [4.0, 4.5, 0.5]
     assert ratings.timestamp.tolist() == [964982703, 964981247, 1445714835]
-    assert [ratings.user_id.dtype, ratings.stars.dtype] == [np.int64, np.float32]
+    assert [ratings.user_id.dtype, ratings.rating.dtype] == [np.int64, np.float32]
     assert movies.movie_id.tolist() == [10, 20]  # the unrated movie is left out
     assert movies.title == ["The Matrix", "Amélie"]
     assert movies.year == [1999, None]
@@ -60,7 +60,7 @@ def test_ml_1m_layout(tmp_path: Path) -> None:
     dataset = load_1m(
         tmp_path, "1::2::5::978300760\n1::1::3::978300760\n", movies.encode("latin-1")
     )
-    assert dataset.ratings.movie_id.tolist() == [2, 1]  # the order of the file stays
+    assert dataset.interactions.movie_id.tolist() == [2, 1]  # the order of the file stays
     assert dataset.movies.title == ["Toy Story", "Les Misérables"]
     assert dataset.movies.genres[0] == ("Animation", "Children's")
     assert dataset.scale == (1.0, 2.0, 3.0, 4.0, 5.0)
@@ -77,7 +77,7 @@ def test_ml_100k_layout(tmp_path: Path) -> None:
     ]
     (folder / "u.item").write_bytes("\n".join(lines).encode("latin-1"))
     dataset = load_dataset("ml-100k", tmp_path)
-    assert dataset.ratings.user_id.tolist() == [196, 186]
+    assert dataset.interactions.user_id.tolist() == [196, 186]
     assert dataset.movies.title == ["Léon", "unknown"]
     assert dataset.movies.year == [1994, None]
     assert dataset.movies.genres == [("Action",), ()]
@@ -140,9 +140,11 @@ def test_a_bad_line_of_ml_1m_is_named(tmp_path: Path, line: str, found: str) -> 
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        pytest.param("", "ratings.csv is empty", id="empty"),
-        pytest.param("\n", "ratings.csv is empty in its first line", id="empty-line"),
-        pytest.param(HEADER, "holds no ratings, only a header", id="header-only"),
+        pytest.param("", "ratings.csv: empty, expected userId", id="empty"),
+        pytest.param(
+            "\n", "ratings.csv: empty in its first line, expected userId", id="empty-line"
+        ),
+        pytest.param(HEADER, "only a header, expected ratings below it", id="header-only"),
         pytest.param(GOOD.replace("userId", "user"), "the header is 'user,movieId", id="header"),
         pytest.param(GOOD.removeprefix(HEADER), "line 1: the header is '1,10,4.0", id="no-header"),
         pytest.param(GOOD + "2,2", "the last line is cut off, '2,2' (2 fields", id="cut-line"),
@@ -159,13 +161,13 @@ def test_a_bad_end_is_explained(tmp_path: Path, content: str, sentence: str) -> 
 
 
 def test_a_whole_last_line_needs_no_line_end(tmp_path: Path) -> None:
-    assert len(load_csv(tmp_path, GOOD.rstrip("\n")).ratings) == 3
+    assert len(load_csv(tmp_path, GOOD.rstrip("\n")).interactions) == 3
 
 
 def test_bom_and_windows_line_ends(tmp_path: Path) -> None:
     content = "\ufeff" + GOOD.replace("\n", "\r\n")
     dataset = load_csv(tmp_path, content, MOVIES.replace("\n", "\r\n"))
-    assert dataset.ratings.timestamp.tolist() == [964982703, 964981247, 1445714835]
+    assert dataset.interactions.timestamp.tolist() == [964982703, 964981247, 1445714835]
     assert dataset.movies.genres == [("Action", "Sci-Fi"), ()]
 
 
@@ -176,10 +178,10 @@ def test_of_duplicates_the_last_one_wins_and_is_reported(
     monkeypatch.setattr(ratings_module, "_CHUNK_ROWS", chunk)
     content = HEADER + "1,20,1.0,5\n1,10,2.0,6\n1,20,3.0,4\n2,20,1.5,8\n1,20,5.0,7\n"
     dataset = load_csv(tmp_path, content)
-    assert dataset.ratings.movie_id.tolist() == [10, 20, 20]
-    assert dataset.ratings.stars.tolist() == [2.0, 1.5, 5.0]
+    assert dataset.interactions.movie_id.tolist() == [10, 20, 20]
+    assert dataset.interactions.rating.tolist() == [2.0, 1.5, 5.0]
     assert dataset.report == (
-        "ratings.csv: 2 ratings dropped, because the same person rated the same movie again "
+        "ratings.csv: 2 ratings dropped, because the same user rated the same movie again "
         "further down; the last one counts.",
     )
 
@@ -189,7 +191,7 @@ def test_neighbouring_duplicates_are_found_in_an_ascending_file(
 ) -> None:
     monkeypatch.setattr(ratings_module, "_CHUNK_ROWS", 2)
     content = HEADER + "1,10,1.0,5\n1,20,2.0,6\n1,20,3.0,7\n2,10,1.5,8\n"
-    assert load_csv(tmp_path, content).ratings.stars.tolist() == [1.0, 3.0, 1.5]
+    assert load_csv(tmp_path, content).interactions.rating.tolist() == [1.0, 3.0, 1.5]
 
 
 def test_a_movie_that_the_movie_file_does_not_name_is_kept(tmp_path: Path) -> None:
@@ -204,7 +206,7 @@ def test_a_movie_that_the_movie_file_does_not_name_is_kept(tmp_path: Path) -> No
     ("content", "sentence"),
     [
         pytest.param("", "line 1: the header is ''", id="empty"),
-        pytest.param("movieId,title,genres\n", "holds no movies", id="header-only"),
+        pytest.param("movieId,title,genres\n", "no movies, expected at least 1", id="header-only"),
         pytest.param(
             MOVIES + "40,Two (2000)\n", "line 5: 2 fields, expected 3", id="field-missing"
         ),
@@ -242,7 +244,9 @@ def test_the_fingerprint_follows_both_files(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_lists_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no data set 'ml-2m'; use one of demo, ml-100k, ml-1m"):
+    with pytest.raises(
+        InputError, match="ml-2m': no such data set, expected one of demo, ml-100k, ml-1m"
+    ):
         load_dataset("ml-2m", tmp_path)
 
 
@@ -274,7 +278,7 @@ def test_the_fast_reader_equals_pyarrow(
     assert fast is not None
     slow = parse_with_pyarrow(path, layout_of("ml-25m"))
     for ours, theirs in zip(
-        fast, (slow.user_id, slow.movie_id, slow.stars, slow.timestamp), strict=True
+        fast, (slow.user_id, slow.movie_id, slow.rating, slow.timestamp), strict=True
     ):
         assert ours.dtype == theirs.dtype
         assert ours.tolist() == theirs.tolist()
@@ -301,7 +305,7 @@ def test_changed_bytes_never_fool_the_fast_reader(
         assert [column.tolist() for column in fast] == [
             slow.user_id.tolist(),
             slow.movie_id.tolist(),
-            slow.stars.tolist(),
+            slow.rating.tolist(),
             slow.timestamp.tolist(),
         ]
 
@@ -312,5 +316,5 @@ def test_an_unusual_but_right_file_takes_the_general_reader(tmp_path: Path) -> N
     (folder / "ratings.csv").write_text(HEADER + "1,2,4,5\n1,3,4.5,60\n")
     assert fast_csv.parse_csv(folder / "ratings.csv") is None
     ratings, duplicates = read_ratings(folder, "ml-32m")
-    assert ratings.stars.tolist() == [4.0, 4.5]
+    assert ratings.rating.tolist() == [4.0, 4.5]
     assert duplicates == 0

@@ -6,7 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marquee.recommender.ann_index import CANDIDATES, FROM, AnnIndex, is_worth_it
+from marquee.recommender.ann_index import (
+    MIN_ITEMS_FOR_ANN,
+    NUM_CANDIDATES,
+    AnnIndex,
+    is_ann_worthwhile,
+)
 from marquee.recommender.bundle import write_bundle
 from marquee.recommender.encoder import Head
 from marquee.recommender.recommender import Recommender
@@ -21,8 +26,10 @@ I, D, H = 20_000, 16, 4  # noqa: E741
 @pytest.fixture(scope="module")
 def head() -> Head:
     rng = np.random.default_rng(0)
-    arrays = (rng.standard_normal(shape, np.float32) for shape in ((I, D), (H, I), H, I))
-    return Head(*arrays)
+    gmf_ID, mlp_HI, out_H, bias_I = (
+        rng.standard_normal(shape, np.float32) for shape in ((I, D), (H, I), H, I)
+    )
+    return Head(item_gmf_ID=gmf_ID, item_mlp_HI=mlp_HI, mlp_out_H=out_H, item_bias_I=bias_I)
 
 
 def persons(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -37,20 +44,21 @@ def test_the_best_are_among_the_candidates(head: Head) -> None:
     """Though the MLP, which the codes know by its mean alone, counts much here."""
     reach, found = AnnIndex(head, persons(4)), []
     for gmf, mlp in persons(40):
-        rows = reach.rows(gmf)
-        assert len(rows) == CANDIDATES and (np.diff(rows) > 0).all()
+        rows = reach.search(gmf)
+        assert len(rows) == NUM_CANDIDATES and (np.diff(rows) > 0).all()
         best = np.argsort(-head.logits(gmf, mlp))[:10]
         found.append(np.isin(best, rows).mean())
     assert np.mean(found) > 0.98
 
 
 def test_it_is_the_same_each_time(head: Head) -> None:
-    first, second = (AnnIndex(head, persons(2)).rows(persons(1)[0][0]) for _ in range(2))
+    first, second = (AnnIndex(head, persons(2)).search(persons(1)[0][0]) for _ in range(2))
     assert first.tolist() == second.tolist()
 
 
 def test_only_large_catalogues_are_reached_for() -> None:
-    assert is_worth_it(FROM) and not is_worth_it(FROM - 1)
+    assert is_ann_worthwhile(MIN_ITEMS_FOR_ANN)
+    assert not is_ann_worthwhile(MIN_ITEMS_FOR_ANN - 1)
 
 
 @pytest.fixture
@@ -58,7 +66,7 @@ def reaching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recommender:
     """The hand-made bundle, taken for a large one, with seven candidates."""
     folder = tmp_path / "tiny"
     write_bundle(folder, **tiny_parts())  # without golden answers, which hold every movie
-    monkeypatch.setattr("marquee.recommender.ann_index.FROM", 1)
+    monkeypatch.setattr("marquee.recommender.ann_index.MIN_ITEMS_FOR_ANN", 1)
     monkeypatch.setattr("marquee.recommender.scoring.AnnIndex", NearestSeven)
     return Recommender.load(folder)
 
@@ -67,9 +75,9 @@ class NearestSeven(AnnIndex):
     """The seven best products: too few movies for codes."""
 
     def __init__(self, head: Head, halves: Any) -> None:
-        self._vectors = head.item_gmf
+        self._vectors = head.item_gmf_ID
 
-    def rows(self, user_gmf_D: np.ndarray) -> np.ndarray:
+    def search(self, user_gmf_D: np.ndarray) -> np.ndarray:
         return np.sort(np.argsort(-self._vectors @ user_gmf_D, kind="stable")[:7])
 
 

@@ -89,7 +89,7 @@ def test_a_long_history_is_cut_to_its_latest_films(recommender: Recommender) -> 
         pytest.param([(HEAT, 4)], [(HEAT, 4.0)], id="whole-stars"),
         pytest.param([(HEAT, 2.0), 1, (HEAT, 5.0)], [1, (HEAT, 5.0)], id="the-last-counts"),
         pytest.param([(HEAT, None, 0.9), 1], [(HEAT, 4.0), 1], id="watched-is-4-stars"),
-        pytest.param([(HEAT, 2.0, 0.95)], [(HEAT, 2.0)], id="stars-before-portion"),
+        pytest.param([(HEAT, 2.0, 0.95)], [(HEAT, 2.0)], id="stars-before-watched"),
         pytest.param([(HEAT, None, 0.5)], [HEAT], id="half-watched"),
         pytest.param([1, (HEAT, None, 0.05)], [1], id="left-at-once"),
     ],
@@ -108,16 +108,18 @@ def test_a_film_left_at_once_counts_as_seen(recommender: Recommender) -> None:
 @pytest.mark.parametrize(
     ("entry", "code", "field", "sentence"),
     [
-        pytest.param(7, "unknown_movie", "history.0.movie_id", "movie 7 is not", id="unknown"),
+        pytest.param(
+            7, "unknown_movie", "history.0.movie_id", "movie 7: not in the catalog", id="unknown"
+        ),
         pytest.param((7, 4.0), "unknown_movie", "history.0.movie_id", "movie 7", id="pair"),
         pytest.param((1, 5.5), "invalid", "history.0.stars", "off the scale", id="off-scale"),
         pytest.param((1, math.nan), "invalid", "history.0.stars", "off the scale", id="nan"),
         pytest.param((1, "5"), "invalid", "history.0.stars", "off the scale", id="text-stars"),
         pytest.param((1, True), "invalid", "history.0.stars", "off the scale", id="bool-stars"),
-        pytest.param(True, "invalid", "history.0.movie_id", "no integer", id="bool-id"),
-        pytest.param("1", "invalid", "history.0.movie_id", "no integer", id="text-id"),
-        pytest.param(1.0, "invalid", "history.0.movie_id", "no integer", id="float-id"),
-        pytest.param((1, 4.0, 1.5), "invalid", "history.0.portion", "share from 0", id="portion"),
+        pytest.param(True, "invalid", "history.0.movie_id", "expected an integer", id="bool-id"),
+        pytest.param("1", "invalid", "history.0.movie_id", "expected an integer", id="text-id"),
+        pytest.param(1.0, "invalid", "history.0.movie_id", "expected an integer", id="float-id"),
+        pytest.param((1, 4.0, 1.5), "invalid", "history.0.watched", "share from 0", id="watched"),
         pytest.param((1, 4.0, 0.5, 9), "invalid", "history.0", "4 parts", id="four-parts"),
     ],
 )
@@ -135,7 +137,15 @@ def test_a_recommendation_has_the_contracts_shape(recommender: Recommender) -> N
     assert answer["strategy"] == "history" and answer["next_offset"] == 2
     assert answer["model_version"] == recommender.model_version
     for item in answer["items"]:
-        assert list(item) == ["movie_id", "title", "year", "genres", "score", "stars", "support"]
+        assert list(item) == [
+            "movie_id",
+            "title",
+            "year",
+            "genres",
+            "score",
+            "stars",
+            "num_ratings",
+        ]
         assert set(item["stars"]) == {"expected", "low", "high", "p_like"}
 
 
@@ -166,7 +176,7 @@ def test_nobody_known_gets_the_popular_list(recommender: Recommender) -> None:
     assert answer["strategy"] == "popular"
     assert ids(answer) == [PULP, 1, SUSPECTS]  # 60, 50 and 45 ratings
     assert answer["items"][0]["score"] == pytest.approx(math.log(61))
-    assert [item["support"] for item in answer["items"]] == [60, 50, 45]
+    assert [item["num_ratings"] for item in answer["items"]] == [60, 50, 45]
 
 
 @pytest.mark.parametrize("k", [1, 3, 4, 10, 100])
@@ -194,7 +204,7 @@ def test_a_page_past_the_end_is_empty(recommender: Recommender) -> None:
         pytest.param({"exclude_genres": ["Action", "Drama"]}, [1, SUSPECTS, 110], id="exclude"),
         pytest.param({"year_min": 2001}, [260, RUNNER_2049], id="year-min"),
         pytest.param({"year_max": 1994}, [PULP, RUNNER], id="year-max"),
-        pytest.param({"min_ratings": 50}, [1, PULP], id="support"),
+        pytest.param({"min_ratings": 50}, [1, PULP], id="num_ratings"),
         pytest.param({"genres": ["Action"], "year_max": 1994}, [RUNNER], id="both"),
     ],
 )
@@ -313,8 +323,8 @@ def test_controls_move_the_list_and_leave_the_scores(recommender: Recommender) -
 def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder: Any) -> None:
     """5 stars for Heat, which has taste -1 + 2/9 and bias -.5 + 1/9: one equation, two rounds."""
     recommender = Recommender(read_bundle(bundle_folder))
-    people = RatingModel.of(read_bundle(bundle_folder)).people(
-        [recommender._history([(HEAT, 5.0), 1])]  # a film without stars says nothing
+    people = RatingModel.from_bundle(read_bundle(bundle_folder)).posterior(
+        [recommender.parse_history([(HEAT, 5.0), 1])]  # a film without stars says nothing
     )
     v, rest, prior, steady = np.array([-1 + 2 / 9, 1]), 5 - 3.5 + 0.5 - 1 / 9, np.diag([1, 4]), 1.0
     for _ in range(2):
@@ -322,11 +332,11 @@ def test_a_person_is_the_regression_of_their_stars_on_their_films(bundle_folder:
         mean = cov @ (steady * v * rest)
         steady = (10 + 1) / (10 + (rest - v @ mean) ** 2 + v @ cov @ v)
     side = np.diag([1, 2])  # the prior's: a person is held as (1 x taste, 2 x bias)
-    np.testing.assert_allclose(people.mean_PSE[0], [side @ mean] * 2, atol=1e-6)
-    root_SEE = people.root_PSEE[0] @ np.linalg.inv(side)
+    np.testing.assert_allclose(people.mean_BSE[0], [side @ mean] * 2, atol=1e-6)
+    root_SEE = people.root_BSEE[0] @ np.linalg.inv(side)
     found = root_SEE.mT @ root_SEE
     np.testing.assert_allclose(found, [cov, cov], atol=1e-6)
-    np.testing.assert_allclose(people.noise_PS[0], 1 / steady, atol=1e-6)
+    np.testing.assert_allclose(people.noise_BS[0], 1 / steady, atol=1e-6)
 
 
 def test_a_film_left_at_once_counts_as_two_stars_not_as_a_place_in_the_list(
@@ -350,7 +360,7 @@ def test_which_films_were_rated_tells_something_whatever_the_stars(
         ([(HEAT, 3.0), last], 0),
         ([(last, None, 0.05)], 0),
     ):
-        prior_SE = recommender.star_model._prior_mean(recommender._history(history))
+        prior_SE = recommender.rating_model._prior_mean(recommender.parse_history(history))
         np.testing.assert_allclose(prior_SE, [[0, 2 * moved]] * 2, atol=1e-6)  # 2: the prior's
     watched, stranger = (stars(recommender, history, 1) for history in ([last], []))
     assert watched == stranger
@@ -370,9 +380,11 @@ def test_a_steady_person_is_predicted_more_closely_than_an_erratic_one(
 def test_stars_of_many_people_together_are_those_of_each(recommender: Recommender) -> None:
     """Histories and lists of any length, and of none."""
     histories = [[], [(HEAT, 5.0)], [1], [(movie_id, 2.5) for movie_id in ALL], [(6, None, 0.05)]]
-    people = [recommender._history(history) for history in histories] * 5  # more than go together
+    people = [
+        recommender.parse_history(history) for history in histories
+    ] * 5  # more than go together
     rows = [np.arange(n % 4) for n in range(len(people))]
-    describe = recommender.star_model.describe
+    describe = recommender.rating_model.describe
     for person, each, found in zip(people, rows, describe(people, rows), strict=True):
         (alone,) = describe([person], [each])
         assert len(found) == len(each) == len(alone)
@@ -385,7 +397,7 @@ def test_a_long_history_is_read_in_parts_to_the_same_stars(
 ) -> None:
     history = [(movie_id, 3.5) for movie_id in ALL]
     whole = recommender.predict_stars([history], ALL)
-    monkeypatch.setattr("marquee.recommender.rating_model.ENTRIES_AT_ONCE", 3)
+    monkeypatch.setattr("marquee.recommender.rating_model.ENTRIES_PER_BLOCK", 3)
     np.testing.assert_allclose(recommender.predict_stars([history], ALL), whole, atol=1e-5)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from marquee.core.errors import InputError
 from marquee.releases import cache, s3_store, versions
-from marquee.releases.store import Store, open_store
+from marquee.releases.open_store import open_store
+from marquee.releases.store import Store
 from tests import buckets
 from tests.disk import disk
 from tests.line import WHOLE, Line, line

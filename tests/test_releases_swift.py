@@ -18,7 +18,8 @@ from marquee.core.errors import InputError
 from marquee.promotion.command import main
 from marquee.recommender.recommender import Recommender
 from marquee.releases import cache, s3_store, versions
-from marquee.releases.store import Store, UnreachableError, open_store
+from marquee.releases.open_store import open_store
+from marquee.releases.store import Store, UnreachableError
 from tests.line import WHOLE, line
 from tests.test_releases import named, version_of
 
@@ -67,7 +68,7 @@ def test_without_conditional_writes_nothing_goes_unless_asked_for(
     assert main(["push", str(bundle), url]) == 1
     said = capsys.readouterr().err
     assert "this server has no conditional writes" in said and "--allow-unconditional" in said
-    assert versions.releases(open_store(url)) == []
+    assert versions.list_versions(open_store(url)) == []
 
 
 def test_the_whole_way(url: str, store: Store, tmp_path: Path) -> None:
@@ -124,7 +125,7 @@ def test_wrong_credentials(
 
 def test_a_missing_bucket(url: str) -> None:
     with pytest.raises(InputError, match="there is no such bucket"):
-        versions.releases(open_store("s3://missing/models/tiny"))
+        versions.list_versions(open_store("s3://missing/models/tiny"))
 
 
 def test_a_clock_that_is_wrong(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

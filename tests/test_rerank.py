@@ -7,9 +7,10 @@ import pytest
 
 from marquee.core.item_stats import SMOOTHING, ages, genre_shares, miscalibration, rarity
 from marquee.core.movies import Movies
-from marquee.recommender.calibration import exchanged, gains
 from marquee.recommender.errors import RequestError
-from marquee.recommender.rerank import Controls, Reranker
+from marquee.recommender.rerank.calibration import exchange_items, expected_gains
+from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.rerank.reranker import Reranker
 
 I = 60  # noqa: E741
 GENRES = [("Comedy",), ("Drama",), ("Comedy", "Drama"), ("War",), ()]
@@ -25,7 +26,7 @@ def shelf() -> Reranker:
         [GENRES[i % 5] for i in range(I)],
     )
     vectors_ID = np.random.default_rng(0).normal(size=(I, 6)).astype(np.float32)
-    return Reranker(movies, np.arange(I, 0, -1), num_users=100, vectors_ID=vectors_ID)
+    return Reranker(movies, np.arange(I, 0, -1), num_users=100, item_vector_ID=vectors_ID)
 
 
 def ranked(shelf: Reranker, controls: Controls, history: list[int], k: int = 10, start: int = 0):  # type: ignore[no-untyped-def]  # noqa: ANN201
@@ -33,7 +34,7 @@ def ranked(shelf: Reranker, controls: Controls, history: list[int], k: int = 10,
     keep_I = np.ones(I, bool)
     keep_I[history] = False
     score_I = -np.arange(I, dtype=np.float32) / 30
-    return shelf.page(score_I, keep_I, np.array(history, np.int64), controls, k, start)
+    return shelf.rank_page(score_I, keep_I, np.array(history, np.int64), controls, k, start)
 
 
 def listed(shelf: Reranker, controls: Controls, history: list[int], k: int = 10) -> list[int]:
@@ -81,7 +82,7 @@ def test_a_profile_is_followed_instead_of_the_history(shelf: Reranker) -> None:
 
 def test_novelty_takes_the_share_of_raters_off_the_logit(shelf: Reranker) -> None:
     score_I = np.linspace(2, -2, I)
-    moved_I = shelf.shifted(score_I, Controls(novelty=0.5))
+    moved_I = shelf.adjust_scores(score_I, Controls(novelty=0.5))
     np.testing.assert_allclose(moved_I, score_I - 0.5 * np.log(np.arange(I, 0, -1) / 100))
     means = [
         shelf.rarity_I[listed(shelf, Controls(novelty=x), [])].mean() for x in (0, 0.3, 0.6, 1)
@@ -114,7 +115,7 @@ def test_exchanges_find_the_best_ten_of_a_small_pool() -> None:
             return float(expected - 0.3 * miscalibration(profile[None], listed[None])[0])
 
         best = max(itertools.combinations(range(12), 10), key=gain)
-        found = tuple(exchanged(chance, share, profile, 0.3).tolist())
+        found = tuple(exchange_items(chance, share, profile, 0.3).tolist())
         assert found == tuple(sorted(found))
         assert gain(found) == pytest.approx(gain(best), abs=2e-3)
 
@@ -122,7 +123,7 @@ def test_exchanges_find_the_best_ten_of_a_small_pool() -> None:
 def test_gains_are_those_of_the_exchanged_list() -> None:
     chance = np.array([0.4, 0.3, 0.2, 0.1])
     discount = 1 / np.log2([2, 3, 4])
-    found = gains(chance, np.array([0, 1, 3]), discount)
+    found = expected_gains(chance, np.array([0, 1, 3]), discount)
     assert found[1, 2] == pytest.approx((chance[[0, 2, 3]] * discount).sum())
     assert found[0, 2] == pytest.approx((chance[[1, 2, 3]] * discount).sum())
     assert found[2, 2] == pytest.approx((chance[[0, 1, 2]] * discount).sum())
@@ -138,14 +139,18 @@ def test_miscalibration_by_hand() -> None:
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        pytest.param({"calibration": 1.1}, "calibration 1.1: needed 0 to 1", id="too-strong"),
-        pytest.param({"novelty": -0.1}, "novelty -0.1", id="negative"),
-        pytest.param({"freshness": float("nan")}, "freshness nan", id="nan"),
-        pytest.param({"genre_profile": {"Wra": 1}}, "'Wra' is none of Comedy", id="unknown"),
-        pytest.param({"genre_profile": {"War": 0}}, "no genre has a weight", id="all-0"),
-        pytest.param({"genre_profile": {}}, "no genre has a weight", id="empty"),
-        pytest.param({"genre_profile": {"War": -1}}, "-1 of War: needed 0", id="below-0"),
-        pytest.param({"genre_profile": {"War": float("inf")}}, "inf of War", id="infinite"),
+        pytest.param({"calibration": 1.1}, "calibration: 1.1, expected 0 to 1", id="too-strong"),
+        pytest.param({"novelty": -0.1}, "novelty: -0.1", id="negative"),
+        pytest.param({"freshness": float("nan")}, "freshness: nan", id="nan"),
+        pytest.param(
+            {"genre_profile": {"Wra": 1}},
+            "'Wra': not in the catalog, expected one of Comedy",
+            id="unknown",
+        ),
+        pytest.param({"genre_profile": {"War": 0}}, "no weight above 0, expected one", id="all-0"),
+        pytest.param({"genre_profile": {}}, "no weight above 0, expected one", id="empty"),
+        pytest.param({"genre_profile": {"War": -1}}, "weight of War: -1, expected 0", id="below-0"),
+        pytest.param({"genre_profile": {"War": float("inf")}}, "weight of War: inf", id="infinite"),
     ],
 )
 def test_what_no_list_can_follow_is_refused(shelf: Reranker, asked: dict, said: str) -> None:  # type: ignore[type-arg]
@@ -166,7 +171,7 @@ def test_who_has_seen_all_gets_nothing(shelf: Reranker) -> None:
 def test_far_places_stand_by_score(monkeypatch: pytest.MonkeyPatch, shelf: Reranker) -> None:
     controls, history = Controls(calibration=1.0), [3, 8, 13]
     whole = listed(shelf, controls, history, k=57)
-    monkeypatch.setattr("marquee.recommender.rerank.MOST_PLACES", 20)
+    monkeypatch.setattr("marquee.recommender.rerank.calibration.MAX_RERANKED", 20)
     cut = listed(shelf, controls, history, k=57)
     assert cut[:20] == whole[:20] and cut[20:] == sorted(cut[20:])
     assert sorted(cut) == sorted(whole)
@@ -183,13 +188,13 @@ def test_odd_catalogues(genres: list[tuple[str, ...]]) -> None:
     score_I, none = np.zeros(num, np.float32), np.zeros(0, np.int64)
     for history in (none, np.array([0])):
         keep_I = np.ones(num, bool)
-        rows, after = shelf.page(score_I, keep_I, history, every, 5, 0)
+        rows, after = shelf.rank_page(score_I, keep_I, history, every, 5, 0)
         assert rows.tolist() == list(range(num)) and after is None
 
 
 def alike(shelf: Reranker, rows: list[int]) -> float:
     """Mean cosine of two movies of a list."""
-    cosine = shelf.direction_ID[rows] @ shelf.direction_ID[rows].T
+    cosine = shelf.unit_vector_ID[rows] @ shelf.unit_vector_ID[rows].T
     return float(cosine[~np.eye(len(rows), dtype=bool)].mean())
 
 
@@ -199,7 +204,9 @@ def test_the_stronger_the_diversity_the_less_alike_the_lists(shelf: Reranker) ->
     likeness = []
     for x in (0, 0.1, 0.3, 0.6, 1):
         controls, nobody = Controls(diversity=x), np.zeros(0, np.int64)
-        pages = [shelf.page(each, np.ones(I, bool), nobody, controls, 10, 0)[0] for each in scores]
+        pages = [
+            shelf.rank_page(each, np.ones(I, bool), nobody, controls, 10, 0)[0] for each in scores
+        ]
         likeness.append(np.mean([alike(shelf, rows.tolist()) for rows in pages]))
         assert all(rows[0] == each.argmax() for rows, each in zip(pages, scores, strict=True))
     assert likeness == sorted(likeness, reverse=True) and likeness[-1] < likeness[0] - 0.05
@@ -212,7 +219,7 @@ def test_diversity_by_hand() -> None:
     three, everything = Reranker(movies, np.ones(3, np.int64), 1, vectors), np.ones(3, bool)
     score_I = np.array([2.0, 1.9, 0.6], np.float32)
     for strength, order in ((0.2, [0, 1, 2]), (0.25, [0, 2, 1])):
-        rows, _ = three.page(
+        rows, _ = three.rank_page(
             score_I, everything, np.array([0])[:0], Controls(diversity=strength), 3, 0
         )
         assert rows.tolist() == order
@@ -229,8 +236,8 @@ def test_pages_of_a_varied_list_follow_one_another(shelf: Reranker, calibration:
 
 def test_pages_go_on_where_variety_ends(shelf: Reranker, monkeypatch: pytest.MonkeyPatch) -> None:
     """Places after the last that is chosen greedily, and movies outside of its pool."""
-    monkeypatch.setattr("marquee.recommender.rerank.MOST_PLACES", 10)
-    monkeypatch.setattr("marquee.recommender.rerank.POOL", 20)
+    monkeypatch.setattr("marquee.recommender.rerank.reranker.MAX_RERANKED", 10)
+    monkeypatch.setattr("marquee.recommender.rerank.reranker.POOL_SIZE", 20)
     whole, _ = ranked(shelf, Controls(diversity=1), [3], k=59)
     assert sorted(whole) == sorted(set(range(I)) - {3})
     pages = [ranked(shelf, Controls(diversity=1), [3], k=4, start=s)[0] for s in range(0, 59, 4)]
@@ -241,18 +248,18 @@ def test_what_is_not_for_somebody_lowers_what_is_like_it() -> None:
     movies = Movies(np.arange(4), ["Film"] * 4, [None] * 4, [()] * 4)
     vectors = np.array([[1, 0], [0.8, 0.6], [0, 1], [0, -1]], np.float32)
     four, score_I = Reranker(movies, np.ones(4, np.int64), 1, vectors), np.zeros(4, np.float32)
-    lowered = four.away_from(score_I, np.array([2]))
+    lowered = four.demote_similar(score_I, np.array([2]))
     assert lowered.tolist() == pytest.approx([0, -2 * 0.6**2, -2, 0])
-    assert (four.away_from(score_I, np.zeros(0, np.int64)) == score_I).all()
+    assert (four.demote_similar(score_I, np.zeros(0, np.int64)) == score_I).all()
 
 
 def test_any_kind_of_number_is_a_strength_or_a_weight(shelf: Reranker) -> None:
     plain = listed(shelf, Controls(novelty=0.5, genre_profile={"War": 1.0}), [3])
     numpy = Controls(novelty=np.float32(0.5), genre_profile={"War": np.int64(1)})
     assert listed(shelf, numpy, [3]) == plain
-    with pytest.raises(RequestError, match="novelty '1': needed 0 to 1"):
+    with pytest.raises(RequestError, match="novelty: '1', expected 0 to 1"):
         Controls(novelty="1")  # type: ignore[arg-type]
-    with pytest.raises(RequestError, match="weight 'a' of War: needed 0 or more"):
+    with pytest.raises(RequestError, match="weight of War: 'a', expected 0 or more"):
         listed(shelf, Controls(genre_profile={"War": "a"}), [3])  # type: ignore[dict-item]
 
 
@@ -265,5 +272,5 @@ def test_what_a_mix_leaves_out_is_lowered() -> None:
     for gap, order in ((1.4, [0, 1, 2]), (1.6, [1, 0, 2]), (3.1, [2, 1, 0])):
         score_I = np.array([0, gap, gap if gap < 3 else 2 * gap], np.float32)
         profile = Controls(genre_profile={"War": 1.0})
-        rows, _ = three.page(score_I, everything, nobody, profile, 3, 0)
+        rows, _ = three.rank_page(score_I, everything, nobody, profile, 3, 0)
         assert rows.tolist() == order, gap

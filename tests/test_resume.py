@@ -106,7 +106,7 @@ def state(place: Path) -> dict[str, Any]:
         "weights": last["state_dict"],
         "best": best["state_dict"],
         "optimizer": last["optimizer_states"],
-        "rng": last["callbacks"]["Saver"]["rng"],
+        "rng": last["callbacks"]["CheckpointSaver"]["rng"],
         "step": last["global_step"],
         "chosen": (chosen["epochs"], chosen["validation"]),
         "curve": [{key: row[key] for key in row if "_s" not in key} for row in curve],

@@ -13,7 +13,7 @@ from marquee.data.dataset import load_dataset
 from marquee.data.demo_data import write_demo
 from marquee.recommender.search import trigram_index
 from marquee.recommender.search.title_search import TitleSearch
-from marquee.recommender.search.trigram_index import TitleIndex, keys_of
+from marquee.recommender.search.trigram_index import TrigramIndex, title_keys
 from tests.conftest import FILMS, films
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
@@ -143,14 +143,14 @@ def test_the_film_meant_comes_first(
 
 
 def test_keys_of_a_title() -> None:
-    assert keys_of("The Postman (a.k.a. Il Postino) (The Mailman)").keys() == {
+    assert title_keys("The Postman (a.k.a. Il Postino) (The Mailman)").keys() == {
         "the postman a k a il postino the mailman",
         "postman a k a il postino the mailman",
         *("the postman", "postman", "il postino", "postino", "the mailman", "mailman"),
     }
-    assert keys_of("Alien: Part II") == {"alien part 2": 0, "alien": 0.7, "part 2": 0.7}
-    assert keys_of("V for Vendetta") == {"v for vendetta": 0}
-    assert keys_of("!!!") == {}
+    assert title_keys("Alien: Part II") == {"alien part 2": 0, "alien": 0.7, "part 2": 0.7}
+    assert title_keys("V for Vendetta") == {"v for vendetta": 0}
+    assert title_keys("!!!") == {}
 
 
 @settings(deadline=None)
@@ -189,20 +189,20 @@ def test_mistyped_titles_are_found(demo: Movies) -> None:
     assert share_found(demo, 20) > 0.98
 
 
-@pytest.mark.parametrize("part", ["nearest", "key_of"])
+@pytest.mark.parametrize("part", ["nearest", "to_key"])
 def test_without_a_part_of_the_search_they_are_not(
     demo: Movies, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
     """The set above can fail: with the wrong candidates, and with titles left as they are."""
     if part == "nearest":
-        monkeypatch.setattr(TitleIndex, "nearest", lambda *asked: np.arange(asked[2]))
+        monkeypatch.setattr(TrigramIndex, "nearest", lambda *asked: np.arange(asked[2]))
     else:
-        monkeypatch.setattr(trigram_index, "key_of", str)
+        monkeypatch.setattr(trigram_index, "to_key", str)
     assert share_found(demo, 20) < 0.9
 
 
 def test_candidates_are_those_that_share_letters() -> None:
-    index = TitleIndex(["matrix", "the matrix", "heat", "up", "spider man"])
+    index = TrigramIndex(["matrix", "the matrix", "heat", "up", "spider man"])
     even = np.zeros(5, dtype=np.float32)
     assert index.nearest("matrx", 1, even).tolist() == [0]
     assert index.nearest("spiderman", 1, even).tolist() == [4]

@@ -19,7 +19,7 @@ import onnx
 import pytest
 from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
-from marquee.api.request_log import without_quotes
+from marquee.api.request_log import strip_error_text
 from marquee.core.errors import InputError
 from marquee.recommender import bundle as bundles
 from marquee.recommender.bundle import MANIFEST, PARTS
@@ -34,15 +34,15 @@ import json, os, sys
 from bentoml._internal.log import configure_server_logging
 configure_server_logging()
 import service
-from marquee.api.handlers import Answers
-from marquee.api.openapi_examples import ASKED
-from marquee.api.openapi import POSTS
+from marquee.api.handlers import Handlers
+from marquee.api.openapi_examples import REQUEST_EXAMPLES
+from marquee.api.openapi import POST_ENDPOINTS
 from starlette.testclient import TestClient
 {patched}
 app = service.Marquee.to_asgi()
 with TestClient(app, client=("127.0.0.1", 5), raise_server_exceptions=False) as client:
     headers = {{"Authorization": "Bearer {canary}"}}
-    statuses = [client.post(path, json=ASKED[path], headers=headers).status_code for path in POSTS]
+    statuses = [client.post(path, json=REQUEST_EXAMPLES[path], headers=headers).status_code for path in POST_ENDPOINTS]
     statuses += [client.get(p, headers=headers).status_code for p in ("/movies/6", "/model")]
     history = [{{"movie_id": 6, "stars": 4.0}}]
     body = {{"user_id": "{canary}", "history": history}}
@@ -65,7 +65,7 @@ pickle.Unpickler = pickle._Unpickler = Refused
 FAILING = """
 async def fail(self, *asked):
     raise RuntimeError(f"{asked} of {os.environ['API_KEYS']}")
-Answers.recommend = Answers.history = fail
+Handlers.recommend = Handlers.history = fail
 """
 
 
@@ -108,7 +108,7 @@ def test_the_place_of_an_error_is_kept() -> None:
         raise ValueError(CANARY)
     except ValueError:
         record = logging.LogRecord("x", 40, __file__, 1, "failed", (), sys.exc_info())
-    assert without_quotes(record)
+    assert strip_error_text(record)
     text = logging.Formatter().format(record)
     assert CANARY not in text and text.endswith("ValueError") and "test_security.py" in text
 

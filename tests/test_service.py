@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
-from marquee.api.responses import Prediction, Recommendation, Similar
+from marquee.api.responses import PredictResponse, RecommendResponse, SimilarResponse
 from marquee.recommender.recommender import Recommender
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +34,7 @@ def assert_shape(answer: Any, status: int, code: str) -> dict[str, Any]:
     [
         pytest.param({}, id="nobody"),
         pytest.param({"history": [{"movie_id": HEAT, "stars": 4.0}], "k": 3}, id="history"),
-        pytest.param({"history": [{"movie_id": HEAT, "portion": 0.95}], "k": 3}, id="portion"),
+        pytest.param({"history": [{"movie_id": HEAT, "watched": 0.95}], "k": 3}, id="watched"),
         pytest.param({"filters": {"genres": ["Drama"], "year_min": 1995}}, id="filters"),
         pytest.param({"include_ids": [1, HEAT], "exclude_ids": [1]}, id="only-never"),
         pytest.param({"history": [{"movie_id": 1}], "exclude_seen": False, "offset": 2}, id="page"),
@@ -43,9 +44,9 @@ def test_the_service_answers_what_the_library_answers(
     client: Any, recommender: Recommender, asked: dict[str, Any]
 ) -> None:
     answer = client.post("/recommend", json=asked)
-    entries = [(e["movie_id"], e.get("stars"), e.get("portion")) for e in asked.get("history", [])]
+    entries = [(e["movie_id"], e.get("stars"), e.get("watched")) for e in asked.get("history", [])]
     assert answer.json() == recommender.recommend(**asked | {"history": entries})
-    assert Recommendation.model_validate(answer.json())
+    assert TypeAdapter(RecommendResponse).validate_python(answer.json())
 
 
 def test_predict_and_similar_answer_what_the_library_answers(
@@ -53,11 +54,11 @@ def test_predict_and_similar_answer_what_the_library_answers(
 ) -> None:
     predict = client.post("/predict", json={"history": [{"movie_id": 1}], "movie_ids": [HEAT, 1]})
     assert predict.json() == recommender.predict(history=[1], movie_ids=[HEAT, 1])
-    assert Prediction.model_validate(predict.json())
+    assert TypeAdapter(PredictResponse).validate_python(predict.json())
     similar = client.post("/similar", json={"movie_id": HEAT, "k": 3})
     assert similar.json() == recommender.similar([HEAT], 3)
     assert similar.json() == client.post("/similar", json={"movie_ids": [HEAT], "k": 3}).json()
-    assert Similar.model_validate(similar.json())
+    assert TypeAdapter(SimilarResponse).validate_python(similar.json())
 
 
 @pytest.mark.parametrize("user_id", [42, "42"])
@@ -90,8 +91,8 @@ def test_who_is_not_known_gets_the_popular_list(client: Any) -> None:
 def test_search(client: Any) -> None:
     answer = client.get("/movies/search", params={"q": "heat 1995", "k": 1})
     heat = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
-    assert answer.json()["items"] == [heat | {"support": 40}]
-    assert client.get("/movies/6").json() == heat | {"support": 40}
+    assert answer.json()["items"] == [heat | {"num_ratings": 40}]
+    assert client.get("/movies/6").json() == heat | {"num_ratings": 40}
     assert client.get("/movies/search?q=zzzzzz").json()["items"] == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
-from marquee.api.handlers import Model
+from marquee.api.handlers import LoadedModel
 from marquee.feedback.events import Event
 from marquee.feedback.store import EventStore
 from tests import postgres
@@ -34,7 +34,7 @@ def test_under_load_nothing_is_lost_and_no_answer_is_another_bundles(
 
 @pytest.fixture
 def told(tmp_path: Path) -> Told:
-    models = [Model.load(str(folder)) for folder in good_bundles(tmp_path, None)]
+    models = [LoadedModel.load(str(folder)) for folder in good_bundles(tmp_path, None)]
     return Told({model.recommender.model_version: model for model in models})
 
 
@@ -42,19 +42,47 @@ def test_the_instrument_sees_a_lost_event_and_one_too_many(told: Told, tmp_path:
     url = f"sqlite:///{tmp_path / 'events.sqlite'}"
     client = Client(0, "http://nowhere", "key", told, seed=0, sample=1)
     person = next(iter(client.books))
-    event = Event(f"{person}-1", person, 6, "rating", 4.0, None, 1_000_000)
+    event = Event(
+        event_id=f"{person}-1",
+        user_id=person,
+        movie_id=6,
+        kind="rating",
+        stars=4.0,
+        watched=None,
+        at_us=1_000_000,
+    )
     EventStore(url).add([event])
     assert len(lost(url, [client])) == 2, "stored, and never acknowledged"
     client.books[person] = [event]
     assert lost(url, [client]) == []
-    client.books[person].append(Event(f"{person}-2", person, 50, "click", None, None, 2))
+    client.books[person].append(
+        Event(
+            event_id=f"{person}-2",
+            user_id=person,
+            movie_id=50,
+            kind="click",
+            stars=None,
+            watched=None,
+            at_us=2,
+        )
+    )
     assert len(lost(url, [client])) == 1, "a click that is gone changes no list, and is missed"
 
 
 def test_the_instrument_sees_the_answer_of_another_bundle(told: Told) -> None:
     first, second = told.models
     asked = Asked("recommend", "POST", "/recommend", {"user_id": "ann", "k": 3})
-    book = [Event("1", "ann", 6, "rating", 4.0, None, 1_000_000)]
+    book = [
+        Event(
+            event_id="1",
+            user_id="ann",
+            movie_id=6,
+            kind="rating",
+            stars=4.0,
+            watched=None,
+            at_us=1_000_000,
+        )
+    ]
     answers = {
         told.answer_of(version, asked, known_of(history))
         for version in (first, second)
@@ -67,7 +95,7 @@ def test_what_is_put_takes_the_place(tmp_path: Path) -> None:
     first, second = good_bundles(tmp_path, None)
     put(first, tmp_path / "served")
     put(second, tmp_path / "served")
-    served = Model.load(str(tmp_path / "served")).recommender.model_version
-    assert served == Model.load(str(second)).recommender.model_version
+    served = LoadedModel.load(str(tmp_path / "served")).recommender.model_version
+    assert served == LoadedModel.load(str(second)).recommender.model_version
     assert {path.name for path in tmp_path.iterdir()} >= {"served", "good-0", "good-1"}
     assert not (tmp_path / "old").exists()

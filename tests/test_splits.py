@@ -7,18 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.splits.leave_one_out import (
-    ML_1M_CUT,
-    Questions,
-    Split,
-    draw_candidates,
-    split_next,
-    split_time,
-)
+from datamodules.splits import ML_1M_CUT, Split, draw_candidates, split_next, split_time
 from marquee.core.errors import InputError
+from marquee.core.eval_queries import EvalQueries
 from marquee.core.movies import Movies
-from marquee.data.dataset import Dataset, Ratings
-from marquee.data.interactions import UserHistories, build_histories
+from marquee.data.dataset import Dataset
+from marquee.data.interactions import InteractionTable
+from marquee.data.user_histories import UserHistories, build_histories
 
 NUM_ITEMS = 12
 
@@ -28,24 +23,20 @@ def dataset_of(rows: list[tuple[int, int, int]]) -> Dataset:
     user, movie, time = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
     ids = np.unique(movie)
     movies = Movies(ids, [str(i) for i in ids], [None] * len(ids), [()] * len(ids))
-    ratings = Ratings(user, movie, np.full(len(user), 4, np.float32), time)
-    return Dataset("small", ratings, movies, (4.0,), "", ())
+    ratings = InteractionTable(user, movie, np.full(len(user), 4, np.float32), time)
+    return Dataset(
+        name="small", interactions=ratings, movies=movies, scale=(4.0,), sha256="", report=()
+    )
 
 
 def entries(histories: UserHistories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
 
 
-def asked(questions: Questions) -> dict[int, tuple[list[int], list[int]]]:
-    """Person -> history, movies to be found."""
-    cuts = zip(questions.user, questions.first, questions.given, questions.end, strict=True)
-    return {
-        int(user): (
-            entries(questions.histories, user)[a:b],
-            entries(questions.histories, user)[b:c],
-        )
-        for user, a, b, c in cuts
-    }
+def asked(queries: EvalQueries) -> dict[int, tuple[list[int], list[int]]]:
+    """User -> context, targets."""
+    lists = zip(queries.user, queries.contexts(), queries.targets(), strict=True)
+    return {int(user): (context.tolist(), target.tolist()) for user, context, target in lists}
 
 
 THREE = [(7, 30, 3), (7, 10, 1), (7, 20, 2), (5, 10, 9), (5, 20, 8), (9, 20, 4), (9, 10, 1),
@@ -62,32 +53,32 @@ def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
 
 def test_a_part_of_the_histories_keeps_everybody_and_their_order() -> None:
     histories = build_histories(dataset_of(THREE))
-    early = histories.where(histories.timestamp <= 2)
+    early = histories.filter(histories.timestamp <= 2)
     assert [entries(early, user) for user in range(3)] == [[], [0, 1], [0, 2]]
     assert early.user_id.tolist() == [5, 7, 9]
-    turned = histories.arranged(-histories.item)
+    turned = histories.sort_within_user(-histories.item)
     assert [entries(turned, user) for user in range(3)] == [[1, 0], [2, 1, 0], [3, 2, 1, 0]]
     assert turned.timestamp.tolist() == [8, 9, 3, 2, 1, 3, 2, 4, 1]
 
 
 def test_next_holds_out_the_last_two() -> None:
     split = split_next(build_histories(dataset_of(THREE)), 4)
-    assert split.train_end.tolist() == [2, 1, 2]  # user 5 has two ratings: all for training
-    assert [entries(split.histories, user) for user in range(3)] == [[1, 0], [0], [0, 2]]
+    assert split.train_length.tolist() == [2, 1, 2]  # user 5 has two ratings: all for training
+    assert [entries(split.train_histories, user) for user in range(3)] == [[1, 0], [0], [0, 2]]
     assert asked(split.valid) == {1: ([0], [1]), 2: ([0, 2], [3])}
     assert asked(split.test) == {1: ([0, 1], [2]), 2: ([0, 2, 3], [1])}
-    assert split.test_user.tolist() == [1, 2]
-    assert (split.protocol, split.histories.ties, split.num_items) == ("next", "hash", 4)
+    assert split.test.user.tolist() == [1, 2]
+    assert (split.protocol, split.train_histories.ties, split.num_items) == ("next", "hash", 4)
 
 
 def test_refit_moves_training_on() -> None:
     split = split_next(build_histories(dataset_of(THREE)), 4)
-    assert split.refit("none").train_end.tolist() == [2, 1, 2]
-    assert split.refit("validation").train_end.tolist() == [2, 2, 3]
-    assert split.refit("all").train_end.tolist() == [2, 3, 4]
-    assert asked(split.refit("validation").test) == asked(split.test)
-    with pytest.raises(InputError, match="refit is 'test'; use none, validation or all"):
-        split.refit("test")  # type: ignore[arg-type]
+    assert split.with_refit("none").train_length.tolist() == [2, 1, 2]
+    assert split.with_refit("validation").train_length.tolist() == [2, 2, 3]
+    assert split.with_refit("all").train_length.tolist() == [2, 3, 4]
+    assert asked(split.with_refit("validation").test) == asked(split.test)
+    with pytest.raises(InputError, match="refit: 'test', expected none, validation or all"):
+        split.with_refit("test")  # type: ignore[arg-type]
 
 
 def test_time_cuts_everybody_at_one_second() -> None:
@@ -97,10 +88,10 @@ def test_time_cuts_everybody_at_one_second() -> None:
     rows += [(3, movie, movie) for movie in range(1, 7)]  # nothing after: trained on whole
     rows += [(4, 1, 100), (4, 2, 200)]  # nothing before: not in training at all
     split = split_time(build_histories(dataset_of(rows)), 7, cut=100)
-    assert split.train_end.tolist() == [4, 4, 6, 0]
+    assert split.train_length.tolist() == [4, 4, 6, 0]
     assert asked(split.valid) == {0: ([0, 1, 2, 3], [4])}
     assert asked(split.test) == {0: ([0, 1, 2, 3, 4], [5])}
-    assert split.refit("validation").train_end.tolist() == [5, 4, 6, 0]
+    assert split.with_refit("validation").train_length.tolist() == [5, 4, 6, 0]
 
 
 def test_the_cut_of_ml_1m_is_2_december_2000() -> None:
@@ -134,28 +125,32 @@ def test_file_ties_keep_the_order_of_the_file() -> None:
 
 def test_file_ties_are_refused_where_a_person_goes_back_in_time() -> None:
     with pytest.raises(
-        InputError, match="in small those of user 5 go back in time; set ties: hash"
+        InputError, match="in small the rows of user 5 go back in time, .*; set ties: hash"
     ):
         build_histories(dataset_of(THREE), ties="file")
 
 
 def test_an_unknown_tie_rule_is_refused() -> None:
-    with pytest.raises(InputError, match="ties is 'random'; use hash or file"):
+    with pytest.raises(InputError, match="ties: .random., expected hash or file"):
         build_histories(dataset_of(THREE), ties="random")  # type: ignore[arg-type]
 
 
 def test_an_empty_part_is_refused() -> None:
     histories = build_histories(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
-    with pytest.raises(InputError, match="test part of next is empty: nobody has 3 ratings"):
+    with pytest.raises(InputError, match="next: the test part is empty, .*; no user has 3 ratings"):
         split_next(histories, 2)
-    with pytest.raises(InputError, match="test part of time is empty: nobody has 5 ratings before"):
+    with pytest.raises(
+        InputError, match="time: the test part is empty, .*; no user has 5 ratings before"
+    ):
         split_time(histories, 2, cut=2)
 
 
 def test_a_test_older_than_its_training_is_refused() -> None:
     histories = build_histories(dataset_of(THREE))
     backwards = replace(histories, timestamp=histories.timestamp[::-1].copy())
-    with pytest.raises(InputError, match="A test older than its training: the history of user 5"):
+    with pytest.raises(
+        InputError, match="user 5: history goes back in time, .* no test precedes its training"
+    ):
         split_next(backwards, 4)
 
 
@@ -163,7 +158,9 @@ def test_candidates_are_all_the_unseen_movies_when_just_enough() -> None:
     split = split_next(build_histories(dataset_of(THREE)), NUM_ITEMS)
     item_TN = draw_candidates(split, num=8)
     assert sorted(item_TN[1].tolist()) == [4, 5, 6, 7, 8, 9, 10, 11]
-    with pytest.raises(InputError, match="User 9 has 8 unseen movies, 9 candidates are asked for"):
+    with pytest.raises(
+        InputError, match="user 9: 8 unwatched movies, expected at least 9 candidates"
+    ):
         draw_candidates(split, num=9)
 
 
@@ -215,15 +212,15 @@ def test_parts_are_disjoint_in_time_order_and_refits_nest(
     if split is None:
         return
     assert (split.valid.user == split.test.user).all()
-    assert (split.train_end[split.valid.user] == split.valid.given).all()
-    assert (split.valid.given < split.test.given).all()
-    assert (split.test.given < split.everything.length[split.test.user]).all()
+    assert (split.train_length[split.valid.user] == split.valid.context_length).all()
+    assert (split.valid.context_length < split.test.context_length).all()
+    assert (split.test.context_length < split.all_histories.length[split.test.user]).all()
     assert len(set(split.test.user.tolist())) == len(split.test)
-    ends = [split.refit(how).train_end for how in ("none", "validation", "all")]
+    ends = [split.with_refit(how).train_length for how in ("none", "validation", "all")]
     assert (ends[0] <= ends[1]).all()
     assert (ends[1] <= ends[2]).all()
-    assert (ends[2] == split.everything.length).all()
-    assert (ends[1][split.test.user] <= split.test.given).all()
+    assert (ends[2] == split.all_histories.length).all()
+    assert (ends[1][split.test.user] <= split.test.context_length).all()
 
 
 @given(rows=rows_strategy)
@@ -231,8 +228,8 @@ def test_time_trains_on_nothing_after_the_cut(rows: list[tuple[int, int, int]]) 
     split = split_or_none(rows, "time")
     if split is None:
         return
-    assert (split.refit("validation").histories.timestamp < 5).all()
-    assert (split.everything.timestamp[split.test.start + split.test.given] >= 5).all()
+    assert (split.with_refit("validation").train_histories.timestamp < 5).all()
+    assert (split.all_histories.timestamp[split.test.context_end] >= 5).all()
 
 
 @given(rows=rows_strategy, seed=st.integers(0, 5), num=st.integers(1, 4))
@@ -240,12 +237,12 @@ def test_candidates_are_unseen_different_and_seeded(
     rows: list[tuple[int, int, int]], seed: int, num: int
 ) -> None:
     split = split_or_none(rows, "next")
-    if split is None or split.histories.length.max() > NUM_ITEMS - num:
+    if split is None or split.train_histories.length.max() > NUM_ITEMS - num:
         return
     item_TN = draw_candidates(split, num, seed)
     assert (item_TN == draw_candidates(split, num, seed)).all()
     assert item_TN.min() >= 0
     assert item_TN.max() < NUM_ITEMS
-    for user, candidates in zip(split.test_user, item_TN.tolist(), strict=True):
+    for user, candidates in zip(split.test.user, item_TN.tolist(), strict=True):
         assert len(set(candidates)) == num
-        assert not set(candidates) & set(entries(split.everything, user))
+        assert not set(candidates) & set(entries(split.all_histories, user))

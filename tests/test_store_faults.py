@@ -15,7 +15,8 @@ from marquee.core.errors import InputError
 from marquee.recommender.recommender import Recommender
 from marquee.releases import cache, s3_store, versions
 from marquee.releases.follower import ReleaseFollower
-from marquee.releases.store import UnreachableError, open_store
+from marquee.releases.open_store import open_store
+from marquee.releases.store import UnreachableError
 from tests import buckets
 from tests.test_releases import named, released
 
@@ -131,7 +132,7 @@ def test_a_setting_that_is_none_is_named(
 
 
 def test_a_name_that_no_bucket_has_is_said(endpoint: str) -> None:
-    with pytest.raises(InputError, match="S3 has no such names"):
+    with pytest.raises(InputError, match="not a valid bucket and key"):
         versions.current(open_store("s3://My Bucket/models/tiny"))
 
 
@@ -139,8 +140,8 @@ def test_a_follower_whose_keys_have_expired_is_away(errors: type[Says], tmp_path
     errors.code, errors.status = "ExpiredToken", 400
     followed = ReleaseFollower("s3://movies/models/tiny", tmp_path)
     with pytest.raises(InputError, match="aws sso login"):
-        followed.newer()
-    assert followed.away
+        followed.fetch_newer()
+    assert followed.unavailable
 
 
 def test_nobody_there_is_another_fault_than_a_wrong_answer(
@@ -164,7 +165,7 @@ def test_a_server_without_conditional_writes_is_named_and_needs_consent(
     monkeypatch.setattr(
         s3_store.S3Store, "_put", lambda self, key, content, **condition: put(self, key, content)
     )
-    with pytest.raises(InputError, match=r"without looking.*--allow-unconditional"):
+    with pytest.raises(InputError, match=r"ignores the condition of a write.*--allow-unconditional"):
         versions.promote(store, version, None)
     assert versions.current(store) is None
     willing = open_store(url, allow_unconditional=True)
@@ -312,15 +313,15 @@ def test_a_follower_of_a_store_that_comes_back_takes_what_was_promoted_meanwhile
     with closing(Cutting(endpoint, after=1 << 40)) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.url)
         followed = ReleaseFollower(url, tmp_path / "cache")
-        folder = next(followed.first())
+        folder = next(followed.candidates())
         assert folder.name == first
-        followed.took(folder)
+        followed.mark_active(folder)
         versions.promote(store, second, versions.current(store))
         proxy._after = 200  # every answer is cut in its headers
         with pytest.raises(UnreachableError):
-            followed.newer()
-        assert followed.away
+            followed.fetch_newer()
+        assert followed.unavailable
         proxy._after = 1 << 40
-        folder = followed.newer() or Path()
-        assert folder.name == second and not followed.away
+        folder = followed.fetch_newer() or Path()
+        assert folder.name == second and not followed.unavailable
         Recommender.load(folder)

@@ -1,4 +1,4 @@
-"""The house: who may import whom, what serving must not load, and that documents tell the truth."""
+"""The structure: the import table, what serving must not load, and that documents are true."""
 
 import ast
 import re
@@ -11,34 +11,8 @@ import pytest
 from marquee.evaluation.doc_tables.tables import filled
 
 ROOT = Path(__file__).parent.parent
-MAY_IMPORT: dict[str, set[str]] = {
-    "catalogue": set(),
-    "datamodules": {"catalogue"},
-    "serving": {"catalogue"},
-    "evaluation": {"catalogue", "marquee.recommender.rerank", "marquee.recommender.calibration"},
-    "models": {"catalogue", "marquee.evaluation.metrics.ranking"},
-    "marquee.training.export": {"catalogue", "models", "marquee.recommender.bundle"},
-    "training": {"catalogue", "datamodules", "evaluation", "models", "serving"},
-    "releases": {"catalogue", "marquee.recommender.bundle"},
-    "marquee.promotion.gate": {"catalogue", "serving"},
-    "marquee.promotion.compare_versions": {
-        "catalogue",
-        "datamodules",
-        "evaluation",
-        "serving",
-        "training",
-    },
-    "insights": {"catalogue", "datamodules", "evaluation", "serving"},
-    "deploy": {"catalogue", "client", "releases", "marquee.recommender.bundle"},
-    "client": set(),
-    "marquee_client": set(),
-    "app_pages": {"marquee_client"},
-}
-ROOMS = [room for room in MAY_IMPORT if "." not in room]
-DOORS = {"train", "service", "app"}
-"""Nothing below imports them."""
-FOLDERS = [*ROOMS, "clients/python/marquee_client"]
-FILES = [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.py"))]
+CODE = ("marquee", "datamodules", "models", "app_pages", "deploy", "clients/python")
+FILES = [path for folder in CODE for path in sorted((ROOT / folder).rglob("*.py"))]
 NOT_IN_SERVING = (
     "torch",
     "pytorch_lightning",
@@ -71,19 +45,27 @@ def test_no_page_takes_altair() -> None:
         assert "altair_chart" not in path.read_text(), path.name
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_rooms_import_only_downwards(path: Path) -> None:
-    room = ".".join(path.parent.relative_to(ROOT).parts)
-    allowed = MAY_IMPORT.get(f"{room}.{path.stem}", MAY_IMPORT[room]) | {room}
-    for name in imports(path):
-        if name.split(".")[0] in {*ROOMS, *DOORS}:
-            ours = any(name == a or name.startswith(a + ".") for a in allowed)
-            assert ours, f"{room}/{path.name} imports {name}; allowed: {sorted(allowed)}"
+def test_packages_import_only_what_the_table_allows() -> None:
+    """DESIGN's import table, as contracts of import-linter in pyproject.toml."""
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 0, result.stdout
+    assert " 0 broken" in result.stdout
 
 
-def test_the_app_knows_the_service_only_by_its_client() -> None:
-    ours = {name for name in imports(ROOT / "app.py") if name.split(".")[0] in {*ROOMS, *DOORS}}
-    assert ours <= {"app_pages", "marquee_client"}
+@pytest.mark.parametrize(
+    ("script", "allowed"),
+    [
+        ("app.py", {"app_pages", "marquee_client"}),
+        ("service.py", {"marquee.api"}),
+        ("train.py", {"marquee.training", "marquee.core", "datamodules", "models"}),
+    ],
+)
+def test_a_script_imports_only_its_package(script: str, allowed: set[str]) -> None:
+    ours = {"marquee", "datamodules", "models", "app_pages", "deploy", "marquee_client"}
+    for name in imports(ROOT / script):
+        if name.split(".")[0] in ours:
+            assert any(name == each or name.startswith(f"{each}.") for each in allowed), name
 
 
 def test_serving_loads_nothing_of_training() -> None:
@@ -94,34 +76,14 @@ def test_serving_loads_nothing_of_training() -> None:
     assert done.stdout.strip().splitlines()[-1] == "[]", done.stderr
 
 
-def shown_in_the_tree(readme: str) -> set[str]:
-    """room/file of every name in the last block of the README."""
-    tree = readme[readme.rindex("```text\n") + len("```text\n") :]
-    shown, room = set(), ""
-    for line in tree[: tree.index("```")].splitlines():
-        names = re.findall(
-            r"(?:^|\s)([\w-][\w.-]*\.[a-z]+|Makefile|LICENSE|[a-z_/]+/)(?=\s\s|$)", line
-        )
-        if not line.startswith(" "):
-            room = names[0] if names[0].endswith("/") else ""
-        shown |= {room + name for name in names if not name.endswith("/")}
-    return shown
-
-
-def test_the_readme_tree_is_the_repository() -> None:
-    kinds = {f"{folder}/": "*.py" for folder in [*FOLDERS, "benchmarks"]}
-    kinds |= {"recipes/": "*.yaml", "deploy/": "*.*", "docs/": "*.md", "": "[!.]*"}
-    there = {room + path.name for room, kind in kinds.items() for path in (ROOT / room).glob(kind)}
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    there &= set(listed.stdout.splitlines())
-    there = {name for name in there if not name.endswith(("__init__.py", "README.md"))}
-    assert shown_in_the_tree((ROOT / "README.md").read_text()) == there
+def test_the_readme_tree_names_every_folder() -> None:
+    readme = (ROOT / "README.md").read_text()
+    tree = readme[readme.rindex("```text\n") + len("```text\n") :].partition("```")[0]
+    shown = {line.split()[0].rstrip("/") for line in tree.splitlines()}
+    assert {name for name in shown if not (ROOT / name).exists()} == set()
+    packages = [path.parent for path in (ROOT / "marquee").glob("*/__init__.py")]
+    top = [ROOT / name for name in ("datamodules", "models", "app_pages", "deploy", "benchmarks")]
+    assert {str(path.relative_to(ROOT)) for path in [*packages, *top]} <= shown
 
 
 def test_every_make_target_of_the_readme_exists() -> None:

@@ -12,11 +12,16 @@ import pytorch_lightning as pl
 import yaml
 from optuna.trial import create_trial
 
-import train
 from marquee.data.demo_data import write_demo
-from marquee.training.recipe import Recipe
+from marquee.training.config import read_config
 from marquee.training.studies import hyperparameter_search
-from marquee.training.studies.hyperparameter_search import Plan, Prune, check, holds, settings
+from marquee.training.studies.hyperparameter_search import PruneTrial
+from marquee.training.studies.search_plan import (
+    SearchPlan,
+    check_plan,
+    in_space,
+    trial_settings,
+)
 
 ROOT = Path(__file__).parent.parent
 STUDIES = sorted((ROOT / "recipes" / "studies").glob("*.yaml"))
@@ -47,7 +52,7 @@ def tune(
     given = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={data}"]
     given += [f"--{name}={place / name}" for name in ("runs", "bundles", "results")]
     given.append(f"--comet={comet}")
-    return train.main(["tune", *given, f"--study={place / 'small.yaml'}", *more])
+    return hyperparameter_search.main([*given, f"--study={place / 'small.yaml'}", *more])
 
 
 def rows(place: Path) -> list[dict[str, Any]]:
@@ -72,9 +77,9 @@ def test_a_stopped_search_finds_what_one_in_a_piece_finds(
     assert tune(data, whole) == 0
     printed = capsys.readouterr().out
     with monkeypatch.context() as stopped:
-        stopped.setattr(Recipe, "train", ctrl_c)
+        stopped.setattr(hyperparameter_search, "train", ctrl_c)
         assert tune(data, parts) == 130
-    assert capsys.readouterr().err == "train.py: error: stopped\n"
+    assert capsys.readouterr().err == "marquee tune: error: stopped\n"
     assert tune(data, parts, "--trials=2") == 0
     assert tune(data, parts) == 0
 
@@ -85,12 +90,12 @@ def test_a_stopped_search_finds_what_one_in_a_piece_finds(
     assert (first["model.learning.lr"], first["model.network.num_layers"]) == (0.004, 2)
     winner = whole / "runs" / "demo" / "tuned-demo.yaml"
     assert f"fit --config {winner}" in printed
-    run = Recipe([f"--config={winner}", f"--data.root={data}", f"--runs={whole}"], "select")
+    run = read_config([f"--config={winner}", f"--data.root={data}", f"--runs={whole}"])
     assert run.name == "tuned-demo"
-    assert run.config["model"]["learning"]["lr"] == best[0]["model.learning.lr"]
-    assert run.config["model"]["network"]["num_layers"] == best[0]["model.network.num_layers"]
-    assert run.config["model"]["network"]["embedding_dim"] == 32, "of the base recipe"
-    assert run.config["trainer"]["max_epochs"] == 1
+    assert run.model.learning.lr == best[0]["model.learning.lr"]
+    assert run.model.network.num_layers == best[0]["model.network.num_layers"]
+    assert run.model.network.embedding_dim == 32, "of the base recipe"
+    assert run.trainer["max_epochs"] == 1
     left = {path.name for path in (whole / "runs").rglob("*") if path.is_file()}
     assert left == {"study.sqlite", "tuned-demo.yaml"}
     assert not (whole / "bundles").exists()
@@ -143,7 +148,7 @@ def test_a_search_leaves_other_runs_alone(
     run = tmp_path / "runs" / "demo" / "20260101-000000"
     run.mkdir(parents=True)
     assert tune(data, tmp_path, "--ckpt_path=last") == 2
-    assert "leave --ckpt_path out" in capsys.readouterr().err
+    assert "tune resumes by itself" in capsys.readouterr().err
     assert run.is_dir()
 
 
@@ -153,12 +158,12 @@ def test_a_recipe_without_a_study_takes_the_one_for_all(
     given = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={data}", "--comet=off"]
     given += [f"--{name}={tmp_path / name}" for name in ("runs", "bundles", "results")]
     small = ["--trainer.max_epochs=1", "--model.network.history_length=20"]
-    assert train.main(["tune", *given, *small, "--trials=1"]) == 0
+    assert hyperparameter_search.main([*given, *small, "--trials=1"]) == 0
     assert (tmp_path / "results" / "studies" / "any.next.json").is_file()
     assert "best of 1: trial 0" in capsys.readouterr().out
 
 
-def ctrl_c(run: Recipe) -> Recipe:
+def ctrl_c(*_: Any) -> None:
     raise KeyboardInterrupt("runs/demo/trial-1/last.ckpt")
 
 
@@ -175,7 +180,7 @@ def test_a_trial_that_cannot_be_trained_is_a_row_with_its_reason(
 def test_a_study_that_was_changed_is_refused(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Recipe, "train", ctrl_c)
+    monkeypatch.setattr(hyperparameter_search, "train", ctrl_c)
     assert tune(data, tmp_path) == 130
     assert tune(data, tmp_path, plan=PLAN | {"trials": 9}) == 130, "more trials go on"
     capsys.readouterr()
@@ -190,10 +195,12 @@ def test_a_study_that_was_changed_is_refused(
     ("more", "plan", "said"),
     [
         pytest.param("--study=none.yaml", {}, "no such file", id="no-study"),
-        pytest.param("--trials=0", {}, "trials 0: needed 1 or more", id="no-trials"),
+        pytest.param("--trials=0", {}, "trials 0: expected 1 or more", id="no-trials"),
         pytest.param("--trials=x", {}, "invalid int", id="trials-of-a-word"),
         pytest.param("", {"base": "ml-2m"}, "for recipe 'ml-2m'", id="another-base"),
-        pytest.param("", {"space": {"model.lr": {}}}, "is no study", id="empty-range"),
+        pytest.param(
+            "", {"space": {"model.lr": {}}}, "expected a study with", id="empty-range"
+        ),
         pytest.param("", {"pruner": "none"}, "'pruner'", id="unknown-key"),
         pytest.param(
             "", {"settings": {"model.learning.rate": 1}}, "'model.learning.rate'", id="no-setting"
@@ -210,7 +217,7 @@ def test_a_wrong_study_gives_one_line_and_exit_2(
 ) -> None:
     assert tune(data, tmp_path, *more.split(), plan=PLAN | plan) == 2
     (error,) = capsys.readouterr().err.strip().splitlines()
-    assert error.startswith("train.py: error: ")
+    assert error.startswith("marquee tune: error: ")
     assert said in error
     assert not list(tmp_path.rglob("*.sqlite"))
 
@@ -224,7 +231,7 @@ def test_a_trial_ends_where_its_best_is_below_the_median_at_that_tenth() -> None
         seen = {2: 0.1, 5: value, 10: value}
         study.add_trial(create_trial(value=value, intermediate_values=seen))
     trial = study.ask()
-    prune = Prune(trial, "val/ndcg@10")
+    prune = PruneTrial(trial, "val/ndcg@10")
 
     def validate(epoch: int, value: float) -> None:
         trainer: Any = SimpleNamespace(
@@ -243,24 +250,26 @@ def test_a_trial_ends_where_its_best_is_below_the_median_at_that_tenth() -> None
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_a_committed_study_fits_its_recipe(path: Path, data: Path, tmp_path: Path) -> None:
-    plan = Plan.read(path)
+    plan = SearchPlan.read(path)
     given = [
         f"--config={ROOT / 'recipes' / (plan.base or 'demo')}.yaml",
         "--data.name=demo",
         "--comet=off",
     ]
     given += ["--data.ties=hash", f"--data.root={data}", f"--runs={tmp_path}"]
-    base = Recipe(given, "select")
-    check(plan, base, path)
+    base = read_config(given)
+    check_plan(plan, base, path)
     for setting, space in plan.distributions().items():
-        assert holds(space, base.config[setting]), f"{setting}: the recipe is outside of its space"
+        assert in_space(space, base.value(setting)), (
+            f"{setting}: recipe is outside its space"
+        )
 
 
 def test_what_is_printed_is_what_was_trained() -> None:
-    base: Any = SimpleNamespace(config={"trainer": {"max_epochs": 30}})
-    plan = Plan("demo", 1, {}, settings={"model.network.gmf": True})
+    base: Any = SimpleNamespace(trainer={"max_epochs": 30})
+    plan = SearchPlan(base="demo", trials=1, space={}, settings={"model.network.gmf": True})
     drawn = {"model.learning.lr": 0.00123456, "data.targets_per_batch": 4096}
-    assert settings(plan, base, drawn) == {
+    assert trial_settings(plan, base, drawn) == {
         "model.network.gmf": True,
         "model.learning.lr": 0.00123,
         "data.targets_per_batch": 4096,

@@ -168,7 +168,7 @@ def test_the_run_keeps_what_the_next_one_would_overwrite(offline: Place) -> None
     ).read_bytes()
     card = (offline.run / "MODEL_CARD.md").read_text()
     result = json.loads((offline.run / "results-next.json").read_text())
-    assert f"{result['metrics']['ndcg@10']['mean']:.3f}" in card
+    assert f"{result['metrics']['ndcg@10']['mean']:.4f}" in card
     assert result["data_sha256"] in card
     assert "no impressions, no watch time and no churn" in card.replace("\n  ", " ")
 

@@ -15,7 +15,9 @@ import torch
 
 import train
 from deploy import demo
+from deploy.local_processes import run_service
 from marquee.data.demo_data import write_demo
+from marquee.online import import_ratings
 from marquee.recommender.recommender import Recommender
 from marquee.training import evaluate, recipe
 from models.lightning_module import RankingModule
@@ -99,7 +101,7 @@ def test_the_bundle_counts_train_and_validation_ratings_only(place: Workplace) -
     per_person = ratings.groupby("userId").size()
     # One rating a person is the test part; people with fewer than 3 are only trained on.
     expected = int(per_person.sum() - (per_person >= 3).sum())
-    support = [recommender.item(int(i))["support"] for i in recommender.movie_ids]
+    support = [recommender.movie(int(i))["num_ratings"] for i in recommender.movie_ids]
     assert sum(support) == expected
 
 
@@ -110,15 +112,15 @@ def test_from_a_ratings_file_to_an_http_answer(
     events, bundle = f"sqlite:///{tmp_path / 'events.sqlite'}", place.root / "bundles" / "demo"
     root = str(place.root / "data")
     told = ["--data=demo", f"--data.root={root}", f"--events={events}"]
-    assert train.main(["import-ratings", *told]) == 0
+    assert import_ratings.main(told) == 0
     ratings = pd.read_csv(place.root / "data" / "demo" / "ratings.csv").query("userId == 5")
-    with demo.service(str(bundle), events) as url, httpx.Client(base_url=url) as http:
+    with run_service(str(bundle), events) as url, httpx.Client(base_url=url) as http:
         history = http.get("/users/5/history").json()["items"]
         answer = http.post("/recommend", json={"user_id": 5, "k": 10}).json()
     assert sorted(entry["movie_id"] for entry in history) == sorted(ratings["movieId"])
     entries = [(entry["movie_id"], entry["stars"]) for entry in history]
     assert answer == Recommender.load(bundle).recommend(history=entries, k=10)
-    demo.print_answer(5, history, answer)
+    demo.print_lists(5, history, answer)
     assert demo.label(answer["items"][0]) in capsys.readouterr().out
 
 
@@ -207,7 +209,6 @@ def test_the_classic_user_is_trained_measured_and_never_exported(
         pytest.param("fit DEMO --data.name=ml-2m", "ml-2m", id="no-data-set"),
         pytest.param("validate DEMO --runs=nowhere", "holds no finished run", id="no-run"),
         pytest.param("export DEMO --runs=nowhere", "holds no finished run", id="nothing-to-export"),
-        pytest.param("import-ratings", "required: --data, --events", id="import-what"),
     ],
 )
 def test_wrong_arguments_give_one_line_and_exit_2(

@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from datamodules.loaders import EvalLoader
-from datamodules.splits.cold_start import split_new_movies, split_new_users
-from datamodules.splits.leave_one_out import Questions, draw_candidates, split_next
-from marquee.data.interactions import UserHistories
-from marquee.evaluation.ranker import Asked, Ints, Scores, Stars, evaluate
-from marquee.evaluation.validation import rank
-from marquee.training.evaluate import asked_of
+from datamodules.splits import draw_candidates, split_new_movies, split_new_users, split_next
+from marquee.core.arrays import Int64
+from marquee.core.eval_queries import EvalQueries
+from marquee.data.user_histories import UserHistories
+from marquee.evaluation.ranker import evaluate, rank_batch
 from models.lightning_module import LearningConfig, RankingModule
 from models.ncf import NetworkConfig, Sizes
 
@@ -27,7 +26,7 @@ def histories() -> UserHistories:
         user_id=np.arange(80),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
         item=np.concatenate(items),
-        stars=np.ones(sum(lengths), np.float32),
+        rating=np.ones(sum(lengths), np.float32),
         timestamp=np.concatenate([np.arange(n) for n in lengths]),
     )
 
@@ -41,40 +40,30 @@ SPLITS = {
 SCORE_UI = np.random.default_rng(1).integers(9, size=(80, NUM_ITEMS)).astype(np.float32)
 
 
-def validated(questions: Questions, protocol: str, candidates: Ints | None) -> dict[str, float]:
+def validated(questions: EvalQueries, protocol: str, candidates: Int64 | None) -> dict[str, float]:
     cases = EvalLoader(
-        questions,
-        SCALE,
-        history_length=5,
-        several=protocol == "new-users",
-        candidates=candidates,
-        batch_size=7,
+        questions.with_candidates(candidates), SCALE, history_length=5, batch_size=7
     )
-    found = [rank(torch.from_numpy(SCORE_UI)[batch["user_B"]], batch) for batch in cases]
+    found = [rank_batch(torch.from_numpy(SCORE_UI)[batch["user_B"]], batch) for batch in cases]
     return {name: np.concatenate([each[name] for each in found]).mean() for name in found[0]}
 
 
-def evaluated(asked: Asked, user: Ints) -> dict[str, dict[str, float]]:
-    waiting = iter(user.tolist())
-
-    def score(parts: list[Ints], stars: Stars) -> Scores:
-        return SCORE_UI[[next(waiting) for _ in parts]]
-
-    ranked = evaluate(score, asked).items()
+def evaluated(queries: EvalQueries, protocol: str) -> dict[str, dict[str, float]]:
+    ranked = evaluate(lambda part: SCORE_UI[part.user], queries, protocol).items()
     return {name: {key: v.mean() for key, v in one.metrics.items()} for name, one in ranked}
 
 
 @pytest.mark.parametrize("protocol", SPLITS)
 def test_a_batch_is_ranked_as_its_protocol_does(protocol: str) -> None:
     questions = SPLITS[protocol].test
-    expected = evaluated(asked_of(questions, protocol), questions.user)[protocol]
+    expected = evaluated(questions, protocol)[protocol]
     assert validated(questions, protocol, None) == pytest.approx(expected)
 
 
 def test_drawn_candidates_are_ranked_as_at_test() -> None:
     split = SPLITS["next"]
     drawn = draw_candidates(split, num=15)
-    expected = evaluated(asked_of(split.test, "next", drawn), split.test.user)["ncf-paper"]
+    expected = evaluated(split.test.with_candidates(drawn), "next")["ncf-paper"]
     found = validated(split.test, "next", drawn)
     assert {name: found[name] for name in expected} == pytest.approx(expected)
 

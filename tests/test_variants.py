@@ -16,8 +16,9 @@ import train
 from marquee.data.demo_data import write_demo
 from marquee.evaluation.doc_tables import ablations, tables
 from marquee.evaluation.results import write_ranks, write_results
-from marquee.training.compare.paired import figures
-from marquee.training.studies.ablation import FILE, changes, compare
+from marquee.training.compare.paired_bootstrap import user_metrics
+from marquee.training.studies import ablation
+from marquee.training.studies.ablation import VARIANTS_FILE, add_difference, changed_settings
 
 ROOT = Path(__file__).parent.parent
 SECOND = 1 / math.log2(3)
@@ -38,7 +39,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_demo(root / "data" / "demo", seed=1, num_users=40, num_movies=80)
     assert train.main(["fit", *given(root)]) == 0
     names = "--variants=without-influence-cap,without-order"
-    assert train.main(["ablate", *given(root, names)]) == 0
+    assert ablation.main(given(root, names)) == 0
     return root
 
 
@@ -63,18 +64,18 @@ def test_a_variant_is_a_fit_of_its_own_that_says_what_it_is(place: Path) -> None
     ("more", "said"),
     [
         pytest.param("--variants=without-sense", "'without-sense'", id="unknown"),
-        pytest.param("--runs=nowhere", "holds no finished run", id="base-not-fitted"),
+        pytest.param("--runs=nowhere", "no finished run", id="base-not-fitted"),
         pytest.param("--results=nowhere", "demo.next.json is missing", id="no-result"),
         pytest.param("--data.split_seed=1", "another settings; first:", id="another-test-part"),
         pytest.param("--model.network.dropout=0", "another settings; first:", id="another-model"),
-        pytest.param("--model.network.user=id", "that read a history", id="classic"),
+        pytest.param("--model.network.user=id", "that reads a history", id="classic"),
     ],
 )
 def test_what_cannot_be_compared_is_refused_before_any_training(
     more: str, said: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted((place / "runs").rglob("*"))
-    assert train.main(["ablate", *given(place, more)]) == 2
+    assert ablation.main(given(place, more)) == 2
     (error,) = capsys.readouterr().err.strip().splitlines()
     assert said in error
     assert sorted((place / "runs").rglob("*")) == before
@@ -88,7 +89,7 @@ def test_test_rows_of_another_fit_are_refused(
     table = pd.read_parquet(rows).assign(rank=1.0)
     table.to_parquet(rows)
     try:
-        assert train.main(["ablate", *given(place)]) == 2
+        assert ablation.main(given(place)) == 2
     finally:
         shutil.move(kept, rows)
     assert "another test rows" in capsys.readouterr().err
@@ -98,7 +99,7 @@ def test_figures_are_read_off_expected_ranks_and_averaged_over_seeds(tmp_path: P
     """Ranks 1 and 2 in the two seeds; 2.5 is a tie for the second place; 11 earns nothing."""
     ranks = {0: np.array([1.0, 2.5, 11.0]), 7: np.array([2.0, 2.5, 11.0])}
     write_ranks(tmp_path / "rows", np.array([1, 2, 3]), np.array([9, 9, 9]), ranks)
-    found = figures(pd.read_parquet(tmp_path / "rows"))
+    found = user_metrics(pd.read_parquet(tmp_path / "rows"))
     third = 1 / math.log2(4)
     assert found["ndcg@10"].tolist() == pytest.approx([(1 + SECOND) / 2, (SECOND + third) / 2, 0])
     assert found["hit_rate@10"].tolist() == [1, 1, 0]
@@ -106,30 +107,28 @@ def test_figures_are_read_off_expected_ranks_and_averaged_over_seeds(tmp_path: P
 
 def test_a_difference_is_variant_minus_full_person_by_person(tmp_path: Path) -> None:
     """All four people had their movie first in the full model, and have it second now."""
-    base: Any = SimpleNamespace(
-        name="demo", runs=tmp_path / "demo", config={"results": str(tmp_path)}
-    )
+    base: Any = SimpleNamespace(name="demo", runs_folder=tmp_path / "demo", results=str(tmp_path))
     for name, rank in (("demo", 1.0), ("x-demo", 2.0)):
         ids = np.arange(4)
         write_ranks(tmp_path / name / "test-next.parquet", ids, ids, {0: np.full(4, rank)})
     content = {"metrics": {"ndcg@10": {"mean": SECOND}}, "paired": {"ease": {}}}
     write_results(tmp_path, "x-demo", "next", content)
-    compare(base, "next", "x", {"data.shuffled": True})
+    add_difference(base, "next", "x", {"data.shuffled": True})
     result = json.loads((tmp_path / "x-demo.next.json").read_text())
     expected = pytest.approx(SECOND - 1, abs=1e-6)
     assert result["paired"]["full"] == {"ndcg@10": dict.fromkeys(("diff", "low", "high"), expected)}
 
 
 def test_a_list_keeps_what_the_recipe_has_of_it() -> None:
-    base: Any = SimpleNamespace(config={"features": ["genres", "period"], "cap": 0})
-    assert changes(base, {"features": ["period", "text"]}) == {"features": ["period"]}
-    assert changes(base, {"features": ["genres", "period"], "cap": 0}) == {}
-    assert changes(base, {"cap": 50}) == {"cap": 50}
+    base: Any = SimpleNamespace(value={"features": ["genres", "period"], "cap": 0}.get)
+    assert changed_settings(base, {"features": ["period", "text"]}) == {"features": ["period"]}
+    assert changed_settings(base, {"features": ["genres", "period"], "cap": 0}) == {}
+    assert changed_settings(base, {"cap": 50}) == {"cap": 50}
 
 
 def test_every_variant_changes_a_setting_that_there_is(place: Path) -> None:
     manifest = json.loads((place / "bundles" / "demo" / "bundle.json").read_text())
-    for name, settings in yaml.safe_load(FILE.read_text()).items():
+    for name, settings in yaml.safe_load(VARIANTS_FILE.read_text()).items():
         for path in settings:
             found = manifest["config"]
             for part in path.split("."):

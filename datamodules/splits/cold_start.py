@@ -1,116 +1,136 @@
-"""Splits that hold out whole people or whole movies: how the model meets what it has never seen.
+"""Protocols `new-users` and `new-movies`: whole users, or whole movies, are held out.
 
-    split = split_new_users(histories, num_items, seed=0)    # 5% of people test, 5% validation
-    random_holdout(split.test, seed=0)                       # the same people, a random 20% hidden
-    split_new_movies(histories, num_items, seed=0)           # 10% of movies test, 5% validation
+    split = split_new_users(histories, num_items, seed=0)        # 5% of users test, 5% validation
+    random_holdout(split.all_histories, split.test, seed=0)      # same users, random 20% hidden
+    split_new_movies(histories, num_items, seed=0)               # 10% of movies test, 5% validation
 
-`new-users`: of a person held out the first 80% of their history is given and the last 20% is to be
-found; training reads nothing of them. `new-movies`: the histories that training reads do not hold a
-movie held out, and who watched one is asked for the last of them. What this does not guarantee:
-training reads ratings of other people, or of other movies, that are younger than a question.
+`new-users`: the context is the first 80% of a held-out user's history, the targets are the last
+20%; training reads nothing of that user. `new-movies`: training reads no rating of a held-out
+movie; the target of a user is the last held-out movie that they watched. What this does not
+guarantee: training reads ratings of other users, or of other movies, that are younger than a query.
 
-    people asked (validation, test)      new-users       new-movies
-    ml-100k                              47, 47          867, 912
-    ml-1m                                302, 302        5,367, 5,976
-    ml-latest-small                      30, 30          538, 601
+    users with a query (validation, test)      new-users       new-movies
+    ml-100k                                    47, 47          867, 912
+    ml-1m                                      302, 302        5,367, 5,976
+    ml-latest-small                            30, 30          538, 601
 
 Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering": strong generalisation.
-Shapes as in splits.py; I movies.
 """
 
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
-from datamodules.splits.leave_one_out import TEST, TRAIN, VALID, Questions, Split, checked
-from marquee.data.interactions import Ints, UserHistories
+from datamodules.splits.base import TEST, TRAIN, VALID, Split, check_split, cut_queries
+from marquee.core.arrays import Int8, Int64
+from marquee.core.eval_queries import EvalQueries
+from marquee.data.user_histories import UserHistories
 
 MIN_NEW_USER = 5
-"""Shortest history that `new-users` holds out: four movies given, one to be found."""
-PEOPLE_PERCENT = (5, 5)
-"""Of the people with enough ratings: validation, test."""
+"""Shortest history that `new-users` holds out: four movies of context, one target."""
+USERS_PERCENT = (5, 5)
+"""Percent of the users with enough ratings: validation, test."""
 MOVIES_PERCENT = (5, 10)
-"""Of the rated movies: validation, test."""
+"""Percent of the rated movies: validation, test."""
 
 
 def split_new_users(histories: UserHistories, num_items: int, seed: int = 0) -> Split:
-    """Protocol `new-users`: 10% of people are never trained on, half of them for validation.
+    """Hold out 10% of users, half of them for validation.
 
-    People with fewer than 5 ratings are trained on and never drawn. Refit `validation` trains on
-    the validation people with all their ratings, and on the test people never. InputError where a
-    part would be empty, or where a history does not stand in time order.
+    Users with fewer than 5 ratings are trained on and never drawn. Refit `validation` trains on
+    the validation users with all their ratings, and on the test users never. InputError where a
+    part would be empty, or where a history is not in time order.
     """
-    enough = np.flatnonzero(histories.length >= MIN_NEW_USER)
-    part_U = _drawn(enough, len(histories), PEOPLE_PERCENT, seed)
-    valid, test = (_last_fifth(histories, np.flatnonzero(part_U == part)) for part in (VALID, TEST))
-    return checked(
-        Split(histories, np.repeat(part_U, histories.length), valid, test, num_items, "new-users"),
-        f"{len(enough)} people have {MIN_NEW_USER} ratings",
+    eligible = np.flatnonzero(histories.length >= MIN_NEW_USER)
+    subset_U = _draw_subsets(eligible, len(histories), USERS_PERCENT, seed)
+    split = Split(
+        all_histories=histories,
+        subset_N=np.repeat(subset_U, histories.length),
+        valid=_last_fifth(histories, np.flatnonzero(subset_U == VALID)),
+        test=_last_fifth(histories, np.flatnonzero(subset_U == TEST)),
+        num_items=num_items,
+        protocol="new-users",
     )
+    return check_split(split, f"{len(eligible)} users have {MIN_NEW_USER} ratings")
 
 
-def random_holdout(questions: Questions, seed: int = 0) -> Questions:
-    """The same people with as many movies hidden, but drawn over the whole history: of `new-users`
-    in the form of Liang et al. 2018. What is given keeps its order."""
-    histories = questions.histories
-    given_U = histories.length
-    given_U[questions.user] = questions.given
+def random_holdout(histories: UserHistories, queries: EvalQueries, seed: int = 0) -> EvalQueries:
+    """Draw as many targets per user over the whole history: `new-users` as in Liang et al. 2018.
+
+    The context keeps its order.
+    """
+    context_length_U = histories.length
+    context_length_U[queries.user] = queries.context_end - queries.start
     rng = np.random.default_rng(seed)
-    is_hidden_N = np.zeros(len(histories.item), bool)
-    for rows, user in histories.blocks():
-        mixed = np.lexsort((rng.random(len(user)), user))
-        place = np.arange(rows.start, rows.stop) - histories.indptr[user]
-        is_hidden_N[rows][mixed] = place >= given_U[user]
-    return replace(questions, histories=histories.arranged(is_hidden_N))
+    is_target_N = np.zeros(len(histories.item), bool)
+    for rows, user in histories.iter_chunks():
+        shuffled = np.lexsort((rng.random(len(user)), user))
+        position = np.arange(rows.start, rows.stop) - histories.indptr[user]
+        is_target_N[rows][shuffled] = position >= context_length_U[user]
+    table = histories.sort_within_user(is_target_N)
+    return replace(queries, item_N=table.item, rating_N=table.rating, timestamp_N=table.timestamp)
 
 
 def split_new_movies(histories: UserHistories, num_items: int, seed: int = 0) -> Split:
-    """Protocol `new-movies`: 15% of the rated movies are never trained on, 5% for validation.
+    """Hold out 15% of the rated movies, 5% for validation.
 
-    Who watched one of them, and a trained movie before it, is asked for the last one of the part,
-    among all movies of the part that they had not watched earlier. The history holds what has been
-    trained on by then: refit `validation` trains on the validation movies, so at test they are in
-    it. InputError where a part would be empty, or where a history does not stand in time order.
+    A user who watched a held-out movie of a part, and a trained movie before it, has a query: the
+    target is the last one of the part, ranked among all movies of the part that they had not
+    watched earlier. The context holds what has been trained on by then: refit `validation` trains
+    on the validation movies, so at test they are in it. InputError where a part would be empty, or
+    where a history is not in time order.
     """
-    rated = np.flatnonzero(histories.support(num_items))
-    part_I = _drawn(rated, num_items, MOVIES_PERCENT, seed)
-    valid, test = (_last_held_out(histories, part_I, part) for part in (VALID, TEST))
-    part_N = np.concatenate([part_I[histories.item[rows]] for rows, _ in histories.blocks()])
-    return checked(
-        Split(histories, part_N, valid, test, num_items, "new-movies"),
-        f"too few of {len(rated)} rated movies were watched after a trained one",
+    rated = np.flatnonzero(histories.item_counts(num_items))
+    subset_I = _draw_subsets(rated, num_items, MOVIES_PERCENT, seed)
+    chunks = [subset_I[histories.item[rows]] for rows, _ in histories.iter_chunks()]
+    split = Split(
+        all_histories=histories,
+        subset_N=np.concatenate(chunks),
+        valid=_last_held_out(histories, subset_I, VALID),
+        test=_last_held_out(histories, subset_I, TEST),
+        num_items=num_items,
+        protocol="new-movies",
+    )
+    return check_split(
+        split, f"too few of {len(rated)} rated movies were watched after a trained one"
     )
 
 
-def _drawn(rows: Ints, num_rows: int, percent: tuple[int, int], seed: int) -> npt.NDArray[np.int8]:
-    """The part of each of `num_rows` rows: these shares of `rows`, one at least, held out."""
+def _draw_subsets(rows: Int64, num_rows: int, percent: tuple[int, int], seed: int) -> Int8:
+    """Return the part of each of `num_rows` rows; of `rows` these percents are held out, >= 1."""
     num_valid, num_test = (max(1, len(rows) * share // 100) for share in percent)
     order = np.random.default_rng(seed).permutation(rows)
-    part = np.full(num_rows, TRAIN, np.int8)
-    part[order[:num_test]] = TEST
-    part[order[num_test : num_test + num_valid]] = VALID
-    return part
+    subset = np.full(num_rows, TRAIN, np.int8)
+    subset[order[:num_test]] = TEST
+    subset[order[num_test : num_test + num_valid]] = VALID
+    return subset
 
 
-def _last_fifth(histories: UserHistories, user: Ints) -> Questions:
+def _last_fifth(histories: UserHistories, user: Int64) -> EvalQueries:
     length = histories.length[user]
-    return Questions(histories, user, np.zeros_like(user), length * 4 // 5, length)
+    return cut_queries(
+        histories, user, context_end=length * 4 // 5, target_end=length, has_many_targets=True
+    )
 
 
-def _last_held_out(histories: UserHistories, part_I: npt.NDArray[np.int8], part: int) -> Questions:
-    """For each person their last movie of the part, after the movies of the parts before it."""
-    # Not shown, shown, the last one: cuts at `first` and `given`. Behind it nothing is kept.
-    place_N, last_U = np.empty(len(histories.item), np.int8), np.full(len(histories), -1)
-    for rows, user in histories.blocks():
-        own, entry = part_I[histories.item[rows]], np.arange(rows.start, rows.stop)
-        np.maximum.at(last_U, user, np.where(own == part, entry, -1))
-        behind, here = entry > last_U[user], entry == last_U[user]
-        place_N[rows] = np.where(behind, 3, np.where(here, 2, own < part))
-    until = place_N < 3
-    table = histories.where(until).arranged(place_N[until])
-    given_U, shown_U = table.length - 1, histories.counted(place_N == 1)
-    asked = np.flatnonzero(shown_U)
-    given = given_U[asked]
-    among = np.flatnonzero(part_I == part)
-    return Questions(table, asked, given - shown_U[asked], given, given + 1, among)
+def _last_held_out(histories: UserHistories, subset_I: Int8, subset: int) -> EvalQueries:
+    """Return each user's last movie of the part, after the movies of the parts before it."""
+    # 0 excluded, 1 context, 2 the target, 3 behind it: the first three stay, in this order.
+    section_N, last_U = np.empty(len(histories.item), np.int8), np.full(len(histories), -1)
+    for rows, user in histories.iter_chunks():
+        item_subset, entry = subset_I[histories.item[rows]], np.arange(rows.start, rows.stop)
+        np.maximum.at(last_U, user, np.where(item_subset == subset, entry, -1))
+        is_behind, is_target = entry > last_U[user], entry == last_U[user]
+        section_N[rows] = np.where(is_behind, 3, np.where(is_target, 2, item_subset < subset))
+    is_used_N = section_N < 3
+    table = histories.filter(is_used_N).sort_within_user(section_N[is_used_N])
+    target_U, context_length_U = table.length - 1, histories.count_by_user(section_N == 1)
+    user = np.flatnonzero(context_length_U)
+    return cut_queries(
+        table,
+        user,
+        context_start=target_U[user] - context_length_U[user],
+        context_end=target_U[user],
+        target_end=target_U[user] + 1,
+        ranked_items=np.flatnonzero(subset_I == subset),
+    )

@@ -1,91 +1,96 @@
-"""Protocol `stars`: some ratings of everybody are hidden, and their stars are asked for.
+"""Protocol `stars`: some ratings of all users are hidden, and their values are predicted.
 
-    split = split_stars(histories, num_items, seed=0)        # a random 10% test
+    split = split_ratings(histories, num_items, seed=0)      # a random 10% test
     u1 = official_fold(histories, dataset, 1, root=None)     # or a file of ml-100k
-    split = split_stars(histories, num_items, 0, u1)
+    split = split_ratings(histories, num_items, 0, u1)
 
-Of what is left, a random 5% is validation. The history of a question is the person's training
+Of the other ratings, a random 5% is validation. The context of a query is the user's training
 ratings, in time order; at test those of validation are among them. What this does not guarantee: it
-is the form in which stars are published (SVD++, CF-NADE, GC-MC), and it knows the future: a rating
-may be asked for after younger ones have been shown.
-
-Shapes: N ratings.
+is the form in which rating predictions are published (SVD++, CF-NADE, GC-MC), and it knows the
+future: a context may hold ratings that are younger than the hidden ones.
 """
 
-from pathlib import Path
-
 import numpy as np
-import numpy.typing as npt
 
-from datamodules.splits.leave_one_out import TEST, TRAIN, VALID, Questions, Split, checked
+from datamodules.splits.base import TEST, TRAIN, VALID, Split, check_split, cut_queries
+from marquee.core.arrays import Bools
 from marquee.core.errors import InputError
+from marquee.core.eval_queries import EvalQueries
 from marquee.data.dataset import Dataset
-from marquee.data.interactions import UserHistories
 from marquee.data.sources import locate
+from marquee.data.user_histories import UserHistories
 
 TEST_SHARE, VALID_SHARE = 0.1, 0.05
 FOLDS = range(1, 6)
 """u1 to u5 of ml-100k: a fifth of the ratings each, together all of them."""
 
 
-def split_stars(
-    histories: UserHistories,
-    num_items: int,
-    seed: int = 0,
-    is_test_N: npt.NDArray[np.bool_] | None = None,
+def split_ratings(
+    histories: UserHistories, num_items: int, seed: int = 0, is_test_N: Bools | None = None
 ) -> Split:
-    """Protocol `stars`. is_test_N: the ratings to be asked for, else a random 10%.
+    """Hide some ratings of all users. is_test_N: (N,) the hidden ones, else a random 10%.
 
-    Everybody with a test rating is asked, also who has no training rating left. InputError where a
+    All users with a test rating have a query, even without a training rating. InputError where a
     part would be empty.
     """
-    rng, num = np.random.default_rng(seed), len(histories.item)
+    rng, num_ratings = np.random.default_rng(seed), len(histories.item)
     if is_test_N is None:
-        is_test_N = _share(rng, num, TEST_SHARE)
-    part_N = np.where(is_test_N, np.int8(TEST), np.int8(TRAIN))
-    left = np.flatnonzero(~is_test_N)
-    part_N[left[_share(rng, len(left), VALID_SHARE)]] = VALID
-    # Validation ranks movies, too, and a history of nothing ranks by popularity alone.
-    valid = _asked(histories.where(part_N <= VALID), part_N[part_N <= VALID] == VALID, least=1)
-    test = _asked(histories, is_test_N, least=0)
-    return checked(
-        Split(histories, part_N, valid, test, num_items, "stars"), f"there are {num} ratings"
+        is_test_N = _draw_share(rng, num_ratings, TEST_SHARE)
+    subset_N = np.where(is_test_N, np.int8(TEST), np.int8(TRAIN))
+    others = np.flatnonzero(~is_test_N)
+    subset_N[others[_draw_share(rng, len(others), VALID_SHARE)]] = VALID
+    is_known_N = subset_N <= VALID
+    split = Split(
+        all_histories=histories,
+        subset_N=subset_N,
+        # Validation ranks movies too, and an empty context ranks by popularity alone.
+        valid=_hide(histories.filter(is_known_N), subset_N[is_known_N] == VALID, min_context=1),
+        test=_hide(histories, is_test_N, min_context=0),
+        num_items=num_items,
+        protocol="stars",
     )
+    return check_split(split, f"there are {num_ratings} ratings")
 
 
-def official_fold(
-    histories: UserHistories, dataset: Dataset, fold: int, root: str | None
-) -> npt.NDArray[np.bool_]:
-    """(N,) whether a rating stands in u1.test to u5.test of ml-100k. InputError for another data
-    set, or a fold file that is absent or holds other ratings."""
+def official_fold(histories: UserHistories, dataset: Dataset, fold: int, root: str | None) -> Bools:
+    """Return a mask of the ratings of file u1.test to u5.test of ml-100k, (N,).
+
+    InputError for another data set, or a fold file that is absent or holds other ratings.
+    """
     if dataset.name != "ml-100k" or fold not in FOLDS:
         raise InputError(
-            f"data.fold {fold} of {dataset.name}: only ml-100k has folds, 1 to 5; 0 is a random 10%"
+            f"data.fold: {fold} of {dataset.name}, expected 0, a random 10%; only ml-100k has "
+            "folds, 1 to 5"
         )
-    path = Path(locate(dataset.name, root)) / f"u{fold}.test"
+    path = locate(dataset.name, root) / f"u{fold}.test"
     if not path.is_file():
-        raise InputError(f"{path}: no such file; it comes with ml-100k.zip of GroupLens")
+        raise InputError(f"{path}: no such file, expected the one of GroupLens' ml-100k.zip")
     pair_T2 = np.loadtxt(path, dtype=np.int64, usecols=(0, 1), ndmin=2)
     movie_id = dataset.movies.movie_id
     key_N = histories.user_id[histories.user] * (movie_id.max() + 1) + movie_id[histories.item]
     is_test_N = np.isin(key_N, pair_T2[:, 0] * (movie_id.max() + 1) + pair_T2[:, 1])
     if is_test_N.sum() != len(pair_T2):
         raise InputError(
-            f"{path}: {len(pair_T2)} ratings, {is_test_N.sum()} of them in u.data; take both from "
-            "one ml-100k.zip"
+            f"{path}: {len(pair_T2)} ratings, expected all of them in u.data but {is_test_N.sum()} "
+            "are; take both from one ml-100k.zip"
         )
     return is_test_N
 
 
-def _share(rng: np.random.Generator, num: int, share: float) -> npt.NDArray[np.bool_]:
+def _draw_share(rng: np.random.Generator, num: int, share: float) -> Bools:
     is_drawn = np.zeros(num, dtype=bool)
     is_drawn[rng.permutation(num)[: round(share * num)]] = True
     return is_drawn
 
 
-def _asked(histories: UserHistories, is_asked_N: npt.NDArray[np.bool_], least: int) -> Questions:
-    """People with a rating to be asked for and `least` others, those others first."""
-    given = histories.counted(~is_asked_N)
-    user = np.flatnonzero((histories.length > given) & (given >= least))
-    table = histories.arranged(is_asked_N.astype(np.int8))
-    return Questions(table, user, np.zeros_like(user), given[user], histories.length[user])
+def _hide(histories: UserHistories, is_hidden_N: Bools, min_context: int) -> EvalQueries:
+    """Return the users with a hidden rating and `min_context` others, those others first."""
+    context_length_U = histories.count_by_user(~is_hidden_N)
+    user = np.flatnonzero((histories.length > context_length_U) & (context_length_U >= min_context))
+    return cut_queries(
+        histories.sort_within_user(is_hidden_N.astype(np.int8)),
+        user,
+        context_end=context_length_U[user],
+        target_end=histories.length[user],
+        has_many_targets=True,
+    )

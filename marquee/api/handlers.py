@@ -1,7 +1,7 @@
-"""From a checked request to an answer: joins what is stored of a person with the recommender.
+"""Handlers: from a validated request to a response, with the stored state of the user.
 
-The service's endpoints are one line each on top of this; nothing here knows HTTP. Everything runs
-on one event loop: what takes under two milliseconds in line, databases and long work in threads.
+Each endpoint of the service is one line on top of a handler; nothing here knows HTTP. Everything
+runs on one event loop: work below two milliseconds in line, databases and longer work in threads.
 """
 
 import asyncio
@@ -12,266 +12,271 @@ from typing import Any
 from zlib import crc32
 
 from marquee.api import metrics
-from marquee.api.event_validation import EPOCH, MICROSECOND, checked, unix_us
+from marquee.api.event_validation import validate_events
+from marquee.api.queries import build_query, cache_key, is_slow, merge_history, to_dict
 from marquee.api.requests import (
     BatchRequest,
     ChartsRequest,
     EventsRequest,
-    Filters,
-    Person,
     PredictRequest,
     RateNextRequest,
     RecommendRequest,
     SimilarRequest,
     UserId,
 )
+from marquee.api.responses import (
+    Availability,
+    DeleteResponse,
+    EventsReceipt,
+    HistoryItem,
+    HistoryResponse,
+    ReadyResponse,
+    SearchResponse,
+)
 from marquee.api.store_executor import StoreExecutor
-from marquee.api.user_cache import CachedUser, Memory
+from marquee.api.user_cache import CachedUser, UserCache
+from marquee.core.times import rfc3339
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
-from marquee.feedback.user_state import Known
+from marquee.feedback.user_state import UserState
 from marquee.recommender.errors import RequestError
-from marquee.recommender.history import Entry
-from marquee.recommender.pipeline import Answer
-from marquee.recommender.query import Question
 from marquee.recommender.recommender import Recommender
+from marquee.recommender.responses import (
+    ChartsResponse,
+    Movie,
+    PredictResponse,
+    RateNextResponse,
+    RecommendResponse,
+    SimilarResponse,
+)
 from marquee.recommender.search.title_search import TitleSearch
-
-CONTROLS = ("calibration", "novelty", "freshness", "diversity")
-ASKED = ("k", "offset", "exclude_seen", "explain", *CONTROLS)
-"""What tells apart requests for a known person that name no movie, genre or filter."""
 
 
 @dataclass(frozen=True, eq=False)
-class Model:
+class LoadedModel:
     """A bundle, ready to answer."""
 
     recommender: Recommender
     search: TitleSearch
 
     @classmethod
-    def load(cls, bundle: str) -> "Model":
-        """Raises InputError where the bundle is not whole."""
+    def load(cls, bundle: str) -> "LoadedModel":
+        """Load a bundle's folder. Raises InputError where it is damaged."""
         recommender = Recommender.load(bundle)
         return cls(recommender, TitleSearch(recommender.movies, recommender.num_ratings))
 
 
-class Answers:
-    """One bundle and one event store, ready for requests.
+class Handlers:
+    """The handlers of one bundle and one event store.
 
-    `model` may be exchanged at any time: a request takes it once, and answers from that alone.
+    `model` may be exchanged at any time: a request reads it once, and answers from that alone.
     """
 
-    def __init__(self, model: Model, store: EventStore) -> None:
+    def __init__(
+        self,
+        model: LoadedModel,
+        store: EventStore,
+        releases_unavailable: Callable[[], bool | None] = lambda: None,
+    ) -> None:
+        """Take the model, the store, and the state of the store of releases for /readyz.
+
+        Args:
+            model: the first model; see `swap_model`.
+            store: the event store.
+            releases_unavailable: returns None where no store of releases is followed.
+        """
         self.model = model
-        self.releases_away: Callable[[], bool | None] = lambda: None
-        """None where no store of releases is followed."""
+        self._releases_unavailable = releases_unavailable
         self._store = store
-        self._calls = StoreExecutor()
-        self._memory = Memory(store, self._calls)
-        metrics.serves(model.recommender.model_version)
+        self._executor = StoreExecutor()
+        self._users = UserCache(store, self._executor)
+        metrics.set_model(model.recommender.model_version)
 
-    def swap(self, model: Model) -> None:
+    def swap_model(self, model: LoadedModel) -> None:
         """Answer from another bundle from the next request on."""
-        before, self.model = self.model, model
-        metrics.serves(model.recommender.model_version, before.recommender.model_version)
+        previous, self.model = self.model, model
+        metrics.set_model(model.recommender.model_version, previous.recommender.model_version)
 
-    async def recommend(self, request: RecommendRequest) -> Answer:
+    async def recommend(self, request: RecommendRequest) -> RecommendResponse:
+        """Recommend movies for one user; a repeated plain request comes from the cache."""
         recommender = self.model.recommender
-        person = await self._person(request.user_id)
-        asked = _memorable(request)
-        key = (recommender.model_version, asked)
-        if person is not None and asked is not None and key in person.answers:
-            metrics.REMEMBERED.inc()
-            answer: Answer = person.answers[key]
+        user = await self._user(request.user_id)
+        fields = cache_key(request)
+        key = (recommender.model_version, fields)
+        if user is not None and fields is not None and key in user.responses:
+            metrics.CACHED_LISTS.inc()
+            response: RecommendResponse = user.responses[key]
         else:
-            question = _question(recommender, request, person)
-            if _takes_long(request):  # others go on meanwhile
-                answer = await asyncio.to_thread(recommender.answer, question)
+            query = build_query(recommender, request, user)
+            if is_slow(request):  # other requests go on meanwhile
+                response = await asyncio.to_thread(recommender.recommend_query, query)
             else:
-                answer = recommender.answer(question)
-            if person is not None and asked is not None:
-                person.keep(key, answer)
-        metrics.listed("/recommend", [answer])
-        return answer
+                response = recommender.recommend_query(query)
+            if user is not None and fields is not None:
+                user.put(key, response)
+        metrics.count_lists("/recommend", [response])
+        return response
 
-    async def recommend_batch(self, request: BatchRequest) -> Answer:
+    async def recommend_batch(self, request: BatchRequest) -> dict[str, Any]:
+        """Recommend for many users; an error takes the place of its list."""
         recommender = self.model.recommender
-        people = await self._people([each.user_id for each in request.requests])
-        questions = [
-            _question(recommender, each, people.get(each.user_id)) for each in request.requests
+        users = await self._users_by_id([one.user_id for one in request.requests])
+        queries = [
+            build_query(recommender, one, users.get(one.user_id)) for one in request.requests
         ]
-        found = await asyncio.to_thread(lambda: list(recommender.recommend_each(questions)))
-        answers = [each for each in found if not isinstance(each, RequestError)]
-        metrics.listed("/recommend_batch", answers)
-        return {"results": found}
+        results = await asyncio.to_thread(lambda: list(recommender.recommend_batch(queries)))
+        lists = [result for result in results if not isinstance(result, RequestError)]
+        metrics.count_lists("/recommend_batch", lists)
+        return {"results": results}
 
-    async def predict(self, request: PredictRequest) -> Answer:
+    async def predict(self, request: PredictRequest) -> PredictResponse:
+        """Score movies for one user, in the order of the request."""
         recommender = self.model.recommender
-        person = await self._person(request.user_id)
-        history = _history(recommender, request, person)
+        user = await self._user(request.user_id)
+        history = merge_history(recommender, request, user)
         return recommender.predict(history=history, movie_ids=request.movie_ids)
 
-    async def rerank(self, request: PredictRequest) -> Answer:
+    async def rerank(self, request: PredictRequest) -> PredictResponse:
+        """Score movies for one user, best first."""
         recommender = self.model.recommender
-        person = await self._person(request.user_id)
-        history = _history(recommender, request, person)
+        user = await self._user(request.user_id)
+        history = merge_history(recommender, request, user)
         return recommender.rerank(history=history, movie_ids=request.movie_ids)
 
-    async def similar(self, request: SimilarRequest) -> Answer:
+    async def similar(self, request: SimilarRequest) -> SimilarResponse:
+        """Return the movies nearest to one or several."""
         if (request.movie_id is None) == (request.movie_ids is None):
-            raise RequestError("give movie_id or movie_ids, one of the two", field="movie_id")
+            raise RequestError("expected movie_id or movie_ids, one of the two", field="movie_id")
         movie_ids = request.movie_ids or [request.movie_id or 0]
-        filters = _plain(request.filters)
+        filters = to_dict(request.filters)
         return self.model.recommender.similar(movie_ids, request.k, filters)
 
-    async def charts(self, request: ChartsRequest) -> Answer:
-        filters = _plain(request.filters)
+    async def charts(self, request: ChartsRequest) -> ChartsResponse:
+        """Return a list that is the same for all users."""
+        filters = to_dict(request.filters)
         return self.model.recommender.charts(request.kind, request.k, filters)
 
-    async def rate_next(self, request: RateNextRequest) -> Answer:
+    async def rate_next(self, request: RateNextRequest) -> RateNextResponse:
+        """Return the movies to ask one user about."""
         recommender = self.model.recommender
-        person = await self._person(request.user_id)
-        known = Known() if person is None else person.known
+        user = await self._user(request.user_id)
+        state = UserState() if user is None else user.state
         return recommender.rate_next(
-            history=_history(recommender, request, person),
+            history=merge_history(recommender, request, user),
             k=request.k,
-            not_seen=recommender.held(known.not_seen),
-            not_interested=recommender.held(known.not_interested),
-            seed=crc32(str(request.user_id).encode()),  # not everybody is asked for the same
+            not_seen=recommender.known_ids(state.not_seen),
+            not_interested=recommender.known_ids(state.not_interested),
+            seed=crc32(str(request.user_id).encode()),  # each user is asked about other movies
         )
 
-    async def search(self, query: str, k: int) -> Answer:
-        """Movies whose title is like the query, best first."""
+    async def search(self, query: str, k: int) -> SearchResponse:
+        """Return movies whose title is like the query, best first."""
         model = self.model
-        items = model.recommender.cards.items(model.search.find(query, k))
+        items = model.recommender.catalog.to_records(model.search.find(query, k))
         return {"items": items, "model_version": model.recommender.model_version}
 
-    async def movie(self, movie_id: int) -> Answer:
-        return self.model.recommender.item(movie_id)
+    async def movie(self, movie_id: int) -> Movie:
+        """Return one movie."""
+        return self.model.recommender.movie(movie_id)
 
-    async def card(self) -> Answer:
-        """The model card: the bundle's manifest without its list of files."""
+    async def model_card(self) -> dict[str, Any]:
+        """Return the model card: the bundle's manifest without its list of files."""
         manifest = self.model.recommender.manifest
         return {key: value for key, value in manifest.items() if key != "files"}
 
-    async def events(self, request: EventsRequest) -> Answer:
-        """Store what happened; RequestError "conflict" where an event_id came before with other
-        content, and StoreUnavailable: nothing is stored then."""
+    async def events(self, request: EventsRequest) -> EventsReceipt:
+        """Store events; they count in the next request.
+
+        Raises RequestError "conflict" for an event_id that belongs to other content, and
+        StoreUnavailable; nothing is stored then.
+        """
         now = datetime.now(UTC)
-        events, rejected = checked(request.events, self.model.recommender, now)
-        places = list(events)
-        added = await self._calls.make(self._store.add, list(events.values()))
-        if added.conflicts:
+        events, rejected = validate_events(request.events, self.model.recommender, now)
+        positions = list(events)
+        result = await self._executor.run(self._store.add, list(events.values()))
+        if result.conflicts:
             raise RequestError(
-                f"{len(added.conflicts)} of these event_ids came before with other content; "
-                "nothing of this request is stored: leave them out",
+                f"{len(result.conflicts)} event_ids exist with other content, expected new ones; "
+                "no event was stored, leave them out",
                 code="conflict",
-                field=f"events.{places[added.conflicts[0]]}.event_id",
+                field=f"events.{positions[result.conflicts[0]]}.event_id",
             )
-        self._memory.forget({event.user_id for event in events.values()})
-        counts = {"accepted": added.accepted, "duplicates": added.duplicates}
-        metrics.arrived(events.values(), now, **counts, rejected=len(rejected))
-        return counts | {"rejected": rejected}
+        self._users.invalidate({event.user_id for event in events.values()})
+        metrics.count_events(
+            events.values(),
+            now,
+            accepted=result.accepted,
+            duplicates=result.duplicates,
+            rejected=len(rejected),
+        )
+        return {
+            "accepted": result.accepted,
+            "duplicates": result.duplicates,
+            "rejected": rejected,
+        }
 
-    async def history(self, user_id: str) -> Answer:
-        """What is stored of a person, oldest first; a movie that the bundle does not hold is its id
-        only. Empty for who is not known."""
+    async def history(self, user_id: str) -> HistoryResponse:
+        """Return the stored history of a user, oldest first; empty for an unknown user.
+
+        A movie that the bundle does not hold is its id only.
+        """
         recommender = self.model.recommender
-        known = (await self._memory.person(user_id)).known
-        items: list[Answer] = []
-        for movie_id, stars, portion, at_us in known.entries:
-            said = {"stars": stars, "portion": portion, "at": _rfc3339(at_us)}
-            item = recommender.named(movie_id)
-            items.append(item | {key: value for key, value in said.items() if value is not None})
-        refused = [
-            recommender.named(one) | {"not_interested": True} for one in known.not_interested
-        ]
-        return {"user_id": user_id, "items": items + refused}
+        state = (await self._users.get(user_id)).state
+        items: list[HistoryItem] = []
+        for movie_id, stars, watched, at_us in state.history:
+            item: HistoryItem = {**recommender.movie_reference(movie_id)}
+            if stars is not None:
+                item["stars"] = stars
+            if watched is not None:
+                item["watched"] = watched
+            item["at"] = rfc3339(at_us)
+            items.append(item)
+        for movie_id in state.not_interested:
+            items.append({**recommender.movie_reference(movie_id), "not_interested": True})
+        return {"user_id": user_id, "items": items}
 
-    async def forget(self, user_id: str) -> Answer:
-        """Remove every trace of a person."""
-        deleted = await self._calls.make(self._store.delete, user_id)
-        self._memory.forget({user_id})
+    async def delete_user(self, user_id: str) -> DeleteResponse:
+        """Delete every row of a user."""
+        deleted = await self._executor.run(self._store.delete_user, user_id)
+        self._users.invalidate({user_id})
         return {"deleted": deleted}
 
-    async def ready(self) -> Answer:
+    async def ready(self) -> ReadyResponse:
+        """Return the model version, and whether the stores answer."""
         try:
-            up = await self._calls.make(self._store.alive)
+            is_up = await self._executor.run(self._store.is_alive)
         except StoreUnavailable:
-            up = False
-        metrics.STORE_UP.set(up)
-        version = self.model.recommender.model_version
-        found: Answer = {"ready": True, "model_version": version, "events": _up_or_away(up)}
-        away = self.releases_away()
-        return found if away is None else found | {"releases": _up_or_away(not away)}
+            is_up = False
+        metrics.STORE_UP.set(is_up)
+        response: ReadyResponse = {
+            "ready": True,
+            "model_version": self.model.recommender.model_version,
+            "events": _availability(is_up),
+        }
+        unavailable = self._releases_unavailable()
+        if unavailable is not None:
+            response["releases"] = _availability(not unavailable)
+        return response
 
-    async def _person(self, user_id: UserId | None) -> CachedUser | None:
-        """What is stored; None for nobody, and while the store is away: lists go on from what the
-        request brings."""
+    async def _user(self, user_id: UserId | None) -> CachedUser | None:
+        """Return a stored user; None without an id, and while the store is unavailable.
+
+        Lists then use the history of the request alone.
+        """
         if user_id is None:
             return None
         try:
-            return await self._memory.person(str(user_id))
+            return await self._users.get(str(user_id))
         except StoreUnavailable:
             return None
 
-    async def _people(
+    async def _users_by_id(
         self, user_ids: Sequence[UserId | None]
     ) -> Mapping[UserId | None, CachedUser | None]:
-        asked = list({user_id for user_id in user_ids if user_id is not None})
-        found = await asyncio.gather(*(self._person(user_id) for user_id in asked))
-        return dict(zip(asked, found, strict=True))
+        unique_ids = list({user_id for user_id in user_ids if user_id is not None})
+        users = await asyncio.gather(*(self._user(user_id) for user_id in unique_ids))
+        return dict(zip(unique_ids, users, strict=True))
 
 
-def _takes_long(request: RecommendRequest) -> bool:
-    """Whether some 5 ms of work and more are asked for: the history encoded once an entry, or ten
-    movies chosen together."""
-    return request.explain or request.calibration > 0 or request.genre_profile is not None
-
-
-def _up_or_away(up: bool) -> str:
-    return "up" if up else "away"
-
-
-def _memorable(request: RecommendRequest) -> tuple[Any, ...] | None:
-    given = request.history, request.include_ids, request.exclude_ids
-    if given != (None,) * 3 or request.filters is not None or request.genre_profile is not None:
-        return None
-    return tuple(getattr(request, name) for name in ASKED)
-
-
-def _question(
-    recommender: Recommender, request: RecommendRequest, person: CachedUser | None
-) -> Question:
-    return Question(
-        history=_history(recommender, request, person),
-        not_interested=recommender.held(person.known.not_interested) if person else (),
-        filters=_plain(request.filters),
-        include_ids=request.include_ids,
-        exclude_ids=request.exclude_ids,
-        genre_profile=request.genre_profile,
-        **{name: getattr(request, name) for name in ASKED},
-    )
-
-
-def _history(recommender: Recommender, asked: Person, person: CachedUser | None) -> list[Entry]:
-    """The stored history, then the request's; by time where every entry has one."""
-    entries: list[tuple[float | None, Entry]] = []
-    if person is not None:
-        entries += recommender.readable(person.known.entries)
-    entries += [
-        (unix_us(film.at) if film.at else None, (film.movie_id, film.stars, film.portion))
-        for film in asked.history or ()
-    ]
-    if all(at_us is not None for at_us, _ in entries):
-        entries.sort(key=lambda entry: entry[0] or 0)
-    return [entry for _, entry in entries]
-
-
-def _plain(filters: Filters | None) -> dict[str, Any] | None:
-    return None if filters is None else filters.model_dump(exclude_none=True)
-
-
-def _rfc3339(at_us: int) -> str:
-    return (EPOCH + at_us * MICROSECOND).isoformat().replace("+00:00", "Z")
+def _availability(is_up: bool) -> Availability:
+    return "up" if is_up else "away"

@@ -1,16 +1,16 @@
-"""What the service counts beside BentoML's own latency and requests by endpoint: /metrics.
+"""Metrics of the service, beside BentoML's latency and requests by endpoint: /metrics.
 
-marquee_lists_total            lists by endpoint and strategy
-marquee_empty_lists_total      lists without a movie (a filter that nothing passes)
-marquee_top_score              logit of first places: its mean drifts when what people bring changes
-marquee_top_expected_stars     expected stars of first places, likewise
-marquee_events_total           events by outcome: accepted, duplicate or rejected
-marquee_event_lag_seconds      between what happened and its arrival, duplicates included
-marquee_event_store_up         0 while the database does not answer
-marquee_model_info             1 for the model version that answers
-marquee_release_store_up       0 while the store of releases does not answer
-marquee_bundle_swaps_total     new bundles by outcome: swapped or refused
-marquee_answers_remembered_total   lists of known people that were given again
+marquee_lists_total                lists by endpoint and strategy
+marquee_empty_lists_total          lists without a movie (filters that no movie passes)
+marquee_top_score                  logit of first places: its mean drifts when the histories change
+marquee_top_expected_stars         expected stars of first places, likewise
+marquee_events_total               events by outcome: accepted, duplicates or rejected
+marquee_event_lag_seconds          from an event to its arrival, duplicates included
+marquee_event_store_up             0 while the database does not answer
+marquee_model_info                 1 for the model version that answers
+marquee_release_store_up           0 while the store of releases does not answer
+marquee_bundle_swaps_total         new bundles by outcome: swapped or refused
+marquee_answers_remembered_total   lists of stored users that came from the cache
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ TOP_STARS = Summary(
 EVENTS = Counter("marquee_events_total", "Events that came in", ["outcome"])
 LAG = Histogram(
     "marquee_event_lag_seconds",
-    "Between what happened and its arrival",
+    "From an event to its arrival",
     buckets=(0.1, 1, 10, 60, 600, 3600, 86_400),
 )
 STORE_UP = Gauge(
@@ -44,35 +44,41 @@ RELEASES_UP = Gauge(
 )
 MODEL = Gauge("marquee_model_info", "The model", ["model_version"], multiprocess_mode="mostrecent")
 SWAPS = Counter("marquee_bundle_swaps_total", "New bundles", ["outcome"])
-REMEMBERED = Counter("marquee_answers_remembered_total", "Lists given again")
+CACHED_LISTS = Counter("marquee_answers_remembered_total", "Lists from the cache")
 
-LISTS_OF = cache(LISTS.labels)
-"""A look-up costs half of what counting does."""
-SCORE_OF, STARS_OF = cache(TOP_SCORE.labels), cache(TOP_STARS.labels)
+LISTS_LABELS = cache(LISTS.labels)
+"""A look-up of labels costs half of what counting does."""
+SCORE_LABELS, STARS_LABELS = cache(TOP_SCORE.labels), cache(TOP_STARS.labels)
 
 
-def listed(endpoint: str, answers: Iterable[dict[str, Any]]) -> None:
-    """Count lists that are given."""
-    for answer in answers:
-        LISTS_OF(endpoint, answer["strategy"]).inc()
-        if not answer["items"]:
+def count_lists(endpoint: str, responses: Iterable[Any]) -> None:
+    """Count the lists of one request: RecommendResponse each."""
+    for response in responses:
+        LISTS_LABELS(endpoint, response["strategy"]).inc()
+        if not response["items"]:
             EMPTY.labels(endpoint).inc()
             continue
-        first, version = answer["items"][0], answer["model_version"][:12]
-        SCORE_OF(version).observe(first["score"])
-        STARS_OF(version).observe(first["stars"]["expected"])
+        top, version = response["items"][0], response["model_version"][:12]
+        SCORE_LABELS(version).observe(top["score"])
+        STARS_LABELS(version).observe(top["stars"]["expected"])
 
 
-def arrived(events: Iterable[Event], now: datetime, **outcomes: int) -> None:
-    """Count events that were stored, or had been; outcomes: how many were accepted, …"""
+def count_events(
+    events: Iterable[Event], now: datetime, *, accepted: int, duplicates: int, rejected: int
+) -> None:
+    """Count the outcomes of one request, and the lag of the events that are stored."""
     for event in events:
         LAG.observe(max(0.0, now.timestamp() - event.at_us / 1e6))
-    for outcome, number in outcomes.items():
-        EVENTS.labels(outcome).inc(number)
+    for outcome, count in (
+        ("accepted", accepted),
+        ("duplicates", duplicates),
+        ("rejected", rejected),
+    ):
+        EVENTS.labels(outcome).inc(count)
 
 
-def serves(model_version: str, before: str | None = None) -> None:
-    """This model answers from now on."""
-    if before is not None:
-        MODEL.labels(before[:12]).set(0)
+def set_model(model_version: str, previous: str | None = None) -> None:
+    """Record the model version that answers from now on."""
+    if previous is not None:
+        MODEL.labels(previous[:12]).set(0)
     MODEL.labels(model_version[:12]).set(1)

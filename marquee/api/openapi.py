@@ -1,15 +1,16 @@
-"""/openapi.json: the contract as OpenAPI 3.1, made from the schemas that requests are checked by.
+"""/openapi.json: the contract as OpenAPI 3.1, generated from the types of requests and responses.
+
+    make openapi        # writes openapi.json and the client's types
 
 BentoML's own document knows neither our errors nor the routes beside its endpoints.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
 
 from marquee.api import requests, responses
-from marquee.api.openapi_examples import ANSWERED, ASKED
+from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 
 ABOUT = """What the schemas cannot say. Integers are written without a fraction: 10, not 10.0.
 Genres and stars must be the bundle's, and one weight of a genre_profile above 0; else 422. Every
@@ -27,130 +28,154 @@ ERRORS = {
     "500": "the service failed",
     "503": "what is stored cannot be reached, or time is up; ask again after Retry-After seconds",
 }
-POSTS: dict[str, tuple[type[BaseModel], type[BaseModel]]] = {
-    "/recommend": (requests.RecommendRequest, responses.Recommendation),
-    "/recommend_batch": (requests.BatchRequest, responses.Recommendations),
-    "/predict": (requests.PredictRequest, responses.Prediction),
-    "/similar": (requests.SimilarRequest, responses.Similar),
-    "/rerank": (requests.RerankRequest, responses.Prediction),
-    "/charts": (requests.ChartsRequest, responses.Chart),
-    "/rate_next": (requests.RateNextRequest, responses.Questions),
-    "/events": (requests.EventsRequest, responses.Stored),
+
+
+class ParamRoute(NamedTuple):
+    """A route without a body: its parameters come in the path or the query string."""
+
+    method: str
+    params: type[BaseModel] | None
+    response: type
+    summary: str
+
+
+POST_ENDPOINTS: dict[str, tuple[type[BaseModel], type]] = {
+    "/recommend": (requests.RecommendRequest, responses.RecommendResponse),
+    "/recommend_batch": (requests.BatchRequest, responses.BatchResponse),
+    "/predict": (requests.PredictRequest, responses.PredictResponse),
+    "/similar": (requests.SimilarRequest, responses.SimilarResponse),
+    "/rerank": (requests.RerankRequest, responses.PredictResponse),
+    "/charts": (requests.ChartsRequest, responses.ChartsResponse),
+    "/rate_next": (requests.RateNextRequest, responses.RateNextResponse),
+    "/events": (requests.EventsRequest, responses.EventsReceipt),
 }
-READS: dict[str, tuple[str, type[BaseModel] | None, type[BaseModel], str]] = {
-    "/movies/search": ("get", requests.SearchQuery, responses.Found, "Movies by title, as typed."),
-    "/movies/{movie_id}": ("get", requests.MovieQuery, responses.Movie, "One movie."),
-    "/users/{user_id}/history": (
+"""Path -> the types of its body and of its response."""
+PARAM_ROUTES = {
+    "/movies/search": ParamRoute(
+        "get", requests.SearchParams, responses.SearchResponse, "Movies by title, as typed."
+    ),
+    "/movies/{movie_id}": ParamRoute("get", requests.MovieParams, responses.Movie, "One movie."),
+    "/users/{user_id}/history": ParamRoute(
         "get",
-        requests.UserQuery,
-        responses.Histories,
-        "What is stored of a person, oldest first.",
+        requests.UserParams,
+        responses.HistoryResponse,
+        "The stored history of a user, oldest first.",
     ),
-    "/users/{user_id}": (
-        "delete",
-        requests.UserQuery,
-        responses.Deleted,
-        "Remove every trace of a person.",
+    "/users/{user_id}": ParamRoute(
+        "delete", requests.UserParams, responses.DeleteResponse, "Delete every row of a user."
     ),
-    "/model": ("get", None, responses.Card, "The model card."),
-    "/readyz": ("get", None, responses.Ready, "Which model answers, and whether the store does."),
+    "/model": ParamRoute("get", None, responses.ModelCard, "The model card."),
+    "/readyz": ParamRoute(
+        "get", None, responses.ReadyResponse, "The model that answers, and whether the store does."
+    ),
 }
-OPEN = ("/readyz",)
-PLAIN = {
+PUBLIC_PARAM_ROUTES = ("/readyz",)
+"""Those that need no key."""
+UNTYPED_ROUTES = {
     "/livez": ("text/plain", "200 while the process answers."),
     "/metrics": ("text/plain", "Prometheus metrics."),
     "/openapi.json": ("application/json", "This document."),
 }
-"""Open to anyone, as those above, and no part of what clients are written against."""
+"""Media type and summary; they need no key, and clients are not written against them."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document, as JSON values."""
-    models: set[type[BaseModel]] = {m for pair in POSTS.values() for m in pair}
-    models |= {responses.Refusal, *(answer for _, _, answer, _ in READS.values())}
-    _, defined = models_json_schema(
-        [(model, "validation") for model in sorted(models, key=lambda model: model.__name__)],
-        ref_template=REFERENCE,
-    )
-    for shape in defined["$defs"].values():
-        for field in shape.get("properties", {}).values():
-            if field.get("default", "") is None:  # absent is all it means, and null is no integer
-                del field["default"]
-    paths = {path: {"post": _post(path)} for path in POSTS}
-    for path, (method, query, answer, summary) in READS.items():
-        paths.setdefault(path, {})[method] = _read(path, query, answer, summary)
-    paths |= {path: {"get": _plain(path, *said)} for path, said in PLAIN.items()}
+    """Return the complete document as JSON values."""
+    paths: dict[str, Any] = {path: {"post": _post_operation(path)} for path in POST_ENDPOINTS}
+    for path, route in PARAM_ROUTES.items():
+        paths.setdefault(path, {})[route.method] = _param_operation(path, route)
+    for path, (media_type, summary) in UNTYPED_ROUTES.items():
+        paths[path] = {"get": _untyped_operation(path, media_type, summary)}
     bearer = {"type": "http", "scheme": "bearer"}
     return {
         "openapi": "3.1.0",
         "info": {"title": "Marquee", "version": "1", "description": ABOUT.replace("\n", " ")},
         "paths": paths,
-        "components": {"schemas": defined["$defs"], "securitySchemes": {"key": bearer}},
+        "components": {"schemas": _schemas(), "securitySchemes": {"key": bearer}},
         "security": [{"key": []}, {}],
     }
 
 
-def _post(path: str) -> dict[str, Any]:
-    asked, answered = POSTS[path]
+def _schemas() -> dict[str, Any]:
+    types = {one for pair in POST_ENDPOINTS.values() for one in pair}
+    types |= {responses.ErrorResponse, *(route.response for route in PARAM_ROUTES.values())}
+    _, definitions = TypeAdapter.json_schemas(
+        [
+            (one.__name__, "validation", TypeAdapter(one))
+            for one in sorted(types, key=lambda one: one.__name__)
+        ],
+        ref_template=REFERENCE,
+    )
+    schemas: dict[str, Any] = definitions["$defs"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if field.get("default", "") is None:  # it means absent, and null is no integer
+                del field["default"]
+    return schemas
+
+
+def _post_operation(path: str) -> dict[str, Any]:
+    request, response = POST_ENDPOINTS[path]
     codes = ["400", "401", "413", "422", "429", "500", "503"]
     codes += {"/events": ["409"], "/charts": []}.get(path, ["404"])
     return {
         "operationId": path.strip("/"),
-        "summary": (asked.__doc__ or "").strip(),
-        "requestBody": {"required": True, "content": _json(asked, ASKED[path])},
-        "responses": _responses(answered, codes, ANSWERED[path]),
+        "summary": (request.__doc__ or "").strip(),
+        "requestBody": {"required": True, "content": _content(request, REQUEST_EXAMPLES[path])},
+        "responses": _responses(response, codes, RESPONSE_EXAMPLES[path]),
     }
 
 
-def _read(
-    path: str, query: type[BaseModel] | None, answered: type[BaseModel], summary: str
-) -> dict[str, Any]:
-    codes = ["401", "429", "500", "503"] + ["422"] * (query is not None)
+def _param_operation(path: str, route: ParamRoute) -> dict[str, Any]:
+    codes = ["401", "429", "500", "503"] + ["422"] * (route.params is not None)
     codes += ["404"] * path.startswith("/movies/{")
+    is_public = path in PUBLIC_PARAM_ROUTES
     return {
         "operationId": path.strip("/").replace("/", "_").replace("{", "").replace("}", ""),
-        "summary": summary,
-        "parameters": _parameters(path, query),
-        "responses": _responses(answered, [] if path in OPEN else codes, ANSWERED[path]),
-        **({"security": []} if path in OPEN else {}),
+        "summary": route.summary,
+        "parameters": _parameters(path, route.params),
+        "responses": _responses(
+            route.response, [] if is_public else codes, RESPONSE_EXAMPLES[path]
+        ),
+        **({"security": []} if is_public else {}),
     }
 
 
-def _plain(path: str, kind: str, summary: str) -> dict[str, Any]:
-    shape = {"type": "object"} if kind == "application/json" else {"type": "string"}
+def _untyped_operation(path: str, media_type: str, summary: str) -> dict[str, Any]:
+    schema = {"type": "object" if media_type == "application/json" else "string"}
+    content = {media_type: {"schema": schema}}
     return {
         "operationId": path.strip("/").replace(".", "_"),
         "summary": summary,
-        "responses": {"200": {"description": "the answer", "content": {kind: {"schema": shape}}}},
+        "responses": {"200": {"description": "the answer", "content": content}},
         "security": [],
     }
 
 
-def _parameters(path: str, query: type[BaseModel] | None) -> list[dict[str, Any]]:
-    if query is None:
+def _parameters(path: str, params: type[BaseModel] | None) -> list[dict[str, Any]]:
+    if params is None:
         return []
-    shape = query.model_json_schema()
+    schema = params.model_json_schema()
     return [
         {
             "name": name,
             "in": "path" if f"{{{name}}}" in path else "query",
-            "required": name in shape.get("required", ()),
+            "required": name in schema.get("required", ()),
             "schema": field,
-            "example": ASKED[path][name],
+            "example": REQUEST_EXAMPLES[path][name],
         }
-        for name, field in shape["properties"].items()
+        for name, field in schema["properties"].items()
     ]
 
 
-def _responses(
-    answered: type[BaseModel], codes: list[str], example: dict[str, Any]
-) -> dict[str, Any]:
-    found = {"200": {"description": "the answer", "content": _json(answered, example)}}
+def _responses(response: type, codes: list[str], example: dict[str, Any]) -> dict[str, Any]:
+    by_code = {"200": {"description": "the answer", "content": _content(response, example)}}
     for code in sorted(codes):
-        found[code] = {"description": ERRORS[code], "content": _json(responses.Refusal)}
-    return found
+        content = _content(responses.ErrorResponse)
+        by_code[code] = {"description": ERRORS[code], "content": content}
+    return by_code
 
 
-def _json(model: type[BaseModel], example: dict[str, Any] | None = None) -> dict[str, Any]:
-    said = {"schema": {"$ref": REFERENCE.format(model=model.__name__)}}
-    return {"application/json": said | ({"example": example} if example else {})}
+def _content(one: type, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    content = {"schema": {"$ref": REFERENCE.format(model=one.__name__)}}
+    return {"application/json": content | ({"example": example} if example else {})}

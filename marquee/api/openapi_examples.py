@@ -1,18 +1,28 @@
-"""One example for each endpoint, as /openapi.json shows them: what is asked, and what comes back.
+"""One example for each endpoint, as /openapi.json shows them: a request and its response.
 
-The films are there in every MovieLens file; the tests ask each of these and check each against its
-schema.
+The movies are in every MovieLens file. The tests send each request, and check each example against
+its schema. Error texts are those that the service sends.
 """
 
 from typing import Any
 
-HEAT = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "support": 940}
+from marquee.api.errors import error_body
+from marquee.recommender.errors import UNKNOWN_MOVIE, unknown_movie
+
+UNKNOWN_ID = 7
+HEAT = {
+    "movie_id": 6,
+    "title": "Heat",
+    "year": 1995,
+    "genres": ["Action", "Crime"],
+    "num_ratings": 940,
+}
 STARS = {"expected": 3.91, "low": 2.5, "high": 5.0, "p_like": 0.61}
-LISTED = HEAT | {"score": 4.21, "stars": STARS}
+SCORED_HEAT = HEAT | {"score": 4.21, "stars": STARS}
 BECAUSE = {"because": [{"movie_id": 50, "title": "The Usual Suspects", "effect": 0.31}]}
 VERSION = "9f2c6f0d3f0b4d0f8f3b8a7f6f1d1c8e5b0a4c3d2e1f0a9b8c7d6e5f4a3b2c1d"
-LIST = {"items": [LISTED], "strategy": "history", "model_version": VERSION}
-TWO = [{"movie_id": 50, "stars": 5.0}, {"movie_id": 296, "portion": 0.95}]
+PREDICTIONS = {"items": [SCORED_HEAT], "strategy": "history", "model_version": VERSION}
+HISTORY = [{"movie_id": 50, "stars": 5.0}, {"movie_id": 296, "watched": 0.95}]
 EVENT = {
     "event_id": "5b0f6c1e-2d57-4d0e-9b8e-3f1d1f3f7a10",
     "user_id": "anna",
@@ -22,10 +32,10 @@ EVENT = {
     "at": "2026-01-31T20:15:00Z",
 }
 
-ASKED: dict[str, dict[str, Any]] = {
-    "/recommend": {"history": TWO, "k": 3, "filters": {"year_min": 1980}, "explain": True},
-    "/recommend_batch": {"requests": [{"user_id": 42, "k": 5}, {"history": TWO}]},
-    "/predict": {"history": TWO, "movie_ids": [6, 1]},
+REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {
+    "/recommend": {"history": HISTORY, "k": 3, "filters": {"year_min": 1980}, "explain": True},
+    "/recommend_batch": {"requests": [{"user_id": 42, "k": 5}, {"history": HISTORY}]},
+    "/predict": {"history": HISTORY, "movie_ids": [6, 1]},
     "/similar": {"movie_id": 6, "k": 5},
     "/rerank": {"user_id": "anna", "movie_ids": [1, 6, 50]},
     "/charts": {"kind": "hidden_gems", "k": 5, "filters": {"exclude_genres": ["Action"]}},
@@ -36,27 +46,28 @@ ASKED: dict[str, dict[str, Any]] = {
     "/users/{user_id}/history": {"user_id": "anna"},
     "/users/{user_id}": {"user_id": "anna"},
 }
-"""Bodies, and parameters by name."""
+"""Path -> its body, or its parameters by name."""
 
 WHY = {"seen_probability": 0.41, "information": 0.22, "scarcity": 0.13}
-ANSWERED: dict[str, dict[str, Any]] = {
-    "/recommend": LIST | {"items": [LISTED | BECAUSE], "next_offset": 1},
+REJECTED_EVENT = {
+    "event_id": "e-2",
+    "code": UNKNOWN_MOVIE,
+    "message": str(unknown_movie(UNKNOWN_ID, "movie_id")),
+}
+RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
+    "/recommend": PREDICTIONS | {"items": [SCORED_HEAT | BECAUSE], "next_offset": 1},
     "/recommend_batch": {
         "results": [
-            LIST | {"next_offset": None},
-            {"error": {"code": "unknown_movie", "message": "movie 7 is not in this bundle"}},
+            PREDICTIONS | {"next_offset": None},
+            error_body(unknown_movie(UNKNOWN_ID, "history.0.movie_id")),
         ]
     },
-    "/predict": LIST,
+    "/predict": PREDICTIONS,
     "/similar": {"items": [HEAT | {"score": 0.87}], "model_version": VERSION},
-    "/rerank": LIST,
-    "/charts": {"items": [LISTED], "kind": "hidden_gems", "model_version": VERSION},
-    "/rate_next": LIST | {"items": [HEAT | {"stars": STARS, "why": WHY}]},
-    "/events": {
-        "accepted": 1,
-        "duplicates": 0,
-        "rejected": [{"event_id": "e-2", "code": "unknown_movie", "message": "no movie 7"}],
-    },
+    "/rerank": PREDICTIONS,
+    "/charts": {"items": [SCORED_HEAT], "kind": "hidden_gems", "model_version": VERSION},
+    "/rate_next": PREDICTIONS | {"items": [HEAT | {"stars": STARS, "why": WHY}]},
+    "/events": {"accepted": 1, "duplicates": 0, "rejected": [REJECTED_EVENT]},
     "/movies/search": {"items": [HEAT], "model_version": VERSION},
     "/movies/{movie_id}": HEAT,
     "/users/{user_id}/history": {
@@ -67,3 +78,4 @@ ANSWERED: dict[str, dict[str, Any]] = {
     "/model": {"model_version": VERSION, "name": "ml-1m", "metrics": {}, "data": {"name": "ml-1m"}},
     "/readyz": {"ready": True, "model_version": VERSION, "events": "up"},
 }
+"""Path -> the response to such a request."""

@@ -1,4 +1,4 @@
-"""The requests and answers of the HTTP interface. Unknown keys, NaN and wrong types are refused.
+"""The requests of the HTTP interface. Unknown keys, NaN and wrong types are refused.
 
 In a body numbers are not read from text and booleans are no integers: {"k": "10"} and {"k": true}
 get 422.
@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from marquee.feedback.events import MAX_ID as MAX_TEXT
+from marquee.feedback.events import MAX_ID_CHARS
+from marquee.recommender.responses import ChartKind
 
 MAX_ID = 2**63 - 1
 MAX_HISTORY = 10_000
@@ -19,17 +20,16 @@ MAX_REQUESTS = 256
 MAX_EVENTS = 1_000
 
 MovieId = Annotated[int, Field(ge=0, le=MAX_ID)]
-Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
 UserId = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)] | Text
 Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
-ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
 K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
 
 
-def _given(name: str) -> dict[str, Any]:
+def _required(name: str) -> dict[str, Any]:
     return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
@@ -37,17 +37,17 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
 
 
-class Watched(_Request):
-    """One film of a history."""
+class HistoryEntry(_Request):
+    """One movie of a history."""
 
     movie_id: MovieId
     stars: float | None = None
-    portion: float | None = Field(None, ge=0, le=1, description="share of the film watched")
+    watched: float | None = Field(None, ge=0, le=1, description="share of the movie watched")
     at: AwareDatetime | None = Field(None, description="RFC 3339, with its offset")
 
 
 class Filters(_Request):
-    """Which movies may be in the answer; all given ones must hold."""
+    """The movies that the answer may hold; every filter given must hold."""
 
     genres: list[Genre] | None = Field(None, max_length=100, description="at least one of these")
     exclude_genres: list[Genre] | None = Field(None, max_length=100, description="none of these")
@@ -56,15 +56,17 @@ class Filters(_Request):
     min_ratings: int | None = Field(None, ge=0, le=MAX_ID, description="training ratings")
 
 
-class Person(_Request):
-    """Who asks: a stored person, a history, or both, the stored part first."""
+class UserRequest(_Request):
+    """A stored user, a history, or both, the stored part first."""
 
     user_id: UserId | None = Field(None, description="whose stored history comes first")
-    history: list[Watched] | None = Field(None, max_length=MAX_HISTORY, description="oldest first")
+    history: list[HistoryEntry] | None = Field(
+        None, max_length=MAX_HISTORY, description="oldest first"
+    )
 
 
-class RecommendRequest(Person):
-    """A list for one person."""
+class RecommendRequest(UserRequest):
+    """A list for one user."""
 
     k: K = 10
     offset: int = Field(0, ge=0, le=MAX_ID, description="an answer's next_offset")
@@ -74,8 +76,8 @@ class RecommendRequest(Person):
     exclude_seen: bool = True
     diversity: Strength = Field(0.0, description="away from movies that are alike")
     calibration: Strength = Field(0.0, description="towards the genre mix of the history")
-    novelty: Strength = Field(0.0, description="away from what everybody watches")
-    freshness: Strength = Field(0.0, description="towards the catalogue's newest years")
+    novelty: Strength = Field(0.0, description="away from what all users watch")
+    freshness: Strength = Field(0.0, description="towards the catalog's newest years")
     genre_profile: dict[Genre, Weight] | None = Field(
         None,
         min_length=1,
@@ -91,8 +93,8 @@ class BatchRequest(_Request):
     requests: list[RecommendRequest] = Field(min_length=1, max_length=MAX_REQUESTS)
 
 
-class PredictRequest(Person):
-    """Stars of these movies for one person."""
+class PredictRequest(UserRequest):
+    """Stars of these movies for one user."""
 
     movie_ids: list[MovieId] = Field(min_length=1, max_length=MAX_PREDICTIONS)
 
@@ -105,7 +107,7 @@ class SimilarRequest(_Request):
     """Give movie_id or movie_ids."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [_given("movie_id"), _given("movie_ids")]}
+        json_schema_extra={"oneOf": [_required("movie_id"), _required("movie_ids")]}
     )
     movie_id: MovieId | None = None
     movie_ids: list[MovieId] | None = Field(None, min_length=1, max_length=100)
@@ -114,58 +116,64 @@ class SimilarRequest(_Request):
 
 
 class ChartsRequest(_Request):
-    """A list that is the same for everybody."""
+    """A list that is the same for all users."""
 
     kind: ChartKind
     k: K = 10
     filters: Filters | None = None
 
 
-class RateNextRequest(Person):
-    """What to ask this person about."""
+class RateNextRequest(UserRequest):
+    """Movies to ask this user about."""
 
     k: K = 10
 
 
-class Happened(_Request):
-    """One thing that a person did. stars: with a rating, and only there; portion: with a watch."""
+class EventIn(_Request):
+    """One interaction of a user. stars: with a rating, and only there; watched: with a watch."""
 
     event_id: Text
     user_id: UserId
     movie_id: MovieId
     kind: Literal["rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"]
     stars: float | None = None
-    portion: float | None = Field(None, ge=0, le=1, description="share of the film watched")
+    watched: float | None = Field(None, ge=0, le=1, description="share of the movie watched")
     at: AwareDatetime = Field(description="RFC 3339, with its offset")
 
 
 class EventsRequest(_Request):
-    """Things that people did, in any order."""
+    """Interactions of users, in any order."""
 
-    events: list[Happened] = Field(min_length=1, max_length=MAX_EVENTS)
+    events: list[EventIn] = Field(min_length=1, max_length=MAX_EVENTS)
 
 
 def _digits(text: object) -> object:
-    """Python also reads "1_0" and " 10" as ten."""
+    """Refuse text that Python alone would read as a number: "1_0" and " 10"."""
     if not (isinstance(text, str) and text.isascii() and text.isdigit()):
         raise PydanticCustomError("digits", "expected digits only")
     return text
 
 
-class _Query(BaseModel):
-    """A path or query string: everything in it is text, so numbers are read from text."""
+class _Params(BaseModel):
+    """Parameters of a path or a query string; all of them are text, so numbers come as text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SearchQuery(_Query):
+class SearchParams(_Params):
+    """Parameters of GET /movies/search."""
+
     q: str = Field(min_length=1, max_length=200)
     k: Annotated[K, BeforeValidator(_digits)] = 10
 
 
-class MovieQuery(_Query):
+class MovieParams(_Params):
+    """The parameter of GET /movies/{movie_id}."""
+
     movie_id: Annotated[MovieId, BeforeValidator(_digits)]
 
 
-class UserQuery(_Query):
+class UserParams(_Params):
+    """The parameter of the routes of one user."""
+
     user_id: Text

@@ -1,189 +1,155 @@
-"""The one error shape, and the routes that BentoML has no endpoints for.
+"""The routes that BentoML has no endpoints for: GET, DELETE and path parameters.
 
-    {"error": {"code": "unknown_movie", "message": "…", "fields": [{"field": "…", "message": "…"}]}}
+    routes = get_routes()
+    routes.state.handlers = Handlers(…)      # before the first request
 
-`fields` is there where the fault can be placed. Codes and their status:
-
-    not_json 400   unauthorized 401   not_found, unknown_movie 404   method_not_allowed 405
-    conflict 409   too_large 413   invalid, unknown_genre 422   busy 429   internal 500
-    unavailable, timeout 503
+BentoML's own endpoints are POST routes of service.py; both kinds answer through `respond`.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-import orjson
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from marquee.api.errors import (
+    error_response,
+    json_response,
+    request_error_response,
+    validation_response,
+)
 from marquee.api.openapi import document
-from marquee.api.requests import MovieQuery, SearchQuery, UserQuery
+from marquee.api.requests import MovieParams, SearchParams, UserParams
 from marquee.core.errors import InputError
 from marquee.feedback.errors import StoreUnavailable
 from marquee.recommender.errors import RequestError
 
-if TYPE_CHECKING:
-    from marquee.api.handlers import Answers
-
-Model = TypeVar("Model", bound=BaseModel)
+Params = TypeVar("Params", bound=BaseModel)
 
 log = logging.getLogger("bentoml.marquee")
 
-STATUS = {
-    "not_json": 400,
-    "unauthorized": 401,
-    "not_found": 404,
-    "unknown_movie": 404,
-    "method_not_allowed": 405,
-    "conflict": 409,
-    "too_large": 413,
-    "invalid": 422,
-    "unknown_genre": 422,
-    "busy": 429,
-    "internal": 500,
-    "unavailable": 503,
-    "timeout": 503,
-}
-HEADERS = {
-    401: {"WWW-Authenticate": "Bearer"},
-    429: {"Retry-After": "1"},
-    503: {"Retry-After": "1"},
-}
-UNION_TAGS = ("constrained-int", "constrained-str", "int", "str")
-"""What pydantic adds to the place of a fault in "an integer or text"."""
+
+class RouteHandlers(Protocol):
+    """The handlers of these routes; marquee.api.handlers.Handlers, without its import cost."""
+
+    def search(self, query: str, k: int) -> Awaitable[Any]: ...
+    def movie(self, movie_id: int) -> Awaitable[Any]: ...
+    def history(self, user_id: str) -> Awaitable[Any]: ...
+    def delete_user(self, user_id: str) -> Awaitable[Any]: ...
+    def model_card(self) -> Awaitable[Any]: ...
+    def ready(self) -> Awaitable[Any]: ...
 
 
-def error(code: str, message: str, fields: Sequence[dict[str, str]] = ()) -> Response:
-    """The response for one of the codes of STATUS."""
-    return _json({"error": _fault(code, message, fields)}, STATUS[code])
-
-
-def _fault(code: str, message: str, fields: Sequence[dict[str, str]] = ()) -> dict[str, Any]:
-    fault: dict[str, Any] = {"code": code, "message": message}
-    return fault | ({"fields": list(fields)} if fields else {})
-
-
-def invalid(faults: Sequence[dict[str, Any]]) -> Response:
-    """The response for what pydantic found: 400 where it is no JSON, else 422 with every field."""
-    for fault in faults:
-        if fault["type"] == "json_invalid":
-            return error("not_json", f"{fault['msg']}; send a JSON object")
-    messages: dict[str, list[str]] = {}
-    for fault in faults:
-        place = ".".join(str(part) for part in fault["loc"] if part not in UNION_TAGS)
-        messages.setdefault(place or "body", []).append(str(fault["msg"]))
-    fields = [{"field": place, "message": " or ".join(said)} for place, said in messages.items()]
-    return error("invalid", f"{fields[0]['field']}: {fields[0]['message']}", fields)
-
-
-async def answer(asked: Awaitable[Any]) -> Response:
-    """What is answered as JSON, or the error that was raised for the caller."""
+async def respond(result: Awaitable[Any]) -> Response:
+    """Await a handler; return its result as JSON, or the error that it raised for the caller."""
     try:
-        return _json(await asked, 200)
-    except RequestError as fault:
-        return _json(refusal(fault), STATUS[fault.code])
-    except StoreUnavailable as fault:
-        log.error("%s", fault)
-        return error("unavailable", "stored histories cannot be reached; ask again")
-    except InputError as fault:  # the event store, which was in order at start
-        log.error("%s", fault)
-        return error("unavailable", "stored histories cannot be read; the log says why")
+        return json_response(await result)
+    except RequestError as error:
+        return request_error_response(error)
+    except StoreUnavailable as error:
+        log.error("%s", error)
+        return error_response("unavailable", "stored histories cannot be reached; try again")
+    except InputError as error:  # the event store, which was in order at start
+        log.error("%s", error)
+        return error_response("unavailable", "stored histories cannot be read; see the log")
 
 
-def refusal(fault: RequestError) -> dict[str, Any]:
-    """What a question that cannot be answered looks like."""
-    placed = [{"field": fault.field, "message": str(fault)}] if fault.field else []
-    return {"error": _fault(fault.code, str(fault), placed)}
-
-
-def get_routes(answers: "Callable[[], Answers]") -> Starlette:
-    """The addresses with a path parameter, and those that are read.
-
-    answers: called at each request, since the service makes its Answers after its routes.
-    """
-
-    async def search(request: Request) -> Response:
-        return await _checked(
-            SearchQuery, _given(request), lambda asked: answers().search(asked.q, asked.k)
-        )
-
-    async def movie(request: Request) -> Response:
-        return await _checked(
-            MovieQuery, request.path_params, lambda asked: answers().movie(asked.movie_id)
-        )
-
-    async def history(request: Request) -> Response:
-        return await _checked(
-            UserQuery, request.path_params, lambda asked: answers().history(asked.user_id)
-        )
-
-    async def forget(request: Request) -> Response:
-        if request.scope["raw_path"].endswith(b"/history"):  # a person "a/history" is a%2Fhistory
-            refused = error("method_not_allowed", "a history is read; to delete: /users/{user_id}")
-            refused.headers["Allow"] = "GET, HEAD"
-            return refused
-        return await _checked(
-            UserQuery, request.path_params, lambda asked: answers().forget(asked.user_id)
-        )
-
-    async def model(_: Request) -> Response:
-        return await answer(answers().card())
-
-    async def ready(_: Request) -> Response:
-        return await answer(answers().ready())
-
-    described = cache(lambda: _json(document(), 200))  # 17 ms, of which no start has need
-
-    async def openapi(_: Request) -> Response:
-        return described()
-
+def get_routes() -> Starlette:
+    """Return an application of these routes, to be mounted; set its `state.handlers`."""
     return Starlette(
         routes=[
-            Route("/movies/search", search),
-            Route("/movies/{movie_id}", movie),
-            Route("/users/{user_id:path}/history", history),
-            Route("/users/{user_id:path}", forget, methods=["DELETE"]),
-            Route("/model", model),
-            Route("/ready", ready),
-            Route("/openapi.json", openapi),
+            Route("/movies/search", _search),
+            Route("/movies/{movie_id}", _movie),
+            Route("/users/{user_id:path}/history", _history),
+            Route("/users/{user_id:path}", _delete_user, methods=["DELETE"]),
+            Route("/model", _model),
+            Route("/ready", _ready),
+            Route("/openapi.json", _openapi),
         ]
     )
 
 
-async def _checked(
-    schema: type[Model], given: Mapping[str, Any], ask: Callable[[Model], Awaitable[Any]]
+async def _search(request: Request) -> Response:
+    return await _validated(
+        SearchParams,
+        _query_params(request),
+        lambda params: _handlers(request).search(params.q, params.k),
+    )
+
+
+async def _movie(request: Request) -> Response:
+    return await _validated(
+        MovieParams,
+        request.path_params,
+        lambda params: _handlers(request).movie(params.movie_id),
+    )
+
+
+async def _history(request: Request) -> Response:
+    return await _validated(
+        UserParams,
+        request.path_params,
+        lambda params: _handlers(request).history(params.user_id),
+    )
+
+
+async def _delete_user(request: Request) -> Response:
+    if request.scope["raw_path"].endswith(b"/history"):  # the user "a/history" is a%2Fhistory
+        response = error_response(
+            "method_not_allowed", "a history is read-only; delete /users/{user_id} instead"
+        )
+        response.headers["Allow"] = "GET, HEAD"
+        return response
+    return await _validated(
+        UserParams,
+        request.path_params,
+        lambda params: _handlers(request).delete_user(params.user_id),
+    )
+
+
+async def _model(request: Request) -> Response:
+    return await respond(_handlers(request).model_card())
+
+
+async def _ready(request: Request) -> Response:
+    return await respond(_handlers(request).ready())
+
+
+async def _openapi(_: Request) -> Response:
+    return _openapi_response()
+
+
+@cache
+def _openapi_response() -> Response:
+    """Build the document at the first request: it takes 17 ms that no start needs."""
+    return json_response(document())
+
+
+def _handlers(request: Request) -> RouteHandlers:
+    handlers: RouteHandlers = request.app.state.handlers
+    return handlers
+
+
+async def _validated(
+    schema: type[Params], values: Mapping[str, Any], handle: Callable[[Params], Awaitable[Any]]
 ) -> Response:
     try:
-        asked = schema.model_validate(dict(given))
-    except ValidationError as fault:
-        return invalid([dict(one) for one in fault.errors(include_input=False, include_url=False)])
-    return await answer(ask(asked))
+        params = schema.model_validate(dict(values))
+    except ValidationError as error:
+        errors = error.errors(include_input=False, include_url=False)
+        return validation_response([dict(fault) for fault in errors])
+    return await respond(handle(params))
 
 
-def _given(request: Request) -> dict[str, Any]:
-    """The query string; a parameter that comes twice is a list, which no schema takes."""
-    given = request.query_params
+def _query_params(request: Request) -> dict[str, Any]:
+    """Return the query string; a parameter that comes twice is a list, which no schema takes."""
+    params = request.query_params
     return {
-        name: value if len(given.getlist(name)) == 1 else given.getlist(name)
-        for name, value in given.items()
+        name: value if len(params.getlist(name)) == 1 else params.getlist(name)
+        for name, value in params.items()
     }
-
-
-def _default(value: object) -> Any:
-    if isinstance(value, RequestError):  # in the place of one answer of many
-        return refusal(value)
-    raise TypeError
-
-
-def _json(body: Any, status: int) -> Response:
-    return Response(
-        orjson.dumps(body, default=_default),
-        status_code=status,
-        headers=HEADERS.get(status),
-        media_type="application/json",
-    )

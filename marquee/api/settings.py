@@ -1,14 +1,14 @@
-"""What the service is told by its environment.
+"""The service's settings, read from the environment.
 
 BUNDLE         what to serve (required): the folder of a bundle, or a store of releases
-               (s3://bucket/prefix or its folder); what is new there is taken while serving
-BUNDLE_POLL_S  seconds between looks at it (default 2)
-BUNDLE_CACHE   folder where releases of a store are kept (default: runs/releases)
+               (s3://bucket/prefix or its folder); a newer one there is taken while serving
+BUNDLE_POLL_S  seconds between polls of it (default 2)
+BUNDLE_CACHE   folder for the releases of a store (default: runs/releases)
 EVENTS_URL     event store, sqlite:///FILE or postgresql://… (default: sqlite:///events.sqlite)
 API_KEYS       comma-separated keys; without any, only this machine (loopback) is served
 RATE_LIMIT     requests a second for each key (default: no limit)
-CORS_ORIGINS   comma-separated origins of web pages that may ask (default: none)
-LOG_REQUESTS   all, errors (default; and what took over a second) or off: one JSON line each
+CORS_ORIGINS   comma-separated origins of web pages that may send requests (default: none)
+LOG_REQUESTS   all, errors (default; also requests above a second) or off: one JSON line each
 """
 
 import os
@@ -17,20 +17,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from marquee.core.errors import InputError
-from marquee.feedback.errors import DEFAULT_URL
+from marquee.feedback.errors import DEFAULT_EVENTS_URL
 
 DEFAULT_CACHE = "runs/releases"
-LOGGED = ("all", "errors", "off")
+DEFAULT_POLL_S = 2.0
+LOG_LEVELS = ("all", "errors", "off")
+MESSAGE_PREFIX = "marquee: "
+"""Begins the line on stderr with which the service refuses to start."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
+    """The settings of one service; see the module's table."""
+
     bundle: str
     """Folder of the bundle, or a store of releases."""
     bundle_poll_s: float
     bundle_cache: str
     events_url: str
-    """Where histories are kept."""
+    """Address of the event store."""
     api_keys: tuple[str, ...]
     rate_limit: float | None
     """Requests a second."""
@@ -38,50 +43,56 @@ class Settings:
     log_requests: str
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Raises InputError for what is missing or makes no sense, by name."""
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read all settings. Raises InputError that names the one that is missing or wrong."""
         bundle = environment.get("BUNDLE", "")
         if not bundle:
-            raise InputError("BUNDLE is not set; name a bundle: BUNDLE=bundles/demo bentoml serve")
-        logged = environment.get("LOG_REQUESTS") or "errors"
-        if logged not in LOGGED:
-            raise InputError(f"LOG_REQUESTS is {logged!r}; give one of {', '.join(LOGGED)}")
+            raise InputError(
+                "BUNDLE is not set, expected a bundle; run BUNDLE=bundles/demo bentoml serve"
+            )
+        log_requests = environment.get("LOG_REQUESTS") or "errors"
+        if log_requests not in LOG_LEVELS:
+            raise InputError(
+                f"LOG_REQUESTS is {log_requests!r}, expected one of {', '.join(LOG_LEVELS)}"
+            )
         return cls(
-            bundle,
-            _above_0(environment, "BUNDLE_POLL_S") or 2.0,
-            environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
-            environment.get("EVENTS_URL") or DEFAULT_URL,
-            _listed(environment, "API_KEYS"),
-            _above_0(environment, "RATE_LIMIT"),
-            cors_origins(environment),
-            logged,
+            bundle=bundle,
+            bundle_poll_s=_positive(environment, "BUNDLE_POLL_S") or DEFAULT_POLL_S,
+            bundle_cache=environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
+            events_url=environment.get("EVENTS_URL") or DEFAULT_EVENTS_URL,
+            api_keys=_comma_separated(environment, "API_KEYS"),
+            rate_limit=_positive(environment, "RATE_LIMIT"),
+            cors_origins=read_cors_origins(environment),
+            log_requests=log_requests,
         )
 
 
-def cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Needed when service.py is read, before the rest can be checked."""
-    return _listed(environment, "CORS_ORIGINS")
+def read_cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
+    """Return CORS_ORIGINS, which service.py needs before the other settings can be checked."""
+    return _comma_separated(environment, "CORS_ORIGINS")
 
 
-def whole_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """BUNDLE, BUNDLE_CACHE and EVENTS_URL as seen from here: a Bento's worker starts elsewhere, in
-    its src/."""
+def absolute_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return BUNDLE, BUNDLE_CACHE and EVENTS_URL with absolute paths.
+
+    The worker of a Bento starts in another folder, its src/.
+    """
     bundle = environment.get("BUNDLE", "")
-    found = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
+    paths = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
     cache = environment.get("BUNDLE_CACHE") or DEFAULT_CACHE
-    found["BUNDLE_CACHE"] = str(Path(cache).absolute())
-    kind, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_URL).partition(":///")
-    if kind == "sqlite" and file:
-        found["EVENTS_URL"] = f"{kind}{slashes}{Path(file).absolute()}"
-    return found
+    paths["BUNDLE_CACHE"] = str(Path(cache).absolute())
+    scheme, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_EVENTS_URL).partition(":///")
+    if scheme == "sqlite" and file:
+        paths["EVENTS_URL"] = f"{scheme}{slashes}{Path(file).absolute()}"
+    return paths
 
 
-def _listed(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+def _comma_separated(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     parts = (part.strip() for part in environment.get(name, "").split(","))
     return tuple(part for part in parts if part)
 
 
-def _above_0(environment: Mapping[str, str], name: str) -> float | None:
+def _positive(environment: Mapping[str, str], name: str) -> float | None:
     text = environment.get(name, "")
     if not text:
         return None
@@ -90,5 +101,5 @@ def _above_0(environment: Mapping[str, str], name: str) -> float | None:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise InputError(f"{name} is {text!r}; give a number above 0")
+        raise InputError(f"{name} is {text!r}, expected a number above 0")
     return value

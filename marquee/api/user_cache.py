@@ -1,11 +1,11 @@
-"""What was lately read of persons, so that a known one with nothing new costs no query.
+"""A cache of user states, so that a stored user without new events costs no query.
 
-    memory = Memory(store, calls)
-    known = (await memory.person("42")).known
+    cache = UserCache(store, executor)
+    state = (await cache.get("42")).state
 
-An entry is good for as long as the store's mark of the person is the same; the mark is asked again
-after CHECK_S, so that what another replica stored counts within a second. What this process stores
-counts at once: `forget` is called before it is acknowledged.
+An entry is valid while the store's version of the user's state is the same. The version is read
+again after CHECK_S, so that the events which another replica stored count within a second. Events
+of this process count at once: it calls `invalidate` before it acknowledges them.
 """
 
 import time
@@ -17,74 +17,81 @@ from typing import Any
 from marquee.api.store_executor import StoreExecutor
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
-from marquee.feedback.user_state import Known
+from marquee.feedback.user_state import UserState
 
 CHECK_S = 0.5
-MOST_PERSONS = 10_000
-"""Of 100 films each: 20 MB."""
-MOST_ANSWERS = 4
-"""Kept of a person: what was asked in different ways."""
+MAX_USERS = 10_000
+"""With 100 movies each: 20 MB."""
+MAX_RESPONSES = 4
+"""Lists kept per user, for different requests."""
 
 
-@dataclass
+@dataclass(kw_only=True)
 class CachedUser:
-    """One person, as of a mark of the store; answers: made of just this, by what was asked."""
+    """One user at one version of their state, and lists made of just this."""
 
-    known: Known
-    mark: tuple[int, int]
+    state: UserState
+    version: tuple[int, int]
     checked_s: float
-    answers: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    responses: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    """Lists by the key of their request."""
 
-    def keep(self, asked: Any, answer: Any) -> None:
-        self.answers[asked] = answer
-        if len(self.answers) > MOST_ANSWERS:
-            self.answers.popitem(last=False)
+    def put(self, key: Any, response: Any) -> None:
+        """Keep a list, and drop the oldest above MAX_RESPONSES."""
+        self.responses[key] = response
+        if len(self.responses) > MAX_RESPONSES:
+            self.responses.popitem(last=False)
 
 
-class Memory:
-    """The persons asked for last. Used from one event loop."""
+class UserCache:
+    """The users that were read last. For one event loop."""
 
     def __init__(
-        self, store: EventStore, calls: StoreExecutor, clock: Callable[[], float] = time.monotonic
+        self,
+        store: EventStore,
+        executor: StoreExecutor,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
-        self._calls, self._clock = calls, clock
-        self._persons: OrderedDict[str, CachedUser] = OrderedDict()
-        self._forgotten = 0
+        self._executor, self._clock = executor, clock
+        self._users: OrderedDict[str, CachedUser] = OrderedDict()
+        self._invalidations = 0
 
-    async def person(self, user_id: str) -> CachedUser:
-        """What the store knows now, or, while it is away, what it knew last; StoreUnavailable where that
-        is not remembered either."""
-        found = self._persons.get(user_id)
-        if found is not None and self._clock() - found.checked_s < CHECK_S:
-            self._persons.move_to_end(user_id)
-            return found
-        begun, now = self._forgotten, self._clock()
-        if found is not None:
-            found.checked_s = now  # who asks for the same person meanwhile does not ask as well
+    async def get(self, user_id: str) -> CachedUser:
+        """Return a user as the store knows them, or as it last did while it is unavailable.
+
+        Raises StoreUnavailable where the store does not answer and the user is not in the cache.
+        """
+        cached = self._users.get(user_id)
+        if cached is not None and self._clock() - cached.checked_s < CHECK_S:
+            self._users.move_to_end(user_id)
+            return cached
+        invalidations, now = self._invalidations, self._clock()
+        if cached is not None:
+            cached.checked_s = now  # requests for the same user meanwhile do not check as well
         try:
-            read = await self._calls.make(self._read, user_id, found)
+            user = await self._executor.run(self._load, user_id, cached)
         except StoreUnavailable:
-            if found is None:
+            if cached is None:
                 raise
-            return found
-        read.checked_s = now
-        if begun == self._forgotten:  # else it may have been read before what was stored since
-            self._persons[user_id] = read
-            self._persons.move_to_end(user_id)
-            if len(self._persons) > MOST_PERSONS:
-                self._persons.popitem(last=False)
-        return read
+            return cached
+        user.checked_s = now
+        if invalidations == self._invalidations:  # else it may be older than a stored event
+            self._users[user_id] = user
+            self._users.move_to_end(user_id)
+            if len(self._users) > MAX_USERS:
+                self._users.popitem(last=False)
+        return user
 
-    def _read(self, user_id: str, found: CachedUser | None) -> CachedUser:
-        # The mark first: what is stored between the two reads is then read again, not missed.
-        mark = self.store.mark(user_id)
-        if found is not None and found.mark == mark:
-            return found
-        return CachedUser(self.store.known(user_id), mark, 0.0)
+    def _load(self, user_id: str, cached: CachedUser | None) -> CachedUser:
+        # The version first: an event stored between the two reads is then read again, not missed.
+        version = self.store.state_version(user_id)
+        if cached is not None and cached.version == version:
+            return cached
+        return CachedUser(state=self.store.user_state(user_id), version=version, checked_s=0.0)
 
-    def forget(self, user_ids: set[str]) -> None:
-        """Their events have changed."""
-        self._forgotten += 1
+    def invalidate(self, user_ids: set[str]) -> None:
+        """Drop users whose events have changed."""
+        self._invalidations += 1
         for user_id in user_ids:
-            self._persons.pop(user_id, None)
+            self._users.pop(user_id, None)

@@ -1,124 +1,76 @@
-"""Everybody's lists as tables: one process's work, and a folder that is whole or absent.
+"""Write the lists of a batch as parquet files, into a folder that appears complete or not at all.
 
-    lists = Lists(Job("bundles/ml-1m", "sqlite:///events.sqlite"))
-    lists.table("1", "1042")      # ten rows a person, by user_id (SCHEMA below)
+    with atomic_dir(Path("lists")) as folder:
+        write_ranges(batch, batch.store.user_id_ranges(1024), folder)
+        write_manifest(folder, batch)
 
-Needs pyarrow, which the service does without: marquee/batch/ray_job.py imports this file on demand.
+pyarrow, which the service does without, is imported by the functions that need it.
 """
 
-import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.dataset as ds
-import pyarrow.parquet as pq
-
+from marquee.batch.batch_recommender import COLUMNS, BatchJob, BatchRecommender
 from marquee.core.errors import InputError
-from marquee.feedback.store import EventStore
-from marquee.feedback.user_state import Known
-from marquee.recommender.errors import RequestError
-from marquee.recommender.pipeline import NO_CONTROLS, Answer
-from marquee.recommender.query import Question
-from marquee.recommender.recommender import Recommender
-from marquee.recommender.rerank import Controls
+from marquee.core.files import write_json
 
-SCHEMA = pa.schema(
-    [
-        ("user_id", pa.string()),
-        ("place", pa.int32()),  # 1 is the best
-        ("movie_id", pa.int64()),
-        ("score", pa.float32()),
-        ("expected", pa.float32()),  # stars; low to high is their central 90%
-        ("low", pa.float32()),
-        ("high", pa.float32()),
-        ("p_like", pa.float32()),  # chance of 4 stars or more
-        ("strategy", pa.string()),
-        ("model_version", pa.string()),
-    ]
-)
-STARS = ("expected", "low", "high", "p_like")
-CARD = "_lists.json"
-"""What the lists were made of; readers of parquet folders pass over names that begin with _."""
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+INSTALL = "install it with: pip install -e '.[ray]'"
+MANIFEST = "_lists.json"
+"""Counts and sources of the lists. Readers of parquet folders ignore names that begin with _."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What every process is told."""
-
-    bundle: str
-    events: str
-    k: int = 10
-    controls: Controls = NO_CONTROLS
-
-
-class Lists:
-    """A bundle and a store, read only, ready to answer blocks of persons."""
-
-    def __init__(self, job: Job) -> None:
-        self.recommender = Recommender.load(job.bundle)
-        self.store = EventStore(job.events, read_only=True)
-        self._job = job
-
-    def table(self, first: str, last: str) -> pa.Table:
-        """The lists of every person of the store from `first` to `last`, in that order."""
-        persons, questions = [], []
-        for user_id, known in self.store.histories(first, last):
-            persons.append(user_id)
-            questions.append(self._question(known))
-        return _table(zip(persons, self.recommender.recommend_each(questions), strict=True))
-
-    def _question(self, known: Known) -> Question:
-        job, recommender = self._job, self.recommender
-        return Question(
-            history=[entry for _, entry in recommender.readable(known.entries)],
-            not_interested=recommender.held(known.not_interested),
-            k=job.k,
-            **{field.name: getattr(job.controls, field.name) for field in fields(Controls)},
-        )
-
-    def write(self, ranges: Iterable[tuple[str, str]], folder: Path) -> None:
-        """A file for each range of persons."""
-        for n, (first, last) in enumerate(ranges):
-            pq.write_table(self.table(first, last), folder / f"part-{n:06}.parquet")
-
-    def __call__(self, ranges: Mapping[str, Iterable[str]]) -> Iterator[pa.Table]:
-        """As Ray Data asks: a batch of columns `first` and `last` -> a table for each."""
-        for first, last in zip(ranges["first"], ranges["last"], strict=True):
-            yield self.table(first, last)
+def check_pyarrow() -> None:
+    """Raise InputError where pyarrow is not installed."""
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise InputError(
+            f"pyarrow: cannot be imported ({error}), expected the extra `ray`; {INSTALL}"
+        ) from error
 
 
-def _table(lists: Iterable[tuple[str, Answer | RequestError]]) -> pa.Table:
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
-    for user_id, answer in lists:
-        if isinstance(answer, RequestError):
-            raise answer
-        for place, item in enumerate(answer["items"], 1):
-            columns["user_id"].append(user_id)
-            columns["place"].append(place)
-            for name in ("movie_id", "score"):
-                columns[name].append(item[name])
-            for name in STARS:
-                columns[name].append(item["stars"][name])
-            for name in ("strategy", "model_version"):
-                columns[name].append(answer[name])
-    return pa.table(columns, schema=SCHEMA)
+class TableBatches:
+    """The form of the batch that Ray Data maps: task rows in, one table per task out."""
+
+    def __init__(self, job: BatchJob) -> None:
+        self._batch = BatchRecommender(job)
+
+    def __call__(self, tasks: Mapping[str, Iterable[str]]) -> "Iterator[pa.Table]":
+        """Yield a table for each task. tasks: columns `first` and `last`, ids of users."""
+        for first, last in zip(tasks["first"], tasks["last"], strict=True):
+            yield make_table(self._batch, first, last)
+
+
+def make_table(batch: BatchRecommender, first: str, last: str) -> "pa.Table":
+    """Return the lists of the users from `first` to `last` as an Arrow table of COLUMNS."""
+    import pyarrow as pa
+
+    return pa.table(batch.columns(first, last), schema=pa.schema(COLUMNS))
+
+
+def write_ranges(batch: BatchRecommender, ranges: Iterable[tuple[str, str]], folder: Path) -> None:
+    """Write one parquet file per range of users, in this process."""
+    import pyarrow.parquet as pq
+
+    for number, (first, last) in enumerate(ranges):
+        pq.write_table(make_table(batch, first, last), folder / f"part-{number:06}.parquet")
 
 
 @contextmanager
-def whole(out: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `out` when all went well, and else disappears.
+def atomic_dir(out: Path) -> Iterator[Path]:
+    """Yield a new folder that takes the place of `out` at the end; removed on an error.
 
-    Raises InputError where `out` holds something, cannot be written, or the disk is full.
+    Raises InputError where `out` is not empty or cannot be written, or the disk is full.
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out}: holds something already; name a folder that is new or empty")
+        raise InputError(f"{out}: not empty, expected a new or empty folder; name another --out")
     new = out.parent / f".{out.name}.{uuid4().hex}.new"
     try:
         new.mkdir(parents=True)
@@ -126,22 +78,28 @@ def whole(out: Path) -> Iterator[Path]:
         new.rename(out)
     except OSError as error:
         raise InputError(
-            f"{out}: the lists cannot be written ({error.strerror or error})"
+            f"{out}: the lists cannot be written ({error.strerror or error}), expected a folder "
+            "that can be written and space for it; name another --out"
         ) from error
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
 
-def sign(folder: Path, lists: Lists, job: Job) -> dict[str, Any]:
-    """Count what lies in the folder and write its card."""
-    place = ds.dataset(folder, format="parquet", schema=SCHEMA).to_table(columns=["place"])["place"]
-    card = {
-        "model_version": lists.recommender.model_version,
-        "bundle": lists.recommender.manifest["name"],
-        "events": lists.store.address,
-        "k": job.k,
+def write_manifest(folder: Path, batch: BatchRecommender) -> dict[str, Any]:
+    """Count the rows in the folder, and write them with the model and the store."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    import pyarrow.dataset as ds
+
+    files = ds.dataset(folder, format="parquet", schema=pa.schema(COLUMNS))
+    place = files.to_table(columns=["place"])["place"]
+    manifest = {
+        "model_version": batch.recommender.model_version,
+        "bundle": batch.recommender.manifest["name"],
+        "events": batch.store.address,
+        "k": batch.job.k,
         "lists": pc.sum(pc.equal(place, 1)).as_py() or 0,
         "rows": len(place),
     }
-    (folder / CARD).write_text(json.dumps(card, indent=1) + "\n")
-    return card
+    write_json(folder / MANIFEST, manifest)
+    return manifest

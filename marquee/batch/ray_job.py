@@ -1,19 +1,19 @@
-"""Lists for everybody in the event store, as a folder of parquet files.
+"""Recommend for every user of an event store, into a folder of parquet files.
 
     marquee batch --bundle bundles/ml-1m --events sqlite:///events.sqlite --out lists
     …  --address 10.0.0.5:6379     on a Ray cluster, all of its cores
     …  --single-process            without Ray
 
-A list is what `Recommender.recommend` answers for that person's stored history: the same code, fed
-a block of persons at a time. Ray Data shares the blocks among processes of one core each; every
-process loads the bundle once and has one connection to the store. One row a person and place:
-user_id, place, movie_id, score, expected, low, high, p_like, strategy, model_version
-(marquee/batch/parquet_writer.py). The folder appears when it is whole; `_lists.json` in it says what it was made
-of. What is rated while the command runs may or may not be in it.
+A list is the answer of `Recommender.recommend` for the stored history of that user, computed by the
+same code for a block of users at a time. Ray Data distributes the blocks over processes of one core
+each. Every process loads the bundle once and has one connection to the store. There is one row per
+user and place: user_id, place, movie_id, score, expected, low, high, p_like, strategy,
+model_version (marquee/batch/batch_recommender.py). The folder appears when it is complete, and its
+`_lists.json` holds counts and sources. Ratings that arrive during the run may or may not count.
 
-On a cluster the command runs on one of its nodes, and every node needs the packages of
-requirements-serving.txt with `ray[data]`, and finds bundle, store and --out's folder under the same
-paths (a shared disk); the code itself travels with the job.
+On a cluster the command runs on one of the nodes. Every node needs the packages of
+requirements-serving.txt with `ray[data]`, and bundle, store and --out under the same paths (a
+shared disk); the code itself travels with the job.
 
 Needs the extra `ray`: pip install -e '.[ray]'.
 """
@@ -21,50 +21,54 @@ Needs the extra `ray`: pip install -e '.[ray]'.
 import argparse
 import logging
 import os
-import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its products are small here
 
+from marquee.batch.batch_recommender import BatchJob, BatchRecommender
+from marquee.batch.parquet_writer import (
+    INSTALL,
+    TableBatches,
+    atomic_dir,
+    check_pyarrow,
+    write_manifest,
+    write_ranges,
+)
+from marquee.core.command import ArgumentParser, run_command, say, sigterm_raises
 from marquee.core.errors import InputError
-from marquee.recommender.rerank import Controls
-
-if TYPE_CHECKING:
-    from marquee.batch.parquet_writer import Job
+from marquee.recommender.rerank.controls import Controls
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
-"""Of every process of Ray: each has one core."""
-MOST_PLACES = 100
-"""The service's limit for k, too."""
-PERSONS_A_BLOCK = 1024
-"""One task, one file: 10,240 rows at k = 10, 300 kB, some seconds of one core."""
-CONNECT_S = 5
-"""A cluster's head answers within this, or there is none: Ray itself would try for minutes."""
+"""The environment of every Ray process, because each has one core."""
+MAX_K = 100
+"""The limit of the API for k."""
+USERS_PER_BLOCK = 1024
+"""Users of one task and one file: 10,240 rows at k = 10, 300 kB, some seconds of one core."""
+CONNECT_TIMEOUT_S = 5
+"""A cluster's head answers within this, or counts as absent; Ray itself would try for minutes."""
 OBJECT_STORE_BYTES = 256 * 2**20
-"""Of a local Ray, instead of 30% of the memory: only finished tables pass through it."""
+"""The object store of a local Ray, instead of 30% of the memory: only tables pass through it."""
 RAY_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
 }
-JOINING = {"RAY_NUM_REDIS_GET_RETRIES": "1"}
-"""A head that does not answer is asked once (40 s), not twenty times."""
-INSTALL = "install it with: pip install -e '.[ray]'"
+CLUSTER_SETTINGS = {"RAY_NUM_REDIS_GET_RETRIES": "1"}
+"""Ask a head that does not answer once (40 s), not twenty times."""
+PACKAGE = Path(__file__).parents[1]
 
 
-class Arguments(argparse.ArgumentParser):
-    """Says what is wrong in one line, as the other commands do."""
-
-    def error(self, message: str) -> NoReturn:
-        raise InputError(message)
+def main(args: list[str]) -> int:
+    """Run `marquee batch` and return its exit status."""
+    return run_command("marquee batch", lambda: run(make_parser().parse_args(args)))
 
 
-def arguments() -> Arguments:
-    parser = Arguments(
+def make_parser() -> ArgumentParser:
+    parser = ArgumentParser(
         "marquee batch",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -75,7 +79,7 @@ def arguments() -> Arguments:
     )
     parser.add_argument("--out", required=True, type=Path, help="folder to write; new or empty")
     parser.add_argument("--k", type=int, default=10, help="places of a list, 1 to 100")
-    parser.add_argument("--block", type=int, default=PERSONS_A_BLOCK, help="persons a task")
+    parser.add_argument("--block", type=int, default=USERS_PER_BLOCK, help="users per task")
     parser.add_argument("--address", help="HOST:PORT of a Ray cluster; else this machine")
     parser.add_argument("--cpus", type=int, help="processes of one core each (default: all cores)")
     parser.add_argument("--single-process", action="store_true", help="do without Ray")
@@ -84,103 +88,108 @@ def arguments() -> Arguments:
     return parser
 
 
-def run(args: list[str]) -> None:
-    """Write the lists, or raise InputError and leave nothing."""
-    chosen = arguments().parse_args(args)
-    refuse_contradictions(chosen)
-    try:
-        from marquee.batch.parquet_writer import Job, Lists, sign, whole
-    except ImportError as error:
-        raise InputError(f"pyarrow cannot be imported ({error}); {INSTALL}") from error
-    controls = Controls(chosen.calibration, chosen.novelty, chosen.freshness)
-    job = Job(chosen.bundle, chosen.events, chosen.k, controls)
-    with whole(chosen.out) as folder:
-        lists = Lists(job)
-        ranges = list(lists.store.ranges(chosen.block))
+def run(args: argparse.Namespace) -> None:
+    """Write the lists; on an InputError nothing is left behind."""
+    check_arguments(args)
+    check_pyarrow()
+    controls = Controls(
+        calibration=args.calibration, novelty=args.novelty, freshness=args.freshness
+    )
+    job = BatchJob(bundle=args.bundle, events=args.events, k=args.k, controls=controls)
+    with atomic_dir(args.out) as folder:
+        batch = BatchRecommender(job)
+        ranges = list(batch.store.user_id_ranges(args.block))
         if not ranges:
             raise InputError(
-                f"{lists.store.address}: this event store holds nobody; fill it with: "
-                "marquee import-ratings --data … --events …"
+                f"{batch.store.address}: the event store has no users, expected at least one; "
+                "fill it with: marquee import-ratings --data … --events …"
             )
-        if chosen.single_process:
-            lists.write(ranges, folder)
+        if args.single_process:
+            write_ranges(batch, ranges, folder)
         else:
-            write_with_ray(job, ranges, folder, chosen.address, chosen.cpus)
-        card = sign(folder, lists, job)
-    print(f"{card['lists']:,} lists of {job.k}, {card['rows']:,} rows, are in {chosen.out}")
+            write_with_ray(job, ranges, folder, address=args.address, cpus=args.cpus)
+        manifest = write_manifest(folder, batch)
+    say(f"{manifest['lists']:,} lists of {job.k}, {manifest['rows']:,} rows, are in {args.out}")
 
 
-def refuse_contradictions(chosen: argparse.Namespace) -> None:
-    for name, most in (("k", MOST_PLACES), ("block", None), ("cpus", None)):
-        number = getattr(chosen, name)
-        if number is not None and not 1 <= number <= (most or number):
-            raise InputError(f"--{name} {number}: needed 1 {f'to {most}' if most else 'or more'}")
+def check_arguments(args: argparse.Namespace) -> None:
+    """Raise InputError for numbers out of range and for options that contradict each other."""
+    if not 1 <= args.k <= MAX_K:
+        raise InputError(f"--k {args.k}: expected 1 to {MAX_K}")
+    for name in ("block", "cpus"):
+        number = getattr(args, name)
+        if number is not None and number < 1:
+            raise InputError(f"--{name} {number}: expected 1 or more")
     for name in ("address", "cpus"):
-        if chosen.single_process and getattr(chosen, name) is not None:
-            raise InputError(f"--single-process and --{name} contradict each other; drop one")
+        if args.single_process and getattr(args, name) is not None:
+            raise InputError(f"--single-process and --{name}: contradict each other; drop one")
 
 
 def write_with_ray(
-    job: "Job", ranges: list[tuple[str, str]], folder: Path, address: str | None, cpus: int | None
+    job: BatchJob,
+    ranges: list[tuple[str, str]],
+    folder: Path,
+    *,
+    address: str | None,
+    cpus: int | None,
 ) -> None:
-    """Each range of persons a task, each table a file."""
-    for name, value in (RAY_SETTINGS | (JOINING if address else {})).items():
+    """Run every range of users as a Ray task that writes its table as a file."""
+    for name, value in (RAY_SETTINGS | (CLUSTER_SETTINGS if address else {})).items():
         os.environ.setdefault(name, value)  # read when Ray is imported
     try:
         import ray
         import ray.data
     except ImportError as error:
         raise InputError(
-            f"Ray cannot be imported ({error}); {INSTALL}, or give --single-process"
+            f"Ray: cannot be imported ({error}), expected the extra `ray`; {INSTALL}, or use "
+            "--single-process"
         ) from error
-    from marquee.batch.parquet_writer import Lists
 
-    with connected(ray, address, cpus) as found:
+    with connect(ray, address, cpus) as num_cores:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = sys.stderr.isatty()
-        context.raise_original_map_exception = True  # else its sentence is lost on the way
-        processes = min(cpus or found, len(ranges))
+        context.raise_original_map_exception = True  # else its message is lost
         tasks = [{"first": first, "last": last} for first, last in ranges]
         ray.data.from_items(tasks, override_num_blocks=len(tasks)).map_batches(
-            Lists,
+            TableBatches,
             fn_constructor_args=(job,),
             batch_size=1,
             num_cpus=1,
-            compute=ray.data.ActorPoolStrategy(size=processes),
+            compute=ray.data.ActorPoolStrategy(size=min(cpus or num_cores, len(ranges))),
         ).write_parquet(str(folder), concurrency=1, ray_remote_args={"num_cpus": 0})
 
 
 @contextmanager
-def connected(ray: Any, address: str | None, cpus: int | None) -> Iterator[int]:
-    """A Ray of our own on this machine, or the cluster at `address`, left in the end -> its cores.
+def connect(ray: Any, address: str | None, cpus: int | None) -> Iterator[int]:
+    """Start Ray on this machine, or join the cluster at `address`; yields its number of cores.
 
-    Of what goes wrong in another process the last line is told, without its pages of traceback.
+    Ray is left at the end. An error in another process is reported by the last line of its
+    traceback.
     """
-    here = {
+    local_settings = {
         "num_cpus": cpus or len(os.sched_getaffinity(0)),
         "object_store_memory": OBJECT_STORE_BYTES,
         "include_dashboard": False,
     }
     if address:
-        refuse_unreachable(address)
-    code = [str(Path(__file__).parents[1] / room) for room in ("catalogue", "serving")]
+        check_reachable(address)
     logging.disable()  # Ray Data logs every traceback itself
     try:
         ray.init(
             address=address or "local",
             log_to_driver=False,
             logging_level="CRITICAL",
-            runtime_env={"env_vars": ONE_THREAD, "py_modules": code},
-            **({} if address else here),
+            runtime_env={"env_vars": ONE_THREAD, "py_modules": [str(PACKAGE)]},
+            **({} if address else local_settings),
         )
-        stop_on_sigterm()  # Ray has put its own way in place
-        yield int(ray.cluster_resources()["CPU"])
+        with sigterm_raises():  # Ray has installed its own handler
+            yield int(ray.cluster_resources()["CPU"])
     except ray.exceptions.RayError as error:
         raise InputError(f"a Ray process failed: {last_line(error)}") from error
     except ConnectionError as error:
         raise InputError(
-            f"--address {address}: {last_line(error)}; needed a cluster of Ray {ray.__version__}, "
-            "and RAY_AUTH_MODE=token where it asks for a token"
+            f"--address {address}: {last_line(error)}, expected a cluster of Ray "
+            f"{ray.__version__}; set RAY_AUTH_MODE=token where it asks for a token"
         ) from error
     finally:
         ray.shutdown()
@@ -191,36 +200,17 @@ def last_line(error: Exception) -> str:
     return str(error).strip().splitlines()[-1]
 
 
-def refuse_unreachable(address: str) -> None:
+def check_reachable(address: str) -> None:
+    """Raise InputError unless a server accepts connections at HOST:PORT."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdigit():
         raise InputError(f"--address {address}: expected HOST:PORT of a Ray cluster's head")
     try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_S).close()
+        socket.create_connection((host, int(port)), timeout=CONNECT_TIMEOUT_S).close()
     except OSError as error:
-        raise InputError(f"--address {address}: no Ray cluster answers there ({error})") from error
-
-
-def main(args: list[str]) -> int:
-    """Wrong arguments, a wrong bundle or store: one line and exit status 2."""
-    stop_on_sigterm()
-    try:
-        run(args)
-    except (InputError, OSError) as error:
-        return fail(str(error), 2)
-    except KeyboardInterrupt:
-        return fail("stopped", 130)
-    return 0
-
-
-def stop_on_sigterm() -> None:
-    """As any other way out: nothing half-written stays. Exit status 143."""
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-
-
-def fail(sentence: str, status: int) -> int:
-    print("marquee.batch.ray_job: error: " + " ".join(sentence.split()), file=sys.stderr)
-    return status
+        raise InputError(
+            f"--address {address}: no answer ({error}), expected the head of a Ray cluster"
+        ) from error
 
 
 if __name__ == "__main__":

@@ -1,27 +1,31 @@
-"""95% intervals for a mean over persons, by the percentile bootstrap (Efron 1979).
+"""95% intervals for a mean over users, by the percentile bootstrap (Efron 1979).
 
-    one draw    U persons, with replacement
+    one draw    U users, with replacement
     low, high   the 2.5th and 97.5th percentile of the draws' means
 
-Persons are what is drawn anew, so an interval says how far the figure would move with other people
-of the same kind. It does not hold the spread between training seeds: values of several seeds are
-averaged per person first (list the seeds' own means beside it). Under one seed and one number of
-persons every call draws the same persons, so metrics and models are compared on equal samples.
-2,000 draws of 6,040 persons take about .2 s and 40 MB.
+Users are what is drawn anew, so an interval says how far a metric would move with other users of
+the same kind. It does not hold the spread between training seeds: values of several seeds are
+averaged per user first (list the seeds' own means beside it). Under one seed and one number of
+users every call draws the same users, so metrics and models are compared on equal samples.
+2,000 draws of 6,040 users take about .2 s and 40 MB.
 
-S seeds, U persons, M measures, R draws of one block.
+Local letters: M metrics, S draws of one block.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
-Measures = Mapping[str, ArrayLike]
+from marquee.core.arrays import Float64, Int64
 
-BLOCK = 1_000_000  # persons drawn at once: 8 MB an array
+Values: TypeAlias = Mapping[str, ArrayLike]
+"""Name -> values of each user, as `bootstrap` takes them."""
+
+NUM_DRAWS = 2000
+BLOCK = 1_000_000  # users drawn at once: 8 MB an array
 
 
 @dataclass(frozen=True)
@@ -33,108 +37,132 @@ class Interval:
     high: float
 
 
-def bootstrap(values: ArrayLike, *, seed: int = 0, draws: int = 2000) -> Interval:
-    """Mean over persons with its 95% interval.
+def bootstrap(values: ArrayLike, *, seed: int = 0, draws: int = NUM_DRAWS) -> Interval:
+    """Return the mean over users with its 95% interval.
 
     >>> bootstrap([0.5, 0.5, 0.5])
     Interval(mean=0.5, low=0.5, high=0.5)
 
-    values: floats (U,), one a person, or (S, U), averaged over seeds first.
-    Raises ValueError where there is no person, or a NaN.
+    values: floats (U,), one a user, or (seeds, U), averaged over seeds first.
+    Raises ValueError where there is no user, or a NaN.
     """
-    return _intervals(_per_person(values)[:, None], seed, draws)[0]
+    return _intervals(_user_values(values)[:, None], seed, draws)[0]
 
 
-def paired(ours: ArrayLike, theirs: ArrayLike, *, seed: int = 0, draws: int = 2000) -> Interval:
-    """Mean of ours - theirs over persons, with its 95% interval; wholly above 0: ours is better.
+def paired(
+    values: ArrayLike, reference: ArrayLike, *, seed: int = 0, draws: int = NUM_DRAWS
+) -> Interval:
+    """Return the mean of values - reference over users, with its 95% interval.
 
-    ours, theirs: floats (U,) or (S, U), the same persons in the same order; S may differ.
-    Raises ValueError as bootstrap does, and where the numbers of persons differ.
+    An interval wholly above 0 says that `values` is larger.
+
+    values, reference: floats (U,) or (seeds, U), the same users in the same order; the number of
+    seeds may differ.
+    Raises ValueError as bootstrap does, and where the numbers of users differ.
     """
-    return _intervals(_difference(ours, theirs)[:, None], seed, draws)[0]
+    return _intervals(_difference(values, reference)[:, None], seed, draws)[0]
 
 
-def ratio(ours: ArrayLike, theirs: ArrayLike, *, seed: int = 0, draws: int = 2000) -> Interval:
-    """Mean of ours over mean of theirs, of the same persons drawn together.
+def ratio(
+    values: ArrayLike, reference: ArrayLike, *, seed: int = 0, draws: int = NUM_DRAWS
+) -> Interval:
+    """Return the mean of values over the mean of reference, of the same users drawn together.
 
-    ours, theirs: floats (U,) or (S, U). Raises ValueError as bootstrap does, and where theirs is 0.
+    values, reference: floats (U,) or (seeds, U). Raises ValueError as bootstrap does, and where the
+    mean of the reference is 0.
     """
-    value_U2 = np.stack([_per_person(ours), _per_person(theirs)], axis=1)
-    rng, rows = np.random.default_rng(seed), max(1, BLOCK // len(value_U2))
-    sizes = [min(rows, draws - done) for done in range(0, draws, rows)]
-    mean_R2 = np.concatenate([_drawn_means(value_U2, rng, size) for size in sizes])
-    (over, under), drawn_R = value_U2.mean(axis=0), mean_R2[:, 1]
-    if under == 0 or not drawn_R.all():
+    value_U2 = np.stack([_user_values(values), _user_values(reference)], axis=1)
+    mean_S2 = _means_of_draws(value_U2, seed, draws)
+    (numerator, denominator), drawn_S = value_U2.mean(axis=0), mean_S2[:, 1]
+    if denominator == 0 or not drawn_S.all():
         raise ValueError("a ratio to a mean of 0")
-    low, high = np.percentile(mean_R2[:, 0] / drawn_R, [2.5, 97.5])
-    return Interval(float(over / under), float(low), float(high))
+    low, high = np.percentile(mean_S2[:, 0] / drawn_S, [2.5, 97.5])
+    return Interval(float(numerator / denominator), float(low), float(high))
 
 
 def summarise(
-    per_person: Measures, *, seed: int = 0, draws: int = 2000
+    values: Values, *, seed: int = 0, draws: int = NUM_DRAWS
 ) -> dict[str, dict[str, float]]:
-    """The `metrics` part of a results file: {"ndcg@10": {"mean", "low", "high"}, ...}.
+    """Return the `metrics` section of results: {"ndcg@10": {"mean", "low", "high"}, …}.
 
-    per_person: name -> values as bootstrap takes them, all of the same persons.
+    values: name -> values as bootstrap takes them, all of the same users.
     """
-    columns = [_per_person(values) for values in per_person.values()]
-    found = _intervals(np.stack(columns, axis=1), seed, draws)
+    columns = [_user_values(each) for each in values.values()]
+    intervals = _intervals(np.stack(columns, axis=1), seed, draws)
     return {
-        name: {"mean": one.mean, "low": one.low, "high": one.high}
-        for name, one in zip(per_person, found, strict=True)
+        name: {"mean": each.mean, "low": each.low, "high": each.high}
+        for name, each in zip(values, intervals, strict=True)
     }
 
 
 def summarise_paired(
-    ours: Measures, theirs: Measures, *, seed: int = 0, draws: int = 2000
+    values: Values, reference: Values, *, seed: int = 0, draws: int = NUM_DRAWS
 ) -> dict[str, dict[str, float]]:
-    """The `paired` part of a results file: {"ndcg@10": {"diff", "low", "high"}, ...}.
+    """Return the `paired` section of results: {"ndcg@10": {"diff", "low", "high"}, …}.
 
-    diff is ours - theirs, for the names that both have. Raises ValueError as paired does.
+    diff is values - reference, for the names that both have. Raises ValueError as paired does.
     """
-    names = [name for name in ours if name in theirs]
-    columns = [_difference(ours[name], theirs[name]) for name in names]
-    found = _intervals(np.stack(columns, axis=1), seed, draws)
+    names = [name for name in values if name in reference]
+    columns = [_difference(values[name], reference[name]) for name in names]
+    intervals = _intervals(np.stack(columns, axis=1), seed, draws)
     return {
-        name: {"diff": one.mean, "low": one.low, "high": one.high}
-        for name, one in zip(names, found, strict=True)
+        name: {"diff": each.mean, "low": each.low, "high": each.high}
+        for name, each in zip(names, intervals, strict=True)
     }
 
 
-def _per_person(values: ArrayLike) -> Floats:
+def draw_counts(rng: np.random.Generator, num_users: int, num_draws: int) -> Int64:
+    """Draw users with replacement, and return how often each is in each draw: (num_draws, U).
+
+    One draw takes as many users as there are, so each row sums to U. The counts depend on the
+    generator alone: two calls of 100 draws continue one stream, as one call of 200 does.
+    """
+    user_SU = rng.integers(num_users, size=(num_draws, num_users))
+    user_SU += np.arange(num_draws)[:, None] * num_users
+    return np.bincount(user_SU.ravel(), minlength=user_SU.size).reshape(user_SU.shape)
+
+
+def iter_draw_counts(
+    num_users: int, *, seed: int, draws: int, draws_per_block: int
+) -> Iterator[Int64]:
+    """Yield the counts of `draws` draws, a block of draws at a time: (S, U) each."""
+    rng = np.random.default_rng(seed)
+    for start in range(0, draws, draws_per_block):
+        yield draw_counts(rng, num_users, min(draws_per_block, draws - start))
+
+
+def _user_values(values: ArrayLike) -> Float64:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim not in (1, 2) or array.size == 0:
-        raise ValueError(f"values of shape {array.shape}, needed (persons,) or (seeds, persons).")
+        raise ValueError(f"values of shape {array.shape}, expected (users,) or (seeds, users)")
     if np.isnan(array).any():
         raise ValueError(
-            f"{int(np.isnan(array).sum())} of {array.size} values are NaN, needed a number for "
-            "every person: leave out persons without a target before averaging."
+            f"{int(np.isnan(array).sum())} of {array.size} values are NaN, expected a number for "
+            "every user; leave out users without a target before averaging"
         )
     return np.asarray(array.mean(axis=0) if array.ndim == 2 else array)
 
 
-def _difference(ours: ArrayLike, theirs: ArrayLike) -> Floats:
-    a, b = _per_person(ours), _per_person(theirs)
-    if len(a) != len(b):
+def _difference(values: ArrayLike, reference: ArrayLike) -> Float64:
+    value_U, reference_U = _user_values(values), _user_values(reference)
+    if len(value_U) != len(reference_U):
         raise ValueError(
-            f"{len(a)} persons against {len(b)}, needed the same persons on both sides: evaluate "
-            "both on one split."
+            f"{len(value_U)} users against {len(reference_U)}, expected the same users on both "
+            "sides; evaluate both on one split"
         )
-    return a - b
+    return value_U - reference_U
 
 
-def _intervals(value_UM: Floats, seed: int, draws: int) -> list[Interval]:
-    num_users = len(value_UM)
-    rng, rows = np.random.default_rng(seed), max(1, BLOCK // num_users)
-    means = [_drawn_means(value_UM, rng, min(rows, draws - done)) for done in range(0, draws, rows)]
-    low_M, high_M = np.percentile(np.concatenate(means), [2.5, 97.5], axis=0)
+def _intervals(value_UM: Float64, seed: int, draws: int) -> list[Interval]:
+    mean_SM = _means_of_draws(value_UM, seed, draws)
+    low_M, high_M = np.percentile(mean_SM, [2.5, 97.5], axis=0)
     mean_M = value_UM.mean(axis=0)
     return [Interval(*map(float, each)) for each in zip(mean_M, low_M, high_M, strict=True)]
 
 
-def _drawn_means(value_UM: Floats, rng: np.random.Generator, num_draws: int) -> Floats:
+def _means_of_draws(value_UM: Float64, seed: int, draws: int) -> Float64:
     num_users = len(value_UM)
-    drawn_RU = rng.integers(num_users, size=(num_draws, num_users))
-    drawn_RU += np.arange(num_draws)[:, None] * num_users
-    times_RU = np.bincount(drawn_RU.ravel(), minlength=drawn_RU.size).reshape(drawn_RU.shape)
-    return np.asarray(times_RU @ value_UM / num_users)
+    blocks = iter_draw_counts(
+        num_users, seed=seed, draws=draws, draws_per_block=max(1, BLOCK // num_users)
+    )
+    return np.concatenate([count_SU @ value_UM / num_users for count_SU in blocks])

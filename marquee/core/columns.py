@@ -1,8 +1,8 @@
-"""The names of the columns, in one place: every table and file of the product uses these."""
+"""Column names of the tables that runs write, and the limit of their timestamps."""
 
 
 class Columns:
-    """Column names of a ratings table; ids are what the file says, never row numbers."""
+    """Column names of a ratings table; ids are those of the files, never row numbers."""
 
     USER_ID = "user_id"
     MOVIE_ID = "movie_id"
@@ -11,4 +11,4 @@ class Columns:
 
 
 MAX_TIMESTAMP = 2**33
-"""In seconds since 1970 the year 2242: a larger time is in other units."""
+"""The year 2242 in seconds since 1970: a larger time is in another unit."""

@@ -1,48 +1,44 @@
-"""Statistics of items: rarity, release years, genre shares, and how far lists miss a genre mix.
-
-Shapes: I items, B users, G genres.
-"""
+"""Statistics of items: rarity, release years, genre shares, and miscalibration of lists."""
 
 import numpy as np
-import numpy.typing as npt
 
+from marquee.core.arrays import AnyFloat, AnyInt, Float64
 from marquee.core.movies import Movies
-
-Floats = npt.NDArray[np.floating]
-Float64 = npt.NDArray[np.float64]
 
 SMOOTHING = 0.01
 """Share of the profile mixed into a list's shares: without it one genre missing from a list would
 cost infinitely much."""
 
 
-def rarity(num_ratings_I: npt.NDArray[np.integer], num_users: int) -> Float64:
-    """-log(share of persons who rated a movie), (I,), in nats; none counts as one."""
+def rarity(num_ratings_I: AnyInt, num_users: int) -> Float64:
+    """Return -log(share of users who rated an item), (I,), in nats; none counts as one."""
     return np.asarray(-np.log(np.maximum(num_ratings_I, 1) / max(num_users, 1)))
 
 
 def release_years(movies: Movies) -> Float64:
-    """(I,), nan where unknown."""
+    """Return the years of release, (I,); nan where unknown."""
     return np.array([np.nan if year is None else year for year in movies.year], np.float64)
 
 
 def ages(movies: Movies) -> Float64:
-    """Years behind the newest movie, (I,); a movie of unknown year is as old as the median."""
-    years = release_years(movies)
-    if np.isnan(years).all():
-        return np.zeros(len(years))
-    age_I = np.nanmax(years) - years
+    """Return the years behind the newest item, (I,); an unknown year is as old as the median."""
+    year_I = release_years(movies)
+    if np.isnan(year_I).all():
+        return np.zeros(len(year_I))
+    age_I = np.nanmax(year_I) - year_I
     return np.where(np.isnan(age_I), np.nanmedian(age_I), age_I)
 
 
-def genre_shares(genre_IG: Floats) -> Float64:
-    """A movie's one unit shared among its genres, (I, G); all 0 where it has none."""
+def genre_shares(genre_IG: AnyFloat) -> Float64:
+    """Share an item's unit among its genres, (I, G); all 0 where it has none."""
     return np.asarray(genre_IG / np.maximum(genre_IG.sum(1, keepdims=True), 1), np.float64)
 
 
-def miscalibration(profile_BG: Floats, listed_BG: Floats) -> Float64:
-    """KL divergence of lists' genre shares from profiles, (B,); Steck 2018. Each row is scaled to
-    sum 1; a profile without any genre has no taste to miss: 0."""
+def miscalibration(profile_BG: AnyFloat, listed_BG: AnyFloat) -> Float64:
+    """Return the KL divergence of lists' genre shares from profiles, (B,) (Steck 2018).
+
+    Each row is scaled to sum 1. A profile without any genre has no taste to miss: 0.
+    """
     p_BG, q_BG = (
         share / np.maximum(share.sum(1, keepdims=True), 1e-12) for share in (profile_BG, listed_BG)
     )

@@ -1,4 +1,4 @@
-"""Titles as MovieLens writes them, turned into titles as people read and type them.
+"""Turn titles as MovieLens writes them into titles for display and for search.
 
     split_title("Matrix, The (1999)")     -> ("The Matrix", 1999)
     normalise_title("Amélie, L'été: 2!")  -> "amelie lete 2"
@@ -18,7 +18,7 @@ _ARTICLES = (
 _TRAILING_ARTICLE = re.compile(rf"([^()]+?), ({_ARTICLES})(?=\s*(?:\(|\)|$))")
 _APOSTROPHES = "'’‘`´"
 _NOT_WORD = re.compile(r"[\W_]+")
-# Nine titles in ten are ASCII: a table and a split take a third of the time of what others need.
+# Nine titles in ten are ASCII: a table and a split take a third of the time of the general path.
 _ASCII = str.maketrans(
     {sign: " " for sign in map(chr, range(128)) if not sign.isalnum()}
     | dict.fromkeys(_APOSTROPHES)
@@ -30,14 +30,14 @@ _UNDECOMPOSED = str.maketrans(
 
 
 def split_title(title: str) -> tuple[str, int | None]:
-    """Title for display, its article in front, and the release year (None where none is given)."""
-    found = _YEAR.search(title)
-    name = title[: found.start()] if found else title
-    return _article_first(name.strip()), int(found.group(1)) if found else None
+    """Return the display title, its article in front, and the release year (None if absent)."""
+    match = _YEAR.search(title)
+    name = title[: match.start()] if match else title
+    return _article_first(name.strip()), int(match.group(1)) if match else None
 
 
 def normalise_title(title: str) -> str:
-    """Form for search: lower case, no accents, no punctuation, the article in front, one space."""
+    """Return the form for search: lower case, no accents or punctuation, the article in front."""
     text = _article_first(title.strip()).casefold()
     if text.isascii():
         return " ".join(text.translate(_ASCII).split())
@@ -50,8 +50,8 @@ def _article_first(title: str) -> str:
     return _TRAILING_ARTICLE.sub(_swap, title) if ", " in title else title
 
 
-def _swap(found: re.Match[str]) -> str:
-    name, article = found.group(1), found.group(2)
+def _swap(match: re.Match[str]) -> str:
+    name, article = match.group(1), match.group(2)
     lead = name[: len(name) - len(name.lstrip())]
     joint = "" if article.endswith("'") else " "
     return f"{lead}{article}{joint}{name.lstrip()}"

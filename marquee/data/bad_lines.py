@@ -1,7 +1,7 @@
-"""Second look at a ratings file: its two ends before the fast reader, the bad line after it.
+"""Describe what is wrong with a ratings file: its ends before the fast reader, a line after it.
 
 `check_ends` costs nothing. `find_bad_line` runs only on a file that the fast reader refused: plain
-Python, line by line, 2 s per million lines; its sentence names file, line, found and expected.
+Python, line by line, 2 s per million lines. Its message names file, line, found and expected.
 """
 
 import re
@@ -13,12 +13,12 @@ from marquee.data.layouts import Layout
 
 MAX_ID = 2**31 - 1
 """Largest user or movie id: two of them fit one 64-bit key."""
-_WHOLE = re.compile(r"\d{1,18}")
+_DIGITS = re.compile(r"\d{1,18}")
 _TAIL_BYTES = 4096
 
 
 def check_ends(path: Path, layout: Layout) -> None:
-    """InputError for an empty file, a wrong header, or a last line that stops in the middle."""
+    """Raise InputError for an empty file, a wrong header, or a last line that is cut off."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         first = stream.readline(_TAIL_BYTES)
@@ -26,63 +26,66 @@ def check_ends(path: Path, layout: Layout) -> None:
         stream.seek(max(0, size - _TAIL_BYTES))
         tail = stream.read()
     if not first.strip():
-        what = "empty" if size == 0 else "empty in its first line"
-        raise InputError(f"{path} is {what}, expected {layout.form}; download the data set again.")
+        state = "empty" if size == 0 else "empty in its first line"
+        raise InputError(f"{path}: {state}, expected {layout.form}; download the data set again")
     if layout.header:
         _check_header(path, first.decode("utf-8-sig", "replace").strip(), layout)
     if not second.strip() and size <= len(first) + len(second):
-        raise InputError(f"{path} holds no ratings, only a header; download the data set again.")
+        raise InputError(
+            f"{path}: only a header, expected ratings below it; download the data set again"
+        )
     if not tail.endswith((b"\n", b"\r")):
         _check_last_line(path, tail.decode("latin-1").splitlines()[-2:], layout)
 
 
 def find_bad_line(path: Path, layout: Layout) -> InputError:
-    """The error that names the first bad line of a file that the fast reader refused."""
+    """Return the error that names the first bad line of a file that the fast reader refused."""
     with path.open("rb") as stream:
         for line, content in enumerate(stream, 1):
             if line == 1 and layout.header:
                 continue
             text = content.decode("latin-1").rstrip("\r\n")
-            fault = fault_of(text, layout) if text else None
-            if fault:
-                return InputError(f"{path} line {line}: {fault}.{_hint(path)}")
-    return InputError(f"{path} is not in the form {layout.form}.{_hint(path)}")
+            reason = describe_bad_line(text, layout) if text else None
+            if reason:
+                return InputError(f"{path} line {line}: {reason}; {_remedy(path)}")
+    return InputError(f"{path}: another form, expected {layout.form}; {_remedy(path)}")
 
 
 def _check_header(path: Path, header: str, layout: Layout) -> None:
     if header.split(layout.delimiter) != list(layout.rating_fields):
         raise InputError(
-            f"{path} line 1: the header is {header[:80]!r}, expected {layout.form!r}." + _hint(path)
+            f"{path} line 1: the header is {header[:80]!r}, expected {layout.form!r}; "
+            + _remedy(path)
         )
 
 
 def _check_last_line(path: Path, last_two: list[str], layout: Layout) -> None:
-    """A file without a final line end is taken, unless its last line is shorter than it may be."""
-    fault = fault_of(last_two[-1], layout)
-    if fault is None and len(last_two) == 2 and fault_of(last_two[0], layout) is None:
+    """Accept a file without a final line end, unless its last line is shorter than it may be."""
+    reason = describe_bad_line(last_two[-1], layout)
+    if reason is None and len(last_two) == 2 and describe_bad_line(last_two[0], layout) is None:
         before, last = (line.split(layout.delimiter)[3] for line in last_two)
         if len(last) < len(before):
-            fault = f"timestamp {last}, {len(before)} digits in the line before"
-    if fault:
+            reason = f"timestamp {last}, {len(before)} digits in the line before"
+    if reason:
         raise InputError(
-            f"{path}: the last line is cut off, {last_two[-1][:80]!r} ({fault}), expected "
-            f"{layout.form}; download the data set again, or delete that line."
+            f"{path}: the last line is cut off, {last_two[-1][:80]!r} ({reason}), expected "
+            f"{layout.form}; download the data set again, or delete that line"
         )
 
 
-def fault_of(text: str, layout: Layout) -> str | None:
-    """What is wrong with a ratings line, in words; None where nothing is."""
+def describe_bad_line(text: str, layout: Layout) -> str | None:
+    """Return what a ratings line holds and what was expected; None where it is good."""
     fields = text.split(layout.delimiter)
     if len(fields) != 4:
         return f"{_count(len(fields))}, expected 4 ({layout.form})"
     user, movie, stars, time = (field.strip() for field in fields)
-    for what, field in (("user id", user), ("movie id", movie)):
-        if not (_WHOLE.fullmatch(field) and 1 <= int(field) <= MAX_ID):
-            return f"{what} {field[:40]!r}, expected a whole number from 1 to {MAX_ID}"
+    for name, field in (("user id", user), ("movie id", movie)):
+        if not (_DIGITS.fullmatch(field) and 1 <= int(field) <= MAX_ID):
+            return f"{name} {field[:40]!r}, expected a whole number from 1 to {MAX_ID}"
     if _number(stars) not in layout.scale:
         low, high, step = layout.scale[0], layout.scale[-1], layout.scale[0]
         return f"{stars[:40]!r} stars, expected {low:g} to {high:g} in steps of {step:g}"
-    if not (_WHOLE.fullmatch(time) and int(time) < MAX_TIMESTAMP):
+    if not (_DIGITS.fullmatch(time) and int(time) < MAX_TIMESTAMP):
         return f"timestamp {time[:40]!r}, expected whole seconds since 1970"
     return None
 
@@ -98,5 +101,5 @@ def _number(text: str) -> float | None:
         return None
 
 
-def _hint(path: Path) -> str:
-    return f" Is {path.parent.name} the right data set for this file? See README, Data."
+def _remedy(path: Path) -> str:
+    return f"is {path.parent.name} the right data set for this file? See README, Data"

@@ -1,6 +1,6 @@
-"""Invented film titles for the demo data: words by genre, and how they are put together.
+"""Invent movie titles for the demo data, from words by genre.
 
-No real film is meant; names of places do not exist.
+No real movie is meant; the places do not exist.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ _ROMAN = ("", " II", " III", " IV", " V", " VI")
 
 
 def invent_names(genre: str, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """Endless different names of one genre, as (name, article or ""): ("Copper Orbit", "The")."""
+    """Yield different names of one genre with their article or "": ("Copper Orbit", "The")."""
     words = GENRE_WORDS[genre].split()
     adjectives, places = _ADJECTIVES.split(), _PLACES.split()
     names = [(f"{adjective} {word}", "The") for adjective in adjectives for word in words]
@@ -53,7 +53,7 @@ def invent_names(genre: str, rng: np.random.Generator) -> Iterator[tuple[str, st
 
 
 def file_title(name: str, article: str, part: int, year: int | None) -> str:
-    """The title as MovieLens writes it: "Copper Orbit II, The (1987)" is part 2 of a series."""
+    """Return the title as MovieLens writes it: "Copper Orbit II, The (1987)" is a second part."""
     title = name + _ROMAN[part - 1]
     title = f"{title}, {article}" if article else title
     return title if year is None else f"{title} ({year})"

@@ -1,19 +1,19 @@
-r"""Reads a well-formed MovieLens ratings.csv with numpy, faster than a general csv reader can.
+r"""Read a well-formed MovieLens ratings.csv with numpy, faster than a general csv reader can.
 
     parse_csv(Path("data/ml-25m/ratings.csv"))     # 25 million rows
 
 Every line has one shape, right-aligned at its end: "…\n1,296,5.0,1147880044". The 32 bytes before a
 line end are loaded as four 64-bit words (W0 to W3, lowest byte first), for all lines of a block at
-once, and numpy computes on whole columns of words:
+once. numpy then computes on columns of words:
 
-    W3 = "47880044", W2 = "6,5.0,11", W1 = "…\n1,29": stars and time stand at fixed bytes, ids are
-    found by their last byte that is no digit (bit 4 is set in digits alone), and three
+    W3 = "47880044", W2 = "6,5.0,11", W1 = "…\n1,29": rating and time stand at fixed bytes. An id
+    starts after the last byte that is no digit (bit 4 is set in digits alone). Three
     multiplications turn eight digits into a number (Lemire, "Quickly parsing eight digits", 2018).
 
-A time of nine digits (before September 2001) is first moved to the place of ten. Blocks are shared
-among the cores: numpy lets go of the interpreter's lock. Anything else than this shape (quotes,
-signs, blanks, "5" for "5.0", ids above seven digits) makes `parse_csv` return None, and the caller
-takes a general reader: this one never guesses.
+A time of nine digits (before September 2001) is first moved to the place of ten. The cores share
+the blocks: numpy releases the interpreter's lock. Any other shape (quotes, signs, blanks, "5" for
+"5.0", ids above seven digits) makes `parse_csv` return None. The caller then uses a general reader:
+this one never guesses.
 """
 
 import mmap
@@ -25,16 +25,17 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from marquee.core.arrays import Float32, Int64
+
 Bytes = npt.NDArray[np.uint8]
 Words = npt.NDArray[np.uint64]
-Ints = npt.NDArray[np.int64]
-Columns = tuple[Ints, Ints, npt.NDArray[np.float32], Ints]
+Columns = tuple[Int64, Int64, Float32, Int64]
 
 BLOCK_BYTES = 1 << 20
 """Bytes handled at once: few enough that the intermediate arrays stay in the cache."""
-_KEPT_BYTES = 31 << 20
-"""Freed once, a block of this size makes glibc keep freed memory up to twice that for the next
-block; without it every block gives its memory back and pays for new pages: half of the run time."""
+_RETAINED_BYTES = 31 << 20
+"""Freeing one block of this size makes glibc keep twice as much freed memory for the next block.
+Otherwise every block returns its memory and pays for new pages: half of the run time."""
 _RECORD_BYTES = 32
 _U = np.uint64
 _LOW_NIBBLES = _U(0x0F0F0F0F0F0F0F0F)
@@ -45,9 +46,9 @@ _FRAME_MASK, _FRAME = _U(0xF0F0FFF0FFF0FFF0), _U(0x30302C302E302C30)
 
 
 def parse_csv(path: Path) -> Columns | None:
-    """user_id, movie_id (int64), stars (float32), timestamp (int64), (N,) each, in file order.
+    """Return user_id, movie_id (int64), rating (float32), timestamp (int64), (N,), in file order.
 
-    None where any line is not of the plain form. The first line is the header, skipped unread.
+    None where any line has another form. The first line is the header, skipped unread.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content.find(b"\n") + 1
@@ -65,28 +66,28 @@ def parse_csv(path: Path) -> Columns | None:
 
 
 def _parse_blocks(data: Bytes, cuts: list[int], end_bytes: int) -> Columns | None:
-    np.empty(_KEPT_BYTES, dtype=np.uint8)
+    np.empty(_RETAINED_BYTES, dtype=np.uint8)
     blocks = list(pairwise(cuts))
     with ThreadPoolExecutor(pa.cpu_count()) as pool:
         counts = pool.map(lambda block: np.count_nonzero(data[slice(*block)] == 10), blocks)
         rows = np.concatenate([[0], np.cumsum(list(counts))])
         user, movie, time = (np.empty(rows[-1], dtype=np.int64) for _ in range(3))
-        stars = np.empty(rows[-1], dtype=np.float32)
+        rating = np.empty(rows[-1], dtype=np.float32)
 
         def fill(number: int) -> bool:
             own = slice(rows[number], rows[number + 1])
-            out = (user[own], movie[own], stars[own], time[own])
+            out = (user[own], movie[own], rating[own], time[own])
             return _parse_block(data, *blocks[number], end_bytes, out)
 
         is_plain = all(pool.map(fill, range(len(blocks))))
-    return (user, movie, stars, time) if is_plain else None
+    return (user, movie, rating, time) if is_plain else None
 
 
 def _parse_block(data: Bytes, begin: int, end: int, end_bytes: int, out: Columns) -> bool:
-    """Fill `out` with the lines from `begin` to `end`; False where one is not of the plain form."""
+    """Fill `out` with the lines from `begin` to `end`; False where one has another form."""
     block = data[begin:end]
     line_end = np.flatnonzero(block == ord("\n")) + (begin + 1 - end_bytes)
-    # Four separators and the line end are found below in every line: these must be all there are.
+    # Four separators and the line end are checked below in every line: there must be no others.
     num_others = np.count_nonzero(block < ord("0"))
     if num_others != len(line_end) * (4 + end_bytes) or block.max() > ord("9"):
         return False
@@ -104,18 +105,18 @@ def _parse_block(data: Bytes, begin: int, end: int, end_bytes: int, out: Columns
     user_start, is_user = _first_digit(user_word, b"\n")
     if not (is_movie and is_user):
         return False
-    user, movie, stars, time = out
+    user, movie, rating, time = out
     user[:] = _number(user_word, user_start)
     movie[:] = _number(movie_word, movie_start)
     time[:] = _number(w3, _U(0))
     time += (_digit(w2, 6) * _U(10) + _digit(w2, 7)).view(np.int64) * 100_000_000
     tenths = (_digit(w2, 2) * _U(10) + _digit(w2, 4)).astype(np.float32)
-    np.divide(tenths, np.float32(10), out=stars)
+    np.divide(tenths, np.float32(10), out=rating)
     return True
 
 
-def _records(data: Bytes, line_end: Ints) -> tuple[Words, Words, Words, Words]:
-    """W0 to W3 of every line, times of nine digits moved to the place of ten."""
+def _records(data: Bytes, line_end: Int64) -> tuple[Words, Words, Words, Words]:
+    """Return W0 to W3 of every line, times of nine digits moved to the place of ten."""
     shape = (len(data) - _RECORD_BYTES + 1,)
     record_at = np.ndarray(shape, dtype=f"V{_RECORD_BYTES}", buffer=data, strides=(1,))
     words = record_at[line_end - _RECORD_BYTES].view("<u8").reshape(-1, 4)
@@ -131,7 +132,7 @@ def _records(data: Bytes, line_end: Ints) -> tuple[Words, Words, Words, Words]:
 
 
 def _first_digit(word: Words, before: bytes) -> tuple[Words, bool]:
-    """Bit at which the digits at a word's end begin; whether every word has `before` and digits."""
+    """Return the first bit of the digits at a word's end, and whether all words have `before`."""
     others = ~word & _BIT_4
     # A float's exponent is the place of its highest bit: bit 4 of the last byte that is no digit.
     start = (others.astype(np.float64).view(np.uint64) >> _U(52)) - _U(1023 - 4)
@@ -140,7 +141,7 @@ def _first_digit(word: Words, before: bytes) -> tuple[Words, bool]:
 
 
 def _number(word: Words, start: Words | np.uint64) -> Words:
-    """The numbers whose digits fill the words from bit `start` on (first digit lowest)."""
+    """Return the numbers whose digits fill the words from bit `start` on (first digit lowest)."""
     number = word & _LOW_NIBBLES
     number >>= start
     number <<= start

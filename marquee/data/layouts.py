@@ -1,4 +1,4 @@
-"""How GroupLens ships each data set: file names, separators, headers, star scale.
+"""The forms in which GroupLens ships data sets: file names, separators, headers, rating scale.
 
 | name                    | ratings              | movies                                     |
 |-------------------------|----------------------|--------------------------------------------|
@@ -6,7 +6,7 @@
 | ml-1m                   | ratings.dat, "::"    | movies.dat, "::", Latin-1                  |
 | ml-latest-small, -25m,  | ratings.csv, header, | movies.csv, header, quoted titles, UTF-8;  |
 | -32m, demo              | half stars           | tags.csv likewise (demo has none)          |
-| any other name          | columns/*.npy        | the same; see columns.py                   |
+| any other name          | columns/*.npy        | the same; see npy_columns.py               |
 """
 
 from dataclasses import dataclass, replace
@@ -61,12 +61,12 @@ class Layout:
     """The fields of a movie line, by GroupLens' names."""
     movie_delimiter: str
     header: bool
-    """Whether the files open with their field names."""
+    """True where the files open with their field names."""
     scale: tuple[float, ...]
-    """The stars that a person can give."""
+    """The ratings that a user can give, ascending."""
     rating_fields: tuple[str, ...] = ("userId", "movieId", "rating", "timestamp")
     tags_file: str | None = None
-    """A csv file of `TAG_FIELDS` with a header; where it is missing there are no tags."""
+    """A csv file of `TAG_FIELDS` with a header; without it there are no tags."""
 
     @property
     def rating_files(self) -> tuple[str, ...]:
@@ -120,11 +120,15 @@ LAYOUTS = {
 
 
 def layout_of(name: str, folder: Path | None = None) -> Layout:
-    """The layout of a data set, by name or because `folder` holds columns; InputError lists the
-    known names."""
+    """Return the layout of a data set, by its name or because `folder` holds npy columns.
+
+    InputError lists the known names.
+    """
     if name in LAYOUTS:
         return LAYOUTS[name]
     if folder is not None and (folder / COLUMNS_FOLDER).is_dir():
         return COLUMNS
-    known = ", ".join(LAYOUTS)
-    raise InputError(f"There is no data set {name!r}; use one of {known}, or columns of your own.")
+    raise InputError(
+        f"data set {name!r}: no such data set, expected one of {', '.join(LAYOUTS)}, or npy "
+        "columns of your own"
+    )

@@ -1,4 +1,4 @@
-"""The layout of columns: ratings of any number as four plain .npy files, opened without reading.
+"""The layout of npy columns: any number of ratings as four .npy files, opened without reading.
 
     NAME/columns/user_id.npy      int32, ascending
     NAME/columns/movie_id.npy     int32
@@ -10,8 +10,8 @@
     write_columns(Path("data/mine"), blocks)              # then: load_dataset("mine", "data")
 
 NAME is any but those of `layouts.LAYOUTS`. A rating takes 20 bytes of disk; memory holds the pages
-in use. Every row is checked at each load, a block at a time: results/bench-growth.json has what 100
-million take.
+in use. Each load checks every row, a chunk at a time: results/bench-growth.json has the costs of
+100 million.
 """
 
 import tempfile
@@ -22,35 +22,36 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from marquee.core import memmap
 from marquee.core.errors import InputError
-from marquee.core.memmap import blocks, opened
 from marquee.data.layouts import COLUMN_FILES, COLUMNS_FOLDER
 
 DTYPES = (np.int32, np.int32, np.float32, np.int64)
-"""Of user_id, movie_id, stars and timestamp."""
-HINT = " Write the columns anew with marquee.data.npy_columns.write_columns (README, Data)."
+"""The types of user_id, movie_id, stars and timestamp."""
+REMEDY = "write the columns again with marquee.data.npy_columns.write_columns (README, Data)"
 Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
     """Write `folder`/columns, whole or not at all; users must ascend through all blocks.
 
-    ratings: blocks of user_id, movie_id, stars and timestamp, (n,) each. Values are checked when
-    the data set is loaded. InputError where the columns are there already, or cannot be written.
+    ratings: blocks of user_id, movie_id, stars and timestamp, (N,) each. Values are checked when
+    the data set is loaded. InputError where the columns exist already, or cannot be written.
     """
     target = folder / COLUMNS_FOLDER
     if target.exists():
-        raise InputError(f"{target} is there already; move it away and run again.")
+        raise InputError(f"{target}: exists already, expected none; move it away and run again")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".columns-", dir=folder) as workshop:
-            made = Path(workshop) / COLUMNS_FOLDER
-            made.mkdir()
-            _write_files([made / Path(name).name for name in COLUMN_FILES], ratings)
-            made.rename(target)
+        with tempfile.TemporaryDirectory(prefix=".columns-", dir=folder) as scratch:
+            columns = Path(scratch) / COLUMNS_FOLDER
+            columns.mkdir()
+            _write_files([columns / Path(name).name for name in COLUMN_FILES], ratings)
+            columns.rename(target)
     except OSError as error:
         raise InputError(
-            f"{target} cannot be written ({error.strerror or error}); make room there."
+            f"{target}: cannot be written ({error.strerror or error}), expected a writable disk "
+            "with enough space; free some there"
         ) from error
 
 
@@ -70,7 +71,7 @@ def _write_files(paths: list[Path], ratings: Iterable[Block]) -> None:
 
 
 def _write_headers(files: list[Any], size: int) -> None:
-    """numpy leaves room in a header for a length of any digits, so that it can be written again."""
+    """Write the headers; numpy leaves room for a length of any digits, so a second time fits."""
     for file, dtype in zip(files, DTYPES, strict=True):
         file.seek(0)
         descr = np.lib.format.dtype_to_descr(np.dtype(dtype))
@@ -79,42 +80,47 @@ def _write_headers(files: list[Any], size: int) -> None:
 
 
 def open_columns(folder: Path) -> Block:
-    """The four columns, mapped, their values not yet checked. InputError where a file is not whole,
-    of another type or length than the others, or where users do not ascend."""
+    """Map the four columns, their values not yet checked.
+
+    InputError where a file is incomplete, of another type or length than expected, or where users
+    do not ascend.
+    """
     user_id, movie_id, stars, timestamp = (
         _open(folder / name, dtype) for name, dtype in zip(COLUMN_FILES, DTYPES, strict=True)
     )
     columns = (user_id, movie_id, stars, timestamp)
     sizes = [len(column) for column in columns]
     if len(set(sizes)) > 1:
-        named = ", ".join(
+        lengths = ", ".join(
             f"{Path(name).name} {size}" for name, size in zip(COLUMN_FILES, sizes, strict=True)
         )
         raise InputError(
-            f"{folder / COLUMNS_FOLDER}: the columns differ in length ({named})." + HINT
+            f"{folder / COLUMNS_FOLDER}: the columns differ in length ({lengths}), expected one "
+            f"length; {REMEDY}"
         )
     if sizes[0] == 0:
-        raise InputError(f"{folder / COLUMNS_FOLDER} holds no ratings." + HINT)
-    for rows in blocks(sizes[0]):
-        here = user_id[rows.start : rows.stop + 1]  # and the first of the next block
-        back = np.flatnonzero(here[1:] < here[:-1])
-        if len(back):
-            row = rows.start + int(back[0])
+        raise InputError(f"{folder / COLUMNS_FOLDER}: no ratings, expected at least 1; {REMEDY}")
+    for rows in memmap.iter_chunks(sizes[0]):
+        chunk = user_id[rows.start : rows.stop + 1]  # and the first of the next chunk
+        falls = np.flatnonzero(chunk[1:] < chunk[:-1])
+        if len(falls):
+            row = rows.start + int(falls[0])
             raise InputError(
-                f"{folder / COLUMN_FILES[0]} row {row + 2}: user {here[back[0] + 1]} after user "
-                f"{here[back[0]]}, but users must ascend; sort the ratings by user." + HINT
+                f"{folder / COLUMN_FILES[0]} row {row + 2}: user {chunk[falls[0] + 1]} after user "
+                f"{chunk[falls[0]]}, expected ascending users; sort the ratings by user, and "
+                + REMEDY
             )
     return columns
 
 
 def _open(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     try:
-        column = opened(path)
+        column = memmap.open_npy(path)
     except (ValueError, OSError, EOFError) as error:
-        raise InputError(f"{path} is not a whole .npy file ({error})." + HINT) from None
+        raise InputError(f"{path}: {error}, expected a complete .npy file; {REMEDY}") from None
     if column.dtype != dtype or column.ndim != 1:
         raise InputError(
-            f"{path} is {column.dtype} of shape {column.shape}, expected {np.dtype(dtype)} of one "
-            "dimension." + HINT
+            f"{path}: {column.dtype} of shape {column.shape}, expected {np.dtype(dtype)} of one "
+            f"dimension; {REMEDY}"
         )
     return column

@@ -1,11 +1,11 @@
-"""Where data sets come from: a folder of the data root, filled by download where it is missing.
+"""Find data sets: a folder of the data root, downloaded where it is missing.
 
     locate("ml-1m", root="data")       # -> data/ml-1m, downloaded and unzipped if it was not there
 
-GroupLens allows research use only, so nothing of its data is shipped: each person downloads it
+GroupLens allows research use only, so none of its data is shipped: everyone downloads it
 from https://files.grouplens.org/datasets/movielens/ (or from a mirror, MOVIELENS_URL). Sizes of the
 zips: ml-latest-small 1 MB, ml-100k 5 MB, ml-1m 6 MB, ml-25m 262 MB, ml-32m 239 MB. The checksum
-binds the download; files that are already there are taken as they are.
+binds the download; existing files are used as they are.
 """
 
 import os
@@ -30,12 +30,12 @@ _MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
 
 @dataclass(frozen=True)
 class Source:
-    """Where one data set comes from."""
+    """The origin of one data set."""
 
     zip_name: str | None
     """Name on the server; None where the data is generated."""
     md5: str | None = None
-    """Of the zip; None where it is read from NAME.zip.md5 beside it."""
+    """MD5 of the zip; None reads it from NAME.zip.md5 beside the zip."""
 
 
 DATASETS: dict[str, Source] = {
@@ -49,103 +49,105 @@ DATASETS: dict[str, Source] = {
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """The folder that holds one folder per data set: `root`, else DATA_ROOT, else "data"."""
+    """Return the folder of all data sets' folders: `root`, else DATA_ROOT, else "data"."""
     return Path(root or os.environ.get("DATA_ROOT") or "data")
 
 
 def base_url() -> str:
-    """The folder of the zips: MOVIELENS_URL (a mirror with the same file names), else GroupLens."""
+    """Return the URL of the zips: MOVIELENS_URL (a mirror with the same names), else GroupLens."""
     return (os.environ.get("MOVIELENS_URL") or OFFICIAL_URL).rstrip("/")
 
 
 def locate(name: str, root: str | Path | None = None) -> Path:
-    """Folder `root`/`name` with the data set's ratings and movies.
+    """Return folder `root`/`name` with the data set's ratings and movies.
 
     A missing folder is downloaded, checked and unzipped ("demo": generated) beside its place and
-    renamed at the end, so that it is there whole or not at all. Raises InputError for an unknown
+    renamed at the end, so that it appears complete or not at all. Raises InputError for an unknown
     name, a folder without its files, a failed download, or a root that cannot be written.
     """
     folder = data_root(root) / name
     layout = layout_of(name, folder)
-    needed = (*layout.rating_files, layout.movies_file)
-    missing = [file for file in needed if not (folder / file).is_file()]
+    files = (*layout.rating_files, layout.movies_file)
+    missing = [file for file in files if not (folder / file).is_file()]
     if missing and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        mend = f"move it away and run again, then {name} is fetched whole"
+        remedy = f"move it away and run again, then {name} is downloaded"
         if name not in DATASETS:
-            mend = "put it there (README, Data)"
-        raise InputError(f"{folder} is there without {' and '.join(missing)}; {mend}.")
+            remedy = "put it there (README, Data)"
+        raise InputError(
+            f"{folder}: {' and '.join(missing)} missing, expected in the folder; {remedy}"
+        )
     if missing:
-        _make(name, folder, needed)
+        _create(name, folder, files)
     return folder
 
 
-def _make(name: str, folder: Path, needed: tuple[str, ...]) -> None:
+def _create(name: str, folder: Path, files: tuple[str, ...]) -> None:
     source = DATASETS[name]
-    with _workshop(folder) as workshop:
-        made = workshop / name
+    with _scratch_folder(folder) as scratch:
+        new_folder = scratch / name
         if source.zip_name is None:
-            write_demo(made)
+            write_demo(new_folder)
         else:
             url = f"{base_url()}/{source.zip_name}"
-            with_retries(lambda: _fetch(url, source.md5, workshop), url, folder)
-        if absent := [file for file in needed if not (made / file).is_file()]:
+            with_retries(lambda: _fetch(url, source.md5, scratch), url, folder)
+        if absent := [file for file in files if not (new_folder / file).is_file()]:
             raise InputError(
-                f"{source.zip_name} from {base_url()} holds no {name}/{absent[0]}; "
-                "set MOVIELENS_URL to a mirror of the official files."
+                f"{source.zip_name} from {base_url()}: no {name}/{absent[0]} in it, expected the "
+                "official files; set MOVIELENS_URL to a mirror of them"
             )
-        _put(made, folder)
+        _move(new_folder, folder)
 
 
 @contextmanager
-def _workshop(folder: Path) -> Iterator[Path]:
-    """A temporary folder beside `folder`, removed whatever happens; explains errors of the disk."""
+def _scratch_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `folder`, always removed; disk errors are InputError."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as workshop:
-            yield Path(workshop)
+        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
+            yield Path(scratch)
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be written ({error.strerror or error}); make room there, or point "
-            "DATA_ROOT (--data.root) to a folder that can be."
+            f"{folder}: cannot be written ({error.strerror or error}), expected a writable folder "
+            "with enough space; free some, or point DATA_ROOT (--data.root) to another folder"
         ) from error
 
 
-def _fetch(url: str, md5: str | None, workshop: Path) -> None:
-    """Download, check and unzip into the workshop; broken where another try may help."""
-    archive = workshop / "download.zip"
-    wanted = md5 or _published_md5(url)
-    found = download(url, archive)
-    if wanted and found != wanted:
-        raise BrokenDownloadError(f"its md5 is {found}, expected {wanted}")
+def _fetch(url: str, md5: str | None, scratch: Path) -> None:
+    """Download, check and unzip into `scratch`; BrokenDownloadError where a retry may help."""
+    archive = scratch / "download.zip"
+    expected = md5 or _published_md5(url)
+    digest = download(url, archive)
+    if digest != expected:
+        raise BrokenDownloadError(f"its md5 is {digest}, expected {expected}")
     try:
-        _unzip(archive, workshop)
+        _unzip(archive, scratch)
     except (zipfile.BadZipFile, zlib.error) as error:
-        raise BrokenDownloadError(f"it is no whole zip file ({error})") from error
+        raise BrokenDownloadError(f"it is no complete zip file ({error})") from error
 
 
 def _published_md5(url: str) -> str:
-    found = _MD5.search(fetch_text(f"{url}.md5"))
-    if not found:
-        raise BrokenDownloadError(f"{url}.md5 holds no checksum")
-    return found.group().lower()
+    match = _MD5.search(fetch_text(f"{url}.md5"))
+    if not match:
+        raise BrokenDownloadError(f"{url}.md5: no checksum, expected an md5")
+    return match.group().lower()
 
 
-def _unzip(archive: Path, workshop: Path) -> None:
+def _unzip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as members:
         for member in members.namelist():
             path = PurePosixPath(member.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 raise InputError(
-                    f"The zip from {base_url()} would write outside its folder ({member!r}); "
-                    "it is not the official file: check MOVIELENS_URL."
+                    f"the zip from {base_url()}: {member!r} would write outside its folder, "
+                    "expected the official file; check MOVIELENS_URL"
                 )
-        members.extractall(workshop)
+        members.extractall(folder)
 
 
-def _put(made: Path, folder: Path) -> None:
+def _move(new_folder: Path, folder: Path) -> None:
     try:
-        made.rename(folder)
+        new_folder.rename(folder)
     except OSError:
         if not folder.is_dir():
             raise
-        shutil.rmtree(made)  # another process was faster: its folder is whole, take that
+        shutil.rmtree(new_folder)  # another process was faster: its folder is complete, use that

@@ -1,6 +1,6 @@
-"""Reads tags.csv: what people call movies, in their own words. ml-1m and ml-100k have no tags.
+"""Read tags.csv: the words that users give to movies. ml-1m and ml-100k have no tags.
 
-pyarrow parses, then ids and times are checked; a file that fails is read a second time, slowly, to
+pyarrow parses, then ids and times are checked. A file that fails is read a second time, slowly, to
 name the line. The 3,683 tags of ml-latest-small take 10 ms, a million (ml-25m) 0.5 s.
 """
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from pyarrow import csv
 
+from marquee.core.arrays import Int64
 from marquee.core.columns import MAX_TIMESTAMP
 from marquee.core.errors import InputError
 from marquee.data.bad_lines import MAX_ID
@@ -25,32 +26,34 @@ _TYPES = {name: pa.int64() for name in _NUMBERS} | {"tag": pa.string()}
 
 @dataclass(frozen=True, eq=False)
 class Tags:
-    """N tags in file order; a person can give a movie several."""
+    """N tags in file order; a user can give a movie several."""
 
-    user_id: npt.NDArray[np.int64]
-    movie_id: npt.NDArray[np.int64]
+    user_id: Int64
+    """(N,)"""
+    movie_id: Int64
+    """(N,)"""
     tag: npt.NDArray[np.object_]
     """(N,) str, as typed: "Highly quotable"; may be empty."""
-    timestamp: npt.NDArray[np.int64]
-    """Seconds since 1970, UTC."""
+    timestamp: Int64
+    """(N,) seconds since 1970, UTC."""
 
     def __len__(self) -> int:
         return len(self.user_id)
 
     @classmethod
-    def none(cls) -> "Tags":
-        """The tags of a data set without any."""
-        number = np.zeros(0, dtype=np.int64)
-        return cls(number, number, np.zeros(0, dtype=object), number)
+    def empty(cls) -> "Tags":
+        """Return no tags."""
+        numbers = np.zeros(0, dtype=np.int64)
+        return cls(numbers, numbers, np.zeros(0, dtype=object), numbers)
 
 
 def read_tags(folder: Path, layout: Layout) -> Tags:
-    """Checked tags of one data set folder, none where it has no tags file.
+    """Read and check the tags of a data set folder; empty where it has no tags file.
 
     Raises InputError that names file, line, found and expected.
     """
     if layout.tags_file is None or not (folder / layout.tags_file).is_file():
-        return Tags.none()
+        return Tags.empty()
     path = folder / layout.tags_file
     text = decode(path.read_bytes())
     tags = _parse(text)
@@ -60,12 +63,12 @@ def read_tags(folder: Path, layout: Layout) -> Tags:
 
 
 def _parse(text: str) -> Tags | None:
-    """The tags, their numbers not yet checked; None where the text is not in the form at all."""
+    """Parse the tags, numbers not yet checked; None where the text has another form."""
     header, _, body = text.partition("\n")
     if header.rstrip("\r") != ",".join(TAG_FIELDS):
         return None
     if not body.strip():
-        return Tags.none()
+        return Tags.empty()
     try:
         table = csv.read_csv(
             io.BytesIO(body.encode()),
@@ -94,22 +97,22 @@ def _is_clean(tags: Tags) -> bool:
 
 
 def _find_bad_line(path: Path, text: str) -> InputError:
-    """The error that names the first bad line of a file that the fast reader refused."""
+    """Return the error that names the first bad line of a file that pyarrow refused."""
     expected = ",".join(TAG_FIELDS)
     for line, (user, movie, _, time) in numbered_lines(path, text, TAG_FIELDS, ",", header=True):
         where = f"{path} line {line}"
-        for what, field in (("user id", user), ("movie id", movie)):
-            if not (_is_whole(field) and 1 <= int(field) <= MAX_ID):
+        for name, field in (("user id", user), ("movie id", movie)):
+            if not (_is_digits(field) and 1 <= int(field) <= MAX_ID):
                 return InputError(
-                    f"{where}: {what} {field[:40]!r}, expected a whole number from 1 to {MAX_ID} "
-                    f"({expected})."
+                    f"{where}: {name} {field[:40]!r}, expected a whole number from 1 to {MAX_ID} "
+                    f"({expected})"
                 )
-        if not (_is_whole(time) and int(time) < MAX_TIMESTAMP):
+        if not (_is_digits(time) and int(time) < MAX_TIMESTAMP):
             return InputError(
-                f"{where}: timestamp {time[:40]!r}, expected whole seconds since 1970 ({expected})."
+                f"{where}: timestamp {time[:40]!r}, expected whole seconds since 1970 ({expected})"
             )
-    return InputError(f"{path} is not in the form {expected}; download the data set again.")
+    return InputError(f"{path}: another form, expected {expected}; download the data set again")
 
 
-def _is_whole(field: str) -> bool:
+def _is_digits(field: str) -> bool:
     return field.isascii() and field.isdigit() and len(field) <= 18

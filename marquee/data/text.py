@@ -1,4 +1,4 @@
-"""Words of titles and tags: the stems that describe each movie."""
+"""Turn titles and tags into word stems, which describe each movie."""
 
 from collections.abc import Callable
 from functools import cache
@@ -9,7 +9,7 @@ from marquee.data.tag_files import Tags
 
 
 def documents(movies: Movies, tags: Tags) -> list[list[str]]:
-    """The stems of each movie's title and tags."""
+    """Return the stems of each movie's title and tags."""
     stems = stem_reader()
     documents = [list(stems(title)) for title in movies.title]
     row_of = {movie_id: row for row, movie_id in enumerate(movies.movie_id.tolist())}
@@ -20,7 +20,7 @@ def documents(movies: Movies, tags: Tags) -> list[list[str]]:
 
 
 def stem_reader() -> Callable[[str], list[str]]:
-    """text -> stems of its words, stop words left out; each text and each word is read once."""
+    """Return a cached function from a text to the stems of its words, without stop words."""
     from nltk.stem.porter import PorterStemmer
     from nltk.tokenize import RegexpTokenizer
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS

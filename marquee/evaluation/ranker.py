@@ -1,171 +1,182 @@
-"""What each protocol asks, and the ranking of its movies from one pass of scores.
+"""Rank the targets of queries from one pass of scores, in validation as at test.
 
-    next        the next movie among all that are not in the person's history
-    ncf-paper   the same among itself and the candidates drawn for it (He et al. 2017: 99)
-    time        as next, after one cut through everybody's time
-    new-users   all the movies that a person nobody was trained on watched later (Liang et al. 2018)
-    new-movies  a movie that nobody was trained on, among all such movies
+    ranked = evaluate(scorer, queries, "next")["next"]     # at test: numpy, user by user
+    rank_batch(network.score(batch), batch)                # in validation: a batch on any device
 
-Scoring is the dear part (a person against the whole catalogue), so each block of persons is scored
-once, and where there are candidates ranked both ways. Ranking 6,040 persons and 3,706 movies takes
-about .1 s beside the scoring; a block of 256 persons holds some 10 MB at that size. The caller
-decides what a history holds: at test of `next` everything before the movie to be found, the
-validation movie included.
+Scoring is the expensive part (a user against the whole catalog), so each block of users is scored
+once, and where there are drawn candidates ranked both ways. Ranking 6,040 users and 3,706 items
+takes about .1 s beside the scoring; a block of 256 users holds some 10 MB at that size. The split
+decides what a context holds: at test of `next` everything before the target, the validation item
+included.
 
-T persons asked about, B persons in a block, I items, C candidates, N movies to be found, K places.
+Local letters: N targets.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from marquee.core.arrays import Float32, Float64, Int64
+from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.metrics.beyond_accuracy import top_lists
 from marquee.evaluation.metrics.ranking import (
     METRICS,
-    METRICS_EACH,
+    METRICS_MULTI,
     auc,
+    candidate_counts,
     expected_rank,
+    hit_rate,
     rank_counts,
-    rank_counts_each,
+    rank_counts_multi,
 )
+from marquee.evaluation.protocols import PROTOCOLS, Protocol
 
-Ints = NDArray[np.int64]
-Scores = NDArray[np.float32]
-Stars = Sequence[NDArray[np.float32]] | None
-Scorer = Callable[[Sequence[Ints], Stars], Scores]
-"""scorer(histories, stars) -> (B, I): item rows, oldest first, and their stars (or None)."""
+Scorer: TypeAlias = Callable[[EvalQueries], Float32]
+"""scorer(queries) -> (B, I): a score for each of B users and every item, higher is better."""
+Batch: TypeAlias = Mapping[str, Any]
+"""The arrays of EvalQueries.ranking_arrays, of numpy or torch."""
+Metrics: TypeAlias = dict[str, Float64]
 
-PROTOCOLS: dict[str, tuple[str, ...]] = {
-    "next": ("hit_rate@10", "ndcg@10", "mrr", "hit_rate@50"),
-    "ncf-paper": ("hit_rate@10", "ndcg@10"),
-    "time": ("hit_rate@10", "ndcg@10"),
-    "new-users": ("recall@20", "recall@50", "ndcg@100"),
-    "new-movies": ("hit_rate@10", "auc"),
-}
-CHOSEN_BY = {
-    "next": "ndcg@10",
-    "ncf-paper": "ndcg@10",
-    "time": "ndcg@10",
-    "new-users": "ndcg@100",
-    "new-movies": "auc",
-}
-"""The figure of validation that settings are chosen by."""
-PER_PERSON = ("histories", "found", "stars", "candidates", "watched")
-"""What of Asked has an entry for each person."""
-
-
-class Asked(NamedTuple):
-    """Persons, and the movies to be found for each."""
-
-    protocol: str
-    """A name of PROTOCOLS; `next` with candidates asks `ncf-paper` too."""
-    histories: Sequence[Ints]
-    """T arrays of item rows, oldest first."""
-    found: Sequence[Ints]
-    """T arrays of the item rows to be found, one each but in `new-users`."""
-    stars: Stars = None
-    """T float32 arrays, as long as the histories, or None."""
-    candidates: Ints | None = None
-    """Item rows, (T, C), drawn without replacement, or None: then there is no `ncf-paper`."""
-    among: Ints | None = None
-    """Item rows, (C,): only these are ranked, None for all."""
-    watched: Sequence[Ints] | None = None
-    """T arrays of item rows that are not ranked either, beside the histories."""
-
-    def part(self, rows: slice) -> "Asked":
-        """Some of the persons."""
-        return self._replace(**{name: value[rows] for name, value in self.given().items()})
-
-    def given(self) -> dict[str, Any]:
-        """What there is of each person, by name."""
-        named = {name: getattr(self, name) for name in PER_PERSON}
-        return {name: value for name, value in named.items() if value is not None}
+CANDIDATES = "ncf-paper"
+"""The protocol that drawn candidates answer, beside the one of the split."""
 
 
 class Ranked(NamedTuple):
-    """What one protocol says of every person."""
+    """The ranks and metrics of one protocol."""
 
-    metrics: dict[str, NDArray[np.float64]]
-    """Name -> expected value, (T,)."""
-    rank: NDArray[np.float64]
-    """Expected position of each movie to be found, 1 is the best, (N,), person by person."""
-    top: Ints
-    """The ten best unseen movies, (T, K), -1 after the end; no column where nobody asked."""
+    metrics: Metrics
+    """Name -> expected value of each user, (U,)."""
+    rank: Float64
+    """Expected position of each target, 1 is the best, (N,), user by user."""
+    top: Int64
+    """The ten best unseen items of each user, (U, K), -1 after the end; no column without lists."""
 
 
 def evaluate(
-    scorer: Scorer, asked: Asked, *, block: int = 256, lists: bool = False
+    scorer: Scorer,
+    queries: EvalQueries,
+    protocol: str,
+    *,
+    block: int = 256,
+    lists: bool = False,
 ) -> dict[str, Ranked]:
-    """Score each person once and rank what is to be found.
+    """Score each user once and rank the targets.
 
-    >>> scorer = lambda histories, stars: np.array([[3.0, 2.0, 1.0]])
-    >>> ranked = evaluate(scorer, Asked("next", [np.array([0])], [np.array([2])]))
+    >>> queries = EvalQueries.from_lists(contexts=[[0]], targets=[[2]])
+    >>> ranked = evaluate(lambda queries: np.array([[3.0, 2.0, 1.0]]), queries, "next")
     >>> ranked["next"].rank, ranked["next"].metrics["mrr"]
     (array([2.]), array([0.5]))
 
-    block: persons scored at once. lists: keep the ten best of each person too (not of `ncf-paper`
-    or `new-movies`, which rank few). A movie of the history is not ranked, a movie to be found
-    always is; a candidate that equals it counts once (the paper's own lists hold 156 such). Nothing
-    is drawn here.
-    Returns {asked.protocol: Ranked}, and "ncf-paper" where candidates are given.
-    Raises ValueError for lengths or shapes that disagree, unknown rows and NaN scores.
+    scorer: called with `block` queries at a time, in their order. protocol: a name of PROTOCOLS.
+    lists: keep the ten best of each user, too. An item of the context is not ranked, a target
+    always is; a drawn candidate that equals its target counts once. Nothing is drawn here.
+    Returns {protocol: Ranked}, and "ncf-paper" where the queries hold candidates.
+    Raises ValueError for queries of another kind than the protocol's, unknown rows and NaN scores.
     """
-    _check(asked)
-    blocks = []
-    for start in range(0, len(asked.histories), block):
-        part = asked.part(slice(start, start + block))
-        score_BI = _score(scorer, part)
-        blocks.append(_rank(score_BI, part, lists))
+    _check(queries, PROTOCOLS[protocol])
+    blocks = [
+        _rank_block(scorer, part, PROTOCOLS[protocol], lists) for part in queries.blocks(block)
+    ]
     return {name: _joined([ranked[name] for ranked in blocks]) for name in blocks[0]}
 
 
-def shuffled(asked: Asked, seed: int = 0) -> Asked:
-    """The same questions with each history in a seeded random order, stars with their movies.
+def rank_batch(score_BI: Any, batch: Batch) -> Metrics:
+    """Return the metrics of a batch's scores, float64 (B,) each.
 
-    What is lost against `asked` is what the order of a history was worth; a model that reads only
-    the latest L entries now reads any L of them.
+    score_BI: numpy or torch, on any device. Drawn candidates, where the batch has them, are ranked
+    instead of all items.
+    """
+    if "candidate_BC" in batch:
+        return _rank_candidates(score_BI, batch).metrics
+    return _rank_items(score_BI, batch, not_ranked(score_BI, batch)).metrics
+
+
+def not_ranked(score_BI: Any, batch: Batch) -> Any:
+    """Return bool (B, I), True for the items that are not ranked; False for every target."""
+    excluded_BI = mask_pairs(score_BI, batch["seen_row_N"], batch["seen_item_N"])
+    if "ranked_item_C" in batch:
+        outside_BI = score_BI == score_BI  # True everywhere
+        outside_BI[:, batch["ranked_item_C"]] = excluded_BI[:, batch["ranked_item_C"]]
+        excluded_BI = outside_BI
+    if "target_row_N" in batch:
+        targets = batch["target_row_N"], batch["target_item_N"]
+    else:
+        targets = list(range(len(batch["target_B"]))), batch["target_B"]
+    excluded_BI[targets] = False
+    return excluded_BI
+
+
+def mask_pairs(score_BI: Any, row_N: Any, item_N: Any) -> Any:
+    """Return bool (B, I) of the kind of the scores, True at the pairs; item -1 marks nothing."""
+    mask_BI = score_BI != score_BI  # False everywhere: metrics refuse NaN
+    is_item_N = item_N >= 0
+    mask_BI[row_N[is_item_N], item_N[is_item_N]] = True
+    return mask_BI
+
+
+def shuffle_contexts(queries: EvalQueries, seed: int = 0) -> EvalQueries:
+    """Return the queries with each context in a seeded random order, ratings with their items.
+
+    What is lost against the original is what the order of a history was worth; a model that reads
+    only the latest L entries now reads any L of them. The table holds these queries alone.
     """
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(history)) for history in asked.histories]
-    histories = [history[order] for history, order in zip(asked.histories, orders, strict=True)]
-    stars = asked.stars and [each[order] for each, order in zip(asked.stars, orders, strict=True)]
-    return asked._replace(histories=histories, stars=stars)
+    mixed = queries.compact()
+    for start, end in zip(mixed.context_start, mixed.context_end, strict=True):
+        order = start + rng.permutation(end - start)
+        for column_N in (mixed.item_N, mixed.rating_N, mixed.timestamp_N):
+            column_N[start:end] = column_N[order]
+    return mixed
 
 
-def _rank(score_BI: Scores, asked: Asked, lists: bool) -> dict[str, Ranked]:
-    seen_BI = _marked(asked.histories, score_BI.shape)
-    if asked.watched is not None:
-        seen_BI |= _marked(asked.watched, score_BI.shape)
-    if asked.among is not None:
-        outside_I = np.ones(score_BI.shape[1], dtype=bool)
-        outside_I[asked.among] = False
-        seen_BI |= outside_I
-    row_N, item_N = _person(asked.found), np.concatenate(asked.found)
-    seen_BI[row_N, item_N] = False
-    if asked.protocol == "new-users":
-        counts = rank_counts_each(score_BI, row_N, item_N, seen_BI)
-        metrics = {name: metric(*counts, row_N) for name, metric in METRICS_EACH.items()}
+def _rank_block(
+    scorer: Scorer, queries: EvalQueries, protocol: Protocol, lists: bool
+) -> dict[str, Ranked]:
+    batch = queries.ranking_arrays()
+    score_BI = _score(scorer, queries, batch)
+    excluded_BI = not_ranked(score_BI, batch)
+    ranked = {protocol.name: _rank_items(score_BI, batch, excluded_BI)}
+    if lists:
+        top_BK = top_lists(score_BI, excluded_BI)
+        ranked[protocol.name] = ranked[protocol.name]._replace(top=top_BK)
+    if queries.candidate_BC is not None:
+        ranked[CANDIDATES] = _rank_candidates(score_BI, batch)
+    return {name: _select_metrics(each, PROTOCOLS[name].metrics) for name, each in ranked.items()}
+
+
+def _rank_items(score_BI: Any, batch: Batch, excluded_BI: Any) -> Ranked:
+    if "target_row_N" in batch:
+        row_N = _as_array(batch["target_row_N"])
+        item_N = _as_array(batch["target_item_N"])
+        counts = rank_counts_multi(_as_array(score_BI), row_N, item_N, _as_array(excluded_BI))
+        metrics = {name: metric(*counts, row_N) for name, metric in METRICS_MULTI.items()}
+        return _ranked(score_BI, metrics, counts)
+    num_better, num_tied = map(_as_array, rank_counts(score_BI, batch["target_B"], excluded_BI))
+    if "ranked_item_C" in batch:
+        num_others = _as_array((~excluded_BI).sum(1)) - 1  # a target is not beside itself
+        metrics = {
+            "hit_rate@10": hit_rate(num_better, num_tied, 10),
+            "auc": auc(num_better, num_tied, num_others),
+        }
     else:
-        counts = rank_counts(score_BI, item_N, seen_BI)
-        measures = {name: metric(*counts) for name, metric in METRICS.items()}
-        measures["auc"] = auc(*counts, (~seen_BI).sum(1) - 1)
-        metrics = {name: measures[name] for name in PROTOCOLS[asked.protocol]}
-    top_BK = top_lists(score_BI, seen_BI) if lists else np.empty((len(score_BI), 0), np.int64)
-    found = {asked.protocol: Ranked(metrics, expected_rank(*counts), top_BK)}
-    if asked.candidates is not None:
-        found["ncf-paper"] = _rank_candidates(score_BI, asked.candidates, item_N)
-    return found
+        metrics = {name: metric(num_better, num_tied) for name, metric in METRICS.items()}
+    return _ranked(score_BI, metrics, (num_better, num_tied))
 
 
-def _rank_candidates(score_BI: Scores, candidate_BC: Ints, target_B: Ints) -> Ranked:
-    listed = np.column_stack([target_B, candidate_BC])
-    seen = listed == target_B[:, None]  # the target itself, in column 0, stays all the same
-    score = np.take_along_axis(score_BI, listed, axis=1)
-    counts = rank_counts(score, np.zeros_like(target_B), seen)
-    metrics = {name: METRICS[name](*counts) for name in PROTOCOLS["ncf-paper"]}
-    return Ranked(metrics, expected_rank(*counts), np.empty((len(target_B), 0), np.int64))
+def _rank_candidates(score_BI: Any, batch: Batch) -> Ranked:
+    counts = candidate_counts(score_BI, batch["target_B"], batch["candidate_BC"])
+    num_better, num_tied = map(_as_array, counts)
+    metrics = {name: metric(num_better, num_tied) for name, metric in METRICS.items()}
+    return _ranked(score_BI, metrics, (num_better, num_tied))
+
+
+def _ranked(score_BI: Any, metrics: Metrics, counts: tuple[Int64, Int64]) -> Ranked:
+    return Ranked(metrics, expected_rank(*counts), np.empty((len(score_BI), 0), np.int64))
+
+
+def _select_metrics(ranked: Ranked, names: Sequence[str]) -> Ranked:
+    return ranked._replace(metrics={name: ranked.metrics[name] for name in names})
 
 
 def _joined(parts: Sequence[Ranked]) -> Ranked:
@@ -175,48 +186,46 @@ def _joined(parts: Sequence[Ranked]) -> Ranked:
     return Ranked(metrics, rank, np.concatenate([part.top for part in parts]))
 
 
-def _person(items: Sequence[Ints]) -> Ints:
-    return np.repeat(np.arange(len(items)), [len(each) for each in items])
+def _as_array(values: Any) -> Any:
+    return values.cpu().numpy() if hasattr(values, "cpu") else values
 
 
-def _marked(items: Sequence[Ints], shape: tuple[int, int]) -> NDArray[np.bool_]:
-    mask_BI = np.zeros(shape, dtype=bool)
-    mask_BI[_person(items), np.concatenate(items)] = True
-    return mask_BI
-
-
-def _score(scorer: Scorer, asked: Asked) -> Scores:
-    """The scores of a block; ValueError where they or the movies asked for do not fit."""
-    num_users = len(asked.histories)
-    score_BI = np.asarray(scorer(asked.histories, asked.stars))
-    if score_BI.ndim != 2 or len(score_BI) != num_users:
+def _score(scorer: Scorer, queries: EvalQueries, batch: Batch) -> Float32:
+    """The scores of a block; ValueError where they or the targets do not fit."""
+    score_BI = np.asarray(scorer(queries))
+    if score_BI.ndim != 2 or len(score_BI) != len(queries):
         raise ValueError(
-            f"the scorer gave shape {score_BI.shape} for {num_users} histories, needed "
-            f"({num_users}, number of items)."
+            f"scores of shape {score_BI.shape} for {len(queries)} users, expected "
+            f"({len(queries)}, number of items)"
         )
-    _check_rows(np.concatenate(asked.found), score_BI, "target")
-    if asked.candidates is not None:
-        _check_rows(asked.candidates, score_BI, "candidate")
+    _check_rows(queries.target_pairs()[1], score_BI, "target")
+    if queries.candidate_BC is not None:
+        _check_rows(queries.candidate_BC, score_BI, "candidate")
     return score_BI
 
 
-def _check_rows(rows: Ints, score_BI: Scores, what: str) -> None:
-    if rows.min() < 0 or rows.max() >= score_BI.shape[1]:
+def _check_rows(rows: Int64, score_BI: Float32, kind: str) -> None:
+    num_items = score_BI.shape[1]
+    if rows.min() < 0 or rows.max() >= num_items:
         raise ValueError(
-            f"{what} rows {rows.min()}..{rows.max()}, needed 0..{score_BI.shape[1] - 1}: the "
-            f"scorer knows {score_BI.shape[1]} movies. Was it made on this data set?"
+            f"{kind} rows {rows.min()}..{rows.max()}, expected 0..{num_items - 1}: the scorer "
+            f"knows {num_items} items; was it trained on this data set?"
         )
 
 
-def _check(asked: Asked) -> None:
-    lengths = {name: len(value) for name, value in asked.given().items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(f"{lengths}, needed one of each for every person.")
-    if len(asked.histories) == 0:
-        raise ValueError("no person to evaluate, needed at least one: is the split's part empty?")
-    number = {len(found) for found in asked.found}
-    if min(number) < 1 or (asked.protocol != "new-users" and max(number) > 1):
+def _check(queries: EvalQueries, protocol: Protocol) -> None:
+    if len(queries) == 0:
+        raise ValueError("no user to evaluate, expected at least one; is that part empty?")
+    is_multi = protocol.targets == "many"
+    number = queries.target_end - queries.context_end
+    if number.min() < 1 or (not is_multi and number.max() > 1):
         raise ValueError(
-            f"{min(number)} to {max(number)} movies to be found for a person; `{asked.protocol}` "
-            f"needs {'one or more' if asked.protocol == 'new-users' else 'one'}."
+            f"{number.min()} to {number.max()} targets of a user, `{protocol.name}` expected "
+            f"{'one or more' if is_multi else 'one'}"
+        )
+    ranks_all_items = queries.ranked_items is None
+    if (queries.has_many_targets, ranks_all_items) != (is_multi, protocol.ranks_all_items):
+        raise ValueError(
+            f"queries with has_many_targets {queries.has_many_targets} that rank "
+            f"{'all' if ranks_all_items else 'some'} items, expected those of `{protocol.name}`"
         )

@@ -1,87 +1,100 @@
-"""What a control costs and gives: everybody's lists at each strength, by the service's own code.
+"""The trade-off of the re-ranking controls: the lists of all users at each strength.
 
-    top_TK = listed(score_BI, histories, shelf, Controls(calibration=0.4))
-    of_controlled(top_TK, asked, catalogue, fresh_TI)
+    top_UK = top_ten(score_BI, contexts, reranker, Controls(calibration=0.4))
+    control_metrics(top_UK, queries, stats=…, reranker=…, year_I=…, query_year_U=…)
 
-Accuracy is that of the list as shown: a movie that left it counts nothing, so hit_rate@10 and
-ndcg@10 of the uncontrolled list are those of protocol `next` (exact ties aside).
+The lists are made by the service's own code. Accuracy is that of the list as shown: a target that
+left it counts nothing, so hit_rate@10 and ndcg@10 of the uncontrolled list are those of protocol
+`next` (exact ties aside).
 
-    fresh                   share of the list that is at most 2 years old at the time of asking
-    alike                   mean cosine of two of the list, by the network's embeddings
+    fresh                   share of the list that is at most 2 years old at the time of the query
+    alike                   mean cosine of two items of the list, by the network's embeddings
     ndcg@10_ratio           of the uncontrolled list's mean
     miscalibration_ratio    of the uncontrolled list's mean
 
-What this does not say: whether people like a controlled list better. Nobody was asked.
+What this does not say: whether users like a controlled list better. No user was asked.
 
-T persons, B of a block, I movies, K places.
+Local letters: K places of a list, -1 after the end of a short one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from marquee.core.arrays import AnyFloat, AnyInt, Float64, Int64
 from marquee.core.bootstrap import ratio, summarise
-from marquee.evaluation.metrics.beyond_accuracy import Catalogue, Floats, Ints, of_lists
-from marquee.recommender.rerank import Controls, Reranker
+from marquee.core.eval_queries import EvalQueries
+from marquee.evaluation.metrics.beyond_accuracy import ItemStats, list_metrics
+from marquee.evaluation.metrics.ranking import hit_rate, ndcg
+from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.rerank.reranker import Reranker
 
+LIST_LENGTH = 10
 FRESH_YEARS = 2
-RAISED = 0.3
-"""Of a mix, given to one genre."""
+RAISED_SHARE = 0.3
+"""Share of a genre mix that an edit gives to one genre."""
 STRENGTHS = (0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 def sweep() -> dict[str, Controls]:
-    """Every control at every strength, by name: `plain`, `calibration=0.1`, …"""
-    named = {"plain": Controls()}
+    """Return every control at every strength, by name: `plain`, `calibration=0.1`, …"""
+    controls = {"plain": Controls()}
     for x in STRENGTHS:
-        named[f"calibration={x:g}"] = Controls(calibration=x)
-        named[f"novelty={x:g}"] = Controls(novelty=x)
-        named[f"freshness={x:g}"] = Controls(freshness=x)
-        named[f"diversity={x:g}"] = Controls(diversity=x)
-    return named
+        controls[f"calibration={x:g}"] = Controls(calibration=x)
+        controls[f"novelty={x:g}"] = Controls(novelty=x)
+        controls[f"freshness={x:g}"] = Controls(freshness=x)
+        controls[f"diversity={x:g}"] = Controls(diversity=x)
+    return controls
 
 
-def listed(
-    score_BI: NDArray[np.floating], histories: Sequence[Ints], shelf: Reranker, controls: Controls
-) -> Ints:
-    """Ten unseen movies of each person, as the service lists them; int64 (B, 10), -1 at the end."""
-    top_BK = np.full((len(score_BI), 10), -1)
-    for score_I, history, top_K in zip(score_BI, histories, top_BK, strict=True):
+def top_ten(
+    score_BI: AnyFloat, contexts: Sequence[AnyInt], reranker: Reranker, controls: Controls
+) -> Int64:
+    """List ten unseen items for each user, as the service does: int64 (B, 10), -1 at the end."""
+    top_BK = np.full((len(score_BI), LIST_LENGTH), -1)
+    for score_I, context, top_K in zip(score_BI, contexts, top_BK, strict=True):
         keep_I = np.ones(len(score_I), dtype=bool)
-        keep_I[history] = False
-        rows, _ = shelf.page(score_I, keep_I, history, controls, 10, 0)
+        keep_I[context] = False
+        rows, _ = reranker.rank_page(score_I, keep_I, context, controls, k=LIST_LENGTH, offset=0)
         top_K[: len(rows)] = rows
     return top_BK
 
 
-def figures(
-    top_TK: Ints,
-    target_T: Ints,
-    histories: Sequence[Ints],
-    catalogue: Catalogue,
-    shelf: Reranker,
-    year_I: Floats,
-    asked_T: Ints,
-) -> dict[str, Floats]:
-    """hit_rate@10, ndcg@10, what marquee/evaluation/metrics/beyond_accuracy.py says, `fresh` and `alike`; (T,) each.
+def control_metrics(
+    top_UK: Int64,
+    queries: EvalQueries,
+    *,
+    stats: ItemStats,
+    reranker: Reranker,
+    year_I: Float64,
+    query_year_U: Int64,
+) -> dict[str, Float64]:
+    """Return accuracy, metrics beyond accuracy, `fresh` and `alike` of each list, (U,) each.
 
-    target_T: the movie that was watched next. year_I: of release, nan where unknown. asked_T: the
-    year of asking.
+    queries: the users of the lists, with one target each. year_I: of release, nan where unknown.
+    query_year_U: the year of each query.
     """
-    hit_TK = top_TK == target_T[:, None]
-    fresh_TK = (asked_T[:, None] - year_I[top_TK] <= FRESH_YEARS) & (top_TK >= 0)
+    num_better_U, no_ties_U = list_rank(top_UK, queries.target_pairs()[1])
+    fresh_UK = (query_year_U[:, None] - year_I[top_UK] <= FRESH_YEARS) & (top_UK >= 0)
+    vectors = (reranker.unit_vector_ID[top_K[top_K >= 0]] for top_K in top_UK)
     return {
-        "hit_rate@10": hit_TK.any(1).astype(np.float64),
-        "ndcg@10": hit_TK @ (1 / np.log2(np.arange(10) + 2)),
-        **of_lists(top_TK, histories, catalogue),
-        "fresh": fresh_TK.sum(1) / np.maximum((top_TK >= 0).sum(1), 1),
-        "alike": np.array([alike(shelf.direction_ID[top_K[top_K >= 0]]) for top_K in top_TK]),
+        "hit_rate@10": hit_rate(num_better_U, no_ties_U, LIST_LENGTH),
+        "ndcg@10": ndcg(num_better_U, no_ties_U, LIST_LENGTH),
+        **list_metrics(top_UK, queries.contexts(), stats),
+        "fresh": fresh_UK.sum(1) / np.maximum((top_UK >= 0).sum(1), 1),
+        "alike": np.array([mean_cosine(vector_KD) for vector_KD in vectors]),
     }
 
 
-def alike(direction_KD: NDArray[np.floating]) -> float:
-    """Mean cosine of two of K movies; 1 where there are no two."""
+def list_rank(top_UK: Int64, target_U: AnyInt) -> tuple[Int64, Int64]:
+    """Return num_better and num_tied of targets in lists; a missing target is behind the list."""
+    is_target_UK = top_UK == target_U[:, None]
+    position_U = np.where(is_target_UK.any(1), is_target_UK.argmax(1), top_UK.shape[1])
+    return position_U, np.zeros_like(position_U)
+
+
+def mean_cosine(direction_KD: AnyFloat) -> float:
+    """Return the mean cosine of two of K unit vectors; 1 where there are no two."""
     num = len(direction_KD)
     if num < 2:
         return 1.0
@@ -89,56 +102,52 @@ def alike(direction_KD: NDArray[np.floating]) -> float:
     return float((total_D @ total_D - (direction_KD**2).sum()) / (num * (num - 1)))
 
 
-def followed(
-    score_I: NDArray[np.floating],
-    history: Ints,
-    shelf: Reranker,
-    names: Sequence[str],
-    seed: int,
+def edits_followed(
+    score_I: AnyFloat, context: AnyInt, reranker: Reranker, names: Sequence[str], seed: int
 ) -> list[bool]:
-    """Whether a person's list follows two edits of their genre mix, as the app offers them.
+    """Return whether a user's list follows two edits of their genre mix, as the app offers them.
 
-    One genre, drawn, gets RAISED of the mix: its share of the ten must grow. One that the list
-    shows, drawn, is taken out: its share must fall. A list without genres allows no second edit.
+    One drawn genre gets RAISED_SHARE of the mix: its share of the ten must grow. One drawn genre of
+    the list is taken out: its share must fall. A list without genres allows no second edit.
     """
     rng = np.random.default_rng(seed)
-    mix_G = shelf.share_IG[history].sum(0)
+    mix_G = reranker.share_IG[context].sum(0)
     if mix_G.sum() == 0:
         return []
     mix_G /= mix_G.sum()
 
-    def shares(profile_G: Floats) -> Floats:
+    def shares(profile_G: Float64) -> Float64:
         weights = {name: float(w) for name, w in zip(names, profile_G, strict=True) if w > 0}
-        top_BK = listed(score_I[None], [history], shelf, Controls(genre_profile=weights))
-        return np.asarray(shelf.share_IG[top_BK[0][top_BK[0] >= 0]].sum(0))
+        (top_K,) = top_ten(score_I[None], [context], reranker, Controls(genre_profile=weights))
+        return np.asarray(reranker.share_IG[top_K[top_K >= 0]].sum(0))
 
     before_G = shares(mix_G)
     raised = int(rng.integers(len(mix_G)))
-    more_G = (1 - RAISED) * mix_G
-    more_G[raised] += RAISED
-    moved = [bool(shares(more_G)[raised] > before_G[raised])]
+    raised_mix_G = (1 - RAISED_SHARE) * mix_G
+    raised_mix_G[raised] += RAISED_SHARE
+    moved = [bool(shares(raised_mix_G)[raised] > before_G[raised])]
     shown = np.flatnonzero(before_G)
     if len(shown) and (mix_G > 0).sum() > 1:
-        out = int(rng.choice(shown))
-        mix_G[out] = 0
-        moved.append(bool(shares(mix_G)[out] < before_G[out]))
+        removed = int(rng.choice(shown))
+        mix_G[removed] = 0
+        moved.append(bool(shares(mix_G)[removed] < before_G[removed]))
     return moved
 
 
 def against_plain(
-    found: Mapping[str, Floats], plain: Mapping[str, Floats]
+    metrics: Mapping[str, Float64], plain: Mapping[str, Float64]
 ) -> dict[str, dict[str, float]]:
-    """The figures of one strength, and two of them as a share of the uncontrolled list's."""
+    """Return the metrics of one strength, and two of them as a share of the uncontrolled list's."""
     names = {"ndcg@10_ratio": "ndcg@10", "miscalibration_ratio": "miscalibration"}
-    shares = {name: ratio(found[figure], plain[figure]) for name, figure in names.items()}
-    return summarise(found) | {
+    ratios = {name: ratio(metrics[metric], plain[metric]) for name, metric in names.items()}
+    return summarise(metrics) | {
         name: {"mean": each.mean, "low": each.low, "high": each.high}
-        for name, each in shares.items()
+        for name, each in ratios.items()
     }
 
 
-def least_that_halves(rows: Iterable[tuple[float, float]]) -> float | None:
-    """The smallest strength whose miscalibration is at most half of the plain list's.
+def weakest_that_halves(rows: Iterable[tuple[float, float]]) -> float | None:
+    """Return the smallest strength with at most half of the plain list's miscalibration.
 
     rows: (strength, ratio of miscalibrations).
     """

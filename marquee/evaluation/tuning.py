@@ -1,10 +1,11 @@
-"""Which baselines stand beside the model in each protocol, and how their settings are chosen.
+"""The grids of the ranking baselines, and the choice of a setting on validation.
 
-    for name, (make, grid) in rivals("new-users", genre_IG).items():
-        best, table = tune(make, grid, train, valid)        # valid: marquee.evaluation.ranker.Asked
-        baseline = make(**best["new-users"]).fit(*train)
+    for name, (make, settings) in ranking_baselines("new-users", genre_IG).items():
+        best, table = tune(make, settings, train, valid, "new-users")    # valid: EvalQueries
+        baseline = make(**best["new-users"]).fit(train)
 
-Every setting of the grid is fitted on train and judged on validation by the protocol's own figure.
+Every setting of the grid is fitted on train and judged on validation by the protocol's headline
+metric. Which baselines a protocol has stands in protocols.py.
 
     one core           next: item-knn, ease     new-users: item-knn, ease, ials
     ml-1m              30 s, 22 s               30 s, 30 s, 4.5 min
@@ -15,86 +16,96 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from itertools import product
-from typing import Any
+from typing import Any, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
-
+from marquee.core.arrays import Float32
+from marquee.core.command import say
+from marquee.core.eval_queries import EvalQueries
+from marquee.evaluation.baselines.base import Baseline, Interactions
+from marquee.evaluation.baselines.ease import EASE
 from marquee.evaluation.baselines.ials import IALS
-from marquee.evaluation.baselines.neighbors import (
-    EASE,
-    Baseline,
-    GenrePopularity,
-    Interactions,
-    ItemKNN,
-    Popularity,
-)
-from marquee.evaluation.ranker import CHOSEN_BY, Asked, evaluate
+from marquee.evaluation.baselines.item_knn import ItemKNN
+from marquee.evaluation.baselines.popularity import GenrePopularity, Popularity
+from marquee.evaluation.protocols import PROTOCOLS
+from marquee.evaluation.ranker import evaluate
 
-Settings = Mapping[str, float]
-Rival = tuple[Callable[..., Baseline], Sequence[Settings]]
+Settings: TypeAlias = Mapping[str, float]
+Tunable: TypeAlias = tuple[Callable[..., Baseline], Sequence[Settings]]
+"""A baseline's class and its grid."""
 
 
-def settings(**values: Sequence[float]) -> list[Settings]:
-    """Every combination: settings(shrink=(0, 20)) -> [{"shrink": 0}, {"shrink": 20}]."""
+def expand_grid(**values: Sequence[float]) -> list[Settings]:
+    """Return every combination.
+
+    >>> expand_grid(shrink=(0, 20))
+    [{'shrink': 0}, {'shrink': 20}]
+    """
     return [dict(zip(values, each, strict=True)) for each in product(*values.values())]
 
 
-NEXT: dict[str, Rival] = {
+ONE_TARGET: dict[str, Tunable] = {
     "popularity": (Popularity, [{}]),
-    "item-knn": (ItemKNN, settings(neighbours=(5, 10, 20, 50, 200), shrink=(0, 20, 100))),
-    "ease": (EASE, settings(l2=(20, 50, 100, 200, 500, 1000, 2000))),
+    "item-knn": (ItemKNN, expand_grid(neighbours=(5, 10, 20, 50, 200), shrink=(0, 20, 100))),
+    "ease": (EASE, expand_grid(l2=(20, 50, 100, 200, 500, 1000, 2000))),
 }
-"""`next`, `ncf-paper` and `time`: one movie to be found, soon."""
-NEW_USERS: dict[str, Rival] = {
+"""Protocols with one target, soon after the context."""
+MANY_TARGETS: dict[str, Tunable] = {
     "popularity": (Popularity, [{}]),
     "item-knn": (
         ItemKNN,
-        settings(neighbours=(10, 20, 50, 100, 200, 500, 1000), shrink=(0, 20, 100)),
+        expand_grid(neighbours=(10, 20, 50, 100, 200, 500, 1000), shrink=(0, 20, 100)),
     ),
     "ease": (
         EASE,
-        settings(l2=(10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)),
+        expand_grid(l2=(10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)),
     ),
     "ials": (
         IALS,
-        settings(factors=(128, 256), alpha=(2, 5, 10), regularization=(10, 30, 50)),
+        expand_grid(factors=(128, 256), alpha=(2, 5, 10), regularization=(10, 30, 50)),
     ),
 }
-"""`new-users`: many movies to be found, up to years later; wider neighbourhoods are best."""
+"""`new-users`: many targets, up to years later; wider neighborhoods are best."""
 
 
-def rivals(protocol: str, genre_IG: NDArray[np.float32]) -> dict[str, Rival]:
-    """The baselines of a data set's protocol by name: (make, grid).
+def ranking_baselines(protocol: str, genre_IG: Float32) -> dict[str, Tunable]:
+    """Return the baselines of a protocol by name, each with its grid.
 
-    `ials` is left out, in one line, where the package implicit is missing.
+    genre_IG: the genres of the data set. `ials` is left out, and a line says so, where the package
+    implicit is missing.
     """
-    if protocol == "new-movies":
-        return {"genre-popularity": (partial(GenrePopularity, genre_IG), [{}])}
-    if protocol != "new-users":
-        return NEXT
-    if find_spec("implicit") is None:
-        print("ials is left out: pip install -e '.[bench]' brings the package implicit", flush=True)
-        return {name: rival for name, rival in NEW_USERS.items() if name != "ials"}
-    return NEW_USERS
+    grids = MANY_TARGETS if PROTOCOLS[protocol].targets == "many" else ONE_TARGET
+    by_genre = {"genre-popularity": (partial(GenrePopularity, genre_IG), [{}])}
+    names = list(PROTOCOLS[protocol].baselines)
+    if "ials" in names and find_spec("implicit") is None:
+        say("ials is left out: pip install -e '.[bench]' brings the package implicit")
+        names.remove("ials")
+    return {name: (grids | by_genre)[name] for name in names}
 
 
 def tune(
-    make: Callable[..., Baseline], grid: Sequence[Settings], train: Interactions, valid: Asked
+    make: Callable[..., Baseline],
+    grid: Sequence[Settings],
+    train: Interactions,
+    valid: EvalQueries,
+    protocol: str,
 ) -> tuple[dict[str, Settings], list[dict[str, Any]]]:
-    """Fit every setting of the grid on train and choose by the protocol's figure on validation.
+    """Fit every setting of a grid on train and choose by the headline metric on validation.
 
-        best, table = tune(EASE, NEXT["ease"][1], train, Asked("next", histories, found))
+        best, table = tune(EASE, ONE_TARGET["ease"][1], train, valid, "next")
         best                    # {"next": {"l2": 200}}
         table[0]                # {"settings": {"l2": 20}, "next": .0474}
 
-    train: the ratings that training may read. valid: the questions of validation; with candidates,
-    `ncf-paper` gets a choice of its own (EASE: another l2 is best). The first setting wins a tie.
+    train: the interactions that training may read. valid: the queries of validation; with drawn
+    candidates, `ncf-paper` gets a choice of its own (EASE: another l2 is best). The first setting
+    wins a tie.
     """
     table: list[dict[str, Any]] = []
-    for one in grid:
-        ranked = evaluate(make(**one).fit(*train).score, valid)
-        found = {name: float(r.metrics[CHOSEN_BY[name]].mean()) for name, r in ranked.items()}
-        table.append({"settings": dict(one), **found})
-    protocols = [name for name in table[0] if name != "settings"]
-    return {name: max(table, key=lambda row: row[name])["settings"] for name in protocols}, table
+    for settings in grid:
+        ranked = evaluate(make(**settings).fit(train).score, valid, protocol)
+        values = {
+            name: float(each.metrics[PROTOCOLS[name].headline].mean())
+            for name, each in ranked.items()
+        }
+        table.append({"settings": dict(settings), **values})
+    names = [name for name in table[0] if name != "settings"]
+    return {name: max(table, key=lambda row: row[name])["settings"] for name in names}, table

@@ -1,9 +1,10 @@
-"""A connection to the database of the event store: SQLite, or PostgreSQL, which may be away.
+"""The connection to the event store's database: SQLite, or PostgreSQL, which may be unreachable.
 
     database = Database("postgresql://marquee:PASSWORD@db.example/marquee")
-    with database.begin() as connection: …      # a transaction; StoreUnavailable where nobody answers
+    with database.begin() as connection: …      # a transaction; else StoreUnavailable
 
-A database that failed is left in peace for a second: requests do not wait for it one by one.
+After a failure the database is not tried for a second, so that requests do not wait for it one by
+one.
 """
 
 import re
@@ -17,45 +18,52 @@ from typing import Any
 import sqlalchemy as sa
 
 from marquee.core.errors import InputError
-from marquee.feedback.errors import DEFAULT_URL, StoreUnavailable
-from marquee.feedback.migrate import prepare
+from marquee.feedback.errors import DEFAULT_EVENTS_URL, StoreUnavailable
+from marquee.feedback.migrate import ensure_schema
 
 RETRY_S = 1.0
-"""From a failure to the next try; until then every method says at once that the store is away."""
-PATIENCE_S = 2
-"""PostgreSQL connects and answers within this, or it is away."""
-CONNECTIONS = 5
-"""To PostgreSQL, kept open, of each process; as many again in a rush."""
-SECRET = {"password", "sslpassword", "sslkey", "passfile"}
-"""What an address may hold behind its `?`, and no message repeats."""
-REFUSED = re.compile(
+"""From a failure to the next try; until then every method raises StoreUnavailable at once."""
+TIMEOUT_S = 2
+"""PostgreSQL connects and answers within this, or counts as unreachable."""
+POOL_SIZE = 5
+"""Connections to PostgreSQL that each process keeps open; as many again under load."""
+SECRET_PARAMETERS = {"password", "sslpassword", "sslkey", "passfile"}
+"""URL parameters that no message repeats."""
+REFUSAL = re.compile(
     r"FATAL: .*(authentication failed|does not exist|no pg_hba.conf entry|permission denied)"
     r"|no password supplied"
 )
-"""PostgreSQL answered; asking again will not help."""
+"""PostgreSQL answered with a refusal; the same try again will not help."""
+REMEDY_SQLITE = "EVENTS_URL must name a SQLite file in a folder that exists and can be written"
+REMEDY_POSTGRESQL = (
+    "EVENTS_URL must name a PostgreSQL database whose tables this role may make and change"
+)
 
 
 class Database:
-    """Opened at start, and brought to the newest tables at the first contact."""
+    """A database that is opened at start, and migrated at the first contact."""
 
     def __init__(
         self, url: str, read_only: bool = False, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Raises InputError for an address, a file or a table that cannot be used.
+        """Open the database.
 
-        A PostgreSQL that is away is no error: the next `begin` tries again.
+        url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. clock: seconds.
+
+        Raises InputError for an address, a file or a table that cannot be used. An unreachable
+        PostgreSQL is no error: the next `begin` tries again.
         """
-        self._url = read_address(url)
+        self._url = parse_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
         if read_only and self.is_sqlite and not Path(self._url.database or "").is_file():
             raise InputError(
-                f"event store {self.address}: no such file; fill one with: "
-                "marquee import-ratings --data … --events …"
+                f"event store {self.address}: no such file, expected a store to read; fill one "
+                "with: marquee import-ratings --data … --events …"
             )
         self._read_only, self._clock = read_only, clock
         self._engine = make_engine(self._url, read_only)
-        self._prepared, self._preparing = False, threading.Lock()
-        self._failed, self._retry_at = "", 0.0
+        self._migrated, self._migrating = False, threading.Lock()
+        self._failure, self._retry_at = "", 0.0
         try:
             with self.begin():
                 pass
@@ -64,121 +72,124 @@ class Database:
 
     @contextmanager
     def begin(self) -> Iterator[sa.Connection]:
-        """A transaction, committed at the end of the block.
+        """Open a transaction, committed at the end of the block.
 
-        Raises StoreUnavailable where the database cannot be asked now, and InputError where it refuses.
+        Raises StoreUnavailable where the database does not answer now, and InputError where it
+        refuses.
         """
         self._fail_fast()
         try:
-            self._prepare()
+            self._ensure_schema()
             with self._engine.begin() as connection:
                 yield connection
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise self._told(error) from error
-        self._failed, self._retry_at = "", 0.0
+            raise self._store_error(error) from error
+        self._failure, self._retry_at = "", 0.0
 
     @property
     def address(self) -> str:
         """The URL without its password."""
-        return shown(self._url)
+        return redact(self._url)
 
     def close(self) -> None:
+        """Close every connection."""
         self._engine.dispose()
 
     def _fail_fast(self) -> None:
         now = self._clock()
         if now < self._retry_at:
-            raise StoreUnavailable(self._failed)
-        if self._failed:  # one caller tries; those beside it need not wait with it
+            raise StoreUnavailable(self._failure)
+        if self._failure:  # one caller tries; other callers do not wait with it
             self._retry_at = now + RETRY_S
 
-    def _prepare(self) -> None:
-        """Once: Alembic works in globals, so of two threads one waits."""
-        if self._prepared:
+    def _ensure_schema(self) -> None:
+        """Migrate once. Alembic works in globals, so one thread waits for the other."""
+        if self._migrated:
             return
-        with self._preparing, self._engine.begin() as connection:
+        with self._migrating, self._engine.begin() as connection:
             try:
-                prepare(connection, self._read_only)
+                ensure_schema(connection, self._read_only)
             except InputError as error:
                 raise InputError(f"event store {self.address}: {error}") from error
-        self._prepared = True
+        self._migrated = True
 
-    def _told(self, error: Exception) -> InputError:
-        """A sentence that names the store; of what the driver says the first line, no row."""
-        said = str(getattr(error, "orig", None) or error)
+    def _store_error(self, error: Exception) -> InputError:
+        """Name the store and quote the first line of the driver's message, never a row."""
+        driver_message = str(getattr(error, "orig", None) or error)
         password = self._url.password or self._url.query.get("password")
-        line = said.strip().splitlines()[0].replace(str(password or "\0"), "***")
-        sentence = f"event store {self.address}: {line}"
-        if not self._is_away(error, said):
-            return InputError(f"{sentence}; {REMEDY[self.is_sqlite]}")
-        self._failed, self._retry_at = sentence, self._clock() + RETRY_S
-        return StoreUnavailable(sentence)
+        line = driver_message.strip().splitlines()[0].replace(str(password or "\0"), "***")
+        message = f"event store {self.address}: {line}"
+        if not self._is_unavailable(error, driver_message):
+            return InputError(
+                f"{message}; {REMEDY_SQLITE if self.is_sqlite else REMEDY_POSTGRESQL}"
+            )
+        self._failure, self._retry_at = message, self._clock() + RETRY_S
+        return StoreUnavailable(message)
 
-    def _is_away(self, error: Exception, said: str) -> bool:
+    def _is_unavailable(self, error: Exception, driver_message: str) -> bool:
         if not isinstance(
             error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError
         ):
             return False
-        if "readonly" in said:  # SQLite answered
+        if "readonly" in driver_message:  # SQLite answered
             return False
-        return self._prepared or not (self.is_sqlite or REFUSED.search(said))
+        return self._migrated or not (self.is_sqlite or REFUSAL.search(driver_message))
 
 
-REMEDY = {
-    True: "EVENTS_URL must name a SQLite file in a folder that exists and can be written",
-    False: "EVENTS_URL must name a PostgreSQL database whose tables this role may make and change",
-}
-
-
-def read_address(text: str) -> sa.URL:
-    """A URL of SQLAlchemy, its driver named. Raises InputError, without repeating a password."""
+def parse_url(text: str) -> sa.URL:
+    """Return SQLAlchemy's URL with its driver. Raises InputError without repeating a password."""
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
-        raise InputError(f"EVENTS_URL is no database address; give {DEFAULT_URL}") from None
+        raise InputError(
+            f"EVENTS_URL: not a database address, expected one like {DEFAULT_EVENTS_URL}"
+        ) from None
     if url.drivername in ("postgresql", "postgresql+psycopg"):
         if "@" in (url.host or ""):
-            raise InputError("EVENTS_URL: an @ in the password is written %40") from None
+            raise InputError("EVENTS_URL: an @ in the password, expected %40 for it") from None
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
         return url
     raise InputError(
-        f"EVENTS_URL {shown(url)}: expected sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+        f"EVENTS_URL {redact(url)}: expected sqlite:///FILE or postgresql://USER@HOST/DATABASE"
     )
 
 
-def shown(url: sa.URL) -> str:
-    query = {name: "***" if name in SECRET else value for name, value in url.query.items()}
+def redact(url: sa.URL) -> str:
+    """Return the URL with *** for every secret."""
+    query = {
+        name: "***" if name in SECRET_PARAMETERS else value for name, value in url.query.items()
+    }
     return url.set(query=query).render_as_string(hide_password=True)
 
 
 def make_engine(url: sa.URL, read_only: bool) -> sa.Engine:
-    """Connections are made when they are asked for, each told how to behave."""
+    """Return an engine whose connections open on demand, each with our settings."""
     if url.get_backend_name() == "sqlite":
-        # Readers never wait for a writer; a second writer waits up to 5 s. An answer to a writer
-        # means that the disk has it.
+        # Readers never wait for a writer; a second writer waits up to 5 s. A commit returns only
+        # when the disk has it.
         settings = ["PRAGMA busy_timeout=5000"]
         settings += ["PRAGMA query_only=ON"] if read_only else []
         settings += [] if read_only else ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
         engine = sa.create_engine(url, hide_parameters=True)
     else:
-        settings = [f"SET statement_timeout = '{PATIENCE_S}s'"]
-        if read_only:  # a long walk through everybody, and no request waits for it
+        settings = [f"SET statement_timeout = '{TIMEOUT_S}s'"]
+        if read_only:  # a long read of all users, for which no request waits
             settings = ["SET statement_timeout = 0", "SET default_transaction_read_only = on"]
         engine = sa.create_engine(
             url,
-            connect_args={"connect_timeout": PATIENCE_S, "tcp_user_timeout": PATIENCE_S * 1000},
+            connect_args={"connect_timeout": TIMEOUT_S, "tcp_user_timeout": TIMEOUT_S * 1000},
             hide_parameters=True,
             pool_pre_ping=True,
-            pool_size=CONNECTIONS,
-            max_overflow=CONNECTIONS,
-            pool_timeout=PATIENCE_S,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_SIZE,
+            pool_timeout=TIMEOUT_S,
         )
 
-    def set_up(connection: Any, _: object) -> None:
+    def configure(connection: Any, _: object) -> None:
         for setting in settings:
             connection.execute(setting)
         connection.commit()
 
-    sa.event.listen(engine, "connect", set_up)
+    sa.event.listen(engine, "connect", configure)
     return engine

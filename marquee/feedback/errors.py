@@ -2,8 +2,8 @@
 
 from marquee.core.errors import InputError
 
-DEFAULT_URL = "sqlite:///events.sqlite"
+DEFAULT_EVENTS_URL = "sqlite:///events.sqlite"
 
 
 class StoreUnavailable(InputError):  # noqa: N818
-    """The database of the event store cannot be asked now; the same may succeed in a second."""
+    """The event store's database does not answer now; the same call may succeed in a second."""

@@ -1,6 +1,6 @@
-"""The version of an event store's tables: read by two queries, changed by Alembic.
+"""The schema version of an event store: read by two queries, changed by Alembic.
 
-Alembic (50 ms) is imported only where tables must be made or changed.
+Alembic takes 50 ms to import, so it is imported only where tables must be created or changed.
 """
 
 from pathlib import Path
@@ -9,41 +9,47 @@ import sqlalchemy as sa
 
 from marquee.core.errors import InputError
 
-VERSIONS = ("0001", "0002")
-"""Of migrations/versions."""
+VERSIONS = ("0001", "0002", "0003")
+"""The revisions in migrations/versions, oldest first."""
 HEAD = VERSIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"
-ONE_AT_A_TIME = 0x6D61727175656500
-"""PostgreSQL's advisory lock of whoever changes tables: replicas start together."""
+ADVISORY_LOCK_KEY = 0x6D61727175656500
+"""PostgreSQL's lock around a migration, because replicas start together."""
 
 
-def prepare(connection: sa.Connection, read_only: bool) -> None:
-    """Bring the tables to HEAD; raise InputError where they are newer, or not there to be read."""
-    found = version(connection)
-    if found not in (None, *VERSIONS):
+def ensure_schema(connection: sa.Connection, read_only: bool) -> None:
+    """Bring the tables to HEAD; does nothing where they are there already.
+
+    Raises InputError where the tables are newer than HEAD, or older and must not be changed.
+    """
+    version = read_version(connection)
+    if version not in (None, *VERSIONS):
         raise InputError(
-            f"its tables have version {found}, needed {HEAD} or older: a newer Marquee made them; "
+            f"tables have version {version}, expected {HEAD} or older; a newer Marquee made them: "
             "update this one or name another database"
         )
-    if found == HEAD:
+    if version == HEAD:
         return
     if read_only:
         raise InputError(
-            f"its tables have version {found or 'none'}, needed {HEAD}; "
-            "marquee import-ratings --data … --events … makes or updates them"
+            f"tables have version {version or 'none'}, expected {HEAD}; create or update them "
+            "with: marquee import-ratings --data … --events …"
         )
     migrate(connection)
 
 
-def version(connection: sa.Connection) -> str | None:
-    """Of the tables; None where no migration has been run."""
+def read_version(connection: sa.Connection) -> str | None:
+    """Return the revision of the tables; None where no migration has been run."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
 
 
 def migrate(connection: sa.Connection) -> None:
-    """All or nothing, in the connection's transaction; nothing where another process was first."""
+    """Run the missing migrations, all or none, in the connection's transaction.
+
+    Of processes that start together one migrates; the others wait, and have nothing left to do.
+    """
     from alembic import command
     from alembic.config import Config
 
@@ -51,7 +57,7 @@ def migrate(connection: sa.Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
         connection.exec_driver_sql("SET LOCAL statement_timeout = '60s'")  # while another migrates
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK_KEY})")
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     command.upgrade(config, "head")

@@ -1,92 +1,109 @@
-"""What a person did, one event after the other, and what is known of them after the last.
+"""The state of a user: the events in the order of time, reduced to one record per movie.
 
-    fold([("42", 1193, "rating", 4.0, None, 100, 1), ("42", 1193, "unrate", None, None, 200, 2)])
+    reduce_events([
+        StoredEvent("42", 1193, "rating", 4.0, None, 100, 1),
+        StoredEvent("42", 1193, "unrate", None, None, 200, 2),
+    ])
 
-Each film is in one state: stars, or none; watched, and how far, or not; and two marks beside them,
-`not_interested` and `not_seen`. Per film, in the order of time:
+A movie has stars or none. It is watched, to a share that may be unknown, or not. Beside that it can
+carry two marks, `not_interested` and `not_seen`. Each event changes the state of its movie:
 
-    rating      sets the stars, removes both marks
-    watch       sets the portion (none: watched, nobody knows how far), removes not_seen
-    not_interested  sets the mark; it stands until the film is rated or unrated
-    not_seen    sets the mark; it stands until the film is rated, watched or unrated
-    unrate      removes stars and both marks; that the film was watched stays
+    rating          sets the stars, removes both marks
+    watch           sets the watched share (None: watched to an unknown share), removes not_seen
+    not_interested  sets the mark, until the movie is rated or unrated
+    not_seen        sets the mark, until the movie is rated, watched or unrated
+    unrate          removes the stars and both marks; a watch stays
 
-A film with a mark is no entry of the history, whatever was said of it before; without marks it is
-one if it has stars or was watched. Clicks and impressions change nothing here.
+The history holds every movie with stars or a watch and without a mark. A mark hides a movie from
+the history, and does not delete what came before it. Clicks and impressions change nothing.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-Row: TypeAlias = tuple[str, int, str, float | None, float | None, int, int]
-"""user_id, movie_id, kind, stars, portion, Unix microseconds, number of arrival."""
-Time: TypeAlias = tuple[int, ...]
-"""(Unix microseconds, number of arrival); () where something was not said, or was taken back."""
+HistoryEntry: TypeAlias = tuple[int, float | None, float | None, int]
+"""movie_id, stars, watched share, Unix microseconds of the last rating or watch."""
+EventTime: TypeAlias = tuple[int, ...]
+"""(Unix microseconds, sequence), so that equal times keep the order of arrival; () for never."""
+
+
+class StoredEvent(NamedTuple):
+    """One row of the event store: an event, or an imported rating."""
+
+    user_id: str
+    movie_id: int
+    kind: str
+    stars: float | None
+    watched: float | None
+    at_us: int
+    """Unix microseconds."""
+    sequence: int
+    """Order of arrival."""
 
 
 @dataclass(frozen=True)
-class Known:
-    """What a store knows of one person."""
+class UserState:
+    """Everything that a user's events add up to."""
 
-    entries: tuple[tuple[int, float | None, float | None, int], ...] = ()
-    """(movie_id, stars, portion, Unix microseconds of the last rating or watch), oldest first, each
-    film once."""
+    history: tuple[HistoryEntry, ...] = ()
+    """Oldest first, each movie once."""
     not_interested: tuple[int, ...] = ()
-    """Films that the person does not want, in the order of their saying so."""
+    """Ids of movies with this mark, in the order in which the marks were set."""
     not_seen: tuple[int, ...] = ()
-    """Films that the person has said not to have seen, in that order."""
+    """Ids of movies with this mark, in the order in which the marks were set."""
 
 
 @dataclass(slots=True)
-class _Film:
+class _MovieState:
     stars: float | None = None
-    portion: float | None = None
-    rated: Time = ()
-    watched: Time = ()
-    not_interested: Time = ()
-    not_seen: Time = ()
+    watched: float | None = None
+    rated_at: EventTime = ()
+    watched_at: EventTime = ()
+    not_interested_at: EventTime = ()
+    not_seen_at: EventTime = ()
 
 
-def fold(rows: Iterable[Row]) -> Known:
-    """What is known of one person after `rows`, which are in the order of time."""
-    films: dict[int, _Film] = {}
-    for _, movie_id, kind, stars, portion, at_us, number in rows:
-        film, now = films.get(movie_id), (at_us, number)
-        if film is None:
-            film = films[movie_id] = _Film()
+def reduce_events(events: Iterable[StoredEvent]) -> UserState:
+    """Return the state of one user after `events`, which are in the order of time."""
+    movies: dict[int, _MovieState] = {}
+    for _, movie_id, kind, stars, watched, at_us, sequence in events:
+        movie, now = movies.get(movie_id), (at_us, sequence)
+        if movie is None:
+            movie = movies[movie_id] = _MovieState()
         if kind == "rating":
-            film.stars, film.rated, film.not_interested, film.not_seen = stars, now, (), ()
+            movie.stars, movie.rated_at = stars, now
+            movie.not_interested_at = movie.not_seen_at = ()
         elif kind == "watch":
-            film.portion, film.watched, film.not_seen = portion, now, ()
+            movie.watched, movie.watched_at, movie.not_seen_at = watched, now, ()
         elif kind == "not_interested":
-            film.not_interested = now
+            movie.not_interested_at = now
         elif kind == "not_seen":
-            film.not_seen = now
+            movie.not_seen_at = now
         elif kind == "unrate":
-            film.stars, film.rated, film.not_interested, film.not_seen = None, (), (), ()
-    return _known(films)
+            movie.stars, movie.rated_at = None, ()
+            movie.not_interested_at = movie.not_seen_at = ()
+    return _state_of(movies)
 
 
-def _known(films: dict[int, _Film]) -> Known:
-    """Every list in the order of what put a film there."""
-    shown = {
-        movie_id: max(film.rated, film.watched)
-        for movie_id, film in films.items()
-        if not film.not_interested and not film.not_seen
+def _state_of(movies: dict[int, _MovieState]) -> UserState:
+    last_at = {
+        movie_id: max(movie.rated_at, movie.watched_at)
+        for movie_id, movie in movies.items()
+        if not movie.not_interested_at and not movie.not_seen_at
     }
-    entries = tuple(
-        (movie_id, films[movie_id].stars, films[movie_id].portion, last[0])
-        for movie_id, last in sorted(shown.items(), key=itemgetter(1))
-        if last
+    history = tuple(
+        (movie_id, movies[movie_id].stars, movies[movie_id].watched, at[0])
+        for movie_id, at in sorted(last_at.items(), key=itemgetter(1))
+        if at
     )
-    not_interested = [
-        (film.not_interested, movie_id) for movie_id, film in films.items() if film.not_interested
-    ]
-    not_seen = [(film.not_seen, movie_id) for movie_id, film in films.items() if film.not_seen]
-    return Known(entries, _films(not_interested), _films(not_seen))
+    return UserState(
+        history,
+        _ids_by_time((movie.not_interested_at, movie_id) for movie_id, movie in movies.items()),
+        _ids_by_time((movie.not_seen_at, movie_id) for movie_id, movie in movies.items()),
+    )
 
 
-def _films(marks: list[tuple[Time, int]]) -> tuple[int, ...]:
-    return tuple(movie_id for _, movie_id in sorted(marks))
+def _ids_by_time(marks: Iterable[tuple[EventTime, int]]) -> tuple[int, ...]:
+    return tuple(movie_id for _, movie_id in sorted(mark for mark in marks if mark[0]))

@@ -1,16 +1,18 @@
-"""What the findings need of the ratings, from two passes over everybody's history.
+"""Sums by user and by movie for the findings, from two passes over all histories.
 
-    tables = Tables.of(dataset, histories)
-    tables.star_UK                   # how often each person gave each value of the scale
-    tables.count_I                   # ratings of each film
+    aggregates = aggregate(dataset, histories)
+    aggregates.value_count_UV               # how often each user gave each value of the scale
+    aggregates.count_I                      # ratings of each movie
 
-Ratings are read whole people at a time and only sums are kept, by person and by film: memory grows
-with their numbers (some 500 bytes a person), not with the number of ratings. ml-1m takes 1 s.
+Ratings are read in chunks that split no user, and only sums by user and by movie stay in memory. So
+memory grows with their numbers (some 500 bytes a user), not with the number of ratings. ml-1m takes
+1 s.
 
-Two figures need to know the films before they look at people: what the data would hold without a
-person. So the second pass counts, for everybody, the films that are theirs alone.
+Two statistics need all movies before they look at users: what the data would hold without a user.
+So the second pass counts, for each user, the movies that depend on that user alone.
 
-U people, I films, K values of the scale, G genres, Y calendar years, N ratings of a block.
+Local letters: V values of the scale, Y calendar years, X groups by number of ratings; N ratings of
+a chunk, U also users of a chunk.
 """
 
 from dataclasses import dataclass
@@ -18,75 +20,72 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
+from marquee.core import memmap
+from marquee.core.arrays import Float32, Float64, Int32, Int64
 from marquee.core.item_stats import release_years
-from marquee.core.memmap import people_blocks
 from marquee.core.movies import Movies
 from marquee.data.dataset import Dataset
-from marquee.data.interactions import UserHistories
+from marquee.data.user_histories import UserHistories
+from marquee.insights.history_chunk import Chunk, count_pairs, year_of
 
-Ints = NDArray[np.int64]
-Counts = NDArray[np.int32]
-Floats = NDArray[np.float64]
-
-PAUSE_S = 3600
-"""A sitting ends with an hour without a rating."""
+SESSION_GAP_S = 3600
+"""A session ends with an hour without a rating."""
 WINDOW_YEARS = 2
-"""A film is found early if it is rated by the end of the second year after its release."""
+"""An early rating comes by the end of the second year after the movie's release."""
 PRIOR_RATINGS = 10
-"""A mean is drawn to that of all ratings as if it had so many more ratings of just that mean."""
-LIKED = 4.0
+"""Means are shrunk: as if a movie had so many more ratings at the mean of all."""
+LIKED_RATING = 4.0
 SUPPORT = {"1": 1, "2-5": 5, "6-20": 20, "21-100": 100, "100+": np.inf}
-"""Films by number of ratings: the most of each group."""
-HEAD = 0.1
-"""The most rated tenth of the films."""
+"""Groups of movies by number of ratings: name and maximum of each group."""
+HEAD_SHARE = 0.1
+"""The head is the most rated tenth of the movies."""
 
 
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """Sums by person and by film."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Aggregates:
+    """Sums by user and by movie."""
 
     name: str
     movies: Movies
     scale: tuple[float, ...]
-    user_id: Ints
+    user_id: Int64
     """(U,)"""
-    star_UK: Counts
-    genre_UG: Counts
-    """Ratings of films that carry the genre; a film with two genres counts in both."""
-    genre_stars_UG: NDArray[np.float32]
-    """Their stars, summed."""
-    year_UY: Counts
+    value_count_UV: Int32
+    """Ratings by their value."""
+    genre_count_UG: Int32
+    """Ratings of movies that carry the genre; a movie with two genres counts in both."""
+    genre_rating_sum_UG: Float32
+    """Sum of those ratings."""
+    year_count_UY: Int32
     """Ratings by the calendar year (UTC) they were given in."""
-    years: Ints
+    years: Int64
     """(Y,) those years."""
-    first_U: Ints
-    """Time of a person's first rating, and of the last one."""
-    last_U: Ints
-    sittings_U: Ints
-    in_first_U: Ints
-    """Ratings of a person's first sitting."""
-    count_I: Ints
-    stars_I: Floats
-    """Stars of each film, summed."""
-    early_I: Ints
-    """Ratings of each film within WINDOW_YEARS of its release."""
-    edge_US: Counts
-    """A person's films that have exactly 1, 2, 6, 21, 101 ratings: those that would be gone, or one
-    row of SUPPORT lower, without that person."""
-    head_U: Ints
-    """Ratings of the most rated tenth of the films."""
-    loved_U: Ints
-    """Films whose drawn-in mean would rise to LIKED without this person, less those that fall."""
-    loved_alone_U: Ints
-    """Films of nobody else with a drawn-in mean of LIKED."""
-    early_alone_UR: Counts
-    """Films that nobody else found early, by release year from `years[0]` on."""
+    first_time_U: Int64
+    """Time of a user's first rating, and of the last one."""
+    last_time_U: Int64
+    num_sessions_U: Int64
+    in_first_session_U: Int64
+    """Ratings of a user's first session."""
+    count_I: Int64
+    rating_sum_I: Float64
+    early_count_I: Int64
+    """Ratings of each movie within WINDOW_YEARS of its release."""
+    edge_count_UX: Int32
+    """A user's movies that have exactly 1, 2, 6, 21, 101 ratings. Without that user they would be
+    gone, or one group of SUPPORT lower."""
+    head_count_U: Int64
+    """Ratings of the most rated tenth of the movies."""
+    liked_change_U: Int64
+    """Movies whose shrunk mean would rise to LIKED_RATING without this user, less those that would
+    fall below it."""
+    liked_only_U: Int64
+    """Movies that only this user rated, with a shrunk mean of LIKED_RATING or more."""
+    early_only_UY: Int32
+    """Movies with one early rating, by this user, by release year from `years[0]` on."""
 
     @property
-    def num_people(self) -> int:
+    def num_users(self) -> int:
         return len(self.user_id)
 
     @cached_property
@@ -94,169 +93,133 @@ class Tables:
         return int(self.count_I.sum())
 
     @cached_property
-    def length_U(self) -> Ints:
-        return self.star_UK.sum(1, dtype=np.int64)
+    def length_U(self) -> Int64:
+        return self.value_count_UV.sum(1, dtype=np.int64)
 
     @property
-    def mean_stars(self) -> float:
-        return float(self.stars_I.sum() / self.num_ratings)
+    def mean_rating(self) -> float:
+        return float(self.rating_sum_I.sum() / self.num_ratings)
 
     @cached_property
-    def release_I(self) -> Floats:
+    def release_year_I(self) -> Float64:
         return release_years(self.movies)
 
     @cached_property
-    def drawn_in_I(self) -> Floats:
-        """Mean stars of each film, drawn to the mean of all ratings: (sum + 10 m) / (n + 10)."""
-        return drawn_in(self.stars_I, self.count_I, self.mean_stars)
+    def shrunk_mean_I(self) -> Float64:
+        """Mean rating of each movie, shrunk to the mean of all: (sum + 10 m) / (n + 10)."""
+        return shrunk_mean(self.rating_sum_I, self.count_I, self.mean_rating)
 
     @cached_property
-    def support_I(self) -> Ints:
-        """The row of SUPPORT of each film."""
+    def support_I(self) -> Int64:
+        """The group of SUPPORT of each movie."""
         return np.searchsorted(list(SUPPORT.values()), self.count_I)
 
-    @classmethod
-    def of(cls, dataset: Dataset, histories: UserHistories) -> "Tables":
-        first = _FirstPass(dataset, histories)
-        for people, rows in people_blocks(histories.indptr):
-            first.read(people, rows)
-        second = _SecondPass(dataset, histories, first)
-        for people, rows in people_blocks(histories.indptr):
-            second.read(people, rows)
-        shared = vars(first) | vars(second)
-        names = [name for name in cls.__dataclass_fields__ if name in shared]
-        return cls(**{name: shared[name] for name in names})
+
+def aggregate(dataset: Dataset, histories: UserHistories) -> Aggregates:
+    """Read all histories twice and return their sums."""
+    first = _FirstPass(dataset, histories)
+    for users, rows in memmap.iter_user_chunks(histories.indptr):
+        first.read(users, rows)
+    second = _SecondPass(dataset, histories, first)
+    for users, rows in memmap.iter_user_chunks(histories.indptr):
+        second.read(users, rows)
+    sums = vars(first) | vars(second)
+    names = [name for name in Aggregates.__dataclass_fields__ if name in sums]
+    return Aggregates(**{name: sums[name] for name in names})
 
 
-def drawn_in(stars: Any, count: Any, mean: float) -> Any:
-    return (stars + PRIOR_RATINGS * mean) / (count + PRIOR_RATINGS)
+def shrunk_mean(total: Any, count: Any, mean: float) -> Any:
+    return (total + PRIOR_RATINGS * mean) / (count + PRIOR_RATINGS)
 
 
 class _FirstPass:
+    """Plain sums."""
+
     def __init__(self, dataset: Dataset, histories: UserHistories) -> None:
-        U, num_items, K = len(histories), len(dataset.movies), len(dataset.scale)
+        U, V, num_items = len(histories), len(dataset.scale), len(dataset.movies)
         self.name, self.movies, self.scale = dataset.name, dataset.movies, dataset.scale
         self.user_id, self._histories = histories.user_id, histories
         self._genre_IG = dataset.movies.genre_matrix()
-        self._release_I = release_years(dataset.movies)
+        self._release_year_I = release_years(dataset.movies)
         starts, ends = histories.indptr[:-1], histories.indptr[1:] - 1
-        self.first_U, self.last_U = histories.timestamp[starts], histories.timestamp[ends]
-        first, last = year_of(np.array([self.first_U.min(), self.last_U.max()]))
+        self.first_time_U = histories.timestamp[starts]
+        self.last_time_U = histories.timestamp[ends]
+        first, last = year_of(np.array([self.first_time_U.min(), self.last_time_U.max()]))
         self.years = np.arange(first, last + 1)
         G = self._genre_IG.shape[1]
-        self.star_UK = np.zeros((U, K), np.int32)
-        self.genre_UG = np.zeros((U, G), np.int32)
-        self.genre_stars_UG = np.zeros((U, G), np.float32)
-        self.year_UY = np.zeros((U, len(self.years)), np.int32)
-        self.sittings_U, self.in_first_U = np.zeros(U, np.int64), np.zeros(U, np.int64)
-        self.count_I, self.early_I = (np.zeros(num_items, np.int64) for _ in range(2))
-        self.stars_I = np.zeros(num_items)
+        self.value_count_UV = np.zeros((U, V), np.int32)
+        self.genre_count_UG = np.zeros((U, G), np.int32)
+        self.genre_rating_sum_UG = np.zeros((U, G), np.float32)
+        self.year_count_UY = np.zeros((U, len(self.years)), np.int32)
+        self.num_sessions_U, self.in_first_session_U = np.zeros(U, np.int64), np.zeros(U, np.int64)
+        self.count_I, self.early_count_I = (np.zeros(num_items, np.int64) for _ in range(2))
+        self.rating_sum_I = np.zeros(num_items)
 
-    def read(self, people: slice, rows: slice) -> None:
-        block = Block.of(self._histories, people, rows)
-        size = block.num_people
-        place = np.searchsorted(np.asarray(self.scale, np.float32), block.stars)
-        self.star_UK[people] = counted(block.user, place, size, len(self.scale))
-        self.genre_UG[people] = block.by_item(np.ones(len(block.user)), self._genre_IG)
-        self.genre_stars_UG[people] = block.by_item(block.stars, self._genre_IG)
-        year = year_of(block.timestamp)
-        self.year_UY[people] = counted(block.user, year - self.years[0], size, len(self.years))
-        self.count_I += np.bincount(block.item, minlength=len(self.count_I))
-        self.stars_I += np.bincount(block.item, block.stars, len(self.stars_I))
-        is_early = year <= self._release_I[block.item] + WINDOW_YEARS
-        self.early_I += np.bincount(block.item[is_early], minlength=len(self.early_I))
-        self._read_sittings(people, block)
+    def read(self, users: slice, rows: slice) -> None:
+        chunk = Chunk.from_histories(self._histories, users, rows)
+        size = chunk.num_users
+        value = np.searchsorted(np.asarray(self.scale, np.float32), chunk.rating)
+        self.value_count_UV[users] = count_pairs(chunk.user, value, size, len(self.scale))
+        self.genre_count_UG[users] = chunk.sum_over_items(np.ones(len(chunk.user)), self._genre_IG)
+        self.genre_rating_sum_UG[users] = chunk.sum_over_items(chunk.rating, self._genre_IG)
+        year = year_of(chunk.timestamp)
+        year_row = year - self.years[0]
+        self.year_count_UY[users] = count_pairs(chunk.user, year_row, size, len(self.years))
+        self.count_I += np.bincount(chunk.item, minlength=len(self.count_I))
+        self.rating_sum_I += np.bincount(chunk.item, chunk.rating, len(self.rating_sum_I))
+        is_early = year <= self._release_year_I[chunk.item] + WINDOW_YEARS
+        self.early_count_I += np.bincount(chunk.item[is_early], minlength=len(self.early_count_I))
+        self._read_sessions(users, chunk)
 
-    def _read_sittings(self, people: slice, block: "Block") -> None:
-        is_first = np.append(True, block.user[1:] != block.user[:-1])
-        gap = np.diff(block.timestamp, prepend=block.timestamp[:1])
-        sitting = np.cumsum(is_first | (gap > PAUSE_S))
-        start = np.searchsorted(block.user, np.arange(block.num_people))
-        end = np.searchsorted(block.user, np.arange(block.num_people), side="right")
-        self.sittings_U[people] = sitting[end - 1] - sitting[start] + 1
-        in_first = sitting == np.repeat(sitting[start], end - start)
-        self.in_first_U[people] = np.bincount(block.user, in_first, block.num_people)
+    def _read_sessions(self, users: slice, chunk: Chunk) -> None:
+        is_first = np.append(True, chunk.user[1:] != chunk.user[:-1])
+        gap = np.diff(chunk.timestamp, prepend=chunk.timestamp[:1])
+        session = np.cumsum(is_first | (gap > SESSION_GAP_S))
+        start = np.searchsorted(chunk.user, np.arange(chunk.num_users))
+        end = np.searchsorted(chunk.user, np.arange(chunk.num_users), side="right")
+        self.num_sessions_U[users] = session[end - 1] - session[start] + 1
+        in_first = session == np.repeat(session[start], end - start)
+        self.in_first_session_U[users] = np.bincount(chunk.user, in_first, chunk.num_users)
 
 
 class _SecondPass:
-    """What would be gone without each person."""
+    """Counts of what would be gone without each user."""
 
     def __init__(self, dataset: Dataset, histories: UserHistories, first: _FirstPass) -> None:
         U, num_items = len(histories), len(dataset.movies)
         self._histories, self._first = histories, first
-        self._release_I = first._release_I
-        edges = [1] + [int(most) + 1 for most in list(SUPPORT.values())[:-1]]
-        self._edge_IS = np.column_stack([first.count_I == edge for edge in edges]).astype(float)
+        self._release_year_I = first._release_year_I
+        edges = [1] + [int(maximum) + 1 for maximum in list(SUPPORT.values())[:-1]]
+        self._edge_IX = np.column_stack([first.count_I == edge for edge in edges]).astype(float)
         order = np.argsort(-first.count_I, kind="stable")
-        self._head_I = np.isin(np.arange(num_items), order[: max(1, round(HEAD * num_items))])
-        self._mean = float(first.stars_I.sum() / first.count_I.sum())
-        self.edge_US = np.zeros((U, len(edges)), np.int32)
-        self.head_U, self.loved_U = np.zeros(U, np.int64), np.zeros(U, np.int64)
-        self.loved_alone_U = np.zeros(U, np.int64)
-        self.early_alone_UR = np.zeros((U, len(first.years)), np.int32)
+        self._is_head_I = np.isin(
+            np.arange(num_items), order[: max(1, round(HEAD_SHARE * num_items))]
+        )
+        self._mean = float(first.rating_sum_I.sum() / first.count_I.sum())
+        self.edge_count_UX = np.zeros((U, len(edges)), np.int32)
+        self.head_count_U, self.liked_change_U = np.zeros(U, np.int64), np.zeros(U, np.int64)
+        self.liked_only_U = np.zeros(U, np.int64)
+        self.early_only_UY = np.zeros((U, len(first.years)), np.int32)
 
-    def read(self, people: slice, rows: slice) -> None:
-        block, first = Block.of(self._histories, people, rows), self._first
-        one = np.ones(len(block.user))
-        self.edge_US[people] = block.by_item(one, self._edge_IS)
-        self.head_U[people] = block.summed(self._head_I[block.item])
-        self._read_loved(people, block)
-        release = self._release_I[block.item]
-        year = year_of(block.timestamp)
-        alone = (year <= release + WINDOW_YEARS) & (first.early_I[block.item] == 1)
-        alone &= (release >= first.years[0]) & (release <= first.years[-1])
-        released = (release[alone] - first.years[0]).astype(np.int64)
-        counts = counted(block.user[alone], released, block.num_people, len(first.years))
-        self.early_alone_UR[people] = counts
+    def read(self, users: slice, rows: slice) -> None:
+        chunk, first = Chunk.from_histories(self._histories, users, rows), self._first
+        self.edge_count_UX[users] = chunk.sum_over_items(np.ones(len(chunk.user)), self._edge_IX)
+        self.head_count_U[users] = chunk.sum_by_user(self._is_head_I[chunk.item])
+        self._read_liked(users, chunk)
+        release = self._release_year_I[chunk.item]
+        year = year_of(chunk.timestamp)
+        is_only = (year <= release + WINDOW_YEARS) & (first.early_count_I[chunk.item] == 1)
+        is_only &= (release >= first.years[0]) & (release <= first.years[-1])
+        release_row = (release[is_only] - first.years[0]).astype(np.int64)
+        counts = count_pairs(chunk.user[is_only], release_row, chunk.num_users, len(first.years))
+        self.early_only_UY[users] = counts
 
-    def _read_loved(self, people: slice, block: "Block") -> None:
+    def _read_liked(self, users: slice, chunk: Chunk) -> None:
         first = self._first
-        count, total = first.count_I[block.item], first.stars_I[block.item]
-        is_loved = drawn_in(total, count, self._mean) >= LIKED
-        would_be = drawn_in(total - block.stars, count - 1, self._mean) >= LIKED
-        alone = count == 1
-        change = np.where(alone, 0, would_be.astype(np.int64) - is_loved)
-        self.loved_U[people] = block.summed(change)
-        self.loved_alone_U[people] = block.summed(is_loved & alone)
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """The ratings of some whole people."""
-
-    user: Ints
-    """(N,) from 0."""
-    item: NDArray[np.integer]
-    stars: NDArray[np.float32]
-    timestamp: Ints
-    indptr: Ints
-
-    @property
-    def num_people(self) -> int:
-        return len(self.indptr) - 1
-
-    @classmethod
-    def of(cls, histories: UserHistories, people: slice, rows: slice) -> "Block":
-        indptr = histories.indptr[people.start : people.stop + 1] - rows.start
-        user = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
-        columns = (histories.item[rows], histories.stars[rows], histories.timestamp[rows])
-        return cls(user, *columns, indptr)
-
-    def summed(self, value_N: NDArray[Any]) -> NDArray[np.float64]:
-        return np.bincount(self.user, value_N, self.num_people).astype(np.float64)
-
-    def by_item(self, value_N: NDArray[Any], column_IM: NDArray[Any]) -> NDArray[Any]:
-        """Sum over each person's films of value x the film's row: (people, M)."""
-        shape = (self.num_people, len(column_IM))
-        return csr_matrix((value_N, self.item, self.indptr), shape=shape) @ column_IM
-
-
-def counted(row: Ints, column: Ints, num_rows: int, num_columns: int) -> Counts:
-    """How often each pair of row and column is there."""
-    flat = np.bincount(row * num_columns + column, minlength=num_rows * num_columns)
-    return flat.reshape(num_rows, num_columns).astype(np.int32)
-
-
-def year_of(timestamp: Ints) -> Ints:
-    """Calendar year, UTC."""
-    return timestamp.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
+        count, total = first.count_I[chunk.item], first.rating_sum_I[chunk.item]
+        is_liked = shrunk_mean(total, count, self._mean) >= LIKED_RATING
+        without = shrunk_mean(total - chunk.rating, count - 1, self._mean) >= LIKED_RATING
+        is_only = count == 1
+        change = np.where(is_only, 0, without.astype(np.int64) - is_liked)
+        self.liked_change_U[users] = chunk.sum_by_user(change)
+        self.liked_only_U[users] = chunk.sum_by_user(is_liked & is_only)

@@ -1,53 +1,51 @@
 """Findings of a data set as a report: HTML to read, Markdown to keep, JSON to check.
 
     marquee findings ml-latest-small --out reports/ml-latest-small     # 5 s
-    marquee findings ml-1m --bundle bundles/ml-1m                      # with what the model knows
+    marquee findings ml-1m --bundle bundles/ml-1m                      # with the model's findings
 
-Writes findings.html, findings.md and findings.json, all or none; the same data gives the same
-bytes. Exit status: 0 written, 2 not understood, 130 stopped.
+Writes findings.html, findings.md and findings.json, all or none. The same data gives the same
+bytes. Exit status: 0 written, 2 bad arguments or data, 130 stopped.
 """
 
 import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
+from marquee.core.command import ArgumentParser, run_command, say
 from marquee.core.errors import InputError
 from marquee.data.dataset import load_dataset
-from marquee.data.interactions import build_histories
-from marquee.insights.model_view import ties_of, view_of
+from marquee.data.user_histories import build_histories
+from marquee.insights.model_view import tie_order_of, view_of
 from marquee.insights.render.html import page
 from marquee.insights.render.markdown import markdown
 from marquee.insights.report import Report, make_report
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    asked = _parser().parse_args(given)
-    try:
-        dataset = load_dataset(asked.data, asked.root)
-        ties = {} if asked.bundle is None else ties_of(asked.bundle, dataset)
-        histories = build_histories(dataset, **ties)
-        view = None
-        if asked.bundle is not None:
-            view = view_of(dataset, histories, asked.bundle, asked.seed)
-        report = make_report(dataset, histories, view, asked.seed)
-        written = write(report, asked.out or Path("reports") / asked.data)
-    except InputError as error:
-        print(f"insights: error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("insights: stopped; nothing was written.", file=sys.stderr)
-        return 130
+def main(args: list[str]) -> int:
+    """Write the report of one data set; return an exit status."""
+    return run_command("findings", lambda: run(args), interrupted="stopped; nothing was written")
+
+
+def run(args: list[str]) -> None:
+    """Read the data and the bundle, write the three files, and list the titles."""
+    options = _parser().parse_args(args)
+    dataset = load_dataset(options.data, options.root)
+    ties = {} if options.bundle is None else tie_order_of(options.bundle, dataset)
+    histories = build_histories(dataset, **ties)
+    view = None
+    if options.bundle is not None:
+        view = view_of(dataset, histories, options.bundle, options.seed)
+    report = make_report(dataset, histories, view, options.seed)
+    paths = write(report, options.out or Path("reports") / options.data)
     for finding in report.findings:
-        print(f"{'  ' if finding.told else '? '}{finding.title}")
-    print(f"Written: {', '.join(str(path) for path in written)}")
-    return 0
+        say(f"{'  ' if finding.available else '? '}{finding.title}")
+    say(f"written: {', '.join(map(str, paths))}")
 
 
 def write(report: Report, folder: Path) -> list[Path]:
-    """The three files, each put in place when all are whole."""
+    """Write the three files, each moved into place when all are complete."""
     content = {
         "findings.html": page(report),
         "findings.md": markdown(report),
@@ -55,33 +53,35 @@ def write(report: Report, folder: Path) -> list[Path]:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".findings-", dir=folder) as workshop:
+        with tempfile.TemporaryDirectory(prefix=".findings-", dir=folder) as temporary:
             for name, text in content.items():
-                (Path(workshop) / name).write_text(text, encoding="utf-8", newline="\n")
+                (Path(temporary) / name).write_text(text, encoding="utf-8", newline="\n")
             for name in content:
-                (Path(workshop) / name).replace(folder / name)
+                (Path(temporary) / name).replace(folder / name)
     except OSError as error:
         raise InputError(
-            f"{folder} cannot be written ({error.strerror or error}); give another with --out."
+            f"{folder}: not writable ({error.strerror or error}), expected a folder that is; "
+            "choose another with --out"
         ) from error
     return [folder / name for name in content]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="insights", description=(__doc__ or "").split("\n")[0])
+def _parser() -> ArgumentParser:
+    summary = (__doc__ or "").split("\n")[0]
+    parser = ArgumentParser(prog="marquee findings", description=summary)
     parser.add_argument("data", help="a data set, e.g. ml-1m")
     parser.add_argument("--root", help="the folder that holds it; default: DATA_ROOT, else data")
     parser.add_argument("--bundle", type=Path, help="a bundle trained on it; default: none")
     parser.add_argument("--out", type=Path, help="default: reports/DATA")
-    parser.add_argument("--seed", type=_seed, default=0, help="of the draws; default: 0")
+    parser.add_argument("--seed", type=_seed, default=0, help="of the resamples; default: 0")
     return parser
 
 
 def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise argparse.ArgumentTypeError(f"'{text}' is no seed; give a whole number from 0 on")
+        raise argparse.ArgumentTypeError(f"'{text}' is no seed, expected a whole number from 0 on")
     return int(text)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

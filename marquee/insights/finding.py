@@ -1,9 +1,10 @@
-"""One finding: what stakeholders read, what analysts check, and what it leads to.
+"""One finding: a verdict for stakeholders, numbers for analysts, and the action it leads to.
 
     finding = Finding(id="skew", title="The busiest 1% give 6.9% of all ratings", ...)
     finding.to_json()                   # plain values, numbers with six digits
 
-A finding that this data cannot tell stays in the report, with the reason: see `cannot`.
+A finding that this data does not support stays in the report with the reason: see `unavailable`.
+The keys of `to_json` are a contract: the app and other readers of findings.json rely on them.
 """
 
 from collections.abc import Mapping
@@ -11,67 +12,70 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from marquee.core.bootstrap import Interval
-from marquee.insights.render.formatting import shown, span
+from marquee.insights.render.formatting import interval_text, with_unit
 
 Cell = str | int | float | None
 ChartKind = Literal["bars", "columns", "lines", "panels"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Chart:
-    """What is drawn, and the table it is drawn from."""
+    """A chart and the table behind it."""
 
     kind: ChartKind
-    """bars lie, columns stand, lines run over years, panels are bars side by side on one list."""
+    """bars: level bars; columns: upright bars; lines: over years; panels: bars side by side over
+    one list of names."""
     title: str
     columns: tuple[str, ...]
-    """The first one labels the rows."""
+    """The first column labels the rows."""
     rows: tuple[tuple[Cell, ...], ...]
-    drawn: tuple[int, ...] = (1,)
-    """The columns that are drawn; the others are in the table alone."""
-    band: tuple[int, int] | None = None
+    drawn_columns: tuple[int, ...] = (1,)
+    """Columns that are drawn. The others appear in the table only."""
+    interval_columns: tuple[int, int] | None = None
     """Columns of the interval around the first drawn one."""
 
     def to_json(self) -> dict[str, Any]:
+        """Return plain values under the keys of findings.json."""
         rows = [[plain(cell) for cell in row] for row in self.rows]
         return {
             "kind": self.kind,
             "title": self.title,
             "columns": list(self.columns),
-            "drawn": list(self.drawn),
-            "band": None if self.band is None else list(self.band),
+            "drawn": list(self.drawn_columns),
+            "band": None if self.interval_columns is None else list(self.interval_columns),
             "rows": rows,
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The verdict is in the title; every number has its interval, and says of how many."""
+    """A finding. Its verdict is in the title; every number has an interval and a sample size."""
 
     id: str
     title: str
     sentence: str
     number: Interval | None = None
-    """With its 95% interval, people drawn anew; None where nothing can be told."""
+    """The main number with its 95% interval over users; None where there is not enough data."""
     unit: str = ""
-    what: str = ""
-    """What the number is, read after it: "of the ratings go to Comedy"."""
+    meaning: str = ""
+    """Text that follows the number: "of the ratings go to Comedy"."""
     n: int = 0
-    n_of: str = "people"
+    unit_of_n: str = "people"
     chart: Chart | None = None
-    so_what: str = ""
-    """What to do, and what it is expected to change."""
+    action: str = ""
+    """The action to take, and its expected effect."""
     lever: str = ""
-    """The setting or the request that does it."""
+    """The setting or the request that takes the action."""
     how_sure: str = ""
-    """What this data leaves open."""
+    """Open questions that this data does not settle."""
     how_we_will_know: str = ""
-    """The figure of our gates that shows it; for analysts, in their words."""
-    told: bool = True
+    """The metric that will show the effect; for analysts, in their words."""
+    available: bool = True
     numbers: Mapping[str, float] = field(default_factory=dict)
-    """More figures, by name."""
+    """More numbers, by name."""
 
     def to_json(self) -> dict[str, Any]:
+        """Return plain values under the keys of findings.json."""
         number = self.number
         return {
             "id": self.id,
@@ -81,14 +85,14 @@ class Finding:
             "low": None if number is None else plain(number.low),
             "high": None if number is None else plain(number.high),
             "unit": self.unit,
-            "shown": None if number is None else shown(number.mean, self.unit),
-            "interval": None if number is None else span(number, self.unit),
-            "what": self.what,
+            "shown": None if number is None else with_unit(number.mean, self.unit),
+            "interval": None if number is None else interval_text(number, self.unit),
+            "what": self.meaning,
             "n": self.n,
-            "n_of": self.n_of,
-            "told": self.told,
+            "n_of": self.unit_of_n,
+            "told": self.available,
             "chart": None if self.chart is None else self.chart.to_json(),
-            "so_what": self.so_what,
+            "so_what": self.action,
             "lever": self.lever,
             "how_sure": self.how_sure,
             "how_we_will_know": self.how_we_will_know,
@@ -96,13 +100,35 @@ class Finding:
         }
 
 
-def cannot(id: str, title: str, why: str, **more: Any) -> Finding:
-    """A finding that this data does not tell; why says what is missing."""
-    return Finding(id, title, why, told=False, **more)
+def unavailable(
+    *,
+    id: str,
+    title: str,
+    reason: str,
+    n: int = 0,
+    unit_of_n: str = "people",
+    chart: Chart | None = None,
+    action: str = "",
+    how_sure: str = "",
+    how_we_will_know: str = "",
+) -> Finding:
+    """Return a finding that this data does not support; reason: a sentence that says why."""
+    return Finding(
+        id=id,
+        title=title,
+        sentence=reason,
+        n=n,
+        unit_of_n=unit_of_n,
+        chart=chart,
+        action=action,
+        how_sure=how_sure,
+        how_we_will_know=how_we_will_know,
+        available=False,
+    )
 
 
 def plain(value: Any) -> Any:
-    """Six digits are more than any of these numbers is worth, and the same on every machine."""
+    """Return a JSON value, a float with six digits: the same text on every machine."""
     if isinstance(value, str) or value is None:
         return value
     if isinstance(value, bool | int):
@@ -114,6 +140,6 @@ def plain(value: Any) -> Any:
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
 
 
-def with_bounds(name: str, found: Interval) -> dict[str, float]:
-    """The entries of `Finding.numbers` of one more number."""
-    return {name: found.mean, f"{name}_low": found.low, f"{name}_high": found.high}
+def with_bounds(name: str, interval: Interval) -> dict[str, float]:
+    """Return the entries of `Finding.numbers` for one more number and its interval."""
+    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -1,14 +1,14 @@
-"""What a bundle knows of the people: their taste as it sees it, their lists, their last film.
+"""The users as one bundle sees them: their taste, their lists, and their last movie.
 
-    view = view_of(dataset, bundle_folder, seed=0)
-    view.vector_PD                  # the middle of each person's films, as the network has them
-    view.ranked.top                 # the ten films it would list
+    view = view_of(dataset, histories, bundle_folder, seed=0)
+    view.vector_UD                  # the mean vector of each user's movies in the network
+    view.ranked.top                 # the ten movies that it would list
 
-Asked as in protocol `next`: the history is everything before a person's last film, and that film is
-to be found, so nothing is shown to the model that it was trained on as an answer. Of a large data
-set MOST_PEOPLE are drawn; ml-1m (6,040 people) takes 25 s.
+The queries are those of protocol `next`: the history is everything before a user's last movie, and
+that movie is the target. So the model sees nothing that it was trained on as an answer. Of a large
+data set MAX_USERS are drawn; ml-1m (6,040 users) takes 25 s.
 
-P people, D embedding, I films, K places of a list.
+Here U are the users of the view, not all users of the data set.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,109 +17,117 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
 from marquee.core.errors import InputError
+from marquee.core.eval_queries import EvalQueries
 from marquee.data.dataset import Dataset
-from marquee.data.interactions import MIN_NEXT, UserHistories
-from marquee.evaluation.ranker import Asked, Ranked, evaluate
+from marquee.data.user_histories import MIN_HISTORY_LENGTH, UserHistories
+from marquee.evaluation.ranker import Ranked, evaluate
 from marquee.recommender.recommender import Recommender
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-MOST_PEOPLE = 10_000
-"""Asked about, drawn where there are more."""
+MAX_USERS = 10_000
+"""Users of a view; where the data has more, so many are drawn."""
 
 
-@dataclass(frozen=True, eq=False)
-class View:
-    """Some people through the eyes of one bundle."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ModelView:
+    """Some users as one bundle sees them."""
 
     name: str
     model_version: str
     influence_cap: int
-    """Of its training; 0 is no bound."""
-    why_not_tested: str | None
-    """Why its answers about the last film are no test; None where they are."""
-    people: Ints
-    """(P,) rows of the histories, ascending."""
-    items: list[Ints]
-    """P histories, film rows, oldest first."""
-    last_P: Ints
-    """The film to be found."""
-    stars_P: Floats
-    """The stars it was given, and those that were expected."""
-    expected_P: Floats
-    vector_PD: NDArray[np.float32]
+    """Of its training; 0: no cap."""
+    untestable_reason: str | None
+    """A sentence that says why its answers about the last movie are no test; None: they are."""
+    user_U: Int64
+    """(U,) rows of the histories, ascending."""
+    histories: list[AnyInt]
+    """Item rows of each user, oldest first, without the last one."""
+    last_item_U: AnyInt
+    """The target."""
+    last_rating_U: Float64
+    """The rating of the target, and the expected one."""
+    expected_rating_U: Float64
+    vector_UD: Float32
     """Rows of length 1."""
     ranked: Ranked
 
-    def part(self, keep_P: NDArray[np.bool_]) -> "View":
-        """Some of the people; of what was ranked the lists alone."""
-        rows = np.flatnonzero(keep_P)
-        ranked = self.ranked._replace(top=self.ranked.top[rows])
+    def __len__(self) -> int:
+        return len(self.user_U)
+
+    def with_lists_of(self, mask_U: Bools) -> "ModelView":
+        """Return the users, histories and lists of a mask; the other columns stay as they are."""
+        rows = np.flatnonzero(mask_U)
         return replace(
-            self, people=self.people[rows], items=[self.items[p] for p in rows], ranked=ranked
+            self,
+            user_U=self.user_U[rows],
+            histories=[self.histories[row] for row in rows],
+            ranked=self.ranked._replace(top=self.ranked.top[rows]),
         )
 
 
-def ties_of(folder: Path, dataset: Dataset) -> dict[str, Any]:
-    """How the bundle's training ordered equal times: arguments of `build_histories`. InputError where
-    it was trained on other data."""
+def tie_order_of(folder: Path, dataset: Dataset) -> dict[str, Any]:
+    """Return the arguments of `build_histories` that the bundle's training used for equal times.
+
+    Raises InputError where the bundle was trained on other data.
+    """
     manifest = Recommender.load(folder).manifest
     trained = manifest.get("data", {})
     if trained.get("sha256") != dataset.sha256:
         raise InputError(
-            f"{folder} was trained on {trained.get('name')} (sha256 "
-            f"{str(trained.get('sha256'))[:12]}…"
-            f"), but the data is {dataset.name} (sha256 {dataset.sha256[:12]}…); give a bundle of "
-            "this copy, or none."
+            f"{folder}: trained on {trained.get('name')} (sha256 "
+            f"{str(trained.get('sha256'))[:12]}…), expected {dataset.name} (sha256 "
+            f"{dataset.sha256[:12]}…); choose a bundle of this copy, or none"
         )
     data = manifest.get("config", {}).get("data", {})
     return {"ties": data.get("ties", "hash"), "seed": data.get("split_seed", 0)}
 
 
-def view_of(dataset: Dataset, histories: UserHistories, folder: Path, seed: int = 0) -> View | None:
-    """Ask the bundle about everybody, or about MOST_PEOPLE drawn; None where nobody has MIN_NEXT
-    ratings."""
+def view_of(
+    dataset: Dataset, histories: UserHistories, folder: Path, seed: int = 0
+) -> ModelView | None:
+    """Query the bundle for every user, or for MAX_USERS drawn ones.
+
+    Returns None where no user has MIN_HISTORY_LENGTH ratings. Raises InputError where the bundle
+    holds other movies.
+    """
     model = Recommender.load(folder)
     if not np.array_equal(model.movie_ids, dataset.movies.movie_id):
-        raise InputError(f"{folder} holds other films than {dataset.name}; export it again.")
-    people = _drawn(np.flatnonzero(histories.length >= MIN_NEXT), seed)
-    if len(people) == 0:
+        raise InputError(
+            f"{folder}: other movies than {dataset.name}, expected the same; export it again"
+        )
+    user_U = _sample(np.flatnonzero(histories.length >= MIN_HISTORY_LENGTH), seed)
+    if len(user_U) == 0:
         return None
-    cuts = [slice(*histories.indptr[[u, u + 1]]) for u in people.tolist()]
-    item = [histories.item[cut].astype(np.int64) for cut in cuts]
-    stars = [np.asarray(histories.stars[cut]) for cut in cuts]
-    items, given = [each[:-1] for each in item], [each[:-1] for each in stars]
-    last = np.array([each[-1] for each in item])
-    asked = Asked("next", items, [each[-1:] for each in item], given)
-    expected = np.concatenate(
-        [
-            model.predict_stars([history], dataset.movies.movie_id[[row]])[0]
-            for history, row in zip(_entries(model, items, given), last, strict=True)
-        ]
-    )
-    return View(
+    queries = _last_item_queries(histories, user_U)
+    last_item_U = np.concatenate(queries.targets())
+    expected_ratings = [
+        model.predict_stars([history], dataset.movies.movie_id[[item]])[0]
+        for history, item in zip(_entries(model, queries), last_item_U, strict=True)
+    ]
+    return ModelView(
         name=str(model.manifest.get("name", folder.name)),
         model_version=model.model_version,
         influence_cap=_influence_cap(model.manifest),
-        why_not_tested=_why_not_tested(model.manifest),
-        people=people,
-        items=items,
-        last_P=last,
-        stars_P=np.array([each[-1] for each in stars], np.float64),
-        expected_P=expected.astype(np.float64),
-        vector_PD=_vectors(model, items),
-        ranked=evaluate(_scorer(model), asked, lists=True)["next"],
+        untestable_reason=_untestable_reason(model.manifest),
+        user_U=user_U,
+        histories=queries.contexts(),
+        last_item_U=last_item_U,
+        last_rating_U=np.concatenate(queries.target_ratings()).astype(np.float64),
+        expected_rating_U=np.concatenate(expected_ratings).astype(np.float64),
+        vector_UD=_vectors(model, queries.contexts()),
+        ranked=evaluate(
+            lambda block: model.score(list(_entries(model, block))), queries, "next", lists=True
+        )["next"],
     )
 
 
-def _drawn(people: Ints, seed: int) -> Ints:
-    if len(people) <= MOST_PEOPLE:
-        return people
+def _sample(user_U: Int64, seed: int) -> Int64:
+    if len(user_U) <= MAX_USERS:
+        return user_U
     rng = np.random.default_rng(seed)
-    return np.sort(rng.choice(people, MOST_PEOPLE, replace=False))
+    return np.sort(rng.choice(user_U, MAX_USERS, replace=False))
 
 
 def _influence_cap(manifest: dict[str, Any]) -> int:
@@ -127,38 +135,48 @@ def _influence_cap(manifest: dict[str, Any]) -> int:
     return int(learning.get("influence_cap", 0))
 
 
-def _why_not_tested(manifest: dict[str, Any]) -> str | None:
+def _untestable_reason(manifest: dict[str, Any]) -> str | None:
     protocol = manifest.get("config", {}).get("data", {}).get("protocol", "next")
     if manifest.get("refit") == "all":
         return (
-            "This bundle was trained on everything, the last films too, so it has seen the "
-            "answers; "
-            "give the bundle of the same recipe that left them out."
+            "This bundle was trained on all ratings, the last ones included, so it has seen the "
+            "answers. Use the bundle of the same recipe that was trained without them."
         )
     if protocol != "next":
         return (
-            f"This bundle was trained for protocol {protocol}, which holds back other ratings than "
-            "everybody's last one, so it may have seen the answers; give one of protocol next."
+            f"This bundle was trained for protocol {protocol}, which holds out other ratings than "
+            "each person's last one, so it may have seen the answers. Use one of protocol next."
         )
     return None
 
 
-def _entries(model: Recommender, items: Sequence[Ints], stars: Sequence[Any]) -> Iterator[Any]:
+def _last_item_queries(histories: UserHistories, user_U: Int64) -> EvalQueries:
+    start_U, end_U = histories.indptr[user_U], histories.indptr[user_U + 1]
+    return EvalQueries(
+        item_N=histories.item,
+        rating_N=histories.rating,
+        timestamp_N=histories.timestamp,
+        user=user_U,
+        start=start_U,
+        context_start=start_U,
+        context_end=end_U - 1,
+        target_end=end_U,
+    )
+
+
+def _entries(model: Recommender, queries: EvalQueries) -> Iterator[list[Any]]:
+    """Yield the (movie id, rating) pairs of each context."""
     ids = model.movie_ids
-    for rows, given in zip(items, stars, strict=True):
-        yield list(zip(ids[rows].tolist(), given.tolist(), strict=True))
+    for item, rating in zip(queries.contexts(), queries.context_ratings(), strict=True):
+        yield list(zip(ids[item].tolist(), rating.tolist(), strict=True))
 
 
-def _scorer(model: Recommender) -> Any:
-    def score(items: Sequence[Ints], stars: Any) -> NDArray[np.float32]:
-        return model.score(list(_entries(model, items, stars)))
+def _vectors(model: Recommender, histories: Sequence[AnyInt]) -> Float32:
+    """Return the mean of a user's movies where the network puts them, of length 1.
 
-    return score
-
-
-def _vectors(model: Recommender, items: Sequence[Ints]) -> NDArray[np.float32]:
-    """The middle of a person's films, where the network puts them. Its encoder would say what comes
-    next instead: that moves with every sitting, and is no taste."""
-    direction_ID = model.shelf.direction_ID
-    vector_PD = np.stack([direction_ID[rows].mean(0) for rows in items])
-    return vector_PD / np.maximum(np.linalg.norm(vector_PD, axis=1, keepdims=True), 1e-12)
+    The encoder's own vector says what comes next instead. It moves with every session and is no
+    taste.
+    """
+    direction_ID = model.reranker.unit_vector_ID
+    vector_UD = np.stack([direction_ID[item].mean(0) for item in histories])
+    return vector_UD / np.maximum(np.linalg.norm(vector_UD, axis=1, keepdims=True), 1e-12)

@@ -1,32 +1,39 @@
-"""The whole report: which findings there are, the summary, and all as values.
+"""The whole report: its findings, its summary, and all of it as plain values.
 
     report = make_report(dataset, histories, view=None, seed=0)
     report.to_json()                     # the same values for the same data and seed
 
-What needs a model, times or more people than there are stays in it as told: false, with the reason.
+A finding that needs a model, times, or more users than the data holds stays in the report as
+unavailable (told: false), with the reason.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from marquee.data.dataset import Dataset
-from marquee.data.interactions import UserHistories
-from marquee.insights.aggregates import Tables
-from marquee.insights.finding import Finding, cannot, plain
-from marquee.insights.findings import genres, movies, rating_scale, times, users
+from marquee.data.user_histories import UserHistories
+from marquee.insights.aggregates import Aggregates, aggregate
+from marquee.insights.finding import Finding, plain, unavailable
+from marquee.insights.findings import (
+    genres,
+    movies,
+    rating_scale,
+    rating_times,
+    release_years,
+    users,
+)
 from marquee.insights.findings.changes import changes
 from marquee.insights.findings.segments import segments, segments_of
-from marquee.insights.findings.served import served
+from marquee.insights.findings.underserved_groups import underserved_groups
 from marquee.insights.findings.vocabulary import vocabulary
-from marquee.insights.model_view import View
+from marquee.insights.model_view import ModelView
 from marquee.insights.render.formatting import count
-from marquee.insights.resample import DRAWS, Draws
+from marquee.insights.resample import NUM_DRAWS, UserResamples
 
-LEAST_PEOPLE = 20
-"""People below whom drawing others says nothing about other people."""
-SUMMARY = (
+MIN_USERS = 20
+"""Resamples of fewer users say nothing about other users."""
+SUMMARY_ORDER = (
     "served",
     "genres",
     "skew",
@@ -41,19 +48,19 @@ SUMMARY = (
     "films-by-mean",
     "over-time",
 )
-"""Which findings lead: the first five of these that are told."""
+"""The first SUMMARY_SIZE available findings of these lead the report."""
 SUMMARY_SIZE = 5
-NO_BUNDLE = (
-    "This needs a trained model, and people with at least 3 ratings: give a model of this data "
+NEEDS_BUNDLE = (
+    "This needs a trained model, and people with at least 3 ratings: name a model of this data "
     "with BUNDLE=bundles/NAME."
 )
-WITH_A_BUNDLE = {
-    "segments": "Which groups of like taste there are",
-    "words": "Which words set groups of people apart",
-    "served": "Who is served badly",
-    "changes": "What the recommender changes",
+MODEL_FINDINGS = {
+    "segments": "Taste groups",
+    "words": "Words of the taste groups",
+    "served": "Under-served groups",
+    "changes": "Changes by the recommender",
 }
-"""What needs a model, by id."""
+"""Subjects of the findings that need a model, by id."""
 HOW_TO_READ = (
     "An interval says how far a number could be off by whom the data happens to hold: drawn again "
     "from such people it falls within 95 times in 100. What a lever is worth was measured on "
@@ -61,19 +68,17 @@ HOW_TO_READ = (
 )
 CANNOT_TELL = (
     "Who left: the data holds ratings, no subscriptions, so nothing here says who stopped "
-    "watching, "
-    "or whether a recommendation kept anybody.",
-    "What was watched, and for how long: a film that was watched and not rated is not in it, and a "
-    "rating does not say whether the film was seen to its end.",
-    "What was shown: without the films that people were offered and passed over, a film that "
-    "nobody "
-    "picked and one that nobody saw on a screen look the same.",
+    "watching, or whether a recommendation kept anybody.",
+    "What was watched, and for how long: a movie that was watched and not rated is not in it, and "
+    "a rating does not say whether the movie was seen to its end.",
+    "What was shown: without the movies that people were offered and passed over, a movie that "
+    "nobody picked and one that nobody saw on a screen look the same.",
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """What the three files are written from."""
+    """The content of the three files."""
 
     title: str
     facts: str
@@ -81,17 +86,17 @@ class Report:
     findings: tuple[Finding, ...]
     summary: tuple[Finding, ...]
     cannot_tell: tuple[str, ...]
-    made: str
+    footer: str
     data: dict[str, Any]
-    more: dict[str, Any]
+    provenance: dict[str, Any]
 
     @property
-    def told(self) -> list[Finding]:
-        return [finding for finding in self.findings if finding.told]
+    def available_findings(self) -> list[Finding]:
+        return [finding for finding in self.findings if finding.available]
 
     @property
-    def untold(self) -> list[Finding]:
-        return [finding for finding in self.findings if not finding.told]
+    def unavailable_findings(self) -> list[Finding]:
+        return [finding for finding in self.findings if not finding.available]
 
     @property
     def summary_title(self) -> str:
@@ -100,6 +105,7 @@ class Report:
         return f"{words[size] if size < len(words) else 'Five findings'}, and what to do"
 
     def to_json(self) -> dict[str, Any]:
+        """Return plain values under the keys of findings.json."""
         return {
             "title": self.title,
             "facts": self.facts,
@@ -108,141 +114,151 @@ class Report:
             "data": self.data,
             "executive_summary": [
                 {
-                    "id": each.id,
-                    "finding": f"{each.title}. {each.sentence}",
-                    "lever": f"{each.so_what} ({each.lever})" if each.lever else each.so_what,
+                    "id": finding.id,
+                    "finding": f"{finding.title}. {finding.sentence}",
+                    "lever": f"{finding.action} ({finding.lever})"
+                    if finding.lever
+                    else finding.action,
                 }
-                for each in self.summary
+                for finding in self.summary
             ],
             "cannot_tell": list(self.cannot_tell),
-            "findings": [each.to_json() for each in self.findings],
-            **self.more,
+            "findings": [finding.to_json() for finding in self.findings],
+            **self.provenance,
         }
 
 
 def make_report(
-    dataset: Dataset, histories: UserHistories, view: View | None = None, seed: int = 0
+    dataset: Dataset, histories: UserHistories, view: ModelView | None = None, seed: int = 0
 ) -> Report:
-    """Every finding of one data set; view: what a bundle says of its people."""
-    tables = Tables.of(dataset, histories)
-    found = [
-        *of_ratings(tables, dataset.sha256, view, seed),
-        *of_model(tables, dataset, view, seed),
+    """Return the findings of one data set.
+
+    view: a bundle's view of its users; None: the findings that need a model are unavailable. seed:
+    of the resamples.
+    """
+    aggregates = aggregate(dataset, histories)
+    findings = [
+        *rating_findings(aggregates, dataset.sha256, view, seed),
+        *model_findings(aggregates, dataset, view, seed),
     ]
-    findings = tuple(found if tables.num_people >= LEAST_PEOPLE else map(too_few(tables), found))
-    by_id = {each.id: each for each in findings}
-    order = [by_id[name] for name in SUMMARY if name in by_id and by_id[name].told]
+    if aggregates.num_users < MIN_USERS:
+        findings = [too_few_users(finding, aggregates.num_users) for finding in findings]
+    by_id = {finding.id: finding for finding in findings}
+    leading = [by_id[id] for id in SUMMARY_ORDER if id in by_id and by_id[id].available]
     made_by = f"marquee {version('marquee')}"
     return Report(
         title=f"What the ratings of {dataset.name} say",
-        facts=facts(tables, times.why_no_times(tables, dataset.sha256)),
+        facts=facts(aggregates, rating_times.unusable_times_reason(aggregates, dataset.sha256)),
         notes=notes(dataset),
-        findings=findings,
-        summary=tuple(order[:SUMMARY_SIZE]),
+        findings=tuple(findings),
+        summary=tuple(leading[:SUMMARY_SIZE]),
         cannot_tell=CANNOT_TELL,
-        made=f"Made by {made_by} from {dataset.name} (sha256 {dataset.sha256[:12]}…), seed {seed}, "
-        f"{DRAWS:,} draws of people. findings.json holds every number.",
-        data=data_part(dataset, tables),
-        more={
+        footer=f"Made by {made_by} from {dataset.name} (sha256 {dataset.sha256[:12]}…), seed "
+        f"{seed}, {NUM_DRAWS:,} draws of people. findings.json holds every number.",
+        data=data_part(dataset, aggregates),
+        provenance={
             "made_by": made_by,
             "model": model_part(view),
             "seed": seed,
-            "draws": DRAWS,
-            "rating_share_percent": rating_shares(tables),
+            "draws": NUM_DRAWS,
+            "rating_share_percent": rating_shares(aggregates),
         },
     )
 
 
-def of_ratings(tables: Tables, sha256: str, view: View | None, seed: int) -> list[Finding]:
-    """What needs no model, in the order of the report."""
-    draws, no_times = Draws(tables.num_people, seed), times.why_no_times(tables, sha256)
-    cap = (view.influence_cap if view is not None else 0) or users.CAP
+def rating_findings(
+    aggregates: Aggregates, sha256: str, view: ModelView | None, seed: int
+) -> list[Finding]:
+    """Return the findings that need no model, in the order of the report."""
+    resamples = UserResamples(aggregates.num_users, seed)
+    unusable = rating_times.unusable_times_reason(aggregates, sha256)
+    cap = (view.influence_cap if view is not None else 0) or users.DEFAULT_CAP
     return [
-        genres.genres(tables, draws),
-        rating_scale.ratings(tables, draws),
-        rating_scale.films_by_mean(tables, draws),
-        users.skew(tables, draws, cap),
-        rating_scale.raters(tables, draws),
-        movies.few_ratings(tables, draws),
-        movies.concentration(tables, draws),
-        movies.liking_and_fame(tables, draws),
-        times.films_per_year(tables, draws, no_times),
-        times.over_time(tables, draws, no_times),
-        times.sittings(tables, draws, no_times),
+        genres.genres(aggregates, resamples),
+        rating_scale.ratings(aggregates, resamples),
+        rating_scale.movies_by_mean(aggregates),
+        users.skew(aggregates, resamples, cap),
+        rating_scale.raters(aggregates, resamples),
+        movies.few_ratings(aggregates),
+        movies.concentration(aggregates, resamples),
+        movies.liking_and_popularity(aggregates),
+        release_years.movies_per_year(aggregates, unusable),
+        rating_times.ratings_by_year(aggregates, resamples, unusable),
+        rating_times.sessions(aggregates, resamples, unusable),
     ]
 
 
-def of_model(tables: Tables, dataset: Dataset, view: View | None, seed: int) -> list[Finding]:
-    """What the model knows of people, whom it serves badly, and what it changes."""
+def model_findings(
+    aggregates: Aggregates, dataset: Dataset, view: ModelView | None, seed: int
+) -> list[Finding]:
+    """Return taste groups, their words, under-served groups, and changes by the recommender."""
     if view is None:
         return [
-            cannot(id, f"{what} cannot be told", NO_BUNDLE) for id, what in WITH_A_BUNDLE.items()
+            unavailable(id=id, title=f"{subject}: needs a trained model", reason=NEEDS_BUNDLE)
+            for id, subject in MODEL_FINDINGS.items()
         ]
-    draws, movies = Draws(len(view.people), seed), dataset.movies
-    groups = segments_of(view, movies, seed)
+    resamples = UserResamples(len(view), seed)
+    groups = segments_of(view, dataset.movies, seed)
     return [
-        segments(view, groups, draws, movies.genre_names),
-        vocabulary(view, groups, movies, dataset.tags, draws),
-        served(view, tables, groups, draws),
-        changes(view, tables, draws),
+        segments(view, groups, resamples, dataset.movies.genre_names),
+        vocabulary(view, groups, dataset.movies, dataset.tags, resamples),
+        underserved_groups(view, aggregates, groups, resamples),
+        changes(view, aggregates, resamples),
     ]
 
 
-def model_part(view: View | None) -> dict[str, Any] | None:
+def model_part(view: ModelView | None) -> dict[str, Any] | None:
     if view is None:
         return None
     return {
         "name": view.name,
         "model_version": view.model_version,
-        "people_asked": len(view.people),
+        "people_asked": len(view),
     }
 
 
-def too_few(tables: Tables) -> Callable[[Finding], Finding]:
-    """What is left of a finding about a handful of people: that it cannot be told."""
-
-    def untold(finding: Finding) -> Finding:
-        return cannot(
-            finding.id,
-            f"Not told: {finding.id.replace('-', ' ')}",
-            f"The data holds {count(tables.num_people, 'person', 'people')}; with fewer than "
-            f"{LEAST_PEOPLE} nothing can be said about people beyond these.",
-            how_we_will_know=finding.how_we_will_know,
-        )
-
-    return untold
+def too_few_users(finding: Finding, num_users: int) -> Finding:
+    """Return the finding as unavailable, for data of a handful of users."""
+    return unavailable(
+        id=finding.id,
+        title=f"Not enough people to tell: {finding.id.replace('-', ' ')}",
+        reason=f"The data holds {count(num_users, 'person', 'people')}; with fewer than "
+        f"{MIN_USERS} nothing can be said about people beyond these.",
+        how_we_will_know=finding.how_we_will_know,
+    )
 
 
-def facts(tables: Tables, no_times: str | None) -> str:
-    since = "" if no_times else f", {tables.years[0]} to {tables.years[-1]}"
+def facts(aggregates: Aggregates, unusable_times: str | None) -> str:
+    """Write the size of the data in one sentence."""
+    years = "" if unusable_times else f", {aggregates.years[0]} to {aggregates.years[-1]}"
     return (
-        f"{count(tables.num_ratings, 'rating')} of {count(len(tables.movies), 'film')} by "
-        f"{count(tables.num_people, 'person', 'people')}{since}."
+        f"{count(aggregates.num_ratings, 'rating')} of {count(len(aggregates.movies), 'movie')} by "
+        f"{count(aggregates.num_users, 'person', 'people')}{years}."
     )
 
 
 def notes(dataset: Dataset) -> tuple[str, ...]:
-    synthetic = ("These people and films are generated: nothing here is about anybody.",)
+    synthetic = ("These people and movies are generated: nothing here is about anybody.",)
     return (*(synthetic if dataset.name == "demo" else ()), *dataset.report)
 
 
-def data_part(dataset: Dataset, tables: Tables) -> dict[str, Any]:
+def data_part(dataset: Dataset, aggregates: Aggregates) -> dict[str, Any]:
     return {
         "name": dataset.name,
         "sha256": dataset.sha256,
-        "people": tables.num_people,
-        "films": len(tables.movies),
-        "ratings": tables.num_ratings,
+        "people": aggregates.num_users,
+        "films": len(aggregates.movies),
+        "ratings": aggregates.num_ratings,
         "tags": len(dataset.tags),
         "scale": [plain(value) for value in dataset.scale],
         "put_right": list(dataset.report),
     }
 
 
-def rating_shares(tables: Tables) -> dict[str, float]:
-    """Percent of all ratings that have each value, two decimals, by its stars: "4", "4.5"."""
-    count_K = tables.star_UK.sum(0)
+def rating_shares(aggregates: Aggregates) -> dict[str, float]:
+    """Return the percent of all ratings by value, two decimals: {"4": 34.11, "4.5": ...}."""
+    count_V = aggregates.value_count_UV.sum(0)
     return {
-        rating_scale.label(value): round(100 * int(size) / tables.num_ratings, 2)
-        for value, size in zip(tables.scale, count_K, strict=True)
+        rating_scale.label(value): round(100 * int(size) / aggregates.num_ratings, 2)
+        for value, size in zip(aggregates.scale, count_V, strict=True)
     }

@@ -1,130 +1,137 @@
-"""95% intervals for any figure of people, however many ratings they gave.
+"""95% intervals for any statistic of users, however many ratings they gave.
 
-    draws = Draws(num_people=6040, seed=0)
-    draws.of_sums(column_UM, lambda sum_RM: sum_RM[:, :1] / sum_RM[:, 1:])     # a ratio of sums
-    draws.of_weights(figure)                                                   # e.g. a Lorenz curve
-    jackknife(whole, without_U)                                                # e.g. distinct films
+    resamples = UserResamples(num_users=6040, seed=0)
+    resamples.intervals_of_sums(column_UF, lambda sum_SF: sum_SF[:, :1] / sum_SF[:, 1:])
+    resamples.intervals_of_weights(statistic)          # e.g. a Lorenz curve
+    jackknife(estimate, without_U)                     # e.g. the number of distinct movies
 
-A draw takes U people with replacement, each with all their ratings (Efron 1979): ratings of one
-person are alike, so drawing ratings would give intervals that are too narrow. All that is needed of
-a person is their row of sums, so the cost does not grow with the ratings. The people are drawn once
-for all figures and kept in a file (marquee/core/memmap.py), a byte a person and draw: 1,000 draws of
-160,000 people take 2 s, 160 MB of disk and 60 MB of memory. The same seed draws the same people.
+A draw takes U users with replacement, each with all their ratings (Efron 1979). The ratings of one
+user are alike, so drawing ratings would give intervals that are too narrow. A statistic needs one
+row of sums per user, so the cost does not grow with the number of ratings. The users are drawn once
+for all statistics and stored in a temporary file (marquee/core/memmap.py), one byte per user and
+draw. 1,000 draws of 160,000 users take 2 s, 160 MB of disk and 60 MB of memory. The same seed draws
+the same users.
 
-Which films there are is no such sum: a draw holds 63% of the people, and loses films for that
-alone. There every person is left out once instead (the jackknife; its variance is on average never
-too small: Efron and Stein 1981).
+The set of rated movies is no such sum: a draw holds 63% of the users and loses movies for that
+reason alone. There each user is left out once instead (the jackknife). On average its variance is
+not too small (Efron and Stein 1981).
 
-U people, M sums, R draws at once, F figures.
+Local letters: F columns of sums, X values of a statistic; S draws of one chunk.
 """
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
+from marquee.core import memmap
+from marquee.core.arrays import Float64
 from marquee.core.bootstrap import Interval
-from marquee.core.memmap import blocks, mapped
 
-Floats = NDArray[np.float64]
-DRAWS = 1000
-BLOCK = 2_000_000
-"""People drawn at once: 16 MB an array."""
+Columns = npt.NDArray[Any]
+Statistic = Callable[[Float64], Float64]
+NUM_DRAWS = 1000
+CHUNK_VALUES = 2_000_000
+"""Users drawn at once, over all draws of a chunk: 16 MB an array."""
 
 
-class Draws:
-    """The same drawn people for every figure of one report."""
+class UserResamples:
+    """The same resampled users for every statistic of one report."""
 
-    def __init__(self, num_people: int, seed: int = 0, draws: int = DRAWS) -> None:
-        self.num_people, self.seed, self.draws = num_people, seed, draws
+    def __init__(self, num_users: int, seed: int = 0, num_draws: int = NUM_DRAWS) -> None:
+        self.num_users, self.seed, self.num_draws = num_users, seed, num_draws
 
-    def weights(self) -> Iterator[Floats]:
-        """(R, U) how often each person is in a draw, a block of draws at a time."""
-        for rows in self._blocks():
-            yield self._times_DU[rows].astype(np.float64)
+    def weights(self) -> Iterator[Float64]:
+        """Yield (S, U) counts of each user in each draw, one chunk of draws at a time."""
+        for rows in self._chunks():
+            yield self._count_SU[rows].astype(np.float64)
 
     @cached_property
-    def _times_DU(self) -> NDArray[np.uint8]:
-        """(draws, U); a person is in a draw once on average, and never over 255 times."""
-        U, rng = self.num_people, np.random.default_rng(self.seed)
-        times_DU = mapped(self.draws * U, np.uint8).reshape(self.draws, U)
-        for rows in self._blocks():
+    def _count_SU(self) -> npt.NDArray[np.uint8]:
+        """(num_draws, U); the mean count of a user is 1, and it never exceeds 255."""
+        U, rng = self.num_users, np.random.default_rng(self.seed)
+        count_SU = memmap.zeros(self.num_draws * U, np.uint8).reshape(self.num_draws, U)
+        for rows in self._chunks():
             num = rows.stop - rows.start
-            drawn_RU = rng.integers(U, size=(num, U)) + np.arange(num)[:, None] * U
-            times_DU[rows] = np.bincount(drawn_RU.ravel(), minlength=num * U).reshape(num, U)
-        return times_DU
+            user_SU = rng.integers(U, size=(num, U)) + np.arange(num)[:, None] * U
+            count_SU[rows] = np.bincount(user_SU.ravel(), minlength=num * U).reshape(num, U)
+        return count_SU
 
-    def _blocks(self) -> Iterator[slice]:
-        return blocks(self.draws, max(1, BLOCK // self.num_people))
+    def _chunks(self) -> Iterator[slice]:
+        return memmap.iter_chunks(self.num_draws, max(1, CHUNK_VALUES // self.num_users))
 
-    def of_sums(
-        self, column_UM: NDArray[np.generic], figure: Callable[[Floats], Floats]
-    ) -> list[Interval]:
-        """figure: sums over people (R, M) -> figures (R, F), NaN where a draw has none."""
-        sums = np.asarray(column_UM, np.float64)
-        whole = figure(sums.sum(0, keepdims=True))
-        return self._intervals(whole, (figure(weight @ sums) for weight in self.weights()))
+    def intervals_of_sums(self, column_UF: Columns, statistic: Statistic) -> list[Interval]:
+        """Return X intervals of a statistic of sums over users.
 
-    def of_weights(self, figure: Callable[[Floats], Floats]) -> list[Interval]:
-        """figure: weights of people (R, U) -> figures (R, F)."""
-        whole = figure(np.ones((1, self.num_people)))
-        return self._intervals(whole, map(figure, self.weights()))
+        statistic: sums (S, F) -> values (S, X), NaN where a draw has none.
+        """
+        sums = np.asarray(column_UF, np.float64)
+        estimate = statistic(sums.sum(0, keepdims=True))
+        return _intervals(estimate, (statistic(weight @ sums) for weight in self.weights()))
 
-    def share(self, part_U: NDArray[np.generic], whole_U: NDArray[np.generic]) -> Interval:
-        """Sum of the part over sum of the whole, in percent."""
-        return self.percent(part_U[:, None], whole_U)[0]
+    def intervals_of_weights(self, statistic: Statistic) -> list[Interval]:
+        """Return X intervals of a statistic of user weights, (S, U) -> (S, X)."""
+        estimate = statistic(np.ones((1, self.num_users)))
+        return _intervals(estimate, map(statistic, self.weights()))
 
-    def percent(self, part_UM: NDArray[np.generic], whole_U: NDArray[np.generic]) -> list[Interval]:
-        """Sums of M parts over one sum, in percent."""
-        return [scaled(one, 100) for one in self.ratios(part_UM, whole_U)]
+    def share(self, part_U: Columns, total_U: Columns) -> Interval:
+        """Return the sum of the part over the sum of the total, in percent."""
+        return self.percent(part_U[:, None], total_U)[0]
 
-    def ratios(self, part_UM: NDArray[np.generic], whole_U: NDArray[np.generic]) -> list[Interval]:
-        """Sums of M parts over one sum."""
-        return self.of_sums(
-            np.column_stack([part_UM, whole_U]), lambda sum_RM: over(sum_RM[:, :-1], sum_RM[:, -1:])
+    def percent(self, part_UF: Columns, total_U: Columns) -> list[Interval]:
+        """Return the sums of F parts over one total, in percent."""
+        return [scaled(interval, 100) for interval in self.ratios(part_UF, total_U)]
+
+    def ratios(self, part_UF: Columns, total_U: Columns) -> list[Interval]:
+        """Return the sums of F parts over one total."""
+        return self.intervals_of_sums(
+            np.column_stack([part_UF, total_U]),
+            lambda sum_SF: divide(sum_SF[:, :-1], sum_SF[:, -1:]),
         )
 
-    def ratio_each(
-        self, part_UM: NDArray[np.generic], whole_UM: NDArray[np.generic]
-    ) -> list[Interval]:
-        """Sums of M parts, each over its own sum: means by group."""
-        num = part_UM.shape[1]
-        return self.of_sums(
-            np.column_stack([part_UM, whole_UM]),
-            lambda sum_RM: over(sum_RM[:, :num], sum_RM[:, num:]),
+    def ratio_each(self, part_UF: Columns, total_UF: Columns) -> list[Interval]:
+        """Return the sums of F parts, each over its own total: means by group."""
+        num = part_UF.shape[1]
+        return self.intervals_of_sums(
+            np.column_stack([part_UF, total_UF]),
+            lambda sum_SF: divide(sum_SF[:, :num], sum_SF[:, num:]),
         )
 
-    def _intervals(self, whole: Floats, parts: Iterator[Floats]) -> list[Interval]:
-        found_RF = np.concatenate(list(parts))
-        return [
-            _interval(float(mean), found_R)
-            for mean, found_R in zip(whole[0], found_RF.T, strict=True)
-        ]
+
+def _intervals(estimate: Float64, parts: Iterator[Float64]) -> list[Interval]:
+    value_SX = np.concatenate(list(parts))
+    return [
+        _interval(float(mean), value_S)
+        for mean, value_S in zip(estimate[0], value_SX.T, strict=True)
+    ]
 
 
-def _interval(mean: float, found_R: Floats) -> Interval:
-    known = found_R[~np.isnan(found_R)]
+def _interval(mean: float, value_S: Float64) -> Interval:
+    known = value_S[~np.isnan(value_S)]
     low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
     return Interval(mean, float(low), float(high))
 
 
-def over(part: Floats, whole: Floats) -> Floats:
-    """part / whole; NaN where nobody is in the whole."""
+def divide(part: Float64, total: Float64) -> Float64:
+    """Return part / total; NaN where the total is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, part / np.where(whole > 0, whole, 1), np.nan)
+        return np.where(total > 0, part / np.where(total > 0, total, 1), np.nan)
 
 
-def scaled(found: Interval, factor: float) -> Interval:
-    return Interval(found.mean * factor, found.low * factor, found.high * factor)
+def scaled(interval: Interval, factor: float) -> Interval:
+    return Interval(interval.mean * factor, interval.low * factor, interval.high * factor)
 
 
 def jackknife(
-    whole: float, without_U: Floats, low: float = -np.inf, high: float = np.inf
+    estimate: float, without_U: Float64, lowest: float = -np.inf, highest: float = np.inf
 ) -> Interval:
-    """whole: the figure; without_U: the figure with each person left out. low, high: the least and
-    the most that it can be."""
+    """Return a 95% interval from the estimates without each user.
+
+    without_U: (U,) the estimate with that user left out. lowest, highest: limits of the value.
+    """
     num = len(without_U)
     spread = float(((without_U - without_U.mean()) ** 2).sum()) * (num - 1) / num
     half = 1.96 * float(np.sqrt(spread))
-    return Interval(whole, max(low, whole - half), min(high, whole + half))
+    return Interval(estimate, max(lowest, estimate - half), min(highest, estimate + half))

@@ -1,11 +1,9 @@
-"""Two versions on one test part, person by person: lists and stars.
+"""Compare two versions on one test part, user by user: lists and predicted ratings.
 
-    side_by_side(candidate, current, "ml-1m")     # [(sentence, whether the candidate is worse), …]
+    compare_on_test_part(candidate, current, "ml-1m")     # [(sentence, is the candidate worse), …]
 
-Worse: below FLOOR of the current version's figure, or the whole interval of the difference on the
-wrong side. The squared error of stars is that of the movies to be found, given all before.
-
-Shapes: B people, I movies of the data set.
+Worse: below MIN_METRIC_RATIO of the current version's metric, or the whole interval of the
+difference on the wrong side. The squared error is that of the targets' ratings, given the context.
 """
 
 from collections.abc import Sequence
@@ -16,108 +14,124 @@ import numpy as np
 from datamodules.datamodule import InteractionDataModule
 from marquee.core.bootstrap import paired
 from marquee.core.errors import InputError
-from marquee.evaluation.ranker import Asked, evaluate
-from marquee.promotion.gate import FLOOR
+from marquee.core.eval_queries import EvalQueries
+from marquee.evaluation.protocols import PROTOCOLS, ranking_protocols
+from marquee.evaluation.ranker import evaluate
+from marquee.promotion.limits import MIN_METRIC_RATIO
 from marquee.recommender.recommender import Recommender
-from marquee.training.evaluate import questions
+from marquee.training.evaluate import test_queries
 
-FIGURE = {"next": "ndcg@10", "time": "ndcg@10", "new-users": "ndcg@100", "new-movies": "auc"}
-"""By protocol, what decides of lists."""
+COMPARABLE = [name for name, protocol in ranking_protocols().items() if protocol.is_split]
+"""Protocols of recipes whose lists are compared, by their headline metric."""
 
 
-def side_by_side(candidate: Recommender, current: Recommender, data: str) -> list[tuple[str, bool]]:
-    """Raises InputError where `data` is not what the candidate's recipe splits."""
+def compare_on_test_part(
+    candidate: Recommender, current: Recommender, data: str
+) -> list[tuple[str, bool]]:
+    """Return a sentence, and True where the candidate is worse, for lists and for ratings.
+
+    data: the data set of the candidate's recipe. Raises InputError for another one, or another
+    copy of it.
+    """
     split = _test_part(candidate, data)
-    asked, ids = questions(split, with_candidates=False), split.dataset.movies.movie_id
-    where = f"on the test part of {data} `{split.protocol}` ({len(asked.histories):,} people)"
-    both = [Known(candidate, ids), Known(current, ids)]
-    return [_lists(both, asked, where), _stars(both, asked, _stars_of(split), where)]
+    queries, ids = test_queries(split, with_candidates=False), split.dataset.movies.movie_id
+    place = f"on the test part of {data} `{split.config.protocol}` ({len(queries):,} users)"
+    scorers = [BundleScorer(candidate, ids), BundleScorer(current, ids)]
+    return [
+        _compare_lists(scorers, queries, split.config.protocol, place),
+        _compare_ratings(scorers, queries, place),
+    ]
 
 
 def _test_part(candidate: Recommender, data: str) -> InteractionDataModule:
     settings = candidate.manifest.get("config", {}).get("data", {})
-    if settings.get("name") != data or settings["protocol"] not in FIGURE:
+    if settings.get("name") != data or settings["protocol"] not in COMPARABLE:
         raise InputError(
             f"--data {data}: this version was trained on {settings.get('name')} "
-            f"`{settings.get('protocol')}`; give its own data, of one of {', '.join(FIGURE)}"
+            f"`{settings.get('protocol')}`, expected its own data, with one of "
+            f"{', '.join(COMPARABLE)}"
         )
     split = InteractionDataModule(**settings)
-    copy, wanted = split.dataset.sha256, candidate.manifest["data"]["sha256"]
-    if copy != wanted:  # its last ratings may be among those that this version has seen
+    sha256, expected = split.dataset.sha256, candidate.manifest["data"]["sha256"]
+    if sha256 != expected:  # its last ratings may be in the training of this version
         raise InputError(
-            f"--data {data}: this version was trained on the copy with sha256 {wanted[:12]}, but "
-            f"the one found has {copy[:12]}; set DATA_ROOT to the copy it was trained on"
+            f"--data {data}: sha256 {sha256[:12]}, expected {expected[:12]}, the copy that this "
+            "version was trained on; set DATA_ROOT to it"
         )
     return split
 
 
-def _stars_of(split: InteractionDataModule) -> list[np.ndarray]:
-    """What each person gave the movies to be found."""
-    test = split.plain_split.test
-    bounds = zip((test.start + test.given).tolist(), (test.start + test.end).tolist(), strict=True)
-    return [test.histories.stars[a:b] for a, b in bounds]
-
-
-def _lists(both: Sequence["Known"], asked: Asked, where: str) -> tuple[str, bool]:
-    name = FIGURE[asked.protocol]
-    ours, theirs = (evaluate(each, asked)[asked.protocol].metrics[name] for each in both)
-    found = paired(ours, theirs)
-    told = (
-        f"{name} {ours.mean():.4f} {where}, the current version's {theirs.mean():.4f}, difference "
-        f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
-    )
-    return told, found.high < 0 or float(ours.mean()) < FLOOR * float(theirs.mean())
-
-
-def _stars(
-    both: Sequence["Known"], asked: Asked, given: Sequence[np.ndarray], where: str
+def _compare_lists(
+    scorers: Sequence["BundleScorer"], queries: EvalQueries, protocol: str, place: str
 ) -> tuple[str, bool]:
-    """Of the films that both know."""
-    ours, theirs = (each.squared_errors(asked, given) for each in both)
-    told = np.isfinite(ours) & np.isfinite(theirs)
-    if not told.any():
-        return f"stars {where} cannot be compared: no film is known to both", False
-    ours, theirs = ours[told], theirs[told]
-    found, rmse = paired(ours, theirs), np.sqrt([ours.mean(), theirs.mean()])
-    sentence = (
-        f"stars' rmse {rmse[0]:.4f} {where}, the current version's {rmse[1]:.4f}, squared errors "
-        f"{found.mean:+.4f} [{found.low:+.4f}, {found.high:+.4f}]"
+    name = PROTOCOLS[protocol].headline
+    new_U, old_U = (
+        evaluate(scorer, queries, protocol)[protocol].metrics[name] for scorer in scorers
     )
-    return sentence, found.low > 0 or float(rmse[1]) < FLOOR * float(rmse[0])
+    difference = paired(new_U, old_U)
+    sentence = (
+        f"{name} {new_U.mean():.4f} {place}, the current version's {old_U.mean():.4f}, difference "
+        f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    )
+    is_below = float(new_U.mean()) < MIN_METRIC_RATIO * float(old_U.mean())
+    return sentence, difference.high < 0 or is_below
 
 
-class Known:
-    """A scorer over the rows of a data set, of which the bundle may know some only: the others are
-    left out of histories and come last."""
+def _compare_ratings(
+    scorers: Sequence["BundleScorer"], queries: EvalQueries, place: str
+) -> tuple[str, bool]:
+    """Compare squared errors on the movies that both versions hold."""
+    new_U, old_U = (scorer.squared_errors(queries) for scorer in scorers)
+    is_known_U = np.isfinite(new_U) & np.isfinite(old_U)
+    if not is_known_U.any():
+        return f"stars {place} cannot be compared: no movie is known to both", False
+    new_U, old_U = new_U[is_known_U], old_U[is_known_U]
+    difference, rmse = paired(new_U, old_U), np.sqrt([new_U.mean(), old_U.mean()])
+    sentence = (
+        f"stars' rmse {rmse[0]:.4f} {place}, the current version's {rmse[1]:.4f}, squared errors "
+        f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
+    )
+    is_below = float(rmse[1]) < MIN_METRIC_RATIO * float(rmse[0])
+    return sentence, difference.low > 0 or is_below
+
+
+class BundleScorer:
+    """A scorer over the items of a data set, of which the bundle may hold only some.
+
+    Items that it does not hold are left out of contexts and come last.
+    """
 
     def __init__(self, recommender: Recommender, movie_ids: np.ndarray) -> None:
         self._recommender, self._ids = recommender, movie_ids
         self._known = np.isin(movie_ids, recommender.movie_ids)
         self._column = np.searchsorted(recommender.movie_ids, movie_ids[self._known])
 
-    def __call__(self, histories: Sequence[np.ndarray], stars: Any) -> np.ndarray:
-        score_BI = np.full((len(histories), len(self._ids)), np.finfo(np.float32).min, np.float32)
-        found = self._recommender.score(self._entries(histories, stars))
-        score_BI[:, self._known] = found[:, self._column]
+    def __call__(self, queries: EvalQueries) -> np.ndarray:
+        score_BI = np.full((len(queries), len(self._ids)), np.finfo(np.float32).min, np.float32)
+        known_score_BC = self._recommender.score(self._entries(queries))
+        score_BI[:, self._known] = known_score_BC[:, self._column]
         return score_BI
 
-    def squared_errors(self, asked: Asked, given: Sequence[np.ndarray]) -> np.ndarray:
-        """Mean squared error of each person's stars, (B,); NaN where no film is known."""
-        people = self._entries(asked.histories, asked.stars)
-        error_B = np.full(len(people), np.nan)
-        for b, (entries, rows, stars) in enumerate(zip(people, asked.found, given, strict=True)):
+    def squared_errors(self, queries: EvalQueries) -> np.ndarray:
+        """Return the mean squared error of each user's ratings, (B,); NaN without a known movie."""
+        targets = zip(
+            self._entries(queries), queries.targets(), queries.target_ratings(), strict=True
+        )
+        error_B = np.full(len(queries), np.nan)
+        for b, (entries, rows, ratings) in enumerate(targets):
             known = self._known[rows]
             if known.any():
-                said = self._recommender.predict_stars([entries], self._ids[rows[known]])[0]
-                error_B[b] = np.mean((said - stars[known]) ** 2)
+                expected = self._recommender.predict_stars([entries], self._ids[rows[known]])[0]
+                error_B[b] = np.mean((expected - ratings[known]) ** 2)
         return error_B
 
-    def _entries(self, histories: Sequence[np.ndarray], stars: Any) -> list[list[Any]]:
+    def _entries(self, queries: EvalQueries) -> list[list[Any]]:
+        contexts = zip(queries.contexts(), queries.context_ratings(), strict=True)
         return [
             [
-                (int(self._ids[row]), given)
-                for row, given in zip(items.tolist(), each.tolist(), strict=True)
+                (int(self._ids[row]), rating)
+                for row, rating in zip(rows.tolist(), ratings.tolist(), strict=True)
                 if self._known[row]
             ]
-            for items, each in zip(histories, stars, strict=True)
+            for rows, ratings in contexts
         ]

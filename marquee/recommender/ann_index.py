@@ -1,69 +1,70 @@
-"""The movies of a large catalogue that one person's list can hold, found without scoring all.
+"""Approximate nearest-neighbor retrieval of candidates, for catalogs of 100,000 items and more.
 
-    reach = AnnIndex(head, halves)
-    rows = reach.rows(user_gmf_D)       # CANDIDATES rows, to be scored exactly
+    index = AnnIndex(head, user_vectors)
+    items = index.search(user_gmf_D)       # NUM_CANDIDATES items, to be scored exactly
 
-A logit is a product of two vectors, but for the small MLP. Product quantisation (Jégou et al. 2011)
-keeps two numbers of an item vector in four bits, and faiss sums sixteen movies at once from tables
-that fit into registers (fast scan, André et al. 2017): a million movies are 50 MB to read instead
-of 450. What the MLP adds on average over a few persons counts as part of a movie's bias there. The
-candidates are then scored by the whole network, so an answer's scores are exact, and only a movie
-that is no candidate can be missed: results/bench-reach.json says how many, and from which size on
-this is worth it. The candidates depend on the person alone, so pages agree, and a list ends after
-them.
+A logit is a product of two vectors, but for the small MLP. Product quantization (Jégou et al. 2011)
+stores two numbers of an item vector in four bits. faiss sums 16 items at once from tables that fit
+into registers (fast scan, André et al. 2017). A million items are then 50 MB to read, not 450 MB.
+The MLP's average over a few users is part of an item's bias in the index.
 
-Needs the extra `reach`; without it, and below FROM movies, all are scored.
-Shapes: I movies, D embedding, H first layer of the MLP.
+The network scores the candidates exactly, so the scores of a response are exact; only an item that
+is no candidate can be missed. results/bench-reach.json holds the share of missed items, and the
+catalog size at which the index pays off. The candidates depend on the user alone. So pages join,
+and a list ends after its candidates.
+
+This needs the extra `ann`. Without it, and below MIN_ITEMS_FOR_ANN items, all items are scored.
+Local letters: V the index's vector size.
 """
 
 from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
-import numpy.typing as npt
 
-from marquee.recommender.encoder import Head
+from marquee.core.arrays import Float32, Int64
+from marquee.recommender.encoder import Head, UserVectors
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-
-FROM = 100_000
-"""Movies. Below, scoring all of them takes 5 ms or less."""
-CANDIDATES = 2_000
-NUMBERS_A_CODE = 2
-TRAINED_ON = 20_000
-"""Vectors that the codes are chosen for."""
+MIN_ITEMS_FOR_ANN = 100_000
+"""Below, scoring all items takes 5 ms or less."""
+NUM_CANDIDATES = 2_000
+DIMS_PER_CODE = 2
+BITS_PER_CODE = 4
+MAX_TRAINING_ITEMS = 20_000
+"""Item vectors that the codes are fitted to."""
 SEED = 0
 
 
-def is_worth_it(num_items: int) -> bool:
-    """Whether a catalogue is large enough, and faiss is there."""
-    return num_items >= FROM and find_spec("faiss") is not None
+def is_ann_worthwhile(num_items: int) -> bool:
+    """Return True where the catalog is large enough and faiss is installed."""
+    return num_items >= MIN_ITEMS_FOR_ANN and find_spec("faiss") is not None
 
 
 class AnnIndex:
-    """The I movies of a head in codes. On one core a million take 3 s to build."""
+    """The I items of a head in codes. A million take 3 s to build on one core."""
 
-    def __init__(self, head: Head, halves: Sequence[tuple[Float32, Float32]]) -> None:
-        """halves: (user_gmf, user_mlp) of a few persons (marquee/recommender/encoder.py), one at least."""
+    def __init__(self, head: Head, user_vectors: Sequence[UserVectors]) -> None:
+        """Build the index; user_vectors: of a few users, at least one (see Encoder)."""
         import faiss
 
-        num_items, dim = head.item_gmf.shape
-        codes = -(-(dim + 1) // NUMBERS_A_CODE)
-        vector_IE = np.zeros((num_items, codes * NUMBERS_A_CODE), np.float32)
-        vector_IE[:, :dim] = head.item_gmf
-        beside_I = sum(head.logits(*each) - head.item_gmf @ each[0] for each in halves)
-        vector_IE[:, dim] = np.asarray(beside_I) / len(halves)  # bias, and the MLP on average
-        some = np.random.default_rng(SEED).permutation(num_items)[:TRAINED_ON]
-        self._index = faiss.IndexPQFastScan(
-            vector_IE.shape[1], codes, 4, faiss.METRIC_INNER_PRODUCT
+        num_items, dim = head.item_gmf_ID.shape
+        num_codes = -(-(dim + 1) // DIMS_PER_CODE)
+        vector_IV = np.zeros((num_items, num_codes * DIMS_PER_CODE), np.float32)
+        vector_IV[:, :dim] = head.item_gmf_ID
+        offset_I = sum(
+            head.logits(gmf_D, mlp_H) - head.item_gmf_ID @ gmf_D for gmf_D, mlp_H in user_vectors
         )
-        self._index.train(vector_IE[np.sort(some)])
-        self._index.add(vector_IE)
+        vector_IV[:, dim] = np.asarray(offset_I) / len(user_vectors)  # bias, and the MLP on average
+        sample = np.random.default_rng(SEED).permutation(num_items)[:MAX_TRAINING_ITEMS]
+        self._index = faiss.IndexPQFastScan(
+            vector_IV.shape[1], num_codes, BITS_PER_CODE, faiss.METRIC_INNER_PRODUCT
+        )
+        self._index.train(vector_IV[np.sort(sample)])
+        self._index.add(vector_IV)
 
-    def rows(self, user_gmf_D: Float32) -> Int64:
-        """At most CANDIDATES rows, ascending."""
-        asked_1E = np.zeros((1, self._index.d), np.float32)
-        asked_1E[0, : len(user_gmf_D)], asked_1E[0, len(user_gmf_D)] = user_gmf_D, 1
-        _, found_1n = self._index.search(asked_1E, min(CANDIDATES, self._index.ntotal))
-        return np.sort(found_1n[found_1n >= 0]).astype(np.int64)
+    def search(self, user_gmf_D: Float32) -> Int64:
+        """Return at most NUM_CANDIDATES item indices, ascending."""
+        query_1V = np.zeros((1, self._index.d), np.float32)
+        query_1V[0, : len(user_gmf_D)], query_1V[0, len(user_gmf_D)] = user_gmf_D, 1
+        _, item_1C = self._index.search(query_1V, min(NUM_CANDIDATES, self._index.ntotal))
+        return np.sort(item_1C[item_1C >= 0]).astype(np.int64)

@@ -2,15 +2,15 @@
 
     bundle.json          the manifest: format, model version, config, data fingerprint, metrics,
                          sha256 of every other file
-    movies.json          id, title, year and genres of every movie, ascending id: the item rows
+    movies.json          id, title, year and genres of every movie, ascending id: the item indices
     arrays.safetensors   item vectors, the head's weights, biases and counts (shapes: SHAPES below)
     encoder.onnx         the history encoder
-    golden.json          requests with their right answers (checked by `Recommender.load`)
+    golden.json          queries with their right answers (checked by `Recommender.load`)
 
-No pickle, and no person. model_version = sha256 over the canonical JSON of the sorted
+It holds no pickle and no user. model_version = sha256 over the canonical JSON of the sorted
 [path, sha256] list and the manifest without that field.
 
-Shapes: I movies, D embedding, H first layer of the MLP, S draws of the star model, E its width.
+Local letters: E = D + 1, F implicit features of the rating model.
 """
 
 import hashlib
@@ -34,28 +34,28 @@ FORMAT = 4
 MANIFEST = "bundle.json"
 PARTS = ("arrays.safetensors", "encoder.onnx", "golden.json", "movies.json")
 SHAPES = {
-    "item_vector": "ID",  # what the encoder reads for an entry
+    "item_vector": "ID",  # the encoder's input for an entry
     "item_gmf": "ID",  # item half of the product, its learned weights multiplied in
     "item_mlp": "IH",  # item half of the MLP's first layer, its bias included
     "mlp_out": "H",
     "item_bias": "I",
     "num_ratings": "I",  # training ratings per movie, int64
     "num_recent": "I",  # of the newest of them (RECENT_SHARE), int64; all others are float32
-    "star_set": "IC",  # what a movie adds to what is known of who rated or watched it
-    "star_item": "ISE",  # draws of the movies' star vectors, the bias last; a movie's lie together
-    "star_mean": "SE",  # draws of the persons' prior: its mean, what star_set adds, its precision
-    "star_lean": "SCE",
+    "star_set": "IF",  # implicit features that an item adds to a user who rated or watched it
+    "star_item": "ISE",  # draws of the items' rating vectors, bias last; one item's are adjacent
+    "star_mean": "SE",  # draws of the users' prior: mean, weights of star_set, precision
+    "star_lean": "SFE",
     "star_precision": "SEE",
     "star_alpha": "S",  # precision of a rating
 }
 RECENT_SHARE = 0.05
-"""Of the training ratings, the newest: however long they took."""
-STARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
-"""Scalars of the star model; marquee/recommender/rating_model.py says what each does."""
-REMAKE = "make the bundle again with: marquee export"
+"""Share of the training ratings that counts as the newest, whatever their time span."""
+RATING_SCALARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
+"""Scalars of the rating model (marquee/recommender/rating_model.py)."""
+REMEDY = "make the bundle again with: marquee export"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """A bundle in memory, every byte of it verified."""
 
@@ -79,54 +79,65 @@ def write_bundle(
 ) -> str:
     """Write a bundle and return its model version (64 hex digits).
 
-    manifest: what the model is (name, recipe, config, data, refit, metrics, scale, history_length,
-    stars, created); `format`, `files` and `model_version` are filled in here.
-    arrays: exactly the names and shapes of SHAPES. golden: [{history, movie_ids, scores, stars,
-    top}].
-    prove: called on the finished folder before it takes its place; what it raises leaves the old
-    bundle where it was (`Recommender.load` asks the golden questions).
     A bundle that is already there is replaced in one step; any other folder is left alone.
-    Raises InputError where the parts disagree, or where `folder` holds something else.
+
+    Args:
+        manifest: name, recipe, config, data, refit, metrics, scale, history_length, stars and
+            created; `format`, `files` and `model_version` are added here.
+        arrays: exactly the names and shapes of SHAPES.
+        encoder: the ONNX model.
+        golden: [{history, movie_ids, scores, stars, top}].
+        prove: called on the finished folder before it replaces the old one. An exception leaves the
+            old bundle in place (`Recommender.load` checks the golden answers).
+
+    Raises InputError where the parts disagree, or where `folder` holds other files.
     """
     folder = Path(folder)
     refuse_to_replace(folder)
-    plain = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+    contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     parts = {
-        "arrays.safetensors": save_arrays(plain),
+        "arrays.safetensors": save_arrays(contiguous),
         "encoder.onnx": encoder,
         "golden.json": _json(golden),
         "movies.json": _json(movies.to_columns()),
     }
-    filled = json.loads(_json(dict(manifest) | {"format": FORMAT, "files": _digests(parts)}))
-    filled["model_version"] = _model_version(filled)
-    _check(folder, filled, movies, plain)
-    _write_whole(folder, parts | {MANIFEST: _json(filled)}, prove)
-    return str(filled["model_version"])
+    full = json.loads(_json(dict(manifest) | {"format": FORMAT, "files": _digests(parts)}))
+    full["model_version"] = _model_version(full)
+    _check(folder, full, movies, contiguous)
+    _write_files(folder, parts | {MANIFEST: _json(full)}, prove)
+    return str(full["model_version"])
 
 
 def read_bundle(folder: str | Path) -> Bundle:
-    """Read a bundle; every file's sha256, every array's shape and the manifest's own are checked.
+    """Read a bundle, and check every sha256, every array's shape and the manifest's own digest.
 
-    Raises InputError with a sentence that names the file: missing, added, or changed by one byte.
+    Raises InputError that names the file: missing, added, or changed by one byte.
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
     parts = {name: _read(folder / name) for name in PARTS}
     for name, digest in _digests(parts).items():
         if digest != manifest["files"][name]:
-            raise _bad(
+            raise _error(
                 folder / name,
                 f"{len(parts[name]):,} bytes with sha256 {digest[:12]}…, "
-                f"but {MANIFEST} says {manifest['files'][name][:12]}…",
+                f"expected {manifest['files'][name][:12]}… of {MANIFEST}",
             )
     try:
         arrays = load_arrays(parts["arrays.safetensors"])
         movies = Movies.from_columns(json.loads(parts["movies.json"]))
         golden = json.loads(parts["golden.json"])
     except Exception as error:
-        raise _bad(folder, f"a file cannot be parsed ({error})") from error
+        raise _error(folder, f"a file cannot be parsed ({error})") from error
     _check(folder, manifest, movies, arrays)
-    return Bundle(folder, manifest, movies, arrays, parts["encoder.onnx"], golden)
+    return Bundle(
+        folder=folder,
+        manifest=manifest,
+        movies=movies,
+        arrays=arrays,
+        encoder=parts["encoder.onnx"],
+        golden=golden,
+    )
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -141,64 +152,71 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         version, files = manifest["format"], set(manifest["files"])
         intact = is_intact(manifest, raw)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _bad(folder / MANIFEST, f"not a manifest ({error})") from error
+        raise _error(folder / MANIFEST, f"not a manifest ({error})") from error
     if version != FORMAT:
-        raise _bad(folder / MANIFEST, f"bundle format {version!r}, this code reads {FORMAT}")
+        raise _error(folder / MANIFEST, f"bundle format {version!r}, expected {FORMAT}")
     if files != set(PARTS):
-        raise _bad(folder / MANIFEST, f"it lists {sorted(files)}, expected {list(PARTS)}")
+        raise _error(folder / MANIFEST, f"it lists {sorted(files)}, expected {list(PARTS)}")
     if not intact:
-        raise _bad(folder / MANIFEST, "its content does not give its model_version")
-    found = {path.name for path in folder.iterdir()}
-    for name in sorted(found ^ {MANIFEST, *PARTS}):
-        raise _bad(folder / name, "not part of a bundle" if name in found else "missing")
-    for name in sorted(found):
+        raise _error(folder / MANIFEST, "model_version is not that of the content, expected it")
+    names = {path.name for path in folder.iterdir()}
+    for name in sorted(names ^ {MANIFEST, *PARTS}):
+        raise _error(folder / name, "not part of a bundle" if name in names else "missing")
+    for name in sorted(names):
         if (folder / name).is_symlink():  # its target may change after it was verified
-            raise _bad(folder / name, "a link; a bundle is plain files")
+            raise _error(folder / name, "a link, expected a plain file")
     return dict(manifest)
 
 
 def is_intact(manifest: Mapping[str, Any], raw: bytes) -> bool:
-    """Whether a manifest is what was written: its content gives its model_version, and even one
-    changed space is a change."""
+    """Return True where the content of a manifest gives its model_version, byte by byte."""
     return _json(manifest) == raw and manifest.get("model_version") == _model_version(manifest)
 
 
 def _check(
     folder: Path, manifest: dict[str, Any], movies: Movies, arrays: Mapping[str, np.ndarray]
 ) -> None:
-    """What readers rely on: the manifest's fields, one row per movie, numbers everywhere."""
     path = folder / MANIFEST
-    scale, stars = manifest.get("scale"), manifest.get("stars", {})
+    scale, scalars = manifest.get("scale"), manifest.get("stars", {})
     if not scale or len(scale) < 2 or list(scale) != sorted(set(scale)):
-        raise _bad(path, f"scale {scale!r}, expected ascending star values")
+        raise _error(path, f"scale {scale!r}, expected ascending star values")
     if not isinstance(manifest.get("history_length"), int) or manifest["history_length"] < 1:
-        raise _bad(path, f"history_length {manifest.get('history_length')!r}, expected 1 or more")
-    if set(stars) != STARS or min(stars["noise_factor"], stars["steady"], stars["rounds"]) <= 0:
-        raise _bad(path, f"stars {stars!r}, expected {sorted(STARS)}, above 0")
-    if len(stars["cuts"]) != len(scale) - 1 or stars["cuts"] != sorted(set(stars["cuts"])):
-        raise _bad(path, f"stars.cuts {stars['cuts']}, expected {len(scale) - 1}, ascending")
+        raise _error(path, f"history_length {manifest.get('history_length')!r}, expected 1 or more")
+    if (
+        set(scalars) != RATING_SCALARS
+        or min(scalars["noise_factor"], scalars["steady"], scalars["rounds"]) <= 0
+    ):
+        raise _error(path, f"stars {scalars!r}, expected {sorted(RATING_SCALARS)}, above 0")
+    if len(scalars["cuts"]) != len(scale) - 1 or scalars["cuts"] != sorted(set(scalars["cuts"])):
+        raise _error(path, f"stars.cuts {scalars['cuts']}, expected {len(scale) - 1}, ascending")
     if len(movies) == 0 or (np.diff(movies.movie_id) <= 0).any():
-        raise _bad(folder / "movies.json", "movie ids must ascend, one row per movie")
+        raise _error(
+            folder / "movies.json", "movie ids out of order, expected them to ascend, each once"
+        )
     _check_arrays(folder / "arrays.safetensors", len(movies), arrays)
 
 
 def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) -> None:
     if set(arrays) != set(SHAPES):
-        raise _bad(path, f"arrays {sorted(arrays)}, expected {sorted(SHAPES)}")
-    size = {"I": num_items}
+        raise _error(path, f"arrays {sorted(arrays)}, expected {sorted(SHAPES)}")
+    sizes = {"I": num_items}
     for name, letters in SHAPES.items():
         array = arrays[name]
         dtype = np.int64 if name.startswith("num_") else np.float32
         if array.dtype != dtype or array.ndim != len(letters):
-            raise _bad(path, f"{name} is {array.dtype}{array.shape}, expected {dtype.__name__}")
-        for letter, found in zip(letters, array.shape, strict=True):
-            if found != size.setdefault(letter, found):
-                raise _bad(path, f"{name} has {letter} = {found}, expected {size[letter]}")
+            raise _error(
+                path,
+                f"{name} is {array.dtype}{array.shape}, "
+                f"expected {dtype.__name__} ({', '.join(letters)})",
+            )
+        for letter, size in zip(letters, array.shape, strict=True):
+            if size != sizes.setdefault(letter, size):
+                raise _error(path, f"{name} has {letter} = {size}, expected {sizes[letter]}")
         if not np.isfinite(array).all():
-            raise _bad(path, f"{name} holds NaN or infinity")
+            raise _error(path, f"{name} holds NaN or infinity, expected finite numbers")
 
 
-def _write_whole(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
+def _write_files(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
     """Write beside the target and rename, so that no reader ever meets half a bundle."""
     new, old = (folder.parent / f".{folder.name}.{uuid4().hex}.{word}" for word in ("new", "old"))
     try:
@@ -222,17 +240,20 @@ def _write_whole(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path
 
 
 def refuse_to_replace(folder: Path) -> None:
-    """Raises InputError where a bundle cannot go: on a file, or on a folder of something else."""
+    """Raise InputError where a bundle cannot go: on a file, or on a folder of other files."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: holds files but no bundle; name another folder")
+        raise InputError(
+            f"{folder}: holds files but no bundle, expected a bundle or no files; "
+            "name another folder"
+        )
     if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder}: is a file; name a folder for the bundle")
+        raise InputError(f"{folder}: is a file, expected a folder; name one for the bundle")
 
 
 def _model_version(manifest: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "model_version"}
+    content = {key: value for key, value in manifest.items() if key != "model_version"}
     text = json.dumps(
-        [sorted(manifest["files"].items()), rest], sort_keys=True, separators=(",", ":")
+        [sorted(manifest["files"].items()), content], sort_keys=True, separators=(",", ":")
     )
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -250,10 +271,10 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
-        raise _bad(path, "missing") from error
+        raise _error(path, "missing") from error
     except OSError as error:
-        raise _bad(path, f"cannot be read ({error.strerror})") from error
+        raise _error(path, f"cannot be read ({error.strerror})") from error
 
 
-def _bad(path: Path, what: str) -> InputError:
-    return InputError(f"{path}: {what}; {REMAKE}")
+def _error(path: Path, message: str) -> InputError:
+    return InputError(f"{path}: {message}; {REMEDY}")

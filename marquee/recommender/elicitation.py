@@ -1,138 +1,143 @@
-"""Which films to ask a person to rate next.
+"""Preference elicitation: sample the items that a user should rate next.
 
-    chance of being asked  ~  seen_probability x information x scarcity
+    sampling weight  =  seen_probability x information x scarcity
 
-    seen          1 - exp(-N q_i), N ratings of a person on average; q is each film's share of all
-                  ratings, drawn towards what the network expects of this person
-    information   bits that a rating tells of the person's taste, 1/2 log2(1 + y' cov y / noise) in
-                  the star model, times (expected stars / highest)^4
-    scarcity      1 / (n + 1) below 5 ratings, then SPARE / (n + num_users / 60)
+seen_probability   1 - exp(-N q_i), with N ratings of an average user; q is each item's share of all
+                   ratings, drawn towards what the network expects of this user
+information        bits that a rating tells of the user's taste, 1/2 log2(1 + y' cov y / noise) in
+                   the rating model, times (expected stars / highest)^4
+scarcity           1 / (n + 1) below 5 ratings, then .5 / (n + num_users / 60)
 
-Films are drawn, not taken from the top: the network reads a history as a sample of what a person
-watches, and films picked by one rule mislead it (the largest product gave mostly worse lists than
-asking for the most popular; docs/decisions.md). What people like says more of what else they watch
-than what they do not, hence the expected stars. A film that fewer than a sixtieth of all persons
-rated is known too little to tell much: seen x scarcity is level above that and falls below it, but
-for films that lack their first 5 ratings.
+Items are sampled, not taken from the top. The network reads a history as a sample of the user's
+watching, and items picked by one rule mislead it: the largest product gave mostly worse lists than
+the most popular items (docs/decisions.md). Items that a user likes say more about the rest of their
+watching than items that they dislike, hence the expected stars. An item rated by fewer than a
+sixtieth of all users is known too little to tell much: seen_probability x scarcity is level above
+that and falls below it, except for items that lack their first 5 ratings.
 
-One core: a whole answer over 3,700 films takes 5 ms, with 50 ratings given; over 62,000 the factors
-and the draw take 17 ms. Shapes: I movies.
+One core: a response over 3,700 items takes 5 ms with 50 ratings in the history. Over 62,000 items
+the factors and the sample take 17 ms.
 """
 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
+from marquee.core.arrays import Bools, Float32, Float64, Int64
 from marquee.recommender.errors import RequestError
 from marquee.recommender.history import History
 from marquee.recommender.rating_model import RatingModel
+from marquee.recommender.responses import ElicitationFactors
 
-Float64 = npt.NDArray[np.float64]
-Int64 = npt.NDArray[np.int64]
-
-PERSONAL = 0.25
-"""How far the network moves the chance of having seen a film; with 1 it asks what it expects."""
-LIKING = 4
-ENOUGH = 5
-"""Ratings below which a film is scarce before all others."""
-KNOWN = 60
-"""A film rated by one person in so many is known well."""
-SPARE = 0.5
-DRAWS = 2
-"""Of the star model: enough for an order, and an eighth of the time."""
+PERSONAL_EXPONENT = 0.25
+"""Weight of the network in the probability that an item was seen; 1 follows the network alone."""
+LIKING_EXPONENT = 4
+MIN_ITEM_RATINGS = 5
+"""Below, an item is scarcer than all others."""
+USERS_PER_RATING = 60
+"""One rating per so many users makes an item well known."""
+SCARCITY_SCALE = 0.5
+NUM_DRAWS = 2
+"""Draws of the rating model: enough for an order, in an eighth of the time."""
 
 
 @dataclass(frozen=True, eq=False)
 class Factors:
-    """(I,) each; their product is the chance of being asked next."""
+    """The factors of the sampling weight of I items."""
 
-    seen_I: Float64
+    seen_probability_I: Float64
     information_I: Float64
     scarcity_I: Float64
 
     @property
     def product_I(self) -> Float64:
-        return self.seen_I * self.information_I * self.scarcity_I
+        """The sampling weights."""
+        return self.seen_probability_I * self.information_I * self.scarcity_I
 
-    def queue(self, keep_I: npt.NDArray[np.bool_], k: int, seed: int) -> Int64:
-        """k rows of those kept, drawn, the largest product first. The draw depends on the seed and
-        on what is kept, so the next page is another draw."""
+    def sample_page(self, mask_I: Bools, k: int, seed: int) -> Int64:
+        """Sample k items of the mask; the largest product comes first.
+
+        The sample depends on the seed and the mask, so the next page is another sample.
+        """
         if k < 1:
-            raise RequestError(f"k {k}: k must be at least 1", field="k")
+            raise RequestError(f"k: {k}, expected 1 or more", field="k")
         product_I = self.product_I
-        rng = np.random.default_rng([seed, *np.flatnonzero(~keep_I).tolist()])
-        rows = drawn(product_I, keep_I, rng)[:k]
-        return np.asarray(rows[np.lexsort((rows, -product_I[rows]))])
+        rng = np.random.default_rng([seed, *np.flatnonzero(~mask_I).tolist()])
+        items = sample_items(product_I, mask_I, rng)[:k]
+        return np.asarray(items[np.lexsort((items, -product_I[items]))])
 
-    def why(self, row: int) -> dict[str, float]:
-        """The part of an item that says why it is asked."""
+    def to_record(self, item: int) -> ElicitationFactors:
+        """Return the factors of one item."""
         return {
-            "seen_probability": float(self.seen_I[row]),
-            "information": float(self.information_I[row]),
-            "scarcity": float(self.scarcity_I[row]),
+            "seen_probability": float(self.seen_probability_I[item]),
+            "information": float(self.information_I[item]),
+            "scarcity": float(self.scarcity_I[item]),
         }
 
 
 class RatingElicitation:
-    """What of a bundle decides which film to ask for."""
+    """The parts of a bundle that decide which items to ask about."""
 
-    def __init__(self, num_ratings_I: Int64, num_users: int, stars: RatingModel) -> None:
-        """num_ratings_I: int64 (I,), as of now. num_users: persons who gave them."""
+    def __init__(self, num_ratings_I: Int64, num_users: int, rating_model: RatingModel) -> None:
+        """num_ratings_I: int64 (I,), as of now. num_users: the users who gave them."""
         counts_I = num_ratings_I.astype(np.float64)
         self.scarcity_I = scarcity(counts_I, num_users)
         self._share_I = (counts_I + 1) / (counts_I + 1).sum()
-        self._each = max(1.0, counts_I.sum() / max(1, num_users))
-        some = np.linspace(0, len(stars.alpha_S) - 1, min(DRAWS, len(stars.alpha_S))).astype(int)
-        self._stars = replace(
-            stars,
-            item_ISE=stars.item_ISE[:, some],
-            bias_IS=stars.bias_IS[:, some],
-            mean_SE=stars.mean_SE[some],
-            lean_SCE=stars.lean_SCE[some],
-            alpha_S=stars.alpha_S[some],
+        self._ratings_per_user = max(1.0, counts_I.sum() / max(1, num_users))
+        num_draws = len(rating_model.alpha_S)
+        draws = np.linspace(0, num_draws - 1, min(NUM_DRAWS, num_draws)).astype(int)
+        self._rating_model = replace(
+            rating_model,
+            item_ISE=rating_model.item_ISE[:, draws],
+            bias_IS=rating_model.bias_IS[:, draws],
+            prior_mean_SE=rating_model.prior_mean_SE[draws],
+            implicit_weight_SFE=rating_model.implicit_weight_SFE[draws],
+            alpha_S=rating_model.alpha_S[draws],
         )
-        self._seen_SIE = self._stars.item_ISE.transpose(1, 0, 2).copy()
+        self._item_SIE = self._rating_model.item_ISE.transpose(1, 0, 2).copy()
 
-    def factors(self, history: History, logit_I: npt.NDArray[np.float32] | None) -> Factors:
-        """logit_I: the network's, of this history; None where there is no history."""
-        return Factors(self.seen(logit_I), self.information(history), self.scarcity_I)
+    def factors(self, history: History, logit_I: Float32 | None) -> Factors:
+        """Return the factors for one user; logit_I: the network's, None without a history."""
+        return Factors(self.seen_probability(logit_I), self.information(history), self.scarcity_I)
 
-    def seen(self, logit_I: npt.NDArray[np.float32] | None) -> Float64:
-        """Chance of having seen each film, (I,), each between 0 and 1."""
+    def seen_probability(self, logit_I: Float32 | None) -> Float64:
+        """Return P(the user has seen the item), (I,), each between 0 and 1."""
         share_I = self._share_I
         if logit_I is not None:
-            own_I = np.exp(logit_I.astype(np.float64) - logit_I.max())
-            own_I = np.maximum(own_I / own_I.sum(), 1e-12)
-            share_I = share_I * (own_I / share_I) ** PERSONAL
+            personal_I = np.exp(logit_I.astype(np.float64) - logit_I.max())
+            personal_I = np.maximum(personal_I / personal_I.sum(), 1e-12)
+            share_I = share_I * (personal_I / share_I) ** PERSONAL_EXPONENT
             share_I /= share_I.sum()
-        return np.asarray(-np.expm1(-self._each * share_I), dtype=np.float64)
+        return np.asarray(-np.expm1(-self._ratings_per_user * share_I), dtype=np.float64)
 
     def information(self, history: History) -> Float64:
-        """Bits of a rating of each film, (I,), times what the person would give to the 4th."""
-        person, stars = self._stars.people([history]), self._stars
-        bits_I, middle_I = (np.zeros(len(self.scarcity_I), np.float32) for _ in range(2))
-        for s, seen_IE in enumerate(self._seen_SIE):
-            unsure_I = np.square(seen_IE @ person.root_PSEE[0, s].T).sum(1)
-            bits_I += 0.5 * np.log2(1 + unsure_I / person.noise_PS[0, s])
-            middle_I += stars.mean + stars.bias_IS[:, s] + seen_IE @ person.mean_PSE[0, s]
-        draws, top = len(stars.alpha_S), stars.scale_K[-1]
-        liking_I = np.clip(middle_I / draws, stars.scale_K[0], top) / top
-        return np.asarray(bits_I / draws * liking_I**LIKING)
+        """Return the bits of a rating of each item, (I,), times (expected stars / highest)^4."""
+        model = self._rating_model
+        posterior = model.posterior([history])
+        bits_I, mean_I = (np.zeros(len(self.scarcity_I), np.float32) for _ in range(2))
+        for s, item_IE in enumerate(self._item_SIE):
+            variance_I = np.square(item_IE @ posterior.root_BSEE[0, s].T).sum(1)
+            bits_I += 0.5 * np.log2(1 + variance_I / posterior.noise_BS[0, s])
+            mean_I += model.mean + model.bias_IS[:, s] + item_IE @ posterior.mean_BSE[0, s]
+        num_draws, top = len(model.alpha_S), model.scale_R[-1]
+        liking_I = np.clip(mean_I / num_draws, model.scale_R[0], top) / top
+        return np.asarray(bits_I / num_draws * liking_I**LIKING_EXPONENT)
 
 
 def scarcity(counts_I: Float64, num_users: int) -> Float64:
-    """1 for a film without ratings, falling with every rating; (I,)."""
+    """Return (I,) scarcity: 1 without ratings, lower with every rating."""
     return np.where(
-        counts_I < ENOUGH, 1 / (counts_I + 1), SPARE / (counts_I + max(1.0, num_users / KNOWN))
+        counts_I < MIN_ITEM_RATINGS,
+        1 / (counts_I + 1),
+        SCARCITY_SCALE / (counts_I + max(1.0, num_users / USERS_PER_RATING)),
     )
 
 
-def drawn(weight_I: Float64, keep_I: npt.NDArray[np.bool_], rng: np.random.Generator) -> Int64:
-    """The films kept, in an order drawn without replacement with chances as their weights.
+def sample_items(weight_I: Float64, mask_I: Bools, rng: np.random.Generator) -> Int64:
+    """Return the items of the mask in an order sampled by weight without replacement.
 
-    Efraimidis and Spirakis 2006: the largest of log(weight) + a Gumbel number is such a draw.
+    Efraimidis and Spirakis 2006: the largest of log(weight) + Gumbel noise is such a sample.
     """
-    rows = np.flatnonzero(keep_I)
-    key = np.log(np.maximum(weight_I, 1e-300)) + rng.gumbel(size=len(weight_I))
-    return np.asarray(rows[np.argsort(-key[rows], kind="stable")])
+    items = np.flatnonzero(mask_I)
+    key_I = np.log(np.maximum(weight_I, 1e-300)) + rng.gumbel(size=len(weight_I))
+    return np.asarray(items[np.argsort(-key_I[items], kind="stable")])

@@ -1,15 +1,18 @@
-"""What a caller can get wrong, and what can be away.
+"""The error of a request that cannot be answered.
 
-raise RequestError("movie 7 is not in this catalogue", code="unknown_movie", field="movie_id")
+raise RequestError("k: 0, expected 1 or more", field="k")
 """
 
-from marquee.core.errors import InputError
+from marquee.core.errors import InputError, unknown_movie_message
 
 UNKNOWN_MOVIE = "unknown_movie"
 
 
 class RequestError(InputError):
-    """A question that cannot be answered; `str()` is the sentence."""
+    """A request that cannot be answered.
+
+    `str()` is the message, `code` the kind of error, `field` the key at fault ("history.0.stars").
+    """
 
     def __init__(self, message: str, *, code: str = "invalid", field: str | None = None) -> None:
         super().__init__(message)
@@ -18,6 +21,5 @@ class RequestError(InputError):
 
 
 def unknown_movie(movie_id: object, field: str) -> RequestError:
-    """The one sentence for a movie id that the catalogue does not hold."""
-    message = f"movie {movie_id} is not in this catalogue; find its id with /movies/search?q=TITLE"
-    return RequestError(message, code=UNKNOWN_MOVIE, field=field)
+    """Return the error for a movie id that the catalog does not hold, found under `field`."""
+    return RequestError(unknown_movie_message(movie_id), code=UNKNOWN_MOVIE, field=field)

@@ -1,59 +1,62 @@
-"""Movies as every answer shows them: one item shape, and movie ids to rows and back.
+"""The items of a bundle: movie ids to item indices, and item indices to response records.
 
-cards = ItemCatalog(movies, num_ratings)
-cards.items(cards.rows([1193], "movie_ids"))      # [{movie_id, title, year, genres, support}]
+catalog = ItemCatalog(movies, num_ratings_I)
+catalog.to_records(catalog.indices_of([1193], "movie_ids"))
+# [{movie_id, title, year, genres, num_ratings}]
 """
 
-from collections.abc import Iterable
-from typing import Any, TypeAlias
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from marquee.core.arrays import Int64
 from marquee.core.movies import Movies
 from marquee.recommender.errors import unknown_movie
 
-Int64 = npt.NDArray[np.int64]
-Card: TypeAlias = dict[str, Any]
-
 
 class ItemCatalog:
-    """The I movies of a bundle. Raises RequestError for a movie that is not among them."""
+    """The I items of a bundle. Raises RequestError for a movie that is not among them."""
 
     def __init__(self, movies: Movies, num_ratings_I: Int64) -> None:
         self.movies = movies
         self.num_ratings_I = num_ratings_I
-        self.row_of = {movie_id: row for row, movie_id in enumerate(movies.movie_id.tolist())}
+        self.item_of = {movie_id: item for item, movie_id in enumerate(movies.movie_id.tolist())}
+        """movie id -> item index."""
 
-    def row(self, movie_id: int, field: str) -> int:
-        row = self.row_of.get(movie_id)
-        if row is None:
+    def index_of(self, movie_id: int, field: str) -> int:
+        """Return the item index of a movie id; field: the key of the request that holds the id."""
+        item = self.item_of.get(movie_id)
+        if item is None:
             raise unknown_movie(movie_id, field)
-        return row
+        return item
 
-    def rows(self, movie_ids: Iterable[int], field: str) -> Int64:
-        """Rows of movie ids, (n,); field: the key that the ids came under."""
-        found = [self.row(movie_id, f"{field}.{n}") for n, movie_id in enumerate(movie_ids)]
-        return np.array(found, dtype=np.int64)
+    def indices_of(self, movie_ids: Iterable[int], field: str) -> Int64:
+        """Return the item indices of movie ids, in their order."""
+        items = [self.index_of(movie_id, f"{field}.{n}") for n, movie_id in enumerate(movie_ids)]
+        return np.array(items, dtype=np.int64)
 
-    def named(self, row: int) -> Card:
-        """{movie_id, title} of one movie."""
-        return {"movie_id": int(self.movies.movie_id[row]), "title": self.movies.title[row]}
+    def to_records(
+        self, item_K: Int64, columns: Mapping[str, Iterable[Any]] | None = None
+    ) -> list[Any]:
+        """Return K items as `Movie` records (marquee/recommender/responses.py).
 
-    def items(self, rows: Int64, **more: Iterable[Any]) -> list[Card]:
-        """Movies in the one item shape; more: further keys, a value a movie, before `support`."""
+        columns: further keys with K values each; they stand before `num_ratings`.
+        """
         movies = self.movies
-        items: list[Card] = [
+        records: list[dict[str, Any]] = [
             {
                 "movie_id": movie_id,
-                "title": movies.title[row],
-                "year": movies.year[row],
-                "genres": list(movies.genres[row]),
+                "title": movies.title[item],
+                "year": movies.year[item],
+                "genres": list(movies.genres[item]),
             }
-            for row, movie_id in zip(rows.tolist(), movies.movie_id[rows].tolist(), strict=True)
+            for item, movie_id in zip(
+                item_K.tolist(), movies.movie_id[item_K].tolist(), strict=True
+            )
         ]
-        more["support"] = self.num_ratings_I[rows].tolist()
-        for name, values in more.items():
-            for item, value in zip(items, values, strict=True):
-                item[name] = value
-        return items
+        num_ratings_K = self.num_ratings_I[item_K].tolist()
+        for name, values in {**(columns or {}), "num_ratings": num_ratings_K}.items():
+            for record, value in zip(records, values, strict=True):
+                record[name] = value
+        return records

@@ -1,80 +1,87 @@
-"""Lists that are the same for everybody: popular, trending, new, hidden gems.
+"""Non-personalized lists: popular, trending, new, hidden gems.
 
-    charts = Charts(movies, num_ratings, num_recent, stars)
-    charts.scores("trending")       # (I,), the larger the higher; -inf: not on this chart
+    charts = NonPersonalized(movies, num_ratings_I, num_recent_I, rating_model)
+    charts.scores("trending")       # (I,), larger is higher; -inf: not on this chart
 
 popular       log(1 + training ratings)
-trending      how many more of the newest ratings a movie got than its share of all would give it,
-              in standard deviations of a Poisson count
-new           the year of release
-hidden_gems   the stars that a stranger would give at the least (a twentieth of the star model's
-              draws lies lower), of movies outside of the most rated that have 80% of all ratings,
-              and with five ratings or more
+trending      excess of the newest ratings over the item's share of all ratings, in standard
+              deviations of a Poisson count
+new           year of release
+hidden_gems   5% quantile of the rating that the rating model's draws expect from a new user; only
+              items with five ratings or more, outside of the most rated ones that hold 80% of all
+              ratings
 
-All is counted when the bundle is made: an empty event store answers them too.
+All counts are those of the bundle, so an empty event store has charts too.
 """
 
-from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
-import numpy.typing as npt
 
+from marquee.core.arrays import AnyFloat, Float32, Int64
 from marquee.core.item_stats import release_years
 from marquee.core.movies import Movies
 from marquee.recommender.errors import RequestError
+from marquee.recommender.rating_model import RatingModel
+from marquee.recommender.responses import ChartKind
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-
-KINDS = ("popular", "trending", "new", "hidden_gems")
-HEAD_SHARE = 0.8
-"""Of all ratings: what the best-known movies hold together."""
-GEM_RATINGS = 5
-SURE = 0.05
+CHART_KINDS: tuple[str, ...] = get_args(ChartKind)
+POPULAR_SHARE = 0.8
+"""Of all ratings: the share that the most rated items hold together."""
+MIN_GEM_RATINGS = 5
+GEM_QUANTILE = 0.05
 
 
-class Charts:
-    """Scores of the I movies of a bundle, each made when it is first asked for."""
+class NonPersonalized:
+    """Scores of the I items of a bundle for each chart, computed on first use."""
 
     def __init__(
         self,
         movies: Movies,
         num_ratings_I: Int64,
         num_recent_I: Int64,
-        strangers_stars_SI: Callable[[], Float32],
+        rating_model: RatingModel,
     ) -> None:
-        """num_recent_I: of the newest twentieth of all ratings. strangers_stars_SI: the stars
-        that each draw of the star model expects of who has no history; asked once."""
+        """num_recent_I: ratings among the newest twentieth of all ratings."""
         self._num_ratings_I, self._num_recent_I = num_ratings_I, num_recent_I
         self._year_I = release_years(movies)
-        self._strangers_stars_SI = strangers_stars_SI
-        self._made: dict[str, Float32] = {}
-        self.best_known: Int64 = np.argsort(-num_ratings_I, kind="stable")
-        """(I,) rows by number of ratings: which of equal ones comes first."""
+        self._rating_model = rating_model
+        self._scores: dict[str, Float32] = {}
+        self.item_by_popularity: Int64 = np.argsort(-num_ratings_I, kind="stable")
+        """(I,) items by number of ratings: the order of equal scores."""
 
     def scores(self, kind: str) -> Float32:
-        """(I,) float32, or RequestError for a kind that is none of KINDS."""
-        if kind not in KINDS:
-            raise RequestError(f"kind {kind!r} is none of {', '.join(KINDS)}", field="kind")
-        if kind not in self._made:
-            self._made[kind] = getattr(self, f"_{kind}")().astype(np.float32)
-        return self._made[kind]
+        """Return (I,) float32 scores; RequestError for a kind that is none of CHART_KINDS."""
+        if kind not in CHART_KINDS:
+            raise RequestError(
+                f"kind: {kind!r}, expected one of {', '.join(CHART_KINDS)}", field="kind"
+            )
+        if kind not in self._scores:
+            compute = {
+                "popular": self._popular,
+                "trending": self._trending,
+                "new": self._new,
+                "hidden_gems": self._hidden_gems,
+            }[kind]
+            self._scores[kind] = compute().astype(np.float32)
+        return self._scores[kind]
 
-    def _popular(self) -> npt.NDArray[np.floating]:
+    def _popular(self) -> AnyFloat:
         return np.log1p(self._num_ratings_I)
 
-    def _trending(self) -> npt.NDArray[np.floating]:
+    def _trending(self) -> AnyFloat:
         recent, total = self._num_recent_I.sum(), self._num_ratings_I.sum()
         expected_I = self._num_ratings_I * (recent / max(total, 1))
         return (self._num_recent_I - expected_I) / np.sqrt(np.maximum(expected_I, 1.0))
 
-    def _new(self) -> npt.NDArray[np.floating]:
+    def _new(self) -> AnyFloat:
         return np.where(np.isnan(self._year_I), -np.inf, self._year_I)
 
-    def _hidden_gems(self) -> npt.NDArray[np.floating]:
-        order = self.best_known
+    def _hidden_gems(self) -> AnyFloat:
+        order = self.item_by_popularity
         before = np.cumsum(self._num_ratings_I[order]) - self._num_ratings_I[order]
-        known = np.zeros(len(order), dtype=bool)
-        known[order] = before < HEAD_SHARE * self._num_ratings_I.sum()
-        stars_I = np.quantile(self._strangers_stars_SI(), SURE, axis=0)
-        return np.where(known | (self._num_ratings_I < GEM_RATINGS), -np.inf, stars_I)
+        is_popular_I = np.zeros(len(order), dtype=bool)
+        is_popular_I[order] = before < POPULAR_SHARE * self._num_ratings_I.sum()
+        rating_I = np.quantile(self._rating_model.cold_start_ratings(), GEM_QUANTILE, axis=0)
+        is_excluded_I = is_popular_I | (self._num_ratings_I < MIN_GEM_RATINGS)
+        return np.where(is_excluded_I, -np.inf, rating_I)

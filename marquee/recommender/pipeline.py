@@ -1,146 +1,152 @@
-"""Lists for many people at once: candidates, order, stars, and what each film is there because of.
+"""Recommend for a batch of users: score, filter, re-rank, predict ratings, explain.
 
-    lister.of([Question(history=[1193], k=10), …])      # an answer or a RequestError each
+    pipeline.recommend_batch([RecommendQuery(history=[1193], k=10), …])
 
-Shapes: B people, I movies of the bundle, n movies on a page.
+Each query yields a response or a RequestError.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
+from marquee.core.arrays import Float32, Int64
 from marquee.recommender.errors import RequestError
-from marquee.recommender.explain import because, because_of_genres, effects
-from marquee.recommender.filters import Filters
-from marquee.recommender.history import History, read_history
-from marquee.recommender.item_catalog import Card, ItemCatalog
-from marquee.recommender.query import Question
+from marquee.recommender.explain import (
+    explain_by_genres,
+    explain_by_history,
+    leave_one_out_effects,
+)
+from marquee.recommender.filters import ItemFilter
+from marquee.recommender.history import History, parse_history
+from marquee.recommender.item_catalog import ItemCatalog
+from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
-from marquee.recommender.rerank import Controls, Reranker
+from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.rerank.reranker import Reranker
+from marquee.recommender.responses import Explanation, RecommendResponse, Strategy
 from marquee.recommender.scoring import Scorer
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-Answer = dict[str, Any]
-T = TypeVar("T")
-
-PEOPLE_TOGETHER = 256
-"""Scored together: over 62,000 movies their logits take 63 MB."""
-NO_CONTROLS = Controls()
+QUERIES_PER_BATCH = 256
+"""Scored together: over 62,000 items their logits take 63 MB."""
 
 
-@dataclass(frozen=True, eq=False)
-class Pick:
-    """What is on one page of somebody's list."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RankedPage:
+    """The ranked items of one page, before ratings and explanations."""
 
-    person: History
-    rows: Int64
-    score_n: Float32
+    history: History
+    item_K: Int64
+    score_K: Float32
     next_offset: int | None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class RankingPipeline:
-    """What of a bundle makes lists."""
+    """The parts of a bundle that make lists."""
 
-    cards: ItemCatalog
-    star_of: Mapping[float, int]
-    """Stars to 1 + their place on the scale."""
-    filters: Filters
+    catalog: ItemCatalog
+    rating_bin_of: Mapping[float, int]
+    """stars -> 1 + position on the scale."""
+    item_filter: ItemFilter
     scorer: Scorer
-    shelf: Reranker
-    star_model: RatingModel
+    reranker: Reranker
+    rating_model: RatingModel
     model_version: str
 
-    def of(self, questions: Sequence[Question]) -> Iterator[Answer | RequestError]:
-        """An answer to each of B questions, or what is wrong with it, in their order.
+    def recommend_batch(
+        self, queries: Sequence[RecommendQuery]
+    ) -> Iterator[RecommendResponse | RequestError]:
+        """Yield the response to each of B queries, or its error, in their order.
 
-        The histories are encoded PEOPLE_TOGETHER at a time, which moves a score by rounding only.
+        QUERIES_PER_BATCH histories are encoded together, which changes a score by rounding only.
         """
-        for start in range(0, len(questions), PEOPLE_TOGETHER):
-            part = questions[start : start + PEOPLE_TOGETHER]
-            people = [self._or_fault(self._person, question) for question in part]
-            known = [
-                (question, person)
-                for question, person in zip(part, people, strict=True)
-                if isinstance(person, History)
+        for start in range(0, len(queries), QUERIES_PER_BATCH):
+            batch = queries[start : start + QUERIES_PER_BATCH]
+            histories = [self._parse_history(query) for query in batch]
+            scores = self.scorer.score_candidates(
+                [
+                    (query, history)
+                    for query, history in zip(batch, histories, strict=True)
+                    if isinstance(history, History)
+                ]
+            )
+            pages = [
+                self._rank(query, history, next(scores))
+                if isinstance(history, History)
+                else history
+                for query, history in zip(batch, histories, strict=True)
             ]
-            scores = self.scorer.for_lists(known)
-            picks = [
-                self._or_fault(self._pick, question, person, next(scores))
-                if isinstance(person, History)
-                else person
-                for question, person in zip(part, people, strict=True)
-            ]
-            yield from self._answers(part, picks)
+            yield from self._respond(batch, pages)
 
-    @staticmethod
-    def _or_fault(make: Callable[..., T], *given: Any) -> T | RequestError:
+    def _parse_history(self, query: RecommendQuery) -> History | RequestError:
         try:
-            return make(*given)
-        except RequestError as fault:
-            return fault
+            return parse_history(
+                query.history, self.catalog.item_of, self.rating_bin_of, query.not_interested
+            )
+        except RequestError as error:
+            return error
 
-    def _person(self, question: Question) -> History:
-        given = question.history, self.cards.row_of, self.star_of, question.not_interested
-        return read_history(*given)
+    def _rank(
+        self, query: RecommendQuery, history: History, score_I: Float32
+    ) -> RankedPage | RequestError:
+        try:
+            return self._rank_page(query, history, score_I)
+        except RequestError as error:
+            return error
 
-    def _pick(self, question: Question, person: History, score_I: Float32) -> Pick:
-        controls = question.controls
-        rows_of = self.cards.rows
-        keep_I = self.filters.mask(question.filters)
-        if question.include_ids is not None:
-            keep_I &= self.filters.only(rows_of(question.include_ids, "include_ids"))
-        if question.exclude_ids is not None:
-            keep_I[rows_of(question.exclude_ids, "exclude_ids")] = False
-        if question.exclude_seen:
-            keep_I[person.seen] = False
-        keep_I[person.refused] = False
-        keep_I &= score_I > -np.inf
-        wanted_I = self.shelf.away_from(score_I, person.refused)
-        rows, next_offset = self.shelf.page(
-            wanted_I, keep_I, person.item, controls, question.k, question.offset
+    def _rank_page(self, query: RecommendQuery, history: History, score_I: Float32) -> RankedPage:
+        controls, indices_of = query.controls, self.catalog.indices_of
+        mask_I = self.item_filter.mask(query.filters)
+        if query.include_ids is not None:
+            mask_I &= self.item_filter.mask_of(indices_of(query.include_ids, "include_ids"))
+        if query.exclude_ids is not None:
+            mask_I[indices_of(query.exclude_ids, "exclude_ids")] = False
+        if query.exclude_seen:
+            mask_I[history.seen] = False
+        mask_I[history.not_interested] = False
+        mask_I &= score_I > float("-inf")
+        demoted_I = self.reranker.demote_similar(score_I, history.not_interested)
+        item_K, next_offset = self.reranker.rank_page(
+            demoted_I, mask_I, history.item_L, controls, query.k, query.offset
         )
-        return Pick(person, rows, score_I[rows], next_offset)
-
-    def _answers(
-        self, questions: Sequence[Question], picks: Sequence[Pick | RequestError]
-    ) -> Iterator[Answer | RequestError]:
-        """What was picked, with its stars, worked out for many people together."""
-        good = [pick for pick in picks if isinstance(pick, Pick)]
-        stars = self.star_model.describe(
-            [pick.person for pick in good], [pick.rows for pick in good]
+        return RankedPage(
+            history=history, item_K=item_K, score_K=score_I[item_K], next_offset=next_offset
         )
-        for question, pick in zip(questions, picks, strict=True):
-            if isinstance(pick, RequestError):
-                yield pick
+
+    def _respond(
+        self, queries: Sequence[RecommendQuery], pages: Sequence[RankedPage | RequestError]
+    ) -> Iterator[RecommendResponse | RequestError]:
+        """Yield the response of each page; the rating model works on many users together."""
+        ranked = [page for page in pages if isinstance(page, RankedPage)]
+        stars = self.rating_model.describe(
+            [page.history for page in ranked], [page.item_K for page in ranked]
+        )
+        for query, page in zip(queries, pages, strict=True):
+            if isinstance(page, RequestError):
+                yield page
                 continue
-            more = {"score": pick.score_n.tolist(), "stars": next(stars)}
-            if question.explain:
-                more["because"] = self._because(pick.person, pick.rows, question.controls)
+            columns = {"score": page.score_K.tolist(), "stars": next(stars)}
+            if query.explain:
+                columns["because"] = self._explain(page, query.controls)
             yield {
-                "items": self.cards.items(pick.rows, **more),
-                "strategy": strategy(pick.person, question.controls),
+                "items": self.catalog.to_records(page.item_K, columns),
+                "strategy": choose_strategy(page.history, query.controls),
                 "model_version": self.model_version,
-                "next_offset": pick.next_offset,
+                "next_offset": page.next_offset,
             }
 
-    def _because(self, person: History, rows: Int64, controls: Controls) -> list[list[Card]]:
-        profile_G = self.shelf.profile(person.item, controls)
-        if len(person):
-            effect_LK = effects(self.scorer.of, person, rows, self.scorer.history_length)
-            return because(effect_LK, person, self.cards)
-        if profile_G is not None:
-            share_KG = self.shelf.share_IG[rows]
-            return because_of_genres(profile_G, share_KG, self.cards.movies.genre_names)
-        return [[] for _ in rows]
+    def _explain(self, page: RankedPage, controls: Controls) -> list[list[Explanation]]:
+        if len(page.history):
+            effect_LK = leave_one_out_effects(self.scorer, page.history, page.item_K)
+            return explain_by_history(effect_LK, page.history, self.catalog)
+        profile_G = self.reranker.genre_profile(page.history.item_L, controls)
+        if profile_G is None:
+            return [[] for _ in page.item_K]
+        share_KG = self.reranker.share_IG[page.item_K]
+        return explain_by_genres(profile_G, share_KG, self.catalog.movies.genre_names)
 
 
-def strategy(person: History, controls: Controls) -> str:
-    """Which path answered: "history"; without one "content" where genres are asked for."""
-    if len(person):
+def choose_strategy(history: History, controls: Controls) -> Strategy:
+    """Return "history", or without one "content" where there is a genre profile, else "popular"."""
+    if len(history):
         return "history"
     return "content" if controls.genre_profile is not None else "popular"

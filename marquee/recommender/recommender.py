@@ -1,13 +1,12 @@
-"""The recommender as a library: what the service answers, this computes; no HTTP, no torch.
+"""The recommender as a library: the service's responses, without HTTP and without torch.
 
-    r = Recommender.load("bundles/ml-1m")
-    r.recommend(history=[1193, (661, 5.0)], k=10)["items"][0]["title"]
+    recommender = Recommender.load("bundles/ml-1m")
+    recommender.recommend([1193, (661, 5.0)], k=10)["items"][0]["title"]
 
-A history is what a person watched, oldest first; its entries are `movie_id`, `(movie_id, stars)` or
-`(movie_id, stars, portion)` (see marquee/recommender/history.py). One request over 3,700 movies takes some
-1.5 ms on one core, half of it for the stars.
-
-Shapes: B people, I movies of the bundle, n movies asked for.
+A history is the user's watched movies, oldest first. An entry is a movie id, a tuple `(movie_id,
+stars)` or `(movie_id, stars, watched)`, or the mapping of POST /recommend (`HistoryEntry` in
+marquee/recommender/history.py). One query over 3,700 items takes some 1.5 ms on one core, half of
+it for the expected stars.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,53 +16,89 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from marquee.core.arrays import Float32, Int64
 from marquee.core.movies import Movies
 from marquee.recommender.bundle import Bundle, read_bundle
 from marquee.recommender.elicitation import RatingElicitation
 from marquee.recommender.errors import RequestError
-from marquee.recommender.filters import Filters
+from marquee.recommender.filters import ItemFilter
 from marquee.recommender.golden import check_golden
-from marquee.recommender.history import Entry, History, Stored, read_history
-from marquee.recommender.item_catalog import Card, ItemCatalog
-from marquee.recommender.non_personalized import Charts
-from marquee.recommender.pipeline import NO_CONTROLS, Answer, RankingPipeline, strategy
-from marquee.recommender.query import Question
+from marquee.recommender.history import (
+    EMPTY_HISTORY,
+    History,
+    HistoryEntry,
+    StoredEntry,
+    parse_history,
+)
+from marquee.recommender.item_catalog import ItemCatalog
+from marquee.recommender.non_personalized import NonPersonalized
+from marquee.recommender.pipeline import RankingPipeline, choose_strategy
+from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
-from marquee.recommender.rerank import Reranker
+from marquee.recommender.rerank.controls import NO_CONTROLS
+from marquee.recommender.rerank.reranker import MIN_NORM, Reranker
+from marquee.recommender.responses import (
+    ChartKind,
+    ChartsResponse,
+    Movie,
+    MovieReference,
+    PredictResponse,
+    RateNextResponse,
+    RecommendResponse,
+    SimilarResponse,
+)
 from marquee.recommender.scoring import Scorer
-from marquee.recommender.topk import page
-
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-
-NOBODY = History(*(np.zeros(0, np.int64),) * 3)
+from marquee.recommender.topk import top_page
 
 
 class Recommender:
-    """One bundle, ready to answer. Threads may share it: what changes after load is only kept."""
+    """One bundle, ready to answer queries.
+
+    Threads may share it: after `load` it only caches.
+
+        from marquee import Recommender
+
+        recommender = Recommender.load("bundles/ml-1m")
+        response = recommender.recommend(
+            [1193, (661, 5.0), {"movie_id": 914, "watched": 0.95}],
+            k=10,
+            filters={"genres": ["Drama"], "year_min": 1990},
+            explain=True,
+        )
+        for item in response["items"]:
+            print(item["title"], item["stars"]["expected"], item["because"])
+    """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
         manifest, arrays = bundle.manifest, bundle.arrays
+        num_users = manifest["data"]["num_users"]
         self.manifest: dict[str, Any] = manifest
         self.movies: Movies = bundle.movies
         self.num_ratings: Int64 = arrays["num_ratings"]
-        self.cards = ItemCatalog(self.movies, self.num_ratings)
-        self._star_of = {float(stars): 1 + s for s, stars in enumerate(manifest["scale"])}
+        """(I,) training ratings of each movie."""
+        self.catalog = ItemCatalog(self.movies, self.num_ratings)
         self.scorer = Scorer(bundle, threads)
-        self.star_model = RatingModel.of(bundle)
-        self._filters = Filters(self.movies, self.num_ratings)
-        num_users = manifest["data"]["num_users"]
-        self.shelf = Reranker(self.movies, self.num_ratings, num_users, arrays["item_vector"])
-        given = self.cards, self._star_of, self._filters, self.scorer, self.shelf, self.star_model
-        self._lister = RankingPipeline(*given, self.model_version)
-        self.asking = RatingElicitation(self.num_ratings, num_users, self.star_model)
-        self._charts = Charts(
-            self.movies, self.num_ratings, arrays["num_recent"], self.star_model.of_strangers
+        self.rating_model = RatingModel.from_bundle(bundle)
+        self.reranker = Reranker(self.movies, self.num_ratings, num_users, arrays["item_vector"])
+        self.elicitation = RatingElicitation(self.num_ratings, num_users, self.rating_model)
+        self._rating_bin_of = {float(stars): 1 + r for r, stars in enumerate(manifest["scale"])}
+        self._item_filter = ItemFilter(self.movies, self.num_ratings)
+        self._non_personalized = NonPersonalized(
+            self.movies, self.num_ratings, arrays["num_recent"], self.rating_model
+        )
+        self._pipeline = RankingPipeline(
+            catalog=self.catalog,
+            rating_bin_of=self._rating_bin_of,
+            item_filter=self._item_filter,
+            scorer=self.scorer,
+            reranker=self.reranker,
+            rating_model=self.rating_model,
+            model_version=self.model_version,
         )
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
-        """Read a bundle, verify it, and ask it its golden questions.
+        """Read a bundle, verify it, and check its golden answers.
 
         threads: cores that one history may use in ONNX Runtime; 1 serves many requests best.
         Raises InputError that names the file where a byte, a shape or a golden answer is off.
@@ -80,194 +115,299 @@ class Recommender:
 
     @property
     def model_version(self) -> str:
-        """64 hex digits that name this bundle's exact content."""
+        """The 64 hex digits that name this bundle's exact content."""
         return str(self.manifest["model_version"])
 
-    def score(
-        self, histories: Sequence[Iterable[Entry]], movie_ids: npt.ArrayLike | None = None
-    ) -> Float32:
-        """Logits of B histories -> float32 (B, I), or (B, n) for movie_ids of shape (n,) or (B, n).
+    @property
+    def scale(self) -> list[float]:
+        """The star values of the rating scale, ascending."""
+        return list(self._rating_bin_of)
 
-        A longer history is cut to its latest `history_length` films. Who has none gets
-        log(1 + number of ratings): the popular list. Larger is better; scores of different
-        people do not compare. Raises RequestError for an unknown movie or stars off the scale.
+    def score(
+        self, histories: Sequence[Iterable[HistoryEntry]], movie_ids: npt.ArrayLike | None = None
+    ) -> Float32:
+        """Score movies for B histories: logits, larger is better.
+
+        Args:
+            histories: B histories, oldest entry first. The encoder reads the latest
+                `history_length` entries of each. An empty history scores log(1 + number of
+                ratings), the popular list.
+            movie_ids: int (C,), or (B, C) with own movies for each history; None: all I movies.
+
+        Returns float32 (B, C), or (B, I) in the order of `movie_ids`. Scores of different users do
+        not compare. Raises RequestError for an unknown movie or stars off the scale.
         """
-        people = [self._history(entries) for entries in histories]
-        rows = None if movie_ids is None else self._rows_of_ids(movie_ids, len(people))
-        return self.scorer.of(people, rows)
+        parsed = [self.parse_history(history) for history in histories]
+        items = None if movie_ids is None else self._items_of(movie_ids, len(parsed))
+        return self.scorer.score(parsed, items)
 
     def predict_stars(
-        self, histories: Sequence[Iterable[Entry]], movie_ids: npt.ArrayLike
+        self, histories: Sequence[Iterable[HistoryEntry]], movie_ids: npt.ArrayLike
     ) -> Float32:
-        """Expected stars, float32 (B, n), for movie_ids of shape (n,) or (B, n)."""
-        people = [self._history(entries) for entries in histories]
-        rows = self._rows_of_ids(movie_ids, len(people))
-        rows_Bn = np.broadcast_to(rows, (len(people), rows.shape[-1]))
-        out = np.empty(rows_Bn.shape, dtype=np.float32)
-        for b, history in enumerate(people):
-            out[b] = self.star_model.expected(history, rows_Bn[b])
-        return out
+        """Predict expected stars, float32 (B, C), for movie_ids of shape (C,) or (B, C)."""
+        parsed = [self.parse_history(history) for history in histories]
+        items = self._items_of(movie_ids, len(parsed))
+        item_BC = np.broadcast_to(items, (len(parsed), items.shape[-1]))
+        stars_BC = np.empty(item_BC.shape, dtype=np.float32)
+        for b, history in enumerate(parsed):
+            stars_BC[b] = self.rating_model.expected_ratings(history, item_BC[b])
+        return stars_BC
 
-    def star_chances(self, history: Iterable[Entry], movie_ids: npt.ArrayLike) -> Float32:
-        """P(stars = s) of n movies for one history, float32 (n, K), in the order of the scale."""
-        rows = self.cards.rows(np.asarray(movie_ids).tolist(), "movie_ids")
-        return self.star_model.chances(self._history(history), rows).astype(np.float32)
+    def star_probabilities(
+        self, history: Iterable[HistoryEntry], movie_ids: npt.ArrayLike
+    ) -> Float32:
+        """Predict P(stars = r) of C movies for one history, float32 (C, R), along the scale."""
+        items = self.catalog.indices_of(np.asarray(movie_ids).tolist(), "movie_ids")
+        parsed = self.parse_history(history)
+        return self.rating_model.rating_probabilities(parsed, items).astype(np.float32)
 
-    def recommend(self, **asked: Any) -> Answer:
-        """The k best movies from place `offset` on: what POST /recommend answers.
+    def recommend(
+        self,
+        history: Iterable[HistoryEntry] = (),
+        k: int = 10,
+        *,
+        offset: int = 0,
+        filters: Mapping[str, Any] | None = None,
+        include_ids: Iterable[int] | None = None,
+        exclude_ids: Iterable[int] | None = None,
+        exclude_seen: bool = True,
+        calibration: float = 0.0,
+        novelty: float = 0.0,
+        freshness: float = 0.0,
+        diversity: float = 0.0,
+        genre_profile: Mapping[str, float] | None = None,
+        explain: bool = False,
+        not_interested: Iterable[int] = (),
+    ) -> RecommendResponse:
+        """Recommend the k best movies from place `offset` on, for one history: POST /recommend.
 
-        asked: the fields of `Question`: history, k, filters, diversity, explain, …
-        Returns {items, strategy, model_version, next_offset}; an item is {movie_id, title, year,
-        genres, score, stars: {expected, low, high, p_like}, because?, support}. strategy is
-        "history"; without one "content" where there is a genre_profile, else "popular".
-        next_offset is None on the last page. Raises RequestError for an unknown movie, genre or
-        filter, a control outside 0..1, k < 1 or offset < 0.
+        Items are ordered by score, then by movie id, unless a control moves them. Pages join: the
+        list of 20 begins with the list of 10. An item's `score` stays the network's.
+
+        Args:
+            history: entries, oldest first; empty: the popular list. An entry is a movie id,
+                `(movie_id, stars)`, `(movie_id, stars, watched)`, or a mapping with `movie_id` and
+                optional `stars` (a value of the scale), `watched` (share, 0..1) and `at` (RFC 3339
+                text or a datetime with a zone). Where every entry has `at`, entries are sorted by
+                it. A movie watched below .1 is seen and a weak dislike; from .9 on, without stars,
+                it counts as 4 stars.
+            k: number of movies, 1 or more.
+            offset: places to skip, 0 or more: the `next_offset` of a response.
+            filters: `genres` (at least one of them), `exclude_genres` (none of them), `year_min`,
+                `year_max` (inclusive), `min_ratings` (training ratings); all must hold.
+            include_ids: the only candidates; None: all movies.
+            exclude_ids: movies to leave out.
+            exclude_seen: leave out the movies of the history.
+            calibration: 0..1, towards the genre mix of the history, or of `genre_profile`.
+            novelty: 0..1, towards movies that fewer users rated.
+            freshness: 0..1, towards newer movies.
+            diversity: 0..1, away from movies that are similar to those above them.
+            genre_profile: genre -> weight, 0 or more, one above 0: the mix to follow instead of the
+                history's; followed at full strength where `calibration` is 0.
+            explain: add `because` to each item: the history entries, or genres, that raise it. It
+                encodes the history once per entry.
+            not_interested: movies that are never listed; their neighbors are demoted.
+
+        Returns {items, strategy, model_version, next_offset}. An item is {movie_id, title, year,
+        genres, score, stars: {expected, low, high, p_like}, because?, num_ratings}. strategy is
+        "history"; without a history "content" where there is a genre_profile, else "popular".
+        next_offset is None on the last page.
+
+        Raises RequestError for an unknown movie, genre, filter or key of an entry, stars off the
+        scale, a control outside 0..1, k < 1 or offset < 0; its `field` names the argument.
+
+            recommender.recommend([{"movie_id": 1193, "stars": 5.0}], k=5, diversity=0.3)
         """
-        return self.answer(Question(**asked))
+        query = RecommendQuery(
+            history=history,
+            k=k,
+            offset=offset,
+            filters=filters,
+            include_ids=include_ids,
+            exclude_ids=exclude_ids,
+            exclude_seen=exclude_seen,
+            calibration=calibration,
+            novelty=novelty,
+            freshness=freshness,
+            diversity=diversity,
+            genre_profile=genre_profile,
+            explain=explain,
+            not_interested=not_interested,
+        )
+        return self.recommend_query(query)
 
-    def answer(self, question: Question) -> Answer:
-        """`recommend`, of a Question."""
-        (answer,) = self.recommend_each([question])
-        if isinstance(answer, RequestError):
-            raise answer
-        return answer
+    def recommend_query(self, query: RecommendQuery) -> RecommendResponse:
+        """Answer one query as `recommend` does."""
+        (response,) = self.recommend_batch([query])
+        if isinstance(response, RequestError):
+            raise response
+        return response
 
-    def recommend_each(self, questions: Sequence[Question]) -> Iterator[Answer | RequestError]:
-        """`recommend` for B questions, an answer or what is wrong with the question, in their
-        order (marquee/recommender/pipeline.py)."""
-        return self._lister.of(questions)
+    def recommend_batch(
+        self, queries: Sequence[RecommendQuery]
+    ) -> Iterator[RecommendResponse | RequestError]:
+        """Yield the response to each of B queries, or its error, in their order.
 
-    def predict(self, *, history: Iterable[Entry] = (), movie_ids: Iterable[int]) -> Answer:
-        """Score, stars and support of these movies, in the order asked: POST /predict."""
-        person = self._history(history)
-        rows = self.cards.rows(movie_ids, "movie_ids")
-        return self._scored(person, rows, self.scorer.of([person], rows)[0])
+        Users share the encoder's and the head's work, so a batch costs less than B calls.
 
-    def rerank(self, *, history: Iterable[Entry] = (), movie_ids: Iterable[int]) -> Answer:
-        """The same movies, best first, ties in the order asked: POST /rerank."""
-        person = self._history(history)
-        rows = self.cards.rows(movie_ids, "movie_ids")
-        score_n = self.scorer.of([person], rows)[0]
-        order = np.argsort(-score_n, kind="stable")
-        return self._scored(person, rows[order], score_n[order])
+            queries = [RecommendQuery(history=history, k=10) for history in histories]
+            for response in recommender.recommend_batch(queries): ...
+        """
+        return self._pipeline.recommend_batch(queries)
+
+    def predict(
+        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
+    ) -> PredictResponse:
+        """Predict score and stars of these movies, in their order: POST /predict."""
+        parsed = self.parse_history(history)
+        item_K = self.catalog.indices_of(movie_ids, "movie_ids")
+        return self._predict(parsed, item_K, self.scorer.score([parsed], item_K)[0])
+
+    def rerank(
+        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
+    ) -> PredictResponse:
+        """Sort these movies, best first, ties in the order of the request: POST /rerank."""
+        parsed = self.parse_history(history)
+        item_K = self.catalog.indices_of(movie_ids, "movie_ids")
+        score_K = self.scorer.score([parsed], item_K)[0]
+        order = np.argsort(-score_K, kind="stable")
+        return self._predict(parsed, item_K[order], score_K[order])
 
     def rate_next(
         self,
         *,
-        history: Iterable[Entry] = (),
+        history: Iterable[HistoryEntry] = (),
         k: int = 10,
         not_seen: Iterable[int] = (),
         not_interested: Iterable[int] = (),
         seed: int = 0,
-    ) -> Answer:
-        """k films to ask this person to rate: what POST /rate_next answers.
+    ) -> RateNextResponse:
+        """Sample k movies that the user should rate next: POST /rate_next.
 
-        not_seen, not_interested: movie ids never to ask for again, nor is one of the history. The films
-        are drawn (marquee/recommender/elicitation.py): the same arguments give the same films, another seed (one
-        for each person, say) other ones, so that not everybody is asked for the same.
+        Args:
+            history: as for `recommend`; its movies are left out.
+            k: number of movies, 1 or more.
+            not_seen, not_interested: movie ids to leave out.
+            seed: the same arguments give the same sample. One seed per user gives different users
+                different movies (marquee/recommender/elicitation.py).
+
         Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars,
-        why: {seen_probability, information, scarcity}, support}, the largest product first.
+        why: {seen_probability, information, scarcity}, num_ratings}, the largest product first.
         Raises RequestError for an unknown movie, or k < 1.
         """
-        person = self._history(history, not_interested)
-        keep_I = np.ones(len(self.movies), dtype=bool)
-        keep_I[person.seen] = keep_I[person.refused] = False
-        keep_I[self.cards.rows(not_seen, "not_seen")] = False
-        logit_I = self.scorer.of([person])[0] if len(person) else None
-        factors = self.asking.factors(person, logit_I)
-        rows = factors.queue(keep_I, k, seed)
-        (stars,) = self.star_model.describe([person], [rows])
-        why = map(factors.why, rows.tolist())
+        parsed = self.parse_history(history, not_interested)
+        mask_I = np.ones(len(self.movies), dtype=bool)
+        mask_I[parsed.seen] = mask_I[parsed.not_interested] = False
+        mask_I[self.catalog.indices_of(not_seen, "not_seen")] = False
+        logit_I = self.scorer.score([parsed])[0] if len(parsed) else None
+        factors = self.elicitation.factors(parsed, logit_I)
+        item_K = factors.sample_page(mask_I, k, seed)
+        (stars,) = self.rating_model.describe([parsed], [item_K])
+        why = map(factors.to_record, item_K.tolist())
         return {
-            "items": self.cards.items(rows, stars=stars, why=why),
-            "strategy": strategy(person, NO_CONTROLS),
+            "items": self.catalog.to_records(item_K, {"stars": stars, "why": why}),
+            "strategy": choose_strategy(parsed, NO_CONTROLS),
             "model_version": self.model_version,
         }
 
     def similar(
         self, movie_ids: Iterable[int], k: int = 10, filters: Mapping[str, Any] | None = None
-    ) -> Answer:
-        """The k movies nearest to these by cosine (to the mean of several): POST /similar.
+    ) -> SimilarResponse:
+        """Return the k movies nearest to these, by cosine to their mean: POST /similar.
 
-        The movies asked about are left out. `score` is the cosine, -1..1; no stars, nobody asks.
+        The movies of the request are left out. `score` is the cosine, -1..1. There are no stars, as
+        there is no user. Raises RequestError for an unknown movie, or none.
         """
-        asked = self.cards.rows(movie_ids, "movie_ids")
-        if len(asked) == 0:
-            raise RequestError("no movie to compare with; give one", field="movie_ids")
-        keep_I = self._filters.mask(filters)
-        keep_I[asked] = False
-        direction_ID = self.shelf.direction_ID
-        mean_D = direction_ID[np.unique(asked)].mean(axis=0)
-        cosine_I = direction_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), 1e-12))
-        rows, _ = page(cosine_I, keep_I, k, 0)
-        items = self.cards.items(rows, score=cosine_I[rows].tolist())
-        return {"items": items, "model_version": self.model_version}
-
-    def charts(self, kind: str, k: int = 10, filters: Mapping[str, Any] | None = None) -> Answer:
-        """The k movies that lead a chart (marquee/recommender/non_personalized.py), equal ones by number of ratings:
-        POST /charts. Stars are those of a stranger."""
-        score_I = self._charts.scores(kind)
-        keep_I = self._filters.mask(filters) & np.isfinite(score_I)
-        order = self._charts.best_known
-        rows, _ = page(score_I[order], keep_I[order], k, 0)
-        rows = order[rows]
-        items = self._items(rows, score_I[rows], NOBODY)
-        return {"items": items, "kind": kind, "model_version": self.model_version}
-
-    def named(self, movie_id: int) -> Answer:
-        """One movie as `item` shows it; one that the bundle does not hold is its id only."""
-        return self.item(movie_id) if self.knows(movie_id) else {"movie_id": movie_id}
-
-    def item(self, movie_id: int) -> Answer:
-        """One movie: {movie_id, title, year, genres, support}."""
-        return self.cards.items(self.cards.rows([movie_id], "movie_id"))[0]
-
-    def knows(self, movie_id: int) -> bool:
-        """Whether the bundle holds this movie."""
-        return movie_id in self.cards.row_of
-
-    @property
-    def scale(self) -> list[float]:
-        """The star values that can be given, ascending."""
-        return list(self._star_of)
-
-    def on_scale(self, stars: float) -> bool:
-        """Whether these stars can be given."""
-        return stars in self._star_of
-
-    def held(self, movie_ids: Iterable[int]) -> list[int]:
-        """Those that the bundle holds, in their order."""
-        return [movie_id for movie_id in movie_ids if self.knows(movie_id)]
-
-    def readable(self, stored: Iterable[Stored]) -> Iterator[tuple[int, Entry]]:
-        """A stored history as this bundle can read it: (time, entry), in its order.
-
-        Left out: movies that the bundle does not hold, and stars given on another scale than the
-        bundle's (the film still counts).
-        """
-        for movie_id, stars, portion, at_us in stored:
-            if self.knows(movie_id):
-                yield at_us, (movie_id, stars if stars in self._star_of else None, portion)
-
-    def _history(self, entries: Iterable[Entry], not_interested: Iterable[int] = ()) -> History:
-        return read_history(entries, self.cards.row_of, self._star_of, not_interested)
-
-    def _scored(self, person: History, rows: Int64, score_n: Float32) -> Answer:
+        items = self.catalog.indices_of(movie_ids, "movie_ids")
+        if len(items) == 0:
+            raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
+        mask_I = self._item_filter.mask(filters)
+        mask_I[items] = False
+        unit_vector_ID = self.reranker.unit_vector_ID
+        mean_D = unit_vector_ID[np.unique(items)].mean(axis=0)
+        cosine_I = unit_vector_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), MIN_NORM))
+        item_K, _ = top_page(cosine_I, mask_I, k, 0)
         return {
-            "items": self._items(rows, score_n, person),
-            "strategy": strategy(person, NO_CONTROLS),
+            "items": self.catalog.to_records(item_K, {"score": cosine_I[item_K].tolist()}),
             "model_version": self.model_version,
         }
 
-    def _items(self, rows: Int64, score_n: Float32, person: History) -> list[Card]:
-        (stars,) = self.star_model.describe([person], [rows])
-        return self.cards.items(rows, score=score_n.tolist(), stars=stars)
+    def charts(
+        self, kind: ChartKind, k: int = 10, filters: Mapping[str, Any] | None = None
+    ) -> ChartsResponse:
+        """Return the k movies that lead a non-personalized chart: POST /charts.
 
-    def _rows_of_ids(self, movie_ids: npt.ArrayLike, num_people: int) -> Int64:
+        kind: "popular", "trending", "new" or "hidden_gems"
+        (marquee/recommender/non_personalized.py). Equal scores are ordered by number of ratings.
+        The stars are those of a user without a history. Raises RequestError for another kind.
+        """
+        score_I = self._non_personalized.scores(kind)
+        mask_I = self._item_filter.mask(filters) & np.isfinite(score_I)
+        order = self._non_personalized.item_by_popularity
+        positions, _ = top_page(score_I[order], mask_I[order], k, 0)
+        item_K = order[positions]
+        return {
+            "items": self._scored_records(item_K, score_I[item_K], EMPTY_HISTORY),
+            "kind": kind,
+            "model_version": self.model_version,
+        }
+
+    def movie(self, movie_id: int) -> Movie:
+        """Return one movie; RequestError where the bundle does not hold it."""
+        (record,) = self.catalog.to_records(self.catalog.indices_of([movie_id], "movie_id"))
+        return record
+
+    def movie_reference(self, movie_id: int) -> MovieReference:
+        """Return one movie; one that the bundle does not hold is its id only."""
+        if not self.has_movie(movie_id):
+            return {"movie_id": movie_id}
+        (record,) = self.catalog.to_records(self.catalog.indices_of([movie_id], "movie_id"))
+        return record
+
+    def has_movie(self, movie_id: int) -> bool:
+        """Return True where the bundle holds this movie."""
+        return movie_id in self.catalog.item_of
+
+    def is_on_scale(self, stars: float) -> bool:
+        """Return True where these stars are a value of the rating scale."""
+        return stars in self._rating_bin_of
+
+    def known_ids(self, movie_ids: Iterable[int]) -> list[int]:
+        """Return the ids that the bundle holds, in their order."""
+        return [movie_id for movie_id in movie_ids if self.has_movie(movie_id)]
+
+    def usable_entries(self, stored: Iterable[StoredEntry]) -> Iterator[tuple[int, HistoryEntry]]:
+        """Yield (Unix microseconds, entry) for the stored entries that this bundle can read.
+
+        Movies that the bundle does not hold are left out. Stars off the bundle's scale become None;
+        the movie still counts.
+        """
+        for movie_id, stars, watched, at_us in stored:
+            if self.has_movie(movie_id):
+                yield at_us, (movie_id, stars if stars in self._rating_bin_of else None, watched)
+
+    def parse_history(
+        self, entries: Iterable[HistoryEntry], not_interested: Iterable[int] = ()
+    ) -> History:
+        """Parse entries into item indices and rating bins (marquee/recommender/history.py)."""
+        return parse_history(entries, self.catalog.item_of, self._rating_bin_of, not_interested)
+
+    def _predict(self, history: History, item_K: Int64, score_K: Float32) -> PredictResponse:
+        return {
+            "items": self._scored_records(item_K, score_K, history),
+            "strategy": choose_strategy(history, NO_CONTROLS),
+            "model_version": self.model_version,
+        }
+
+    def _scored_records(self, item_K: Int64, score_K: Float32, history: History) -> list[Any]:
+        (stars,) = self.rating_model.describe([history], [item_K])
+        return self.catalog.to_records(item_K, {"score": score_K.tolist(), "stars": stars})
+
+    def _items_of(self, movie_ids: npt.ArrayLike, num_histories: int) -> Int64:
         ids = np.asarray(movie_ids)
-        if ids.ndim not in (1, 2) or (ids.ndim == 2 and len(ids) != num_people):
+        if ids.ndim not in (1, 2) or (ids.ndim == 2 and len(ids) != num_histories):
             raise RequestError(
-                f"movie_ids has shape {ids.shape}; give (n,) or ({num_people}, n)",
+                f"movie_ids: shape {ids.shape}, expected (C,) or ({num_histories}, C)",
                 field="movie_ids",
             )
-        return self.cards.rows(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
+        return self.catalog.indices_of(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)

@@ -1,99 +1,111 @@
-"""Logits of persons over a catalogue: encoder, head, and what stands in where there is no history.
+"""Score items for users: encoder, head, and popularity where there is no history.
 
-    scorer = Scorer(bundle, threads=1)
-    scorer.of(people)                  # float32 (B, I)
-    scorer.of(people, rows_n)          # float32 (B, n)
-
-Shapes: B people, I movies of the bundle, n movies asked for.
+scorer = Scorer(bundle, threads=1)
+scorer.score(histories)                   # float32 (B, I)
+scorer.score(histories, item_C)           # float32 (B, C)
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from marquee.recommender.ann_index import CANDIDATES, AnnIndex, is_worth_it
+from marquee.core.arrays import Float32, Int64
+from marquee.recommender.ann_index import NUM_CANDIDATES, AnnIndex, is_ann_worthwhile
 from marquee.recommender.bundle import Bundle
-from marquee.recommender.encoder import PEOPLE_AT_ONCE, Encoder, Head
+from marquee.recommender.encoder import USERS_PER_BATCH, Encoder, Head, UserVectors
 from marquee.recommender.history import History
-from marquee.recommender.query import Question
+from marquee.recommender.query import RecommendQuery
 
-Float32 = npt.NDArray[np.float32]
-Int64 = npt.NDArray[np.int64]
-
-DRAWN, DRAWN_FILMS = 8, 20
-"""Random persons over whom the MLP's part of a score is averaged, and the films of each."""
+NUM_SAMPLE_HISTORIES, SAMPLE_HISTORY_LENGTH = 8, 20
+"""Random histories over which the index averages the MLP's part of a score."""
 
 
 class Scorer:
-    """The network of a bundle. Who has no history gets log(1 + number of ratings)."""
+    """The network of a bundle. A user without a history gets log(1 + number of ratings)."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         arrays, self.history_length = bundle.arrays, int(bundle.manifest["history_length"])
-        vectors_ID = arrays["item_vector"]
-        self.encoder = Encoder(bundle.encoder, vectors_ID, self.history_length, threads)
-        self.head = Head.of(arrays)
-        self._popular_I = np.log1p(arrays["num_ratings"]).astype(np.float32)
-        self.reach = (
-            self._get_reach(arrays["num_ratings"]) if is_worth_it(len(vectors_ID)) else None
+        item_vector_ID = arrays["item_vector"]
+        self.encoder = Encoder(bundle.encoder, item_vector_ID, self.history_length, threads)
+        self.head = Head.from_arrays(arrays)
+        self._popularity_I = np.log1p(arrays["num_ratings"]).astype(np.float32)
+        self.ann_index = (
+            self._build_index(arrays["num_ratings"])
+            if is_ann_worthwhile(len(item_vector_ID))
+            else None
         )
+        """None: all items are scored."""
 
-    def of(self, people: Sequence[History], rows: Int64 | None = None) -> Float32:
-        """Logits of every movie, or of `rows` (n,) or (B, n)."""
-        width = len(self._popular_I) if rows is None else rows.shape[-1]
-        out = np.empty((len(people), width), dtype=np.float32)
-        halves = self.encoder([history for history in people if len(history)])
-        shared = self._view(rows) if rows is None or rows.ndim == 1 else None
-        for b, history in enumerate(people):
-            head, popular = shared or self._view(rows[b] if rows is not None else None)
-            out[b] = head.logits(*next(halves)) if len(history) else popular
-        return out
+    def score(self, histories: Sequence[History], items: Int64 | None = None) -> Float32:
+        """Return the logits (B, I) of all items, or (B, C) of `items`, which is (C,) or (B, C)."""
+        width = len(self._popularity_I) if items is None else items.shape[-1]
+        logit_BC = np.empty((len(histories), width), dtype=np.float32)
+        user_vectors = self.encoder([history for history in histories if len(history)])
+        shared = self._select(items) if items is None or items.ndim == 1 else None
+        for b, history in enumerate(histories):
+            head, popularity = shared or self._select(items[b] if items is not None else None)
+            logit_BC[b] = head.logits(*next(user_vectors)) if len(history) else popularity
+        return logit_BC
 
-    def for_lists(self, known: Sequence[tuple[Question, History]]) -> Iterator[Float32]:
-        """Logits of every movie, (I,) for each; of a large catalogue -inf where one is no candidate
-        (marquee/recommender/ann_index.py)."""
-        halves = self.encoder([person for _, person in known if len(person)])
-        for start in range(0, len(known), PEOPLE_AT_ONCE):
-            yield from self._for_lists(known[start : start + PEOPLE_AT_ONCE], halves)
-
-    def _for_lists(
-        self, known: Sequence[tuple[Question, History]], halves: Iterator[tuple[Float32, Float32]]
+    def score_candidates(
+        self, queries: Sequence[tuple[RecommendQuery, History]]
     ) -> Iterator[Float32]:
-        """People together, so that the item matrix is read once for all who need the whole of it;
-        halves: of those with a history, in their order."""
-        own = [next(halves) if len(person) else None for _, person in known]
-        reach = [self._reach_of(question, person) for question, person in known]
-        whole = [half for half, few in zip(own, reach, strict=True) if half and not few]
+        """Yield (I,) logits for each query; -inf marks an item that is no candidate.
+
+        Only the ANN index of a large catalog leaves items out (marquee/recommender/ann_index.py).
+        """
+        user_vectors = self.encoder([history for _, history in queries if len(history)])
+        for start in range(0, len(queries), USERS_PER_BATCH):
+            yield from self._score_batch(queries[start : start + USERS_PER_BATCH], user_vectors)
+
+    def _score_batch(
+        self,
+        queries: Sequence[tuple[RecommendQuery, History]],
+        user_vectors: Iterator[UserVectors],
+    ) -> Iterator[Float32]:
+        """Score a batch; the item matrix is read once for all users that need the whole of it.
+
+        user_vectors: of the queries with a history, in their order.
+        """
+        vectors = [next(user_vectors) if len(history) else None for _, history in queries]
+        indexes = [self._index_for(query, history) for query, history in queries]
+        exact = [each for each, index in zip(vectors, indexes, strict=True) if each and not index]
         scores = iter(
-            self.head.logits_of(*map(np.stack, zip(*whole, strict=True))) if whole else ()
+            self.head.logits_batch(*map(np.stack, zip(*exact, strict=True))) if exact else ()
         )
-        for half, few in zip(own, reach, strict=True):
-            if half is None:
-                yield self._popular_I
+        for each, index in zip(vectors, indexes, strict=True):
+            if each is None:
+                yield self._popularity_I
             else:
-                yield self._reached(few, *half) if few else next(scores)
+                yield self._score_retrieved(index, *each) if index else next(scores)
 
-    def _reach_of(self, question: Question, person: History) -> AnnIndex | None:
-        """What finds this list without scoring all movies."""
-        near = question.is_plain and len(person.seen) < CANDIDATES / 2
-        return self.reach if near else None
+    def _index_for(self, query: RecommendQuery, history: History) -> AnnIndex | None:
+        """Return the index where its candidates suffice for this query, else None."""
+        is_enough = query.allows_ann and len(history.seen) < NUM_CANDIDATES / 2
+        return self.ann_index if is_enough else None
 
-    def _reached(self, reach: AnnIndex, user_gmf_D: Float32, user_mlp_H: Float32) -> Float32:
-        rows = reach.rows(user_gmf_D)
-        score_I = np.full(len(self._popular_I), -np.inf, np.float32)
-        score_I[rows] = self.head.take(rows).logits(user_gmf_D, user_mlp_H)
+    def _score_retrieved(
+        self, index: AnnIndex, user_gmf_D: Float32, user_mlp_H: Float32
+    ) -> Float32:
+        item_C = index.search(user_gmf_D)
+        score_I = np.full(len(self._popularity_I), -np.inf, np.float32)
+        score_I[item_C] = self.head.take(item_C).logits(user_gmf_D, user_mlp_H)
         return score_I
 
-    def _view(self, rows: Int64 | None) -> tuple[Head, Float32]:
-        """What scores these rows: for who has a history, and for who has none."""
-        if rows is None:
-            return self.head, self._popular_I
-        return self.head.take(rows), self._popular_I[rows]
+    def _select(self, items: Int64 | None) -> tuple[Head, Float32]:
+        """Return head and popularity over these items, or over all."""
+        if items is None:
+            return self.head, self._popularity_I
+        return self.head.take(items), self._popularity_I[items]
 
-    def _get_reach(self, num_ratings_I: Int64) -> AnnIndex:
-        """Films are drawn as the golden ones are, by how often they are rated."""
-        rng, chance_I = np.random.default_rng(0), num_ratings_I + 1.0
-        rows = rng.choice(len(chance_I), (DRAWN, DRAWN_FILMS), p=chance_I / chance_I.sum())
-        none = np.zeros(0, np.int64)
-        people = [History(each, np.zeros(DRAWN_FILMS, np.int64), none) for each in rows]
-        return AnnIndex(self.head, list(self.encoder(people)))
+    def _build_index(self, num_ratings_I: Int64) -> AnnIndex:
+        """Build the index over sample histories, drawn by number of ratings as the golden ones."""
+        rng, weight_I = np.random.default_rng(0), num_ratings_I + 1.0
+        item_BL = rng.choice(
+            len(weight_I),
+            (NUM_SAMPLE_HISTORIES, SAMPLE_HISTORY_LENGTH),
+            p=weight_I / weight_I.sum(),
+        )
+        none, unrated_L = np.zeros(0, np.int64), np.zeros(SAMPLE_HISTORY_LENGTH, np.int64)
+        histories = [History(item_L, unrated_L, none) for item_L in item_BL]
+        return AnnIndex(self.head, list(self.encoder(histories)))

@@ -1,39 +1,42 @@
-"""One page of a ranked list: sorts only what can be on it, and breaks ties the same way each time.
+"""Top-k of a score vector, one page at a time: sort only the items that can be on the page.
 
-62,000 movies, k = 10: 0.1 ms on one core. The movies stand in blocks; the tenth largest of the
-blocks' maxima is no larger than the tenth best score, so what is below it is not looked at again.
+62,000 items, k = 10: 0.1 ms on one core. The scores are split into blocks. The tenth largest block
+maximum is no larger than the tenth best score, so items below it need no sorting.
 """
 
 import numpy as np
-import numpy.typing as npt
 
+from marquee.core.arrays import AnyFloat, Bools, Int64
 from marquee.recommender.errors import RequestError
 
-BLOCK = 64
-"""Movies of which one maximum is taken. Most lists then sort some dozen movies."""
+ITEMS_PER_BLOCK = 64
+"""Items that share one maximum. Most lists then sort some dozen items."""
 
 
-def page(
-    score_I: npt.NDArray[np.float32], keep_I: npt.NDArray[np.bool_], k: int, offset: int
-) -> tuple[npt.NDArray[np.int64], int | None]:
-    """Rows offset..offset+k by score, ties by row, and the next offset (None at the end)."""
-    if k < 1 or offset < 0:
-        raise RequestError(
-            f"k {k}, offset {offset}: k must be at least 1 and offset at least 0",
-            field="k" if k < 1 else "offset",
-        )
+def top_page(score_I: AnyFloat, mask_I: Bools, k: int, offset: int) -> tuple[Int64, int | None]:
+    """Return items offset..offset+k by score, ties by index, and the next offset.
+
+    mask_I: the candidates. The next offset is None on the last page.
+    Raises RequestError for k below 1 or offset below 0.
+    """
+    if k < 1:
+        raise RequestError(f"k: {k}, expected 1 or more", field="k")
+    if offset < 0:
+        raise RequestError(f"offset: {offset}, expected 0 or more", field="offset")
     end = offset + k
-    more = end < int(np.count_nonzero(keep_I))
-    kept_I = np.where(keep_I, score_I, -np.inf)
-    row = np.flatnonzero(keep_I & (kept_I >= _edge(kept_I, end)) if more else keep_I)
-    row = row[np.lexsort((row, -kept_I[row]))]
-    return row[offset:end], end if more else None
+    has_more = end < int(np.count_nonzero(mask_I))
+    masked_I = np.where(mask_I, score_I, -np.inf)
+    items = np.flatnonzero(
+        mask_I & (masked_I >= _lower_bound(masked_I, end)) if has_more else mask_I
+    )
+    items = items[np.lexsort((items, -masked_I[items]))]
+    return items[offset:end], end if has_more else None
 
 
-def _edge(kept_I: npt.NDArray[np.floating], end: int) -> float:
-    """A score that at least `end` movies reach, and few more."""
-    whole = len(kept_I) // BLOCK * BLOCK
-    maxima = kept_I[:whole].reshape(-1, BLOCK).max(axis=1)
-    if end > len(maxima):
-        maxima = kept_I
-    return float(np.partition(maxima, len(maxima) - end)[len(maxima) - end])
+def _lower_bound(score_I: AnyFloat, num_items: int) -> float:
+    """Return a score that at least `num_items` items reach, and few more."""
+    blocked = len(score_I) // ITEMS_PER_BLOCK * ITEMS_PER_BLOCK
+    maxima = score_I[:blocked].reshape(-1, ITEMS_PER_BLOCK).max(axis=1)
+    if num_items > len(maxima):
+        maxima = score_I
+    return float(np.partition(maxima, len(maxima) - num_items)[len(maxima) - num_items])

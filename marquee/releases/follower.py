@@ -1,11 +1,11 @@
-"""What a service follows: the pointer of a store, from one release to the next.
+"""Follow the pointer of a store from one release to the next.
 
-    followed = ReleaseFollower("s3://movies/models/ml-1m", "/var/cache/marquee")
-    for folder in followed.first(): …   # to start with, best first
-    followed.newer()                    # every few seconds: None, or the folder of another release
-    followed.took(folder)               # it answers now
+    follower = ReleaseFollower("s3://movies/models/ml-1m", "/var/cache/marquee")
+    for folder in follower.candidates(): …   # for the start, best first
+    follower.fetch_newer()                   # every few seconds: None, or another release's folder
+    follower.mark_active(folder)             # it serves now
 
-The store away is no fault while there is something to serve.
+An unavailable store is no error while there is a release to serve.
 """
 
 import re
@@ -16,76 +16,81 @@ from pathlib import Path
 
 from marquee.core.errors import InputError
 from marquee.releases.cache import fetch, get_good, set_good
+from marquee.releases.open_store import open_store
 from marquee.releases.pointer import POINTER, Pointer
-from marquee.releases.store import Stored, UnreachableError, open_store
+from marquee.releases.store import StoredObject, UnreachableError
 
-AGAIN_S = 60.0
-"""Until a release that was refused is fetched again: a whole bundle may come over each time."""
+RETRY_REFUSED_S = 60.0
+"""Until a refused release is fetched again: each time may transfer a whole bundle."""
 
 
 class ReleaseFollower:
-    """Looks after one pointer and one cache; used by one thread at a time."""
+    """One pointer and one cache; used by one thread at a time."""
 
     def __init__(self, url: str, cache: str | Path) -> None:
-        """Raises InputError for an address that is none; nothing is asked yet."""
+        """Raise InputError for a bad address; the store is not read yet."""
         self._store = open_store(url)
         self._cache = Path(cache) / re.sub(r"[^\w.-]+", "-", url.removeprefix("s3://")).strip("-")
         self._etag, self._version = "", ""
-        self._refused, self._again_at = "", 0.0
-        self._why = InputError(f"{url}: nothing to serve")
-        self.away: bool | None = False
-        """Whether the store did not answer when last asked, or refused to."""
+        self._refused_etag, self._retry_at_s = "", 0.0
+        self._last_error = InputError(f"{url}: no release to serve")
+        self.unavailable: bool | None = False
+        """True where the store did not answer the last request, or refused it."""
 
-    def first(self) -> Iterator[Path]:
-        """Folders to start with: the promoted release, and what answered here before.
+    def candidates(self) -> Iterator[Path]:
+        """Yield folders for the start: the promoted release, then the one that served last.
 
-        Raises InputError, why the promoted one cannot be had, where there is nothing before it.
+        Raises InputError, with the promoted one's reason, where there is neither.
         """
         promoted = None
         with suppress(InputError):
-            promoted = self.newer()
-        before = get_good(self._cache)
-        yield from dict.fromkeys(folder for folder in (promoted, before) if folder)
-        if promoted is None and before is None:
-            raise self._why
+            promoted = self.fetch_newer()
+        previous = get_good(self._cache)
+        yield from dict.fromkeys(folder for folder in (promoted, previous) if folder)
+        if promoted is None and previous is None:
+            raise self._last_error
 
-    def newer(self) -> Path | None:
-        """The folder of a release that has been promoted since and is here in full, verified.
+    def fetch_newer(self) -> Path | None:
+        """Fetch and verify a release that has been promoted since; None where there is none.
 
-        Raises InputError where it is damaged or the store does not answer (`away` then).
+        Raises InputError where it is damaged, or the store does not answer (then `unavailable`).
         """
-        found: Stored | None = None
-        self.away = True  # keys that have expired leave us as blind as a broken line
+        stored: StoredObject | None = None
+        self.unavailable = True  # expired keys leave the service as blind as a broken network
         try:
-            found = self._changed()
-            if found is None:
+            stored = self._changed_pointer()
+            if stored is None:
                 return None
-            wanted = Pointer.of(found.content, self._store.url)
-            folder = fetch(self._store, self._cache, wanted)
-            self._etag = found.etag
-            return None if wanted.version == self._version else folder
+            pointer = Pointer.from_json(stored.content, self._store.url)
+            folder = fetch(self._store, self._cache, pointer)
+            self._etag = stored.etag
+            return None if pointer.version == self._version else folder
         except InputError as error:
-            self._why, self.away = error, self.away or isinstance(error, UnreachableError)
-            if found is not None and not self.away:
-                self._refused, self._again_at = found.etag, time.monotonic() + AGAIN_S
+            self._last_error = error
+            self.unavailable = self.unavailable or isinstance(error, UnreachableError)
+            if stored is not None and not self.unavailable:
+                self._refused_etag = stored.etag
+                self._retry_at_s = time.monotonic() + RETRY_REFUSED_S
             raise
 
-    def _changed(self) -> Stored | None:
-        """The pointer, where it is worth acting on."""
-        known = self._etag
-        found = self._store.newer(POINTER, known) if known else self._store.read(POINTER)
-        self.away = False
-        if found is None and not known:
+    def _changed_pointer(self) -> StoredObject | None:
+        """Read the pointer; None where it has not changed, or was refused a moment ago."""
+        if self._etag:
+            stored = self._store.read_if_changed(POINTER, self._etag)
+        else:
+            stored = self._store.read(POINTER)
+        self.unavailable = False
+        if stored is None and not self._etag:
             raise InputError(
                 f"{self._store.url}: nothing has been promoted; "
                 f"marquee releases promote VERSION {self._store.url}"
             )
-        if found and found.etag == self._refused and time.monotonic() < self._again_at:
+        if stored and stored.etag == self._refused_etag and time.monotonic() < self._retry_at_s:
             return None
-        return found
+        return stored
 
-    def took(self, folder: Path) -> None:
-        """This one answers now."""
+    def mark_active(self, folder: Path) -> None:
+        """Record that this release serves now."""
         self._version = folder.name
-        with suppress(InputError):  # on a full disk the next start finds the one before
+        with suppress(InputError):  # on a full disk the next start finds the previous one
             set_good(self._cache, folder)

@@ -1,6 +1,6 @@
-"""current.json of a store: which version serves, and what did before.
+"""current.json of a store: the version that serves, and the versions before it.
 
-What it says is not trusted: a machine makes and removes folders of the names that stand in it.
+Its content is not trusted: a machine makes and removes folders of the names in it.
 """
 
 import json
@@ -14,9 +14,9 @@ NAME_LENGTH = 16
 NAME = re.compile(f"[0-9a-f]{{{NAME_LENGTH}}}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """What current.json says."""
+    """The content of current.json."""
 
     version: str
     """The folder below versions/."""
@@ -28,25 +28,26 @@ class Pointer:
     """Versions before it, newest first."""
 
     @classmethod
-    def of(cls, content: bytes, where: str) -> "Pointer":
+    def from_json(cls, content: bytes, store_url: str) -> "Pointer":
+        """Parse current.json; InputError that names the store where it is damaged."""
         try:
-            said = json.loads(content)
-            if not isinstance(said, dict) or set(said) != {each.name for each in fields(cls)}:
-                raise ValueError(
-                    f"its fields are not {', '.join(each.name for each in fields(cls))}"
-                )
-            found = cls(**said | {"previous": tuple(said["previous"])})
-            # A machine makes and removes folders of these names.
-            for name in (found.version, *found.previous):
-                if not (isinstance(name, str) and NAME.fullmatch(name)):
-                    raise ValueError(f"{name!r} is no version's name")
-            return found
+            values = json.loads(content)
+            names = [field.name for field in fields(cls)]
+            if not isinstance(values, dict) or set(values) != set(names):
+                raise ValueError(f"its fields are not {', '.join(names)}")
+            pointer = cls(**values | {"previous": tuple(values["previous"])})
+            for version in (pointer.version, *pointer.previous):
+                if not (isinstance(version, str) and NAME.fullmatch(version)):
+                    raise ValueError(f"{version!r} is not a version's name")
+            return pointer
         except (ValueError, TypeError, RecursionError) as error:
-            remove = "aws s3 rm" if where.startswith("s3://") else "rm"
+            remove = "aws s3 rm" if store_url.startswith("s3://") else "rm"
             raise InputError(
-                f"{where}/{POINTER}: not a pointer ({error}); services go on with what they have: "
-                f"{remove} {where}/{POINTER}, then marquee releases promote VERSION {where}"
+                f"{store_url}/{POINTER}: not a pointer ({error}); services keep the version they "
+                f"have: {remove} {store_url}/{POINTER}, then "
+                f"marquee releases promote VERSION {store_url}"
             ) from error
 
     def to_json(self) -> bytes:
+        """Return the content of current.json."""
         return (json.dumps(asdict(self), indent=1) + "\n").encode()

@@ -1,120 +1,131 @@
 """Checkpoints from which a stopped training ends bit for bit as if it had never been stopped.
 
     python train.py fit --config recipes/ml-1m.yaml --checkpoints.every_minutes 5
-    python train.py fit --config recipes/ml-1m.yaml --ckpt_path last      # the same again: go on
+    python train.py fit --config recipes/ml-1m.yaml --ckpt_path last      # the same again: resume
 
 Beside weights and optimizer a checkpoint holds what Lightning leaves out: the state of PyTorch's
-random numbers (of every rank), the place in the epoch's batches (the loader keeps it) and the
-settings it was made with, so that no training goes on with others. It is written beside its place
-and renamed, so that a kill in the middle of writing leaves the one before.
+random numbers (of every rank), the position in the epoch's batches (the loader stores it) and the
+settings of the training, so that no training is resumed with others. It is written beside its path
+and renamed, so that a kill while writing leaves the checkpoint before it.
 
 A first ctrl-C or SIGTERM lets the step end, saves, and stops; exit status 130 or 143. A second
-ctrl-C stops at once. After the last step of an epoch nothing is saved until validation has judged
-it: resumed from there, Lightning would leave that validation out.
+ctrl-C stops at once. After the last step of an epoch nothing is saved until its validation is over:
+resumed from there, Lightning would leave that validation out.
 
-Exact are the same machine, threads and number of ranks. Another number of ranks goes on, too, with
-other random numbers.
+Resuming is bit-exact on the same machine with the same threads and world size. Another world size
+resumes with a different random stream.
 """
 
 import os
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import fsspec
 import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
+from marquee.core.command import Terminated
 from marquee.core.errors import InputError
+from marquee.core.nested_dicts import flatten
 from marquee.training import distributed
+
+MAX_SETTINGS_SHOWN = 3
+"""Differing settings that an error names."""
 
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """When and where a training saves itself, beside the end of every epoch."""
+    """The moments at which a training saves itself, beside the end of every epoch."""
 
     every_minutes: float = 10.0
-    """What a kill costs at most; 0 saves at the ends of epochs (and at every_steps) alone."""
+    """The most that a kill costs; 0 saves only at the ends of epochs (and at every_steps)."""
     every_steps: int = 0
-    """Save after so many steps, too; 0 does not count steps."""
+    """Save also after so many steps; 0 does not count steps."""
     folder: str | None = None
-    """Where checkpoints go instead of `--runs`, e.g. s3://bucket/runs: a machine that has nothing
-    but this folder can go on."""
+    """The folder or URL of checkpoints instead of `--runs`, e.g. s3://bucket/runs: a machine that
+    has nothing but this folder can resume."""
 
     def __post_init__(self) -> None:
-        if self.every_minutes < 0 or self.every_steps < 0:
-            raise InputError(
-                "checkpoints.every_minutes and checkpoints.every_steps: needed 0 or more"
-            )
+        for name in ("every_minutes", "every_steps"):
+            if getattr(self, name) < 0:
+                raise InputError(f"checkpoints.{name} {getattr(self, name)}: expected 0 or more")
 
 
-class WholeFiles(TorchCheckpointIO):
-    """A checkpoint is there whole or not at all."""
+class Resumable(NamedTuple):
+    """A checkpoint to resume from, and the number of its last step."""
+
+    path: str
+    step: int
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint completely or not at all."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None
     ) -> None:
         if is_url(path):  # an object appears when it is complete
             return super().save_checkpoint(checkpoint, path, storage_options)
-        aside = Path(f"{path}.part")
-        aside.parent.mkdir(parents=True, exist_ok=True)
+        part = Path(f"{path}.part")
+        part.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with aside.open("wb") as file:
+            with part.open("wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
-            aside.replace(path)
+            part.replace(path)
         except (OSError, RuntimeError) as error:  # torch's writer has no errno of its own
-            aside.unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise InputError(
-                f"the checkpoint {path} cannot be written ({reason(error)}); make room, then go on "
-                "with the same command and --ckpt_path last"
+                f"{path}: the checkpoint cannot be written ({system_message(error)}); make room, "
+                "then resume with the same command and --ckpt_path last"
             ) from error
 
 
-class Saver(Checkpoint):
-    """Saves one training in one file: at times, after steps, at ends of epochs, and at a stop."""
+class CheckpointSaver(Checkpoint):
+    """Saves one training to one file: by time, by steps, at ends of epochs, and at a stop."""
 
-    settings: dict[str, Any]
-    """All that the training depends on; set before it starts."""
-
-    def __init__(self, path: str, config: CheckpointConfig) -> None:
-        self.path, self.config = path, config
-        self.rng: list[dict[str, Any]] = []
+    def __init__(
+        self, path: str, phase: str, config: CheckpointConfig, settings: Mapping[str, Any]
+    ) -> None:
+        """Set up the saving of one phase to `path`; settings: all that its training depends on."""
+        self.path, self.phase, self.config, self.settings = path, phase, config, dict(settings)
+        self.rng_by_rank: list[dict[str, Any]] = []
         self.signal = 0
 
     def state_dict(self) -> dict[str, Any]:
         rng: dict[str, Any] = {"cpu": torch.get_rng_state()}
         if torch.cuda.is_available():
             rng["cuda"] = torch.cuda.get_rng_state()
-        return {"rng": distributed.gathered(rng), "settings": self.settings}
+        return {"rng": distributed.all_gather(rng), "settings": self.settings}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rng = state_dict["rng"]
+        self.rng_by_rank = state_dict["rng"]
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        if self.rng:
-            own = self.rng[distributed.rank() % len(self.rng)]
-            torch.set_rng_state(own["cpu"])
-            if "cuda" in own and torch.cuda.is_available():
-                torch.cuda.set_rng_state(own["cuda"])
-        # The optimizer's schedule asks how many steps there are, so the batches are set up before
-        # Lightning restores, and it would leave their place in the epoch out.
+        if self.rng_by_rank:
+            rng = self.rng_by_rank[distributed.global_rank() % len(self.rng_by_rank)]
+            torch.set_rng_state(rng["cpu"])
+            if "cuda" in rng and torch.cuda.is_available():
+                torch.cuda.set_rng_state(rng["cuda"])
+        # The optimizer's schedule needs the number of steps, so the batches are set up before
+        # Lightning restores, and it would leave their position in the epoch out.
         trainer.fit_loop._load_combined_loader_states()
         if threading.current_thread() is threading.main_thread():
-            # Instead of Lightning's own, which it puts back at the end.
-            signal.signal(signal.SIGTERM, self.heard)
-            signal.signal(signal.SIGINT, self.heard)
+            # Instead of Lightning's own handlers, which it restores at the end.
+            signal.signal(signal.SIGTERM, self.on_signal)
+            signal.signal(signal.SIGINT, self.on_signal)
         self.saved_at = time.monotonic()
 
-    def heard(self, number: int, frame: FrameType | None) -> None:
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.signal == number == signal.SIGINT:
             raise KeyboardInterrupt
         self.signal = number
@@ -129,120 +140,152 @@ class Saver(Checkpoint):
     ) -> None:
         if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
             return
-        heard = distributed.largest(self.signal)
-        if heard or distributed.largest(self.is_due(trainer.global_step)):
+        number = distributed.all_reduce_max(self.signal)
+        if number or distributed.all_reduce_max(self.is_due(trainer.global_step)):
             self.save(trainer)
-        stop(heard)
+        raise_signal(number)
 
     def is_due(self, step: int) -> bool:
-        every, minutes = self.config.every_steps, self.config.every_minutes
-        waited = time.monotonic() - self.saved_at
-        return bool((every and step % every == 0) or (minutes and waited >= 60 * minutes))
+        steps, minutes = self.config.every_steps, self.config.every_minutes
+        elapsed_s = time.monotonic() - self.saved_at
+        return bool((steps and step % steps == 0) or (minutes and elapsed_s >= 60 * minutes))
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.save(trainer)  # and stop at the next epoch's start: its figures are to be logged yet
+        self.save(trainer)  # and stop at the next epoch's start: its metrics are not logged yet
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        stop(distributed.largest(self.signal))
+        raise_signal(distributed.all_reduce_max(self.signal))
 
     def save(self, trainer: pl.Trainer) -> None:
         trainer.save_checkpoint(self.path)
         self.saved_at = time.monotonic()
 
+    def find_resumable(self, ckpt_path: str | None) -> Resumable | None:
+        """Return the checkpoint to resume this phase from; None to start from the beginning.
 
-def stop(number: int) -> None:
-    """Raise what a signal stands for; none is 0."""
+        ckpt_path: as on the command line; a path counts for the phase that it names. Raises
+        InputError where the checkpoint was made with other settings.
+        """
+        if ckpt_path is None:
+            return None
+        path = ckpt_path if self.phase in ckpt_path.split("/")[-2:-1] else self.path
+        if not exists(path):
+            return None
+        checkpoint = read_checkpoint(path)
+        check_settings(path, checkpoint, self.settings)
+        return Resumable(path, int(checkpoint["global_step"]))
+
+
+def raise_signal(number: int) -> None:
+    """Raise the exception of a signal; 0 is no signal."""
     if number == signal.SIGTERM:
-        raise SIGTERMException
+        raise Terminated
     if number:
         raise KeyboardInterrupt
 
 
 def is_url(path: Any) -> bool:
+    """Tell a URL from a path."""
     return "://" in str(path)
 
 
-def reason(error: BaseException) -> str:
-    """What the system said: "No space left on device"; torch's writer hides it in a context."""
-    context = error.__context__
-    for each in (error, context):
+def system_message(error: BaseException) -> str:
+    """Return the system's words, "No space left on device"; torch hides them in a context."""
+    for each in (error, error.__context__):
         if isinstance(each, OSError) and each.strerror:
             return each.strerror
     return str(error).splitlines()[0]
 
 
-def refuse_absent(folder: str) -> None:
-    """InputError where a URL's bucket is not there: to write would make it, or fail an epoch on."""
+def check_bucket(folder: str) -> None:
+    """Raise InputError where a URL's bucket does not exist.
+
+    Writing there would create the bucket, or fail after the first epoch.
+    """
     if not is_url(folder):
         return
-    exists(folder)  # says in a sentence what a store has against it
-    system, place = fsspec.core.url_to_fs(folder)
-    bucket = place.strip("/").split("/")[0]
+    exists(folder)  # words the errors of a store
+    system, path = fsspec.core.url_to_fs(folder)
+    bucket = path.strip("/").split("/")[0]
     if not system.exists(bucket):
-        raise InputError(f"checkpoints.folder {folder}: there is no {bucket}; make it first")
+        raise InputError(
+            f"checkpoints.folder {folder}: there is no {bucket}, expected a bucket that exists; "
+            "create it first"
+        )
 
 
 def exists(path: str) -> bool:
-    """Whether there is such a file or object; InputError where its store cannot be asked."""
+    """Tell whether a file or object exists; InputError where its store cannot be reached."""
     try:
-        system, place = fsspec.core.url_to_fs(path)
-        return bool(system.isfile(place))
+        system, local_path = fsspec.core.url_to_fs(path)
+        return bool(system.isfile(local_path))
     except ImportError as error:
-        raise InputError(f"{path} needs a package: pip install -e '.[s3]' ({error})") from error
+        raise InputError(
+            f"{path}: a package is missing ({error}); run: pip install -e '.[s3]'"
+        ) from error
     except Exception as error:
-        raise InputError(f"{path} cannot be reached: {' '.join(str(error).split())}") from error
+        raise InputError(f"{path}: cannot be reached ({' '.join(str(error).split())})") from error
 
 
-def mark(path: str) -> None:
-    """Leave an empty file."""
+def touch(path: str) -> None:
+    """Leave an empty file or object."""
     with fsspec.open(path, "wb") as file:
         file.write(b"")
 
 
-def read(path: str) -> dict[str, Any]:
-    """A checkpoint on the CPU; InputError where it is damaged or none."""
+def read_checkpoint(path: str) -> dict[str, Any]:
+    """Read a checkpoint to the CPU; InputError where it is damaged or no checkpoint."""
     try:
         with fsspec.open(path, "rb") as file:
-            found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
-        return found
+            checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
+        return checkpoint
     except Exception as error:
         raise InputError(
-            f"{path} is no checkpoint, or a damaged one ({type(error).__name__}); give another, or "
+            f"{path}: no checkpoint, or a damaged one ({type(error).__name__}); name another, or "
             "start anew without --ckpt_path"
         ) from error
 
 
+def load_weights(model: pl.LightningModule, path: str) -> None:
+    """Load a checkpoint's weights; InputError where there is none, or one of another model."""
+    if not exists(path):
+        raise InputError(
+            f"{path}: no checkpoint; run train.py fit first, or name another with --ckpt_path"
+        )
+    checkpoint = read_checkpoint(path)
+    try:
+        model.load_state_dict(checkpoint["state_dict"])
+    except (KeyError, RuntimeError) as error:
+        raise InputError(
+            f"{path}: weights of another model, expected a checkpoint of this recipe on this data; "
+            "name one that fit wrote with the same settings"
+        ) from error
+
+
 def newest_run(folder: str) -> str | None:
-    """Name of the newest run in a folder of runs; None where it has none."""
-    exists(folder)  # says in a sentence what a store has against it
-    system, place = fsspec.core.url_to_fs(folder)
-    if not system.isdir(place):
+    """Return the name of the newest run in a folder or URL of runs; None where it has none."""
+    exists(folder)  # words the errors of a store
+    system, path = fsspec.core.url_to_fs(folder)
+    if not system.isdir(path):
         return None
-    names = sorted(Path(each).name for each in system.ls(place, detail=False))
+    names = sorted(Path(each).name for each in system.ls(path, detail=False))
     runs = [name for name in names if name[:1].isdigit()]
     return runs[-1] if runs else None
 
 
-def refuse_others(path: str, checkpoint: dict[str, Any], settings: dict[str, Any]) -> None:
-    """InputError where a checkpoint was made with other settings: it could not end as it would."""
-    begun = checkpoint.get("callbacks", {}).get("Saver", {}).get("settings")
-    if begun is None:
-        raise InputError(f"{path} is not one that a training can go on from; give last.ckpt")
-    now, before = flat(settings), flat(begun)
-    other = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
-    if other:
-        said = ", ".join(f"{key} {before.get(key)} (now {now.get(key)})" for key in other[:3])
+def check_settings(path: str, checkpoint: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise InputError where a checkpoint has other settings: its training would end otherwise."""
+    state = checkpoint.get("callbacks", {}).get(CheckpointSaver.__name__, {})
+    if "settings" not in state:
+        raise InputError(f"{path}: cannot be resumed from, expected a last.ckpt that fit wrote")
+    now, before = flatten(settings), flatten(state["settings"])
+    names = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+    if names:
+        differences = ", ".join(
+            f"{name} {before.get(name)} (now {now.get(name)})"
+            for name in names[:MAX_SETTINGS_SHOWN]
+        )
         raise InputError(
-            f"{path} was made with {said}; go on with the same settings, or start anew without "
-            "--ckpt_path"
+            f"{path}: made with {differences}, expected the same settings; resume with those, or "
+            "start anew without --ckpt_path"
         )
-
-
-def flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """{"data": {"ties": "hash"}} as {"data.ties": "hash"}; a list is a value."""
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= (
-            flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return found

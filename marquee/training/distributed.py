@@ -1,11 +1,11 @@
-"""The processes of one training: torchrun starts them, one a device, and numbers them by rank.
+"""The processes of one training: torchrun starts one a device and numbers them by rank.
 
     torchrun --nproc-per-node 2 train.py fit --config recipes/ml-1m.yaml
     torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint HOST:PORT train.py …
 
-All ranks train, each on its share of every batch; rank 0 alone writes, logs, exports and measures,
-while the others wait at the next thing that is done together. A training without torchrun is rank 0
-of one.
+All processes train, each on its share of every batch. Global rank 0 alone writes, logs, exports and
+evaluates, while the others wait at the next collective call. A training without torchrun is rank 0
+of a world of one.
 """
 
 import os
@@ -16,32 +16,37 @@ from typing import TypeVar, cast
 import torch
 import torch.distributed as dist
 
+from marquee.core.command import say
+
 T = TypeVar("T")
-PATIENCE = timedelta(hours=12)
-"""How long a rank waits for the others: rank 0 may sample the stars of a large set meanwhile."""
+TIMEOUT = timedelta(hours=12)
+"""Longest wait for the other ranks: rank 0 may fit the rating model of a large set meanwhile."""
 
 
-def rank() -> int:
+def global_rank() -> int:
+    """Return the number of this process among all; 0 without torchrun."""
     return int(os.environ.get("RANK", 0))
 
 
 def world_size() -> int:
+    """Return the number of processes of this training."""
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def per_machine() -> int:
+def local_world_size() -> int:
+    """Return the number of processes on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", 1))
 
 
 def join() -> None:
-    """Meet the other ranks, once; Lightning takes the group that is there."""
+    """Join the process group once; Lightning takes over a group that exists."""
     if world_size() > 1 and not dist.is_initialized():
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-        dist.init_process_group(backend, timeout=PATIENCE)
+        dist.init_process_group(backend, timeout=TIMEOUT)
 
 
-def same(value: T) -> T:
-    """Rank 0's value, in every rank."""
+def broadcast(value: T) -> T:
+    """Return rank 0's value in every rank."""
     if world_size() == 1:
         return value
     join()
@@ -50,13 +55,13 @@ def same(value: T) -> T:
     return values[0]
 
 
-def first(make: Callable[[], T]) -> T:
-    """What rank 0 makes, which none of the others does, in every rank."""
-    return same(make() if rank() == 0 else cast(T, None))
+def on_first_rank(make: Callable[[], T]) -> T:
+    """Call a function in rank 0 alone, and return its value in every rank."""
+    return broadcast(make() if global_rank() == 0 else cast(T, None))
 
 
-def gathered(value: T) -> list[T]:
-    """Every rank's value, in the order of ranks."""
+def all_gather(value: T) -> list[T]:
+    """Return every rank's value, in the order of ranks."""
     if world_size() == 1:
         return [value]
     join()
@@ -65,23 +70,29 @@ def gathered(value: T) -> list[T]:
     return values
 
 
-def largest(value: int) -> int:
-    """The largest of all ranks' values; cheap enough for every step."""
+def all_reduce_max(value: int) -> int:
+    """Return the largest value of all ranks; cheap enough for every step."""
     if world_size() == 1:
         return value
     join()
-    found = torch.tensor(value)
-    dist.all_reduce(found, dist.ReduceOp.MAX)
-    return int(found)
+    maximum = torch.tensor(value)
+    dist.all_reduce(maximum, dist.ReduceOp.MAX)
+    return int(maximum)
 
 
-def wait() -> None:
-    """Until every rank has come here."""
-    same(None)
+def barrier() -> None:
+    """Wait until every rank has come here."""
+    broadcast(None)
 
 
 def leave() -> None:
-    """Wait for the others and part; a rank that just ends takes the group down with it."""
+    """Wait for all ranks, then leave the group; a rank that exits at once ends the group."""
     if dist.is_initialized():
-        wait()
+        barrier()
         dist.destroy_process_group()
+
+
+def say_once(message: str) -> None:
+    """Print a line of progress in rank 0 alone."""
+    if global_rank() == 0:
+        say(message)

@@ -1,14 +1,14 @@
-"""Protocol `stars`, read once: through the exported bundles, beside the baselines, into `results/`.
+"""The test part of protocol `stars`, read once: bundles beside baselines, into `results/`.
 
-A history goes into the library as movie ids and stars, what comes back is a distribution for each
-movie asked for. Every answer is a row of `runs/NAME/test-stars.parquet`, and figures are made from
-those rows alone, so that anyone can make them again. ml-1m, 100,000 ratings: 40 s a bundle.
+A history goes into the library as movie ids and ratings, and a distribution comes back for each
+target. Every prediction is a row of `runs/NAME/test-stars.parquet`, and metrics are made from those
+rows alone, so that anyone can make them again. ml-1m, 100,000 ratings: 40 s a bundle.
 
-Shapes: T ratings asked for.
+Local letters: N targets, V values of the rating scale.
 """
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,31 +17,34 @@ import pandas as pd
 import pyarrow as pa
 
 from datamodules.datamodule import InteractionDataModule
-from datamodules.loaders import training_ratings
-from datamodules.splits.leave_one_out import Questions, Split
+from datamodules.splits import Refit, Split, training_ratings
 from marquee.core.columns import Columns
-from marquee.evaluation.baselines.rating import BASELINES, Given, StarBaseline, rivals
+from marquee.core.command import say
+from marquee.core.eval_queries import EvalQueries
+from marquee.evaluation.baselines.rating import RatingBaseline, rating_baselines
 from marquee.evaluation.metrics.rating import (
-    LIKED,
-    Predicted,
-    compare_stars,
-    places,
+    LIKED_RATING,
+    RatingPredictions,
+    compare_ratings,
+    point_estimates,
+    randomized_pit,
     rater_kinds,
-    star_figures,
-    star_means,
-    summarise_stars,
+    rating_metrics,
+    summarise_ratings,
 )
-from marquee.evaluation.report import flattened
+from marquee.evaluation.protocols import PROTOCOLS
+from marquee.evaluation.report import flatten_results
 from marquee.evaluation.results import write_results, write_table
 from marquee.recommender.recommender import Recommender
-from marquee.training.evaluate import Fit, facts
+from marquee.training.evaluate import interactions, provenance
+from marquee.training.selection import SelectionResult
 
-ROWS = "test-stars.parquet"
+TEST_ROWS = "test-stars.parquet"
 
 
-def test(
+def evaluate_on_test(
     data: InteractionDataModule,
-    done: Fit,
+    selection: SelectionResult,
     models: Mapping[int, Recommender],
     unrefitted: Recommender,
     *,
@@ -50,144 +53,160 @@ def test(
     rows: Path,
     device: str,
 ) -> dict[str, float]:
-    """Measure the bundles of a finished training and write its results and test rows.
+    """Measure the bundles of a finished run, and write its results and test rows.
 
-    models: by training seed; figures are over their answers together. Returns every figure under a
-    flat name: test/stars/rmse, test/stars/rmse/low, baseline/biases/stars/rmse.
+    models: by training seed; metrics are over their predictions together. unrefitted: the model as
+    selected. name: of the recipe. results: folder of the JSON file; rows: folder of
+    `test-stars.parquet`. Returns every metric by a flat name: test/stars/rmse, test/stars/rmse/low,
+    baseline/biases/stars/rmse.
     """
-    theirs, settings = baselines(data)
-    found = [
-        answers(model, data, "validation").assign(seed=seed, **theirs)
+    baseline_rating_N, settings = baseline_predictions(data)
+    tables = [
+        predict_ratings(model, data, "validation").assign(seed=seed, **baseline_rating_N)
         for seed, model in models.items()
     ]
-    table = pd.concat(found, ignore_index=True)
-    write_table(rows / ROWS, pa.Table.from_pandas(table, preserve_index=False))
+    table = pd.concat(tables, ignore_index=True)
+    write_table(rows / TEST_ROWS, pa.Table.from_pandas(table, preserve_index=False))
     content: dict[str, Any] = {
         "recipe": f"recipes/{name}.yaml",
         "protocol": "stars",
         "data": data.dataset.name,
-        **facts(data, done, device),
+        **provenance(data, selection, device),
         "seeds": list(models),
-        "selection": {"epochs": done.epochs, **done.validation, **validate(unrefitted, data)},
-        **done.cost(),
+        "selection": {
+            "epochs": selection.epochs,
+            **selection.validation,
+            **validate(unrefitted, data),
+        },
+        **selection.total_cost(),
         "baseline_settings": settings,
-        **figures(table),
+        **rating_sections(table),
     }
     path = write_results(results, name, "stars", content)
-    print(printed(path, content), flush=True)
-    return flattened("stars", content)
+    say(format_rating_table(path, content))
+    return flatten_results("stars", content)
 
 
 def validate(unrefitted: Recommender, data: InteractionDataModule) -> dict[str, float]:
-    """Every figure of the validation part."""
-    found = star_means(star_figures(of_rows(answers(unrefitted, data, "none"))))
-    return {f"val/{name}": value for name, value in found.items()}
+    """Return every metric of the validation part, by the model trained without it."""
+    rows = predict_ratings(unrefitted, data, "none")
+    means = point_estimates(rating_metrics(predictions_of(rows)))
+    return {f"val/{name}": value for name, value in means.items()}
 
 
-def figures(table: pd.DataFrame) -> dict[str, Any]:
-    """The part of a results file that test rows decide, of one or more seeds or folds."""
-    ours = star_figures(of_rows(table))
-    there = [rival for rival in BASELINES if rival in table]
-    theirs = {rival: star_figures(of_rows(table, rival)) for rival in there}
+def rating_sections(table: pd.DataFrame) -> dict[str, Any]:
+    """Return the parts of a results file that follow from test rows, of all seeds or folds."""
+    model = rating_metrics(predictions_of(table))
+    baselines = {
+        name: rating_metrics(predictions_of(table, name)) for name in PROTOCOLS["stars"].baselines if name in table
+    }
     return {
         "num_users": int(table[Columns.USER_ID].nunique()),
         "num_ratings": int(len(table) // table["seed"].nunique()),
-        "metrics": summarise_stars(ours),
-        "baselines": {rival: summarise_stars(each) for rival, each in theirs.items()},
-        "paired": {rival: compare_stars(ours, each) for rival, each in theirs.items()},
-        "per_seed": [star_means(star_figures(of_rows(one))) for _, one in table.groupby("seed")],
+        "metrics": summarise_ratings(model),
+        "baselines": {name: summarise_ratings(sums) for name, sums in baselines.items()},
+        "paired": {name: compare_ratings(model, sums) for name, sums in baselines.items()},
+        "per_seed": [
+            point_estimates(rating_metrics(predictions_of(rows))) for _, rows in table.groupby("seed")
+        ],
     }
 
 
-def of_rows(table: pd.DataFrame, rival: str | None = None) -> Predicted:
-    """What the model, or a baseline, said in these rows."""
+def predictions_of(table: pd.DataFrame, baseline: str | None = None) -> RatingPredictions:
+    """Read the predictions of the model, or of a baseline, from test rows."""
     user, _ = pd.factorize(table[Columns.USER_ID])
-    stars = table["stars"].to_numpy()
-    if rival is not None:
-        return Predicted(user, stars, table[rival].to_numpy())
-    names = ("predicted", "p_like", "place", "support", "rater")
-    return Predicted(user, stars, *(table[name].to_numpy() for name in names))
+    rating_N = table["stars"].to_numpy()
+    if baseline is not None:
+        return RatingPredictions(user=user, rating=rating_N, expected=table[baseline].to_numpy())
+    return RatingPredictions(
+        user=user,
+        rating=rating_N,
+        expected=table["predicted"].to_numpy(),
+        p_like=table["p_like"].to_numpy(),
+        pit=table["place"].to_numpy(),
+        num_ratings=table["support"].to_numpy(),
+        rater_kind=table["rater"].to_numpy(),
+    )
 
 
-def answers(model: Recommender, data: InteractionDataModule, refit: Any) -> pd.DataFrame:
-    """One row a rating that is asked for after `refit` has been trained on: user_id, movie_id,
-    stars; predicted, p_like and place of the model; support of the movie and kind of the rater."""
-    split = data.plain_split.refit(refit)
-    asked = split.valid if refit == "none" else split.test
-    scale, movie_id = data.dataset.scale, data.dataset.movies.movie_id
-    item, given_stars = asked.histories.item, asked.histories.stars
-    expected, chances = [], []
-    for start, first, given, end in cuts(asked):
-        rows = slice(start + first, start + given)
-        history = list(zip(movie_id[item[rows]].tolist(), given_stars[rows].tolist(), strict=True))
-        ids = movie_id[item[start + given : start + end]]
+def predict_ratings(model: Recommender, data: InteractionDataModule, refit: Refit) -> pd.DataFrame:
+    """Predict every target rating of the part behind `refit`, a row each.
+
+    Columns: user_id, movie_id, stars; predicted, p_like and place of the model; support (training
+    ratings) of the movie and kind of the rater.
+    """
+    split = data.base_split.with_refit(refit)
+    queries = split.valid if refit == "none" else split.test
+    scale, movie_id = np.asarray(data.dataset.scale), data.dataset.movies.movie_id
+    contexts = zip(queries.contexts(), queries.context_ratings(), queries.targets(), strict=True)
+    expected, probabilities = [], []
+    for items, ratings, targets in contexts:
+        history = list(zip(movie_id[items].tolist(), ratings.tolist(), strict=True))
+        ids = movie_id[targets]
         expected.append(model.predict_stars([history], ids)[0])
-        chances.append(model.star_chances(history, ids))
-    user, asked_item, stars = asked_for(asked)
-    chance_TK = np.concatenate(chances).astype(np.float64)
-    train_user, train_item, train_stars = training_ratings(split)
-    num_users = len(split.histories)
-    kinds = rater_kinds(train_user, train_stars.astype(np.float64), num_users, scale)
+        probabilities.append(model.star_probabilities(history, ids))
+    user_N, item_N, rating_N = target_ratings(queries)
+    probability_NV = np.concatenate(probabilities).astype(np.float64)
+    train_user, train_item, train_rating = training_ratings(split)
+    kind_U = rater_kinds(
+        train_user,
+        train_rating.astype(np.float64),
+        len(split.train_histories),
+        data.dataset.scale,
+    )
     columns = {
-        Columns.USER_ID: split.everything.user_id[user],
-        Columns.MOVIE_ID: movie_id[asked_item],
-        "stars": stars,
+        Columns.USER_ID: split.all_histories.user_id[user_N],
+        Columns.MOVIE_ID: movie_id[item_N],
+        "stars": rating_N,
         "predicted": np.concatenate(expected).astype(np.float64),
-        "p_like": chance_TK[:, np.asarray(scale) >= LIKED].sum(1),
-        "place": places(chance_TK, np.searchsorted(np.asarray(scale), stars)),
-        "support": np.bincount(train_item, minlength=split.num_items)[asked_item],
-        "rater": kinds[user],
+        "p_like": probability_NV[:, scale >= LIKED_RATING].sum(1),
+        "place": randomized_pit(probability_NV, np.searchsorted(scale, rating_N)),
+        "support": np.bincount(train_item, minlength=split.num_items)[item_N],
+        "rater": kind_U[user_N],
     }
     return pd.DataFrame(columns)
 
 
-def cuts(asked: Questions) -> Iterator[tuple[int, int, int, int]]:
-    bounds: Any = (asked.start, asked.first, asked.given, asked.end)
-    return zip(*(each.tolist() for each in bounds), strict=True)
+def target_ratings(queries: EvalQueries) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return user, item and rating of each target, (N,) each."""
+    row_N, item_N = queries.target_pairs()
+    rating_N = queries.rating_N[queries.target_positions()].astype(np.float64)
+    return queries.user[row_N], item_N, rating_N
 
 
-def asked_for(asked: Questions) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Person, movie and stars of each rating asked for, (T,) each."""
-    rows = [np.arange(start + given, start + end) for start, _, given, end in cuts(asked)]
-    user, row = np.repeat(asked.user, [len(each) for each in rows]), np.concatenate(rows)
-    return user, asked.histories.item[row], asked.histories.stars[row].astype(np.float64)
-
-
-def baselines(
+def baseline_predictions(
     data: InteractionDataModule,
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-    """Each baseline's stars for the test part, (T,), and the settings that validation chose."""
-    split, low, high = data.plain_split, data.dataset.scale[0], data.dataset.scale[-1]
-    given, refitted = given_of(split), given_of(split.refit("validation"))
-    valid_user, valid_item, valid_stars = asked_for(split.valid)
-    test_user, test_item, _ = asked_for(split.test)
-    found: dict[str, np.ndarray] = {}
-    settings: dict[str, dict[str, float]] = {}
-    for rival, (make, grid) in rivals().items():
+    """Return each baseline's ratings of the test part, (N,), and the settings that it has.
 
-        def error(chosen: dict[str, float], make: Any = make) -> float:
-            baseline: StarBaseline = make(**chosen).fit(given)
-            stars = np.clip(baseline.expected(valid_user, valid_item), low, high)
-            return float(np.mean((stars - valid_stars) ** 2))
+    Settings are chosen on validation; the baseline is then fitted on train + validation.
+    """
+    split, low, high = data.base_split, data.dataset.scale[0], data.dataset.scale[-1]
+    train, refitted = interactions(split), interactions(split.with_refit("validation"))
+    valid_user, valid_item, valid_rating = target_ratings(split.valid)
+    test_user, test_item, _ = target_ratings(split.test)
+    predictions: dict[str, np.ndarray] = {}
+    settings: dict[str, dict[str, float]] = {}
+    for name, (make, grid) in rating_baselines().items():
+
+        def error(choice: dict[str, float], make: Any = make) -> float:
+            baseline: RatingBaseline = make(**choice).fit(train)
+            rating_N = np.clip(baseline.predict(valid_user, valid_item), low, high)
+            return float(np.mean((rating_N - valid_rating) ** 2))
 
         choices = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
-        settings[rival] = min(choices, key=error) if len(choices) > 1 else choices[0]
-        chosen: StarBaseline = make(**settings[rival]).fit(refitted)
-        found[rival] = np.clip(chosen.expected(test_user, test_item), low, high)
-    return found, settings
+        settings[name] = min(choices, key=error) if len(choices) > 1 else choices[0]
+        baseline: RatingBaseline = make(**settings[name]).fit(refitted)
+        predictions[name] = np.clip(baseline.predict(test_user, test_item), low, high)
+    return predictions, settings
 
 
-def given_of(split: Split) -> Given:
-    user, item, stars = training_ratings(split)
-    return Given(user, item, stars.astype(np.float64), len(split.histories), split.num_items)
-
-
-def printed(path: Path, content: Mapping[str, Any]) -> str:
-    """Every figure with its interval, the baselines' errors below."""
-    lines = [f"{path} ({content['num_ratings']:,} ratings of {content['num_users']:,} persons)"]
+def format_rating_table(path: Path, content: Mapping[str, Any]) -> str:
+    """Return lines for the terminal: every metric with its interval, then the baselines' errors."""
+    lines = [f"{path} ({content['num_ratings']:,} ratings of {content['num_users']:,} users)"]
     for name, each in content["metrics"].items():
         lines.append(f"  {name:<28} {each['mean']:.4f}  [{each['low']:.4f}, {each['high']:.4f}]")
-    for rival, part in content["baselines"].items():
+    for name, part in content["baselines"].items():
         rmse, mae = part["rmse"]["mean"], part["mae"]["mean"]
-        lines.append(f"  {rival:<28} rmse {rmse:.4f}  mae {mae:.4f}")
+        lines.append(f"  {name:<28} rmse {rmse:.4f}  mae {mae:.4f}")
     return "\n".join(lines)

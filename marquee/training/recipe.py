@@ -25,13 +25,16 @@ from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities.exceptions import SIGTERMException
 
-from datamodules.datamodule import MONITORS, InteractionDataModule
-from datamodules.splits.leave_one_out import Refit
+from datamodules.datamodule import InteractionDataModule
+from datamodules.splits import Refit
 from marquee.core.errors import InputError
+from marquee.core.nested_dicts import flatten
+from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split
 from marquee.training import checkpoints, comet, distributed, run_logging
-from marquee.training.callbacks import Clock, Lines, StopAfter, TrainLoss, say
-from marquee.training.checkpoints import CheckpointConfig, Saver, WholeFiles
-from marquee.training.throughput import Speed
+from marquee.training.callbacks import CostMeter, EpochLogger, StopAfter, TrainLoss
+from marquee.training.checkpoints import AtomicCheckpointIO, CheckpointConfig, CheckpointSaver
+from marquee.training.distributed import say_once as say
+from marquee.training.throughput import ThroughputMeter
 from models.bpmf.gibbs import StarConfig
 from models.lightning_module import RankingModule
 
@@ -139,12 +142,12 @@ class Recipe(LightningCLI):
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         self.check()
-        self.monitor = MONITORS[self.config["data"]["protocol"]]
+        self.monitor = PROTOCOLS[self.config["data"]["protocol"]].monitor
         self.runs = Path(self.config["runs"]) / self.name
-        self.run_folder = self.given_folder or distributed.first(self.choose_run)
+        self.run_folder = self.given_folder or distributed.on_first_rank(self.choose_run)
         self.folder = self.run_folder / self.phase
         self.loggers: list[Logger] = []
-        if distributed.rank() == 0:
+        if distributed.global_rank() == 0:
             self.folder.mkdir(parents=True, exist_ok=True)
             keep_metrics(self.folder)
             chooses = self.phase == "select" or self.phase.startswith(TRIAL)
@@ -154,21 +157,25 @@ class Recipe(LightningCLI):
             logged_as = self.folder if trial else self.run_folder
             runs = Path(self.config["runs"])
             self.loggers = comet.make_loggers(self.folder, logged_as, runs, mode)
-        distributed.wait()
+        distributed.barrier()
         trainer = self.config["trainer"]
         every = min(trainer["check_val_every_n_epoch"] or 1, trainer["max_epochs"] or 1)
         kwargs |= {"logger": self.loggers, "check_val_every_n_epoch": max(1, every)}
         if distributed.world_size() > 1:
-            nodes = distributed.world_size() // distributed.per_machine()
-            kwargs |= {"strategy": "ddp", "devices": distributed.per_machine(), "num_nodes": nodes}
-        self.clock = Clock(self.folder, self.monitor)
-        kwargs["plugins"] = [WholeFiles()]
+            nodes = distributed.world_size() // distributed.local_world_size()
+            kwargs |= {
+                "strategy": "ddp",
+                "devices": distributed.local_world_size(),
+                "num_nodes": nodes,
+            }
+        self.clock = CostMeter(self.folder, self.monitor)
+        kwargs["plugins"] = [AtomicCheckpointIO()]
         kwargs["callbacks"] = [
             TrainLoss(),
-            Speed(),
+            ThroughputMeter(),
             *self.savers(),
             self.clock,
-            *([] if sys.stdout.isatty() else [Lines(self.monitor)]),
+            *([] if sys.stdout.isatty() else [EpochLogger(self.monitor)]),
         ]
         if self.epochs is not None:
             kwargs["callbacks"].append(StopAfter(self.epochs))
@@ -187,11 +194,11 @@ class Recipe(LightningCLI):
                 f"name {self.name!r}: needed letters, digits, '.', '_' and '-', as it names folders"
             )
         protocol = config["data"]["protocol"]
-        allowed = {"next", "ncf-paper"} if protocol == "next" else {protocol}
-        if not config["protocols"] or not set(config["protocols"]) <= allowed:
+        allowed = protocols_of_split(protocol)
+        if not config["protocols"] or not set(config["protocols"]) <= set(allowed):
             raise InputError(
                 f"protocols {config['protocols']}: data.protocol {protocol} "
-                f"answers {sorted(allowed)}; give one or more of them"
+                f"answers {allowed}; give one or more of them"
             )
         if not (config["trainer"]["max_epochs"] or 0) >= 1:
             raise InputError(
@@ -207,7 +214,7 @@ class Recipe(LightningCLI):
                 f"trainer.devices {devices}: leave it out; several devices are several processes: "
                 f"torchrun --nproc-per-node {devices} train.py …"
             )
-        checkpoints.refuse_absent(self.kept_in)
+        checkpoints.check_bucket(self.kept_in)
         if config["trainer"]["val_check_interval"] not in (None, 1.0):
             raise InputError(
                 f"trainer.val_check_interval {config['trainer']['val_check_interval']}: validation "
@@ -262,7 +269,9 @@ class Recipe(LightningCLI):
         """`last` as CheckpointConfig says; `best` by validation, apart from it, so that a stop in
         mid-epoch cannot touch the chosen weights."""
         last = self.checkpoint("last.ckpt")
-        self.saver = Saver(last, CheckpointConfig(**self.config["checkpoints"].as_dict()))
+        self.saver = CheckpointSaver(
+            last, CheckpointConfig(**self.config["checkpoints"].as_dict()), {}
+        )
         self.best = ModelCheckpoint(
             last.rpartition("/")[0],
             filename="best",
@@ -284,7 +293,7 @@ class Recipe(LightningCLI):
         self.clock.start()
         try:
             self.trainer.fit(self.model, self.datamodule, ckpt_path=resumed, weights_only=False)
-            checkpoints.stop(self.saver.signal)
+            checkpoints.raise_signal(self.saver.signal)
         except SystemExit as stop:
             if isinstance(stop, SIGTERMException):
                 raise
@@ -303,8 +312,8 @@ class Recipe(LightningCLI):
         path = str(given) if self.phase in str(given).split("/")[-2:-1] else last
         if not checkpoints.exists(path):
             return None
-        state = checkpoints.read(path)
-        checkpoints.refuse_others(path, state, self.saver.settings)
+        state = checkpoints.read_checkpoint(path)
+        checkpoints.check_settings(path, state, self.saver.settings)
         say(f"{self.phase}: going on from {path}, step {state['global_step']}")
         return path
 
@@ -317,7 +326,7 @@ class Recipe(LightningCLI):
         config["data"].pop("root", None)
         config["checkpoints"].pop("folder", None)
         config["trainer"] = {key: config["trainer"].get(key) for key in LEARNS}
-        return checkpoints.flat(config)
+        return flatten(config)
 
     def settings(self, seed: int | None = None) -> dict[str, Any]:
         """What a training depends on, resolved, as plain JSON; no folder of this machine.
@@ -352,7 +361,7 @@ class Recipe(LightningCLI):
             raise InputError(
                 f"no checkpoint at {checkpoint}; run train.py fit first, or give --ckpt_path"
             )
-        state = checkpoints.read(checkpoint)
+        state = checkpoints.read_checkpoint(checkpoint)
         try:
             self.model.load_state_dict(state["state_dict"])
         except (KeyError, RuntimeError) as error:
@@ -367,7 +376,7 @@ class Recipe(LightningCLI):
         score = self.best.best_model_score
         if score is None:
             raise InputError("no epoch was validated, so none can be chosen; train longer")
-        saved = checkpoints.read(self.best.best_model_path)
+        saved = checkpoints.read_checkpoint(self.best.best_model_path)
         return int(saved["epoch"]) + 1, {self.monitor: float(score)}
 
 

@@ -1,148 +1,174 @@
-"""What a run says of itself beside its curves: its settings at the start, its figures at the end.
+"""Settings, test metrics and files of a run, logged to Comet and kept in the run's folder.
 
 Names are the same in every run, so that Comet and `marquee compare` can set runs side by side:
 
     parameters   model.learning.lr, …   every setting as on the command line
                  data/sha256, data/num_users, split/protocol, split/test, code/commit, machine/…
-    metrics      test/PROTOCOL/METRIC with /low and /high, baseline/RIVAL/PROTOCOL/METRIC,
-                 paired/RIVAL/PROTOCOL/METRIC, cost/wall_s, cost/cpu_s
+    metrics      test/PROTOCOL/METRIC with /low and /high, baseline/BASELINE/PROTOCOL/METRIC,
+                 paired/BASELINE/PROTOCOL/METRIC, cost/wall_s, cost/cpu_s
     files        config.yaml, results-PROTOCOL.json, test-PROTOCOL.parquet, MODEL_CARD.md,
                  examples.csv, an embedding of the movies, the bundle as a model
-
-The files lie in the run's folder, too.
 """
 
-import json
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from pytorch_lightning.loggers import Logger
 
+from datamodules.datamodule import InteractionDataModule
+from marquee.core.files import atomic_path, read_json, write_atomic
 from marquee.evaluation.results import code_commit, results_path
+from marquee.recommender.bundle import read_bundle
 from marquee.recommender.recommender import Recommender
 from marquee.training import comet
-from marquee.training.compare.paired import figures
-from marquee.training.evaluate import Fit, asked_of
+from marquee.training.compare.paired_bootstrap import user_metrics
+from marquee.training.config import CONFIG_FILE, RunConfig
 from marquee.training.model_card import model_card
+from marquee.training.run_folder import SELECT, RunFolder
+from marquee.training.selection import SelectionResult
 
-if TYPE_CHECKING:
-    from marquee.training.recipe import Recipe
-
-EXAMPLES, LATEST, PLACES = 20, 5, 10
-"""Persons shown, their latest movies, and the places of their lists."""
-MOST_EMBEDDED = 5000
+MODEL_CARD = "MODEL_CARD.md"
+NUM_EXAMPLES, NUM_LATEST, LIST_LENGTH = 20, 5, 10
+"""Users of the table of examples, their latest movies, and the length of their lists."""
+MAX_EMBEDDED = 5000
 """Movies in the projector, the most rated: more make a browser slow."""
 
 
-def log_start(loggers: list[Logger], run: "Recipe") -> None:
-    """Settings, data, split, code and machine."""
-    data = run.datamodule
+def log_start(
+    loggers: Sequence[Logger], config: RunConfig, data: InteractionDataModule, device: str
+) -> None:
+    """Log settings, data, split, code and machine to Comet."""
     for logger in comet.comet_loggers(loggers):
-        split, commit = data.plain_split, code_commit()
+        split, commit = data.base_split, code_commit()
         logger.log_hyperparams(
-            run.everything()
+            config.comparable_settings()
             | {
                 "data/sha256": data.dataset.sha256,
-                "data/num_users": len(split.histories),
+                "data/num_users": len(split.train_histories),
                 "data/num_items": split.num_items,
-                "data/num_ratings": len(split.everything.item),
-                "split/protocol": data.protocol,
-                "split/train": int(split.train_end.sum()),
+                "data/num_ratings": len(split.all_histories.item),
+                "split/protocol": config.data.protocol,
+                "split/train": int(split.train_length.sum()),
                 "split/valid": len(split.valid),
                 "split/test": len(split.test),
                 "code/commit": commit.removesuffix("-dirty"),
                 "code/dirty": commit.endswith("-dirty"),
                 "machine/cpu_count": torch.get_num_threads(),
-                "machine/device": run.device,
+                "machine/device": device,
                 "machine/torch": torch.__version__,
             }
         )
 
 
-def keep(run: "Recipe", done: Fit, bundle: Path | None) -> None:
-    """Copy results and test rows into the run's folder, which the next run will not overwrite, and
-    write its model card."""
-    contents = {}
-    for protocol in run.config["protocols"]:
-        path = results_path(run.config["results"], run.name, protocol)
-        contents[protocol] = json.loads(path.read_text())
-        copy_whole(path, done.folder / f"results-{protocol}.json")
-        rows = f"test-{protocol}.parquet"
-        copy_whole(run.runs / rows, done.folder / rows)
-    manifest = json.loads((bundle / "bundle.json").read_text()) if bundle else None
-    card = model_card(run.name, run.everything(), contents, manifest)
-    comet.write_whole(done.folder / "MODEL_CARD.md", card.encode())
+def test_rows(protocol: str) -> str:
+    """Return the file name of a protocol's test rows."""
+    return f"test-{protocol}.parquet"
 
 
-def copy_whole(source: Path, target: Path) -> None:
-    part = target.with_name(target.name + ".part")
-    shutil.copyfile(source, part)
-    part.replace(target)
+def archive_results(config: RunConfig, run: RunFolder, bundle: Path | None) -> None:
+    """Copy results and test rows into the run's folder, and write its model card.
+
+    The next run overwrites the originals. bundle: the one that is served, if any.
+    """
+    results = {}
+    for protocol in config.protocols:
+        path = results_path(config.results, config.name, protocol)
+        results[protocol] = read_json(path)
+        copy_file(path, run.path / f"results-{protocol}.json")
+        copy_file(config.runs_folder / test_rows(protocol), run.path / test_rows(protocol))
+    manifest = read_bundle(bundle).manifest if bundle else None
+    card = model_card(
+        config.name,
+        results.values(),
+        manifest=manifest,
+        settings=config.comparable_settings(),
+    )
+    write_atomic(run.path / MODEL_CARD, card)
+
+
+def copy_file(source: Path, target: Path) -> None:
+    with atomic_path(target) as part:
+        shutil.copyfile(source, part)
 
 
 def log_end(
-    loggers: list[Logger], run: "Recipe", done: Fit, report: dict[str, float], bundle: Path | None
+    loggers: Sequence[Logger],
+    config: RunConfig,
+    run: RunFolder,
+    data: InteractionDataModule,
+    selection: SelectionResult,
+    *,
+    metrics: Mapping[str, float],
+    bundle: Path | None,
 ) -> None:
-    """The figures of the test part, and the files of the run. bundle: what is served, if anything.
+    """Log the metrics of the test part, and the files of the run.
 
-    The classic user has no bundle, and so no lists, no projection and no model."""
-    costs = {f"cost/{name}": value for name, value in done.cost().items()}
+    bundle: the one that is served; None for the classic user, who has no lists, no projection and
+    no model in Comet.
+    """
+    costs = {f"cost/{name}": value for name, value in selection.total_cost().items()}
     for logger in loggers:
-        logger.log_metrics(report | costs)
+        logger.log_metrics({**metrics, **costs})
     for logger in comet.comet_loggers(loggers):
-        log_files(logger.experiment, run, done)
+        log_files(logger.experiment, config, run)
         if bundle is not None:
             recommender = Recommender.load(bundle)
-            headers, rows = examples(run, recommender)
+            headers, rows = examples(recommender, data, seed=config.seed_everything)
             logger.experiment.log_table("examples.csv", rows, headers=headers)
             vectors, labels = embedding(recommender)
             logger.experiment.log_embedding(vectors, labels, title="movies")
-            logger.experiment.log_model(run.name, str(bundle))
-            logger.note(model=run.name, model_version=recommender.model_version)
+            logger.experiment.log_model(config.name, str(bundle))
+            logger.note(model=config.name, model_version=recommender.model_version)
 
 
-def log_files(experiment: Any, run: "Recipe", done: Fit) -> None:
-    config = done.folder / "select" / "config.yaml"
-    for path in [config, *sorted(done.folder.glob("*-*.*")), done.folder / "MODEL_CARD.md"]:
+def log_files(experiment: Any, config: RunConfig, run: RunFolder) -> None:
+    """Log the files of a run, and histograms of its users' ndcg."""
+    files = [run.phase_folder(SELECT) / CONFIG_FILE, *sorted(run.path.glob("*-*.*"))]
+    for path in [*files, run.path / MODEL_CARD]:
         if path.is_file():
             experiment.log_asset(str(path), file_name=path.name)
-    for protocol in run.config["protocols"]:
-        rows = pd.read_parquet(done.folder / f"test-{protocol}.parquet")
-        found = figures(rows, protocol) if "rank" in rows else pd.DataFrame()
-        for name in found:
+    for protocol in config.protocols:
+        rows = pd.read_parquet(run.path / test_rows(protocol))
+        metrics = user_metrics(rows, protocol) if "rank" in rows else pd.DataFrame()
+        for name in metrics:
             if str(name).startswith("ndcg"):
-                experiment.log_histogram_3d(found[name].tolist(), name=f"persons/{protocol}/{name}")
+                title = f"users/{protocol}/{name}"
+                experiment.log_histogram_3d(metrics[name].tolist(), name=title)
 
 
-def examples(run: "Recipe", recommender: Recommender) -> tuple[list[str], list[list[str]]]:
-    """Lists to look at: headers and a row a person, of persons drawn with the recipe's seed."""
-    part, movies = run.datamodule.plain_split.test, run.datamodule.dataset.movies
-    asked, title = asked_of(part, run.datamodule.protocol), movies.title
-    rng = np.random.default_rng(run.config["seed_everything"])
-    drawn = np.sort(rng.permutation(len(asked.histories))[:EXAMPLES])
-    headers = ["user_id", "latest", *(f"place {n}" for n in range(1, PLACES + 1)), "to be found"]
+def examples(
+    recommender: Recommender, data: InteractionDataModule, seed: int
+) -> tuple[list[str], list[list[str]]]:
+    """Return headers and rows of a table of lists: a row a user, of users drawn with the seed."""
+    queries, movies = data.base_split.test, data.dataset.movies
+    rng = np.random.default_rng(seed)
+    query_numbers = np.sort(rng.permutation(len(queries))[:NUM_EXAMPLES])
+    sample = queries.take(query_numbers)
+    user_id_B = data.base_split.all_histories.user_id[sample.user]
+    places = [f"place {place}" for place in range(1, LIST_LENGTH + 1)]
     rows = []
-    for row in drawn.tolist():
-        history = movies.movie_id[asked.histories[row]].tolist()
-        listed = recommender.recommend(history=history, k=PLACES)["items"]
-        titles = [item["title"] for item in listed] + [""] * (PLACES - len(listed))
-        latest = [title[item] for item in asked.histories[row][-LATEST:]]
-        found = [title[item] for item in asked.found[row]]
-        user_id = str(part.histories.user_id[part.user[row]])
-        rows.append([user_id, " | ".join(latest), *titles, " | ".join(found)])
-    return headers, rows
+    contexts = zip(user_id_B.tolist(), sample.contexts(), sample.targets(), strict=True)
+    for user_id, item_L, target_N in contexts:
+        history = movies.movie_id[item_L].tolist()
+        items = recommender.recommend(history=history, k=LIST_LENGTH)["items"]
+        titles = [item["title"] for item in items] + [""] * (LIST_LENGTH - len(items))
+        latest = " | ".join(movies.title[item] for item in item_L[-NUM_LATEST:])
+        targets = " | ".join(movies.title[item] for item in target_N)
+        rows.append([str(user_id), latest, *titles, targets])
+    return ["user_id", "latest", *places, "to be found"], rows
 
 
 def embedding(recommender: Recommender) -> tuple[list[list[float]], list[list[str]]]:
-    """Vectors and labels (headers first) of the most rated movies, for Comet's projector."""
-    rows = np.argsort(-recommender.num_ratings, kind="stable")[:MOST_EMBEDDED]
+    """Return vectors and labels (headers first) of the most rated movies, for Comet's projector."""
+    rows = np.argsort(-recommender.num_ratings, kind="stable")[:MAX_EMBEDDED]
     labels = [["title", "year", "genres", "ratings"]]
     for row in rows.tolist():
-        item = recommender.item(int(recommender.movie_ids[row]))
+        item = recommender.movie(int(recommender.movie_ids[row]))
         year = str(item.get("year") or "")
-        labels.append([item["title"], year, "|".join(item["genres"]), str(item["support"])])
-    return recommender.shelf.direction_ID[rows].round(5).tolist(), labels
+        labels.append([item["title"], year, "|".join(item["genres"]), str(item["num_ratings"])])
+    return recommender.reranker.unit_vector_ID[rows].round(5).tolist(), labels

@@ -7,15 +7,15 @@
         for item in marquee.recommend(user_id="ana", k=3)["items"]:
             print(label(item), item["stars"]["expected"])
 
-Answers are the service's JSON as it is, typed as dicts (shapes.py), so that what a newer service
-adds can be read before this client knows of it. Defaults (k, offset, …) are the service's.
+Responses are the service's JSON as it is, typed as dicts (types.py), so that a key which a newer
+service adds can be read at once. Defaults (k, offset, …) are the service's.
 """
 
 from marquee_client.async_client import AsyncMarquee
 from marquee_client.errors import MarqueeError, Unavailable, UnknownMovie
+from marquee_client.labels import label
 from marquee_client.retries import Retries
 from marquee_client.sync_client import Marquee
-from marquee_client.types import label
 
 __all__ = [
     "AsyncMarquee",

@@ -1,9 +1,9 @@
-"""What each method of the clients sends: a Call, which knows what it is answered with.
+"""The requests of both clients: each function returns a Call, typed by its response.
 
-    similar(50, {"k": 3})    # Call[Similar]: POST /similar {"movie_ids": [50], "k": 3}
+    similar(50, {"k": 3})    # Call[SimilarResponse]: POST /similar {"movie_ids": [50], "k": 3}
 
-Every call may be sent twice: the POSTs but one read, events carry ids by which the service knows
-them again, and what is deleted stays deleted.
+Every call may be sent twice. The POSTs but one only read, events carry ids by which the service
+recognizes them, and a deletion stays a deletion.
 """
 
 import json
@@ -16,34 +16,36 @@ from uuid import uuid4
 
 import httpx
 
-from marquee_client.types import (
-    Accepted,
-    Chart,
-    Charts,
-    Deleted,
+from marquee_client.requests import (
+    ChartKind,
     Event,
-    History,
-    Kind,
+    EventKind,
     ListRequest,
-    Movie,
-    Movies,
-    Person,
-    Ranking,
-    RateNext,
     RateNextRequest,
-    Recommendation,
-    Recommendations,
     RecommendRequest,
-    Similar,
     UserId,
+    UserRequest,
+)
+from marquee_client.types import (
+    BatchResponse,
+    ChartsResponse,
+    DeleteResponse,
+    EventsReceipt,
+    HistoryResponse,
+    Movie,
+    PredictResponse,
+    RateNextResponse,
+    RecommendResponse,
+    SearchResponse,
+    SimilarResponse,
 )
 
-Answer = TypeVar("Answer")
+Response = TypeVar("Response")
 
 
 @dataclass(frozen=True)
-class Call(Generic[Answer]):
-    """One request, and by its type the answer to it."""
+class Call(Generic[Response]):
+    """One request, and by its type the response to it."""
 
     method: str
     path: str
@@ -51,80 +53,94 @@ class Call(Generic[Answer]):
     query: Mapping[str, Any] | None = None
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
-        """The request to send, as often as needed: its X-Request-ID names it in the logs."""
+        """Return the request for all its tries; its X-Request-ID names it in the logs."""
         headers = {"X-Request-ID": str(uuid4())}
         content = None
         if self.body is not None:
             headers["Content-Type"] = "application/json"
-            content = json.dumps(self.body, default=_plain, allow_nan=False).encode()
+            content = json.dumps(self.body, default=_to_json, allow_nan=False).encode()
         return http.build_request(
             self.method, self.path, content=content, params=self.query, headers=headers
         )
 
 
-def recommend(asked: RecommendRequest) -> Call[Recommendation]:
-    return Call("POST", "/recommend", asked)
+def recommend(request: RecommendRequest) -> Call[RecommendResponse]:
+    """POST /recommend."""
+    return Call("POST", "/recommend", request)
 
 
-def recommend_batch(requests: Sequence[RecommendRequest]) -> Call[Recommendations]:
+def recommend_batch(requests: Sequence[RecommendRequest]) -> Call[BatchResponse]:
+    """POST /recommend_batch."""
     return Call("POST", "/recommend_batch", {"requests": requests})
 
 
-def predict(movie_ids: Iterable[int], person: Person) -> Call[Ranking]:
-    return Call("POST", "/predict", {"movie_ids": list(movie_ids), **person})
+def predict(movie_ids: Iterable[int], user: UserRequest) -> Call[PredictResponse]:
+    """POST /predict."""
+    return Call("POST", "/predict", {"movie_ids": list(movie_ids), **user})
 
 
-def rerank(movie_ids: Iterable[int], person: Person) -> Call[Ranking]:
-    return Call("POST", "/rerank", {"movie_ids": list(movie_ids), **person})
+def rerank(movie_ids: Iterable[int], user: UserRequest) -> Call[PredictResponse]:
+    """POST /rerank."""
+    return Call("POST", "/rerank", {"movie_ids": list(movie_ids), **user})
 
 
-def similar(movie_ids: int | Iterable[int], asked: ListRequest) -> Call[Similar]:
-    several = list(movie_ids) if isinstance(movie_ids, Iterable) else [movie_ids]
-    return Call("POST", "/similar", {"movie_ids": several, **asked})
+def similar(movie_ids: int | Iterable[int], request: ListRequest) -> Call[SimilarResponse]:
+    """POST /similar, for one movie or several."""
+    ids = list(movie_ids) if isinstance(movie_ids, Iterable) else [movie_ids]
+    return Call("POST", "/similar", {"movie_ids": ids, **request})
 
 
-def charts(kind: Chart, asked: ListRequest) -> Call[Charts]:
-    return Call("POST", "/charts", {"kind": kind, **asked})
+def charts(kind: ChartKind, request: ListRequest) -> Call[ChartsResponse]:
+    """POST /charts."""
+    return Call("POST", "/charts", {"kind": kind, **request})
 
 
-def rate_next(asked: RateNextRequest) -> Call[RateNext]:
-    return Call("POST", "/rate_next", asked)
+def rate_next(request: RateNextRequest) -> Call[RateNextResponse]:
+    """POST /rate_next."""
+    return Call("POST", "/rate_next", request)
 
 
-def send_events(events: Iterable[Event]) -> Call[Accepted]:
+def send_events(events: Iterable[Event]) -> Call[EventsReceipt]:
+    """POST /events; fill in event_id and at (now) where they are absent."""
     now = datetime.now(UTC)
-    filled = [{"event_id": str(uuid4()), "at": now} | dict(event) for event in events]
-    return Call("POST", "/events", {"events": filled})
+    complete = [{"event_id": str(uuid4()), "at": now} | dict(event) for event in events]
+    return Call("POST", "/events", {"events": complete})
 
 
-def event(kind: Kind, user_id: UserId, movie_id: int, **told: float) -> Call[Accepted]:
-    """One event of now; told: its stars or portion."""
+def event(kind: EventKind, user_id: UserId, movie_id: int, **value: float) -> Call[EventsReceipt]:
+    """POST /events with one event of now; `value` is its stars or its watched share."""
     return send_events(
-        [cast(Event, {"user_id": user_id, "movie_id": movie_id, "kind": kind} | told)]
+        [cast(Event, {"user_id": user_id, "movie_id": movie_id, "kind": kind} | value)]
     )
 
 
-def search(title: str, k: int) -> Call[Movies]:
+def search(title: str, k: int) -> Call[SearchResponse]:
+    """GET /movies/search."""
     return Call("GET", "/movies/search", query={"q": title, "k": k})
 
 
 def movie(movie_id: int) -> Call[Movie]:
+    """GET /movies/{movie_id}."""
     return Call("GET", f"/movies/{movie_id}")
 
 
-def history(user_id: UserId) -> Call[History]:
+def history(user_id: UserId) -> Call[HistoryResponse]:
+    """GET /users/{user_id}/history."""
     return Call("GET", f"/users/{_in_path(user_id)}/history")
 
 
-def forget(user_id: UserId) -> Call[Deleted]:
+def forget(user_id: UserId) -> Call[DeleteResponse]:
+    """DELETE /users/{user_id}."""
     return Call("DELETE", f"/users/{_in_path(user_id)}")
 
 
 def model() -> Call[dict[str, Any]]:
+    """GET /model."""
     return Call("GET", "/model")
 
 
 def ready() -> Call[None]:
+    """GET /readyz."""
     return Call("GET", "/readyz")
 
 
@@ -132,10 +148,10 @@ def _in_path(user_id: UserId) -> str:
     return quote(str(user_id), safe="").replace(".", "%2E")  # ".." would be the folder above
 
 
-def _plain(value: Any) -> Any:
-    """What json does not know: a time, or a number of numpy (a movie id out of a table)."""
+def _to_json(value: Any) -> Any:
+    """Return a time, or a number of numpy (a movie id out of a table), as json takes it."""
     if isinstance(value, datetime):
         return value.isoformat()
     if hasattr(value, "item"):
         return value.item()
-    raise TypeError(f"{value!r} cannot be sent as JSON")
+    raise TypeError(f"{value!r}: cannot be sent as JSON, expected text, a number or a time")

@@ -1,8 +1,8 @@
-"""What a caller catches, and how an answer is read.
+"""The errors of both clients, and how a response is read.
 
 try:
     marquee.rate("ana", 7, 5.0)
-except Unavailable:                       # later, perhaps: show what is at hand
+except Unavailable:                       # it may work later: show a fallback
     ...
 except MarqueeError as error:
     print(error.code, error, error.fields, error.request_id)
@@ -13,12 +13,12 @@ from typing import Any
 
 import httpx
 
-from marquee_client.retries import Outcome, passes
-from marquee_client.types import Accepted
+from marquee_client.retries import Outcome, is_transient
+from marquee_client.types import EventsReceipt
 
 
 class MarqueeError(Exception):
-    """The service refused, or did not answer; `str()` is a sentence for people."""
+    """The service refused, or did not answer; `str()` is a sentence for readers."""
 
     def __init__(
         self,
@@ -34,64 +34,65 @@ class MarqueeError(Exception):
         self.code = code
         """The service's own, or "no_answer" (nothing came) or "bad_answer" (not its JSON)."""
         self.status = status
-        """Of HTTP; None where no answer came."""
+        """HTTP status; None where no answer came."""
         self.fields = list(fields)
-        """Where the fault is: {"field": "history.0.stars", "message": "…"}; often empty."""
+        """Places of the error: {"field": "history.0.stars", "message": "…"}; often empty."""
         self.request_id = request_id
-        """Under which the service's log has it."""
+        """The id of the request in the service's log."""
 
 
 class Unavailable(MarqueeError):  # noqa: N818
-    """Nobody answered, or the service was busy or away, and stayed so over the retries."""
+    """The service did not answer, or was busy or away, and stayed so over the retries."""
 
 
 class UnknownMovie(MarqueeError):  # noqa: N818
-    """A movie that the catalogue does not hold."""
+    """A movie that the catalog does not hold."""
 
 
-KINDS = {"unknown_movie": UnknownMovie}
+ERROR_OF_CODE = {"unknown_movie": UnknownMovie}
 
 
-def read(request: httpx.Request, outcome: Outcome, tries: int) -> Any:
-    """The JSON of an answer with status 200; raises MarqueeError for everything else."""
+def read_response(request: httpx.Request, outcome: Outcome, tries: int) -> Any:
+    """Return the JSON of a response with status 200; raise MarqueeError for everything else."""
     request_id = request.headers["X-Request-ID"]
     if isinstance(outcome, httpx.RequestError):
-        message = f"no answer from {request.url} ({_said(outcome)}; tries: {tries})"
+        message = f"no answer from {request.url} ({_text(outcome)}; tries: {tries})"
         raise Unavailable(message, code="no_answer", request_id=request_id)
     try:
-        found = outcome.json()
+        content = outcome.json()
     except ValueError:
-        found = None
-    fault = found.get("error") if isinstance(found, dict) else None
-    if outcome.status_code == 200 and isinstance(found, dict) and fault is None:
-        return found
-    if not isinstance(fault, dict):
-        fault = {"code": "bad_answer", "message": _not_ours(request, outcome)}
-    code = str(fault.get("code"))
-    raise (Unavailable if passes(outcome) else KINDS.get(code, MarqueeError))(
-        str(fault.get("message")),
+        content = None
+    error = content.get("error") if isinstance(content, dict) else None
+    if outcome.status_code == 200 and isinstance(content, dict) and error is None:
+        return content
+    if not isinstance(error, dict):
+        error = {"code": "bad_answer", "message": _foreign_response(request, outcome)}
+    code = str(error.get("code"))
+    error_type = Unavailable if is_transient(outcome) else ERROR_OF_CODE.get(code, MarqueeError)
+    raise error_type(
+        str(error.get("message")),
         code=code,
         status=outcome.status_code,
-        fields=fault.get("fields") or (),
+        fields=error.get("fields") or (),
         request_id=outcome.headers.get("X-Request-ID", request_id),
     )
 
 
-def must_accept(answer: Accepted) -> None:
+def raise_if_rejected(receipt: EventsReceipt) -> None:
     """Raise for an event that was not stored: the service answers 200 and lists it as rejected."""
-    for event in answer["rejected"]:
+    for event in receipt["rejected"]:
         code = event["code"]
-        raise KINDS.get(code, MarqueeError)(event["message"], code=code, status=200)
+        raise ERROR_OF_CODE.get(code, MarqueeError)(event["message"], code=code, status=200)
 
 
-def _said(error: httpx.RequestError) -> str:
+def _text(error: httpx.RequestError) -> str:
     return str(error) or type(error).__name__
 
 
-def _not_ours(request: httpx.Request, response: httpx.Response) -> str:
-    """One sentence in place of a proxy's page."""
-    kind = response.headers.get("Content-Type", "no content type")
+def _foreign_response(request: httpx.Request, response: httpx.Response) -> str:
+    """Return one sentence in place of a proxy's page."""
+    media_type = response.headers.get("Content-Type", "no content type")
     return (
-        f"{request.url} answered {response.status_code} with {kind}, expected the service's JSON; "
-        "is this its address, and does a proxy stand before it?"
+        f"{request.url} answered {response.status_code} with {media_type}, expected the service's "
+        "JSON; check the address, and any proxy before it"
     )

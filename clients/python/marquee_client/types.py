@@ -1,103 +1,26 @@
-"""What is asked and what is answered, as typed dicts: the shapes of the service's JSON.
+"""The responses of the service as TypedDicts, generated from openapi.json by `make openapi`."""
 
-A key that may be absent is `NotRequired` (in questions: every key of a `total=False` class). Times
-are RFC 3339 text in answers, text or an aware datetime in questions.
-"""
-
-from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import Literal, NotRequired, Required, TypedDict
-
-UserId = int | str
-"""42 and "42" are the same person."""
-Kind = Literal["rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"]
-Chart = Literal["popular", "trending", "new", "hidden_gems"]
-
-
-class Film(TypedDict, total=False):
-    """One film of a history that is sent along."""
-
-    movie_id: Required[int]
-    stars: float | None
-    portion: float | None
-    at: datetime | str | None
-
-
-class Filters(TypedDict, total=False):
-    """Which movies may be in the answer; all given ones must hold."""
-
-    genres: Sequence[str] | None
-    exclude_genres: Sequence[str] | None
-    year_min: int | None
-    year_max: int | None
-    min_ratings: int | None
-
-
-class Person(TypedDict, total=False):
-    """Who is asked for: the stored history of user_id first, then the history given."""
-
-    user_id: UserId | None
-    history: Sequence[Film] | None
-
-
-class RecommendRequest(Person, total=False):
-    """The controls (diversity to freshness) are 0..1; the service's README says what they do."""
-
-    k: int
-    offset: int
-    filters: Filters | None
-    include_ids: Sequence[int] | None
-    exclude_ids: Sequence[int] | None
-    exclude_seen: bool
-    diversity: float
-    calibration: float
-    novelty: float
-    freshness: float
-    genre_profile: Mapping[str, float] | None
-    explain: bool
-
-
-class ListRequest(TypedDict, total=False):
-    k: int
-    filters: Filters | None
-
-
-class RateNextRequest(Person, total=False):
-    k: int
-
-
-class Event(TypedDict, total=False):
-    """What somebody did; `event_id` and `at` (now) are filled in where they are absent."""
-
-    event_id: str
-    user_id: Required[UserId]
-    movie_id: Required[int]
-    kind: Required[Kind]
-    stars: float
-    portion: float
-    at: datetime | str
-
-
-class Movie(TypedDict):
-    movie_id: int
-    title: str
-    year: int | None
-    genres: list[str]
-    support: int
-    """Ratings it was trained on."""
+from typing import Any, Literal, NotRequired, TypedDict
 
 
 class Stars(TypedDict):
-    """low..high holds the person's stars nine times in ten; p_like is P(4 stars or more)."""
+    """The expected stars of one user and movie, with the central 90% interval."""
 
     expected: float
+    """mean, within the scale"""
     low: float
+    """5% quantile, a value of the scale or `expected`"""
     high: float
+    """95% quantile, a value of the scale or `expected`"""
     p_like: float
+    """P(4 stars or more)"""
 
 
-class Because(TypedDict):
-    """What raised the film, and by how much: a film of the history, or for a cold list a genre."""
+class Explanation(TypedDict):
+    """A reason for a listed movie: an entry of the history, or a genre of the profile.
+
+    Entry: the score falls by `effect` without it. Genre: its share of the profile times its share
+    of the movie."""
 
     movie_id: NotRequired[int]
     title: NotRequired[str]
@@ -105,102 +28,245 @@ class Because(TypedDict):
     effect: float
 
 
-class Why(TypedDict):
-    """Why a rating of this film is worth asking for."""
-
-    seen_probability: float
-    information: float
-    scarcity: float
-
-
-class Scored(Movie):
-    score: float
-
-
-class Item(Scored):
-    """`score` compares movies of one list; `because` is there where explain was asked for."""
-
-    stars: Stars
-    because: NotRequired[list[Because]]
-
-
-class RateNextItem(Movie):
-    why: Why
-
-
-class HistoryItem(TypedDict):
-    """A stored entry; of a movie that the bundle does not hold there is its id only."""
+class RecommendedMovie(TypedDict):
+    """A movie of a recommended list."""
 
     movie_id: int
-    title: NotRequired[str]
-    year: NotRequired[int | None]
-    genres: NotRequired[list[str]]
-    support: NotRequired[int]
-    stars: NotRequired[float]
-    portion: NotRequired[float]
-    not_interested: NotRequired[bool]
-    at: str
+    title: str
+    year: int | None
+    """year of release; null: unknown"""
+    genres: list[str]
+    num_ratings: int
+    """ratings in the training data"""
+    score: float
+    """logit: larger is better; scores of different users do not compare"""
+    stars: Stars
+    because: NotRequired[list[Explanation]]
+    """with `explain`: at most three, the largest effect first"""
 
 
-class Ranking(TypedDict):
-    items: list[Item]
+class RecommendResponse(TypedDict):
+    """One page of a recommended list."""
+
+    items: list[RecommendedMovie]
     strategy: Literal["popular", "history", "content"]
     model_version: str
-
-
-class Recommendation(Ranking):
+    """64 hex digits that name the bundle's content"""
     next_offset: int | None
-    """Where the next page begins; None on the last."""
+    """null on the last page"""
 
 
-class Recommendations(TypedDict):
-    results: list[Recommendation]
+class FieldError(TypedDict):
+    """One error of a request, with its place."""
+
+    field: str
+    message: str
 
 
-class Similar(TypedDict):
-    items: list[Scored]
+class Error(TypedDict):
+    """An error: a code for programs, a message for readers."""
+
+    code: str
+    message: str
+    fields: NotRequired[list[FieldError]]
+
+
+class ErrorResponse(TypedDict):
+    """Every answer that is not a 200."""
+
+    error: Error
+
+
+class BatchResponse(TypedDict):
+    """In the order of the requests; one that cannot be answered has its error in its place."""
+
+    results: list[RecommendResponse | ErrorResponse]
+
+
+class ScoredMovie(TypedDict):
+    """A movie, its score and its expected stars for one user."""
+
+    movie_id: int
+    title: str
+    year: int | None
+    """year of release; null: unknown"""
+    genres: list[str]
+    num_ratings: int
+    """ratings in the training data"""
+    score: float
+    """logit: larger is better; scores of different users do not compare"""
+    stars: Stars
+
+
+class PredictResponse(TypedDict):
+    """Scores and expected stars of the movies of the request."""
+
+    items: list[ScoredMovie]
+    strategy: Literal["popular", "history", "content"]
     model_version: str
+    """64 hex digits that name the bundle's content"""
 
 
-class Movies(TypedDict):
-    items: list[Movie]
+class SimilarMovie(TypedDict):
+    """A movie and its similarity to the movies of the request."""
+
+    movie_id: int
+    title: str
+    year: int | None
+    """year of release; null: unknown"""
+    genres: list[str]
+    num_ratings: int
+    """ratings in the training data"""
+    score: float
+    """cosine, -1 to 1"""
+
+
+class SimilarResponse(TypedDict):
+    """The movies nearest to those of the request."""
+
+    items: list[SimilarMovie]
     model_version: str
+    """64 hex digits that name the bundle's content"""
 
 
-class Charts(Movies):
-    kind: Chart
+class ChartMovie(TypedDict):
+    """A movie of a chart, with the stars that a user without a history would give."""
+
+    movie_id: int
+    title: str
+    year: int | None
+    """year of release; null: unknown"""
+    genres: list[str]
+    num_ratings: int
+    """ratings in the training data"""
+    score: float
+    """popular: log(1 + ratings); trending: standard deviations above its share; new: year;
+    hidden_gems: 5% quantile of the expected stars"""
+    stars: Stars
 
 
-class RateNext(TypedDict):
-    items: list[RateNextItem]
+class ChartsResponse(TypedDict):
+    """A list that is the same for all users."""
+
+    items: list[ChartMovie]
+    kind: Literal["popular", "trending", "new", "hidden_gems"]
     model_version: str
+    """64 hex digits that name the bundle's content"""
 
 
-class History(TypedDict):
-    user_id: str
-    items: list[HistoryItem]
+class ElicitationFactors(TypedDict):
+    """The factors whose product orders the movies to rate."""
+
+    seen_probability: float
+    """P(the user has seen it)"""
+    information: float
+    """bits that a rating tells, times (stars / highest)^4"""
+    scarcity: float
+    """1 without ratings, falls with each"""
 
 
-class Rejected(TypedDict):
+class MovieToRate(TypedDict):
+    """A movie that the user should rate next."""
+
+    movie_id: int
+    title: str
+    year: int | None
+    """year of release; null: unknown"""
+    genres: list[str]
+    num_ratings: int
+    """ratings in the training data"""
+    stars: Stars
+    why: ElicitationFactors
+
+
+class RateNextResponse(TypedDict):
+    """Movies to rate next, the largest product of the factors first."""
+
+    items: list[MovieToRate]
+    strategy: Literal["popular", "history", "content"]
+    model_version: str
+    """64 hex digits that name the bundle's content"""
+
+
+class RejectedEvent(TypedDict):
+    """An event that is not stored, and the reason."""
+
     event_id: str
     code: str
     message: str
 
 
-class Accepted(TypedDict):
-    """`duplicates` had been stored before: what a repeated request leads to, and no fault."""
+class EventsReceipt(TypedDict):
+    """accepted: new ones; duplicates: the same event as before; rejected: not stored."""
 
     accepted: int
     duplicates: int
-    rejected: list[Rejected]
+    rejected: list[RejectedEvent]
 
 
-class Deleted(TypedDict):
+class Movie(TypedDict):
+    """A movie of the catalog."""
+
+    movie_id: int
+    title: str
+    year: int | None
+    """year of release; null: unknown"""
+    genres: list[str]
+    num_ratings: int
+    """ratings in the training data"""
+
+
+class SearchResponse(TypedDict):
+    """Movies by title, the nearest first."""
+
+    items: list[Movie]
+    model_version: str
+    """64 hex digits that name the bundle's content"""
+
+
+class HistoryItem(TypedDict):
+    """A movie of a stored history; one that the bundle does not hold is its id only."""
+
+    movie_id: int
+    title: NotRequired[str]
+    year: NotRequired[int | None]
+    genres: NotRequired[list[str]]
+    num_ratings: NotRequired[int]
+    stars: NotRequired[float]
+    watched: NotRequired[float]
+    at: NotRequired[str]
+    not_interested: NotRequired[bool]
+
+
+class HistoryResponse(TypedDict):
+    """The stored history of a user, oldest first."""
+
+    user_id: str
+    items: list[HistoryItem]
+
+
+class DeleteResponse(TypedDict):
+    """The number of rows that are deleted."""
+
     deleted: int
 
 
-def label(movie: Movie | HistoryItem) -> str:
-    """A movie as people read it: "Heat (1995)", or its id where only that is known."""
-    name = movie.get("title", f"movie {movie['movie_id']}")
-    year = movie.get("year")
-    return name if year is None else f"{name} ({year})"
+class ModelCard(TypedDict):
+    """The model card: the bundle's manifest without its list of files."""
+
+    model_version: str
+    """64 hex digits that name the bundle's content"""
+    name: str
+    metrics: dict[str, Any]
+    data: dict[str, Any]
+
+
+class ReadyResponse(TypedDict):
+    """events: "away" while the event store does not answer; lists go on without it. releases, only
+    where a store of releases is followed: "away" while it does not answer; the model stays."""
+
+    ready: bool
+    model_version: str
+    """64 hex digits that name the bundle's content"""
+    events: Literal["up", "away"]
+    releases: NotRequired[Literal["up", "away"] | None]

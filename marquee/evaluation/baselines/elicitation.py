@@ -1,52 +1,58 @@
-"""Strategies that ask one film after another, and what is known of a person after each answer.
+"""Strategies that ask for ratings of one item after another, in one order for all users.
 
-    order = entropy(counts_IK)                        # one order of films for everybody
-    sitting(order, has_seen_I, num=15)                # rows answered, questions asked until each
+    order = question_order("entropy", count_IV, rng)   # all items, the first one to ask about first
+    simulate_session(order, is_answerable_I, num_answers=15)   # rated items, questions until each
 
 The baselines are those of Rashid et al. 2002, "Getting to know you": random, popularity, entropy of
-a film's stars, and log popularity x entropy. A person says "not seen" to whatever they have not
+an item's ratings, and log popularity x entropy. A user says "not seen" to whatever they have not
 rated. Their own ratings decide what is answered, never what is asked.
 
-Shapes: I films, K star values, n answers.
+Local letters: V values of the scale, n answers.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from marquee.core.arrays import Bools, Float64, Int64
 
 BASELINES = ("random", "popularity", "entropy", "popularity*entropy")
 
 
-def weights(counts_IK: Floats) -> dict[str, Floats]:
-    """What each baseline but random asks for first, (I,), from the ratings of each star value."""
-    num_I = counts_IK.sum(axis=1)
-    share_IK = counts_IK / np.maximum(num_I, 1)[:, None]
-    entropy_I = -(share_IK * np.log(np.maximum(share_IK, 1e-12))).sum(axis=1)
+def question_weights(count_IV: Float64) -> dict[str, Float64]:
+    """Return what each baseline but random asks for first, (I,).
+
+    count_IV: ratings of each item and value of the scale.
+    """
+    num_ratings_I = count_IV.sum(axis=1)
+    share_IV = count_IV / np.maximum(num_ratings_I, 1)[:, None]
+    entropy_I = -(share_IV * np.log(np.maximum(share_IV, 1e-12))).sum(axis=1)
     return {
-        "popularity": num_I,
+        "popularity": num_ratings_I,
         "entropy": entropy_I,
-        "popularity*entropy": np.log1p(num_I) * entropy_I,
+        "popularity*entropy": np.log1p(num_ratings_I) * entropy_I,
     }
 
 
-def order_of(strategy: str, counts_IK: Floats, rng: np.random.Generator) -> Ints:
-    """All films, the first one to be asked first; ties are drawn."""
-    mixed = rng.permutation(len(counts_IK))
+def question_order(strategy: str, count_IV: Float64, rng: np.random.Generator) -> Int64:
+    """Return all items, the first one to ask about first; the order of ties is drawn."""
+    shuffled = rng.permutation(len(count_IV))
     if strategy == "random":
-        return mixed
-    return np.asarray(mixed[np.argsort(-weights(counts_IK)[strategy][mixed], kind="stable")])
+        return shuffled
+    weight_I = question_weights(count_IV)[strategy]
+    return np.asarray(shuffled[np.argsort(-weight_I[shuffled], kind="stable")])
 
 
-def sitting(order: Ints, has_seen_I: Bools, num: int) -> tuple[Ints, Ints]:
-    """The first `num` films of an order that are answered with stars, and how many questions it
-    took to get to each; fewer where the order or the person has no more."""
-    asked = np.flatnonzero(has_seen_I[order])[:num]
-    return order[asked], asked + 1
+def simulate_session(
+    order: Int64, is_answerable_I: Bools, num_answers: int
+) -> tuple[Int64, Int64]:
+    """Return the first `num_answers` items of an order that a user rates: (n,) rows.
+
+    The second array holds the number of questions until each of them. Both are shorter where the
+    order or the user has no more.
+    """
+    position_n = np.flatnonzero(is_answerable_I[order])[:num_answers]
+    return order[position_n], position_n + 1
 
 
-def share_with(counts_IK: Floats, ratings: int) -> float:
-    """Share of films that have at least so many ratings."""
-    return float((counts_IK.sum(axis=1) >= ratings).mean())
+def share_with_ratings(count_IV: Float64, min_ratings: int) -> float:
+    """Return the share of items that have at least so many ratings."""
+    return float((count_IV.sum(axis=1) >= min_ratings).mean())

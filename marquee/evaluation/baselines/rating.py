@@ -1,46 +1,45 @@
-"""Baselines of stars: averages, neighbours of the movie, and SVD++.
+"""Baselines that predict ratings: averages, neighbors of the item, and SVD++.
 
-    Biases(item_damping=10, user_damping=10).fit(given).expected(user_T, item_T)
-    ItemNeighbours(k=40, shrinkage=100, …).fit(given).expected(user_T, item_T)
-    SVDPlusPlus(num_epochs=20, l2=0.02).fit(given).expected(user_T, item_T)
+    Biases(item_damping=10, user_damping=10).fit(train).predict(user_N, item_N)
+    ItemNeighbors(k=40, shrinkage=100, …).fit(train).predict(user_N, item_N)
+    SVDPlusPlus(num_epochs=20, l2=0.02).fit(train).predict(user_N, item_N)
 
 Biases (Koren 2010, "Factor in the neighbors", section 2.1): mean + b_i + b_u, damped averages of
-what is left. Neighbours (section 2.2): to them is added the mean of the person's deviations on the
-k movies most alike, weighted by their correlation over people who rated both, shrunk by their
-number. SVD++ (Koren 2008) is that of scikit-surprise, extra `bench`; its other settings are the
-library's own. On ml-1m a fit takes 10 minutes.
+the residuals. Neighbors (section 2.2): to them is added the mean of the user's residuals on the k
+most similar items, weighted by their correlation over users who rated both, shrunk by their number.
+SVD++ (Koren 2008) is that of scikit-surprise, extra `bench`; its other settings are the library's
+own. On ml-1m a fit takes 10 minutes.
 
-Shapes: N ratings given, T asked, U persons, I movies.
+Local letters: N ratings to learn from, or to predict.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from marquee.core.arrays import Float64, Int64
+from marquee.core.command import say
+from marquee.evaluation.baselines.base import Interactions
+from marquee.evaluation.protocols import PROTOCOLS
+
+Grid: TypeAlias = Mapping[str, tuple[float, ...]]
 
 
-class Given(NamedTuple):
-    """Ratings to learn from."""
+class RatingBaseline(Protocol):
+    """The interface of a baseline that predicts ratings."""
 
-    user: Ints
-    item: Ints
-    stars: Floats
-    num_users: int
-    num_items: int
+    def fit(self, train: Interactions) -> Self:
+        """Learn from interactions with ratings and return self."""
+        ...
 
-
-class StarBaseline(Protocol):
-    def fit(self, given: Given) -> Self: ...
-    def expected(self, user: Ints, item: Ints) -> Floats:
-        """(T,) stars, not yet held within the scale."""
+    def predict(self, user_N: Int64, item_N: Int64) -> Float64:
+        """Return ratings, (N,), not yet clipped to the scale."""
+        ...
 
 
 @dataclass(eq=False)
@@ -50,81 +49,90 @@ class Biases:
     item_damping: float
     user_damping: float
 
-    def fit(self, given: Given) -> Self:
-        self.mean = float(given.stars.mean())
-        over = given.stars - self.mean
-        self.item_I = _damped(given.item, over, given.num_items, self.item_damping)
-        rest = over - self.item_I[given.item]
-        self.user_U = _damped(given.user, rest, given.num_users, self.user_damping)
+    def fit(self, train: Interactions) -> Self:
+        """See RatingBaseline."""
+        rating_N = _ratings(train)
+        self.mean = float(rating_N.mean())
+        residual_N = rating_N - self.mean
+        self.item_I = _damped_mean(train.item, residual_N, train.num_items, self.item_damping)
+        residual_N = residual_N - self.item_I[train.item]
+        self.user_U = _damped_mean(train.user, residual_N, train.num_users, self.user_damping)
         return self
 
-    def expected(self, user: Ints, item: Ints) -> Floats:
-        return np.asarray(self.mean + self.item_I[item] + self.user_U[user])
+    def predict(self, user_N: Int64, item_N: Int64) -> Float64:
+        """See RatingBaseline."""
+        return np.asarray(self.mean + self.item_I[item_N] + self.user_U[user_N])
 
 
 @dataclass(eq=False)
-class ItemNeighbours:
-    """Biases, and the person's deviations on the k most alike movies that they rated."""
+class ItemNeighbors:
+    """Biases, and the user's residuals on the k most similar items that they rated."""
 
     k: int
     shrinkage: float
     item_damping: float
     user_damping: float
 
-    def fit(self, given: Given) -> Self:
-        self.biases = Biases(self.item_damping, self.user_damping).fit(given)
-        rest = given.stars - self.biases.expected(given.user, given.item)
-        shape = given.num_users, given.num_items
-        rest_UI = sparse.csr_matrix((rest, (given.user, given.item)), shape)
-        self.rest_UI = rest_UI
-        there_UI = sparse.csr_matrix((np.ones_like(rest), (given.user, given.item)), shape)
-        both_II = (there_UI.T @ there_UI).toarray()
-        square_II = (rest_UI.multiply(rest_UI).T @ there_UI).toarray()  # of i, over raters of both
-        dot_II = (rest_UI.T @ rest_UI).toarray()
-        alike_II = dot_II / np.sqrt(np.maximum(square_II * square_II.T, 1e-12))
-        self.alike_II = alike_II * both_II / (both_II + self.shrinkage)
+    def fit(self, train: Interactions) -> Self:
+        """See RatingBaseline."""
+        self.biases = Biases(self.item_damping, self.user_damping).fit(train)
+        residual_N = _ratings(train) - self.biases.predict(train.user, train.item)
+        cells, shape = (train.user, train.item), (train.num_users, train.num_items)
+        residual_UI = sparse.csr_matrix((residual_N, cells), shape)
+        is_rated_UI = sparse.csr_matrix((np.ones_like(residual_N), cells), shape)
+        num_both_II = (is_rated_UI.T @ is_rated_UI).toarray()
+        # Squares of i, over users who rated both.
+        square_II = (residual_UI.multiply(residual_UI).T @ is_rated_UI).toarray()
+        dot_II = (residual_UI.T @ residual_UI).toarray()
+        similarity_II = dot_II / np.sqrt(np.maximum(square_II * square_II.T, 1e-12))
+        self.similarity_II = similarity_II * num_both_II / (num_both_II + self.shrinkage)
+        self.residual_UI = residual_UI
         return self
 
-    def expected(self, user: Ints, item: Ints) -> Floats:
-        out = self.biases.expected(user, item)
-        for person, rows in _by_person(user):
-            part = slice(self.rest_UI.indptr[person], self.rest_UI.indptr[person + 1])
-            rated, rest = self.rest_UI.indices[part], self.rest_UI.data[part]
-            weight = np.maximum(self.alike_II[np.ix_(item[rows], rated)], 0)
+    def predict(self, user_N: Int64, item_N: Int64) -> Float64:
+        """See RatingBaseline."""
+        predicted_N = self.biases.predict(user_N, item_N)
+        for user, rows in _rows_by_user(user_N):
+            own = slice(self.residual_UI.indptr[user], self.residual_UI.indptr[user + 1])
+            rated, residual = self.residual_UI.indices[own], self.residual_UI.data[own]
+            weight = np.maximum(self.similarity_II[np.ix_(item_N[rows], rated)], 0)
             if len(rated) > self.k:
-                least = -np.partition(-weight, self.k - 1, axis=1)[:, self.k - 1 : self.k]
-                weight = np.where(weight >= least, weight, 0)
-            out[rows] += weight @ rest / np.maximum(weight.sum(1), 1e-9)
-        return out
+                edge = -np.partition(-weight, self.k - 1, axis=1)[:, self.k - 1 : self.k]
+                weight = np.where(weight >= edge, weight, 0)
+            predicted_N[rows] += weight @ residual / np.maximum(weight.sum(1), 1e-9)
+        return predicted_N
 
 
 @dataclass(eq=False)
 class SVDPlusPlus:
-    """Matrix factors, biases, and factors of the movies that a person rated; by scikit-surprise."""
+    """Matrix factors, biases, and factors of the items that a user rated; by scikit-surprise."""
 
     num_epochs: int
     l2: float
 
-    def fit(self, given: Given) -> Self:
+    def fit(self, train: Interactions) -> Self:
+        """See RatingBaseline. ImportError where scikit-surprise is missing."""
         from surprise import Dataset, Reader, SVDpp
 
-        columns = {"user": given.user, "item": given.item, "stars": given.stars}
-        scale = Reader(rating_scale=(float(given.stars.min()), float(given.stars.max())))
-        train = Dataset.load_from_df(pd.DataFrame(columns), scale).build_full_trainset()
+        rating_N = _ratings(train)
+        columns = {"user": train.user, "item": train.item, "rating": rating_N}
+        reader = Reader(rating_scale=(float(rating_N.min()), float(rating_N.max())))
+        trainset = Dataset.load_from_df(pd.DataFrame(columns), reader).build_full_trainset()
         self.model = SVDpp(
             n_epochs=int(self.num_epochs), reg_all=self.l2, cache_ratings=True, random_state=0
-        ).fit(train)
+        ).fit(trainset)
         return self
 
-    def expected(self, user: Ints, item: Ints) -> Floats:
-        pairs = zip(user.tolist(), item.tolist(), strict=True)
-        return np.array([self.model.predict(u, i).est for u, i in pairs], np.float64)
+    def predict(self, user_N: Int64, item_N: Int64) -> Float64:
+        """See RatingBaseline."""
+        pairs = zip(user_N.tolist(), item_N.tolist(), strict=True)
+        return np.array([self.model.predict(user, item).est for user, item in pairs], np.float64)
 
 
-BASELINES: dict[str, tuple[type[Any], dict[str, tuple[float, ...]]]] = {
+GRIDS: dict[str, tuple[type[Any], Grid]] = {
     "biases": (Biases, {"item_damping": (2, 5, 10, 25), "user_damping": (2, 5, 10, 25)}),
     "item-knn": (
-        ItemNeighbours,
+        ItemNeighbors,
         {
             "k": (10, 20, 40),
             "shrinkage": (25, 100),
@@ -138,21 +146,29 @@ BASELINES: dict[str, tuple[type[Any], dict[str, tuple[float, ...]]]] = {
 """Each baseline and the settings among which validation chooses."""
 
 
-def rivals() -> dict[str, tuple[type[Any], dict[str, tuple[float, ...]]]]:
-    """Those of BASELINES that can run; svd++ needs the extra `bench`, and a line says so."""
+def rating_baselines() -> dict[str, tuple[type[Any], Grid]]:
+    """Return the baselines of protocol `stars` that can run, each with its grid.
+
+    svd++ needs the extra `bench`; where it is missing, svd++ is left out and a line says so.
+    """
+    names = list(PROTOCOLS["stars"].baselines)
     if find_spec("surprise") is None:
-        print("svd++ is left out: pip install -e '.[bench]' brings scikit-surprise", flush=True)
-        return {name: rival for name, rival in BASELINES.items() if name != "svd++"}
-    return BASELINES
+        say("svd++ is left out: pip install -e '.[bench]' brings scikit-surprise")
+        names.remove("svd++")
+    return {name: GRIDS[name] for name in names}
 
 
-def _damped(row: Ints, over: Floats, num: int, damping: float) -> Floats:
-    return np.asarray(
-        np.bincount(row, over, num) / (np.bincount(row, minlength=num) + damping), np.float64
-    )
+def _ratings(train: Interactions) -> Float64:
+    assert train.rating is not None, "a baseline of ratings learns from ratings"
+    return train.rating
 
 
-def _by_person(user: Ints) -> Iterator[tuple[int, Ints]]:
-    order = np.argsort(user, kind="stable")
-    persons, first = np.unique(user[order], return_index=True)
-    yield from zip(persons.tolist(), np.split(order, first[1:]), strict=True)
+def _damped_mean(row_N: Int64, value_N: Float64, num_rows: int, damping: float) -> Float64:
+    count = np.bincount(row_N, minlength=num_rows)
+    return np.asarray(np.bincount(row_N, value_N, num_rows) / (count + damping), np.float64)
+
+
+def _rows_by_user(user_N: Int64) -> Iterator[tuple[int, Int64]]:
+    order = np.argsort(user_N, kind="stable")
+    users, first = np.unique(user_N[order], return_index=True)
+    yield from zip(users.tolist(), np.split(order, first[1:]), strict=True)

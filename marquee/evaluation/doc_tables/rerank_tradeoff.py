@@ -1,6 +1,6 @@
 """docs/controls.md and docs/controls.svg, generated from `results/controls-*.json`.
 
-    marquee doc-tables            # writes both; the plot needs the extra `plots`
+    marquee doc-tables            # writes both
     marquee doc-tables --check    # exit 1 where the tables differ (part of the tests)
 
 A table a control between `<!-- controls -->` and `<!-- /controls -->`. The plot has what a control
@@ -10,10 +10,11 @@ gives from left to right and what it costs from top to bottom, each with its 95%
 import json
 import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from marquee.core.svg_charts import Series, draw_lines, group, horizontal, linear_axis, text
+from marquee.core.svg_charts import document as chart
 from marquee.evaluation.doc_tables.tables import renew
 
 MARKED = re.compile(r"(<!-- controls -->\n).*?(<!-- /controls -->)", re.DOTALL)
@@ -35,6 +36,12 @@ SHOWN = (
 COST = "ndcg@10_ratio"
 LABELLED = ("0", "0.2", "0.4", "0.6", "0.8", "1")
 """Strengths named in the plot; those between would lie on them."""
+LESS_IS_BETTER = ("calibration", "diversity")
+"""Controls that lower their measure: their axis is reversed, so that better is always right."""
+MAX_LOSS = 0.98
+"""The dashed line of the plot: a loss of 2%."""
+PANEL_WIDTH, ROW_HEIGHT = 270, 270
+COLOR = "#0f62a8"
 
 Result = dict[str, Any]
 
@@ -87,44 +94,53 @@ def row(strength: str, figures: dict[str, dict[str, float]]) -> str:
 
 
 def plot(results: Path, document: Path) -> int:
-    """One row of panels a data set, as .svg beside the document; the same bytes for the same
-    results. 2 where matplotlib is missing."""
-    if find_spec("matplotlib") is None:
-        print("the plot needs matplotlib: pip install -e '.[plots]'", file=sys.stderr)
-        return 2
-    import matplotlib
+    """Draw one row of panels a data set, as .svg beside the document; return exit status 0.
 
-    matplotlib.use("svg")
-    import matplotlib.pyplot as plt
-
-    found = read(results)
-    matplotlib.rcParams |= {"svg.hashsalt": "controls", "svg.fonttype": "none", "font.size": 9}
-    figure, axes = plt.subplots(
-        len(found), len(GIVES), figsize=(12.5, 3.1 * len(found)), sharey="row", squeeze=False
+    The same results give the same bytes.
+    """
+    published = read(results)
+    rows = [
+        group(0, ROW_HEIGHT * number, panels(result)) for number, result in enumerate(published)
+    ]
+    picture = chart(
+        PANEL_WIDTH * len(GIVES) + 16,
+        ROW_HEIGHT * len(published),
+        rows,
+        title="Re-ranking controls: accuracy against the effect of each control",
+        standalone=True,
     )
-    for result, panels in zip(found, axes, strict=True):
-        for (control, (given, label)), panel in zip(GIVES.items(), panels, strict=True):
-            names = ["plain", *(name for name in result["fronts"] if name.startswith(control))]
-            points = [result["fronts"][name] for name in names]
-            x, y = ([each[key]["mean"] for each in points] for key in (given, COST))
-            below = [each[COST]["mean"] - each[COST]["low"] for each in points]
-            above = [each[COST]["high"] - each[COST]["mean"] for each in points]
-            panel.errorbar(x, y, [below, above], marker="o", markersize=4, lw=1.2, elinewidth=0.7)
-            for name, at_x, at_y in zip(names, x, y, strict=True):
-                strength = name.split("=")[-1] if "=" in name else "0"
-                if strength in LABELLED:
-                    offset = {"xytext": (4, 5), "textcoords": "offset points", "size": 7}
-                    panel.annotate(strength, (at_x, at_y), **offset)
-            if control in ("calibration", "diversity"):
-                panel.invert_xaxis()  # what is wanted, on the right as in the others
-            panel.axhline(0.98, color="0.6", lw=0.7, ls="--")
-            panel.set(title=control, xlabel=label)
-            panel.spines[["top", "right"]].set_visible(False)
-        panels[0].set_ylabel(f"ndcg@10, of the plain list's\n{result['data']}")
-    figure.tight_layout()
-    figure.savefig(document.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
-    plt.close(figure)
+    document.with_suffix(".svg").write_text(picture)
     return 0
+
+
+def panels(result: Result) -> list[str]:
+    """Draw the controls of one data set side by side, on one scale of accuracy."""
+    fronts = result["fronts"]
+    bounds = [front[COST][end] for front in fronts.values() for end in ("low", "high")]
+    y = linear_axis(bounds, 220, 56)
+    parts = []
+    for number, (control, (effect, label)) in enumerate(GIVES.items()):
+        names = ["plain", *(name for name in fronts if name.startswith(control))]
+        x_values = [fronts[name][effect]["mean"] for name in names]
+        costs = [fronts[name][COST] for name in names]
+        strengths = [name.split("=")[-1] if "=" in name else "0" for name in names]
+        ends = (PANEL_WIDTH - 8, 48) if control in LESS_IS_BETTER else (48, PANEL_WIDTH - 8)
+        x = linear_axis(x_values, *ends)
+        series = Series(
+            points=[(value, cost["mean"]) for value, cost in zip(x_values, costs, strict=True)],
+            color=COLOR,
+            name=control,
+            bounds=[(cost["low"], cost["high"]) for cost in costs],
+            labels=[strength if strength in LABELLED else "" for strength in strengths],
+        )
+        title = f"{result['data']}: {control}" if number == 0 else control
+        panel = [
+            text(48, 12, title, css="name"),
+            horizontal(48, PANEL_WIDTH - 8, y.at(MAX_LOSS), css="bound dashed"),
+            *draw_lines([series], x=x, y=y, x_label=label, y_label="ndcg@10, of the plain list's"),
+        ]
+        parts.append(group(PANEL_WIDTH * number, 0, panel))
+    return parts
 
 
 if __name__ == "__main__":

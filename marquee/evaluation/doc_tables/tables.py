@@ -15,18 +15,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from marquee.evaluation.protocols import PROTOCOLS
+
 MARKED = re.compile(r"(<!-- results -->\n).*?(<!-- /results -->)", re.DOTALL)
 OURS = {"unrefitted": "unrefitted", "order_shuffled": "order shuffled"}
 RIVALS = ("ease", "ials", "svd++", "item-knn", "genre-popularity", "popularity", "biases")
-SHOWN: dict[str, tuple[str, str]] = {
-    "next": ("hit_rate@10", "ndcg@10"),
-    "ncf-paper": ("hit_rate@10", "ndcg@10"),
-    "time": ("hit_rate@10", "ndcg@10"),
-    "new-users": ("ndcg@100", "recall@20"),
-    "new-movies": ("auc", "hit_rate@10"),
-    "stars": ("rmse", "mae"),
-}
-"""The two figures of a protocol."""
+SHOWN = {name: protocol.table_metrics for name, protocol in PROTOCOLS.items()}
+"""The two metrics of a protocol."""
 
 
 def main(args: list[str]) -> int:

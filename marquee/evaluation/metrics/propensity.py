@@ -1,54 +1,55 @@
-"""What the error would be over all pairs, estimated from ratings that people chose to give.
+"""The error over all (user, item) pairs, estimated from ratings that users chose to give.
 
-    snips_rmse(error_T, propensity_T)          # errors weighed by 1 / P(rated)
+    snips_rmse(error_N, propensity_N)          # errors weighed by 1 / P(rated)
 
-Self-normalised inverse propensity scoring (Schnabel et al. 2016, "Recommendations as Treatments:
+Self-normalized inverse propensity scoring (Schnabel et al. 2016, "Recommendations as Treatments:
 Debiasing Learning and Evaluation"; Swaminathan and Joachims 2015): a rating that was unlikely to be
 given stands for the many like it that were not. It is as right as its propensities:
 
-    by_movie    persons who rated the movie over all persons: mends popularity alone
-    by_stars    naive Bayes, P(rated | stars) = P(stars | rated) P(rated) / P(stars): mends that
-                people rate what they like, and needs P(stars) from movies picked at random
+    item_propensity      users who rated the item over all users: corrects popularity alone
+    rating_propensity    naive Bayes, P(rated | rating) = P(rating | rated) P(rated) / P(rating):
+                         corrects that users rate what they like, and needs P(rating) from items
+                         picked at random
 
-MovieLens holds no ratings of movies picked at random, so `by_stars` is out of reach there, and no
-estimate on it says what its people would give the movies they avoided. On simulated persons, whose
-truth is known, `marquee simulate` shows how near each comes.
+MovieLens holds no ratings of items picked at random, so `rating_propensity` is out of reach there,
+and no estimate on it says what its users would give the items they avoided. On simulated users,
+whose true ratings are known, `marquee simulate` shows how near each comes.
 
-Shapes: T ratings asked for, K star values.
+Local letters: N ratings, R ratings of items picked at random, V values of the scale.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from marquee.core.arrays import Float64, Int64
 
 
-def snips_rmse(error_T: Floats, propensity_T: Floats) -> float:
-    """Root of the mean squared error, each weighed by 1 / propensity.
+def snips_rmse(error_N: Float64, propensity_N: Float64) -> float:
+    """Return the root of the mean squared error, each weighed by 1 / propensity.
 
     >>> snips_rmse(np.array([1.0, 3.0]), np.array([0.9, 0.1]))
     2.863564212655271
     """
-    if not (propensity_T > 0).all():
+    if not (propensity_N > 0).all():
         raise ValueError("a propensity of 0: such a rating cannot have been given")
-    weight_T = 1 / propensity_T
-    return float(np.sqrt((weight_T * error_T**2).sum() / weight_T.sum()))
+    weight_N = 1 / propensity_N
+    return float(np.sqrt((weight_N * error_N**2).sum() / weight_N.sum()))
 
 
-def by_movie(num_ratings_T: Ints, num_users: int) -> Floats:
-    """Share of persons who rated the movie of each rating; who rated it now counts as one more."""
-    return np.asarray((num_ratings_T + 1) / (num_users + 1), dtype=np.float64)
+def item_propensity(num_ratings_N: Int64, num_users: int) -> Float64:
+    """Return the share of users who rated the item of each rating, this rating counted, too."""
+    return np.asarray((num_ratings_N + 1) / (num_users + 1), dtype=np.float64)
 
 
-def by_stars(given_T: Ints, random_R: Ints, share_rated: float, num_values: int) -> Floats:
-    """P(rated | stars) of each rating.
+def rating_propensity(
+    value_N: Int64, random_value_R: Int64, share_rated: float, num_values: int
+) -> Float64:
+    """Return P(rated | rating) of each rating.
 
-    given_T: places on the scale of the ratings that were given; random_R: of ratings of movies
-    picked at random; share_rated: P(rated) over all pairs. A star value that no random rating has
-    counts as half a rating there.
+    value_N: rows of the scale of the given ratings; random_value_R: of ratings of items picked at
+    random; share_rated: P(rated) over all pairs. A value that no random rating has counts as half
+    a rating there.
     """
-    given_K = np.bincount(given_T, minlength=num_values) / len(given_T)
-    random_K = np.maximum(np.bincount(random_R, minlength=num_values), 0.5)
-    chance_K = given_K * share_rated / (random_K / random_K.sum())
-    return np.asarray(chance_K[given_T], dtype=np.float64)
+    share_V = np.bincount(value_N, minlength=num_values) / len(value_N)
+    random_V = np.maximum(np.bincount(random_value_R, minlength=num_values), 0.5)
+    propensity_V = share_V * share_rated / (random_V / random_V.sum())
+    return np.asarray(propensity_V[value_N], dtype=np.float64)

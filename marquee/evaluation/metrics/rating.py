@@ -1,200 +1,208 @@
-"""Figures of predicted stars, with intervals over persons.
+"""Metrics of predicted ratings, with intervals over users.
 
-    rmse, mae               of the expected stars
-    rmse_snips/propensity=movie    rmse as if every movie were rated as often: errors weighed by
-                            1 / (its training ratings + 1); marquee/evaluation/metrics/propensity.py has its limits
-    ece                     of P(stars >= 4): ratings in 15 bins of equal mass by that chance, the
-                            mean distance of a bin's chance from its share (Naeini et al. 2015)
-    coverage@90             share of ratings within the central 90% of their distribution
-    coverage@90/support=1   the same by training ratings of the movie, rmse/rater=harsh by person
+    rmse, mae                of the expected ratings
+    rmse_snips/propensity=movie    rmse as if every item were rated as often: errors weighed by
+                             1 / (its training ratings + 1); propensity.py has its limits
+    ece                      of P(rating >= 4): ratings in 15 bins of equal mass by that probability,
+                             the mean distance of a bin's probability from its share (Naeini et al.
+                             2015, "expected calibration error")
+    coverage@90              share of ratings within the central 90% of their distribution
+    coverage@90/support=1    the same by training ratings of the item
+    rmse/rater=harsh         by kind of user
 
-A star value is a step, so 90% cannot be cut exactly: a rating's place is drawn within its own step
-(seeded), which makes coverage exactly 90% where the distribution is right (randomised probability
-integral transform: Czado et al. 2009, "Predictive model assessment for count data").
+A rating is one of few values, so 90% cannot be cut exactly. The place of a rating is drawn within
+its own step (seeded), which makes coverage exactly 90% where the distribution is right (randomized
+probability integral transform, PIT: Czado et al. 2009, "Predictive model assessment for count
+data").
 
-These are figures over ratings, not means over persons: people with many ratings weigh more. An
-interval draws persons with all their ratings, 2,000 times, and computes the figure anew; the bins
-of `ece` stay as they are. `ece` of a perfect model is not 0: 100,000 ratings leave about .005.
+These are metrics over ratings, not means over users: users with many ratings weigh more. An
+interval draws users with all their ratings, 2,000 times, and computes the metric anew; the bins of
+`ece` stay as they are. `ece` of a perfect model is not 0: 100,000 ratings leave about .005.
 
-Shapes: T ratings of the test part (of several seeds or folds, one after the other), U persons, K
-star values, R draws.
+Local letters: N ratings of the test part (of several seeds or folds, one after the other), V values
+of the scale, F summed columns, S draws.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
-from marquee.evaluation.metrics.propensity import by_movie
+from marquee.core.arrays import Bools, Float64, Int64
+from marquee.core.bootstrap import NUM_DRAWS, iter_draw_counts
+from marquee.evaluation.metrics.propensity import item_propensity
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Part = dict[str, dict[str, float]]
+Section: TypeAlias = dict[str, dict[str, float]]
 
 NUM_BINS = 15
-LIKED = 4.0
-SUPPORT = {"0": 0, "1": 1, "2-5": 5, "6-20": 20, "21-100": 100, "100+": np.inf}
-"""Buckets and the most training ratings of a movie in each."""
-RATERS = ("high", "harsh", "full-range", "other")
-BLOCK = 200
-"""Draws at once: 10 MB with 6,040 persons."""
+LIKED_RATING = 4.0
+MAX_NUM_RATINGS = {"0": 0, "1": 1, "2-5": 5, "6-20": 20, "21-100": 100, "100+": np.inf}
+"""Buckets of items, and the largest number of training ratings in each."""
+RATER_KINDS = ("high", "harsh", "full-range", "other")
+DRAWS_PER_BLOCK = 200
+"""Draws at once: 10 MB with 6,040 users."""
 
 
-class Predicted(NamedTuple):
-    """What was given, and what a model said of it."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RatingPredictions:
+    """Ratings of users, and a model's predictions of them, (N,) each."""
 
-    user: Ints
-    """(T,) rows of the persons, 0 to U - 1."""
-    stars: Floats
-    """(T,)"""
-    expected: Floats
-    """(T,)"""
-    like: Floats | None = None
-    """(T,) P(stars >= 4); None for a model without a distribution."""
-    place: Floats | None = None
-    """(T,) where the stars given lie in their distribution, 0 to 1; see `places`."""
-    support: Ints | None = None
-    """(T,) training ratings of the movie."""
-    rater: Ints | None = None
-    """(T,) kind of the person, a row of RATERS."""
-
-
-class Sums(NamedTuple):
-    """What a figure is made of: sums over the ratings of each person, (U, M), and the rest of the
-    way from sums of drawn persons, (R, M), to the figure, (R,)."""
-
-    of_person: Floats
-    figure: Callable[[Floats], Floats]
+    user: Int64
+    """Rows of the users, 0 to U - 1."""
+    rating: Float64
+    expected: Float64
+    p_like: Float64 | None = None
+    """P(rating >= 4); None for a model without a distribution."""
+    pit: Float64 | None = None
+    """Where the ratings lie in their distribution, 0 to 1; see `randomized_pit`."""
+    num_ratings: Int64 | None = None
+    """Training ratings of the item."""
+    rater_kind: Int64 | None = None
+    """Kind of the user, a row of RATER_KINDS."""
 
 
-def star_figures(predicted: Predicted) -> dict[str, Sums]:
-    """Every figure that the answers allow; a bucket or kind without a rating is left out."""
-    num_users = int(predicted.user.max()) + 1
-    miss = predicted.expected - predicted.stars
-    one = np.ones_like(miss)
+class MetricSums(NamedTuple):
+    """A metric as a function of sums over users, so that draws of users are cheap."""
 
-    def by_person(*columns: Floats) -> Floats:
-        return np.stack([np.bincount(predicted.user, each, num_users) for each in columns], 1)
-
-    def mean(value: Floats, among: NDArray[np.bool_] | Floats = one) -> Sums:
-        return Sums(by_person(value * among, one * among), _ratio)
-
-    found = {"rmse": mean(miss * miss)._replace(figure=_root), "mae": mean(np.abs(miss))}
-    if predicted.rater is not None:
-        for kind, name in enumerate(RATERS):
-            among = predicted.rater == kind
-            if among.any():
-                found[f"rmse/rater={name}"] = mean(miss * miss, among)._replace(figure=_root)
-    if predicted.support is not None:
-        weight = 1 / by_movie(predicted.support, num_users)
-        found["rmse_snips/propensity=movie"] = mean(miss * miss, weight)._replace(figure=_root)
-    if predicted.like is None or predicted.place is None:
-        return found
-    is_liked = predicted.stars >= LIKED
-    found["ece"] = Sums(by_person(one, *_bins(predicted.like, is_liked)), _ece)
-    inside = ((predicted.place > 0.05) & (predicted.place < 0.95)).astype(np.float64)
-    found["coverage@90"] = mean(inside)
-    if predicted.support is not None:
-        bucket = np.searchsorted(list(SUPPORT.values()), predicted.support)
-        for row, name in enumerate(SUPPORT):
-            if (bucket == row).any():
-                found[f"coverage@90/support={name}"] = mean(inside, bucket == row)
-    return found
+    sum_UF: Float64
+    """Sums over the ratings of each user."""
+    metric: Callable[[Float64], Float64]
+    """Sums over drawn users (S, F) -> the metric of each draw (S,)."""
 
 
-def places(chance_TK: Floats, star: Ints, seed: int = 0) -> Floats:
-    """(T,) P(stars below) and a drawn share of the step itself: uniform if the chances are right.
+def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
+    """Return every metric that the predictions allow; a bucket or kind without a rating has none."""
+    num_users = int(predictions.user.max()) + 1
+    error_N = predictions.expected - predictions.rating
+    square_N, ones_N = error_N * error_N, np.ones_like(error_N)
 
-    star: (T,) rows of the scale."""
-    row = np.arange(len(star))
-    drawn = np.random.default_rng(seed).random(len(star))
-    return np.asarray(chance_TK.cumsum(1)[row, star] - chance_TK[row, star] * drawn)
+    def user_sums(*columns: Float64) -> Float64:
+        return np.stack([np.bincount(predictions.user, each, num_users) for each in columns], 1)
+
+    def mean(value_N: Float64, weight_N: Bools | Float64 = ones_N) -> MetricSums:
+        return MetricSums(user_sums(value_N * weight_N, ones_N * weight_N), _ratio)
+
+    metrics = {"rmse": mean(square_N)._replace(metric=_root), "mae": mean(np.abs(error_N))}
+    if predictions.rater_kind is not None:
+        for kind, name in enumerate(RATER_KINDS):
+            is_kind_N = predictions.rater_kind == kind
+            if is_kind_N.any():
+                metrics[f"rmse/rater={name}"] = mean(square_N, is_kind_N)._replace(metric=_root)
+    if predictions.num_ratings is not None:
+        weight_N = 1 / item_propensity(predictions.num_ratings, num_users)
+        metrics["rmse_snips/propensity=movie"] = mean(square_N, weight_N)._replace(metric=_root)
+    if predictions.p_like is None or predictions.pit is None:
+        return metrics
+    is_liked_N = predictions.rating >= LIKED_RATING
+    columns = _calibration_bins(predictions.p_like, is_liked_N)
+    metrics["ece"] = MetricSums(user_sums(ones_N, *columns), _ece)
+    is_covered_N = ((predictions.pit > 0.05) & (predictions.pit < 0.95)).astype(np.float64)
+    metrics["coverage@90"] = mean(is_covered_N)
+    if predictions.num_ratings is not None:
+        bucket_N = np.searchsorted(list(MAX_NUM_RATINGS.values()), predictions.num_ratings)
+        for row, name in enumerate(MAX_NUM_RATINGS):
+            if (bucket_N == row).any():
+                metrics[f"coverage@90/support={name}"] = mean(is_covered_N, bucket_N == row)
+    return metrics
 
 
-def rater_kinds(user_N: Ints, stars_N: Floats, num_users: int, scale: tuple[float, ...]) -> Ints:
-    """(U,) rows of RATERS, by the ratings that people were trained on.
+def randomized_pit(probability_NV: Float64, value_N: Int64, seed: int = 0) -> Float64:
+    """Return P(rating below) and a drawn share of the step itself, (N,).
 
-    high: nine in ten of their stars are 4 or more. harsh: a mean below 3. full-range: one in ten or
-    more at each end of the scale, the two lowest and the two highest values.
+    It is uniform where the probabilities are right. value_N: rows of the scale.
     """
-    place_N, width = np.searchsorted(scale, stars_N), len(scale)
-    flat = np.bincount(user_N * width + place_N, minlength=num_users * width)
-    return kinds_of_counts(flat.reshape(num_users, width), scale)
+    row = np.arange(len(value_N))
+    share_N = np.random.default_rng(seed).random(len(value_N))
+    return np.asarray(
+        probability_NV.cumsum(1)[row, value_N] - probability_NV[row, value_N] * share_N
+    )
 
 
-def kinds_of_counts(star_UK: NDArray[np.integer], scale: tuple[float, ...]) -> Ints:
-    """`rater_kinds` from how often each person gave each value of the scale, (U, K)."""
-    value_K, count_U = np.asarray(scale), np.maximum(star_UK.sum(1), 1)
+def rater_kinds(
+    user_N: Int64, rating_N: Float64, num_users: int, scale: tuple[float, ...]
+) -> Int64:
+    """Return the kind of each user, (U,) rows of RATER_KINDS, by their training ratings.
 
-    def share(is_in_K: NDArray[np.bool_]) -> Floats:
-        return np.asarray(star_UK[:, is_in_K].sum(1) / count_U)
+    high: nine in ten of their ratings are 4 or more. harsh: a mean below 3. full-range: one in ten
+    or more at each end of the scale, the two lowest and the two highest values.
+    """
+    value_N, width = np.searchsorted(scale, rating_N), len(scale)
+    count = np.bincount(user_N * width + value_N, minlength=num_users * width)
+    return rater_kinds_of_counts(count.reshape(num_users, width), scale)
 
-    mean_U = star_UK @ value_K / count_U
-    wide_U = (share(value_K <= scale[1]) >= 0.1) & (share(value_K >= scale[-2]) >= 0.1)
-    kinds = [share(value_K >= LIKED) >= 0.9, mean_U < 3, wide_U]
+
+def rater_kinds_of_counts(count_UV: npt.NDArray[np.integer], scale: tuple[float, ...]) -> Int64:
+    """Return `rater_kinds` from how often each user gave each value of the scale."""
+    value_V, count_U = np.asarray(scale), np.maximum(count_UV.sum(1), 1)
+
+    def share(is_in_V: Bools) -> Float64:
+        return np.asarray(count_UV[:, is_in_V].sum(1) / count_U)
+
+    mean_U = count_UV @ value_V / count_U
+    is_wide_U = (share(value_V <= scale[1]) >= 0.1) & (share(value_V >= scale[-2]) >= 0.1)
+    kinds = [share(value_V >= LIKED_RATING) >= 0.9, mean_U < 3, is_wide_U]
     return np.select(kinds, [0, 1, 2], 3)
 
 
-def star_means(figures: dict[str, Sums]) -> dict[str, float]:
-    """Every figure, without its interval."""
-    return {name: _whole(sums) for name, sums in figures.items()}
+def point_estimates(metrics: dict[str, MetricSums]) -> dict[str, float]:
+    """Return every metric, without its interval."""
+    return {name: _estimate(sums) for name, sums in metrics.items()}
 
 
-def summarise_stars(figures: dict[str, Sums], draws: int = 2000) -> Part:
-    """{"rmse": {"mean", "low", "high"}, …}: the figure itself, and its 95% interval."""
-    part: Part = {}
-    for name, sums in figures.items():
+def summarise_ratings(metrics: dict[str, MetricSums], draws: int = NUM_DRAWS) -> Section:
+    """Return {"rmse": {"mean", "low", "high"}, …}: the metric itself, and its 95% interval."""
+    section: Section = {}
+    for name, sums in metrics.items():
         low, high = np.nanpercentile(_drawn(sums, draws), [2.5, 97.5])
-        part[name] = {"mean": _whole(sums), "low": float(low), "high": float(high)}
-    return part
+        section[name] = {"mean": _estimate(sums), "low": float(low), "high": float(high)}
+    return section
 
 
-def compare_stars(ours: dict[str, Sums], theirs: dict[str, Sums], draws: int = 2000) -> Part:
-    """{"rmse": {"diff", "low", "high"}, …}: ours minus theirs under the same drawn persons."""
-    part: Part = {}
-    for name in (each for each in ours if each in theirs):
-        low, high = np.nanpercentile(
-            _drawn(ours[name], draws) - _drawn(theirs[name], draws), [2.5, 97.5]
-        )
-        diff = _whole(ours[name]) - _whole(theirs[name])
-        part[name] = {"diff": diff, "low": float(low), "high": float(high)}
-    return part
+def compare_ratings(
+    metrics: dict[str, MetricSums], reference: dict[str, MetricSums], draws: int = NUM_DRAWS
+) -> Section:
+    """Return {"rmse": {"diff", "low", "high"}, …}: metrics - reference, of the same drawn users."""
+    section: Section = {}
+    for name in (each for each in metrics if each in reference):
+        difference_S = _drawn(metrics[name], draws) - _drawn(reference[name], draws)
+        low, high = np.nanpercentile(difference_S, [2.5, 97.5])
+        diff = _estimate(metrics[name]) - _estimate(reference[name])
+        section[name] = {"diff": diff, "low": float(low), "high": float(high)}
+    return section
 
 
-def _whole(sums: Sums) -> float:
-    return float(sums.figure(sums.of_person.sum(0, keepdims=True))[0])
+def _estimate(sums: MetricSums) -> float:
+    return float(sums.metric(sums.sum_UF.sum(0, keepdims=True))[0])
 
 
-def _drawn(sums: Sums, draws: int) -> Floats:
-    """(R,) the figure of R drawn sets of persons; the same sets for every call of one size."""
-    num_users, rng, found = len(sums.of_person), np.random.default_rng(0), []
-    for start in range(0, draws, BLOCK):
-        num = min(BLOCK, draws - start)
-        drawn = rng.integers(num_users, size=(num, num_users))
-        drawn += np.arange(num)[:, None] * num_users
-        times_RU = np.bincount(drawn.ravel(), minlength=drawn.size).reshape(drawn.shape)
-        found.append(sums.figure(times_RU @ sums.of_person))
-    return np.concatenate(found)
+def _drawn(sums: MetricSums, draws: int) -> Float64:
+    """The metric of each draw of users; the same draws for every call of one number of users."""
+    blocks = iter_draw_counts(
+        len(sums.sum_UF), seed=0, draws=draws, draws_per_block=DRAWS_PER_BLOCK
+    )
+    return np.concatenate([sums.metric(count_SU @ sums.sum_UF) for count_SU in blocks])
 
 
-def _ratio(sum_RM: Floats) -> Floats:
+def _ratio(sum_SF: Float64) -> Float64:
     """NaN where no rating was drawn."""
     with np.errstate(invalid="ignore"):
-        return np.asarray(sum_RM[:, 0] / sum_RM[:, 1])
+        return np.asarray(sum_SF[:, 0] / sum_SF[:, 1])
 
 
-def _root(sum_RM: Floats) -> Floats:
-    return np.sqrt(_ratio(sum_RM))
+def _root(sum_SF: Float64) -> Float64:
+    return np.sqrt(_ratio(sum_SF))
 
 
-def _ece(sum_RM: Floats) -> Floats:
-    return np.asarray(np.abs(sum_RM[:, 1:]).sum(1) / sum_RM[:, 0])
+def _ece(sum_SF: Float64) -> Float64:
+    return np.asarray(np.abs(sum_SF[:, 1:]).sum(1) / sum_SF[:, 0])
 
 
-def _bins(like: Floats, is_liked: NDArray[np.bool_]) -> list[Floats]:
-    """Chance minus outcome of each rating, in the column of its bin, 0 in the others."""
-    bin_of = np.empty(len(like), dtype=np.int64)
-    for number, rows in enumerate(np.array_split(np.argsort(like, kind="stable"), NUM_BINS)):
-        bin_of[rows] = number
-    return [(like - is_liked) * (bin_of == number) for number in range(NUM_BINS)]
+def _calibration_bins(p_like_N: Float64, is_liked_N: Bools) -> list[Float64]:
+    """Probability minus outcome of each rating, in the column of its bin, 0 in the others."""
+    bin_N = np.empty(len(p_like_N), dtype=np.int64)
+    order = np.argsort(p_like_N, kind="stable")
+    for number, rows in enumerate(np.array_split(order, NUM_BINS)):
+        bin_N[rows] = number
+    return [(p_like_N - is_liked_N) * (bin_N == number) for number in range(NUM_BINS)]

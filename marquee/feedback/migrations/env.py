@@ -1,4 +1,4 @@
-"""What Alembic runs; the store hands over its connection, in a transaction that it ends itself."""
+"""Run Alembic on the store's connection, in a transaction that the store ends itself."""
 
 from alembic import context
 

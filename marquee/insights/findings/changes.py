@@ -1,129 +1,130 @@
-"""What the recommender changes: its lists of ten beside what people rated themselves.
+"""Changes by the recommender: its lists of ten against the movies that the users rated.
 
-Coverage, popularity and genre mix are those of marquee/evaluation/metrics/beyond_accuracy.py, person by person.
+Coverage, popularity and genre mix are those of marquee/evaluation/metrics/beyond_accuracy.py, one
+value per user.
 
-P people, G genres.
+Here U are the users of the view.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from marquee.core.arrays import Float64
 from marquee.core.bootstrap import Interval
 from marquee.core.item_stats import genre_shares, rarity
 from marquee.core.movies import Movies
-from marquee.evaluation.metrics.beyond_accuracy import Catalogue, coverage, of_lists
-from marquee.insights.aggregates import Tables
-from marquee.insights.finding import Chart, Finding, cannot, with_bounds
-from marquee.insights.model_view import View
-from marquee.insights.render.formatting import number, percent, span
-from marquee.insights.resample import Draws, scaled
+from marquee.evaluation.metrics.beyond_accuracy import ItemStats, coverage, list_metrics
+from marquee.insights.aggregates import Aggregates
+from marquee.insights.finding import Chart, Finding, unavailable, with_bounds
+from marquee.insights.model_view import ModelView
+from marquee.insights.render.formatting import interval_text, number, percent
+from marquee.insights.resample import UserResamples, scaled
 
-Floats = NDArray[np.float64]
-SHOWN = 10
-"""Genres drawn; all are in the numbers."""
+MAX_GENRES_DRAWN = 10
+"""The chart shows the most rated genres; all are in the numbers."""
+GenreRow = tuple[str | float, ...]
 
 
-def changes(view: View, tables: Tables, draws: Draws) -> Finding:
-    """Coverage, popularity and genres of the lists against the histories."""
-    has_list_P = np.asarray((view.ranked.top >= 0).any(1))
-    if not has_list_P.any():
-        return cannot(
-            "changes",
-            "What the recommender changes cannot be told",
-            "Everybody has rated every film, so there is nothing left to list.",
+def changes(view: ModelView, aggregates: Aggregates, resamples: UserResamples) -> Finding:
+    """Compare coverage, popularity and genres of the lists with the histories."""
+    has_list_U = np.asarray((view.ranked.top >= 0).any(1))
+    if not has_list_U.any():
+        return unavailable(
+            id="changes",
+            title="Changes by the recommender: not enough data to tell",
+            reason="Everybody has rated every movie, so there is nothing left to list.",
         )
-    view, draws = view.part(has_list_P), Draws(int(has_list_P.sum()), draws.seed)
-    movies, top_PK = tables.movies, view.ranked.top
-    covered = scaled(coverage([top_PK], len(movies)), 100)
-    known_P, listed_P = fame(view, tables)
-    one_P = np.ones(len(view.people))
-    known, listed = (draws.share(each, one_P) for each in (known_P, listed_P))
-    gap = draws.share(listed_P - known_P, one_P)
-    bias = _beyond(view, tables, draws)
-    rows = genre_rows(view, movies, draws)
+    view = view.with_lists_of(has_list_U)
+    resamples = UserResamples(len(view), resamples.seed)
+    movies, one_U = aggregates.movies, np.ones(len(view))
+    covered = scaled(coverage([view.ranked.top], len(movies)), 100)
+    rated_U, listed_U = popularity(view, aggregates)
+    rated, listed = (resamples.share(values, one_U) for values in (rated_U, listed_U))
+    gap = resamples.share(listed_U - rated_U, one_U)
+    rows = genre_rows(view, movies, resamples)
     return Finding(
-        "changes",
-        f"Lists show {percent(covered.mean)} of the films, {_fame(gap, known)}",
-        f"The lists of ten of {len(view.people):,} people hold {percent(covered.mean)} of all "
-        f"films. A film that people rated themselves was rated by {percent(known.mean)} of "
-        "everybody, a "
-        f"listed one by {percent(listed.mean)} ({points(gap)}). {_most_moved(rows)}",
-        covered,
-        "%",
-        "of the films are in somebody's list",
-        len(movies),
-        "films",
-        Chart(
-            "bars",
-            "Genre mix of what people rated and of their lists, the most rated genres",
-            ("genre", "% of what they rated", "% of their lists", "change", "low", "high"),
-            rows[:SHOWN],
-            drawn=(1, 2),
+        id="changes",
+        title=f"Lists show {percent(covered.mean)} of the movies, {_popularity_text(gap, rated)}",
+        sentence=f"The lists of ten of {len(view):,} people hold {percent(covered.mean)} of all "
+        f"movies. A movie that people rated themselves was rated by {percent(rated.mean)} of "
+        f"everybody, a listed one by {percent(listed.mean)} ({points(gap)}). "
+        f"{_largest_changes(rows)}",
+        number=covered,
+        unit="%",
+        meaning="of the movies are in somebody's list",
+        n=len(movies),
+        unit_of_n="movies",
+        chart=Chart(
+            kind="bars",
+            title="Genre mix of what people rated and of their lists, the most rated genres",
+            columns=("genre", "% of what they rated", "% of their lists", "change", "low", "high"),
+            rows=rows[:MAX_GENRES_DRAWN],
+            drawn_columns=(1, 2),
         ),
-        "Decide how much of the catalogue lists should show, then set novelty and calibration: on "
-        "ml-1m calibration 0.35 halves what lists miss of people's mix for under 2% of accuracy, "
-        "novelty 0.35 lists films that a fifth fewer people know for about 1%.",
-        "`calibration`, `novelty`, `diversity` of POST /recommend",
-        "Lists are those of the plain request, made from each history without its last film. More "
-        "people would be shown more of the films. How they would answer is not in this data.",
-        "`coverage`, `popularity_bias`, `novelty`, `miscalibration` beside `ndcg@10`, protocol "
-        "`next` (results/*.next.json)",
+        action="Decide how much of the catalog lists should show, then set novelty and "
+        "calibration: on ml-1m calibration 0.35 halves what lists miss of people's mix for under "
+        "2% of accuracy, novelty 0.35 lists movies that a fifth fewer people know for about 1%.",
+        lever="`calibration`, `novelty`, `diversity` of POST /recommend",
+        how_sure="Lists are those of the plain request, made from each history without its last "
+        "movie. More people would be shown more of the movies. How they would answer is not in "
+        "this data.",
+        how_we_will_know="`coverage`, `popularity_bias`, `novelty`, `miscalibration` beside "
+        "`ndcg@10`, protocol `next` (results/*.next.json)",
         numbers={
-            **with_bounds("histories_known_by_percent", known),
+            **with_bounds("histories_known_by_percent", rated),
             **with_bounds("lists_known_by_percent", listed),
-            **bias,
+            **_list_metrics(view, aggregates, resamples),
             **{f"genre_points/{row[0]}": float(row[3]) for row in rows},
         },
     )
 
 
-def fame(view: View, tables: Tables) -> tuple[Floats, Floats]:
-    """Mean share of people who rated a film, over each history and over each list."""
-    share_I = tables.count_I / tables.num_people
-    known_P = np.array([share_I[rows].mean() for rows in view.items])
-    listed_P = np.array([share_I[top[top >= 0]].mean() for top in view.ranked.top])
-    return known_P, listed_P
+def popularity(view: ModelView, aggregates: Aggregates) -> tuple[Float64, Float64]:
+    """Return the mean share of users who rated a movie, over each history and each list."""
+    share_I = aggregates.count_I / aggregates.num_users
+    rated_U = np.array([share_I[history].mean() for history in view.histories])
+    listed_U = np.array([share_I[top[top >= 0]].mean() for top in view.ranked.top])
+    return rated_U, listed_U
 
 
 def points(gap: Interval) -> str:
-    """ "1.1 points more, 95% sure: 0.88 to 1.2"; "fewer" with the bounds turned round."""
+    """Write "1.1 points more, 95% interval: 0.88 to 1.2"; "fewer" with the bounds reversed."""
+    direction = "more"
     if gap.mean < 0:
-        gap = Interval(-gap.mean, -gap.high, -gap.low)
-        return f"{number(gap.mean)} points fewer, 95% sure: {span(gap, 'points')}"
-    return f"{number(gap.mean)} points more, 95% sure: {span(gap, 'points')}"
+        gap, direction = Interval(-gap.mean, -gap.high, -gap.low), "fewer"
+    bounds = interval_text(gap, "points")
+    return f"{number(gap.mean)} points {direction}, 95% interval: {bounds}"
 
 
-def _fame(gap: Interval, known: Interval) -> str:
-    """Beside what the same people rated themselves."""
-    moved = percent(100 * abs(gap.mean) / known.mean)
+def _popularity_text(gap: Interval, rated: Interval) -> str:
+    change = percent(100 * abs(gap.mean) / rated.mean)
     if gap.low > 0:
-        return f"known to {moved} more people than what they rate"
+        return f"known to {change} more people than what they rate"
     if gap.high < 0:
-        return f"known to {moved} fewer people than what they rate"
+        return f"known to {change} fewer people than what they rate"
     return "as well known as what people rate"
 
 
-def genre_rows(view: View, movies: Movies, draws: Draws) -> tuple[tuple[str | float, ...], ...]:
-    """Genre, percent of the histories, percent of the lists, their difference with its interval."""
+def genre_rows(view: ModelView, movies: Movies, resamples: UserResamples) -> tuple[GenreRow, ...]:
+    """Return genre, percent of histories, percent of lists, their difference and interval."""
     share_IG = genre_shares(movies.genre_matrix())
-    own_PG = np.stack([share_IG[rows].mean(0) for rows in view.items])
-    list_PG = np.stack([share_IG[top[top >= 0]].mean(0) for top in view.ranked.top])
-    moved = draws.percent(list_PG - own_PG, np.ones(len(view.people)))
-    order = np.argsort(-own_PG.mean(0), kind="stable")
+    rated_UG = np.stack([share_IG[history].mean(0) for history in view.histories])
+    listed_UG = np.stack([share_IG[top[top >= 0]].mean(0) for top in view.ranked.top])
+    changes_G = resamples.percent(listed_UG - rated_UG, np.ones(len(view)))
+    order = np.argsort(-rated_UG.mean(0), kind="stable")
     return tuple(
         (
             movies.genre_names[g],
-            100 * float(own_PG[:, g].mean()),
-            100 * float(list_PG[:, g].mean()),
-            moved[g].mean,
-            moved[g].low,
-            moved[g].high,
+            100 * float(rated_UG[:, g].mean()),
+            100 * float(listed_UG[:, g].mean()),
+            changes_G[g].mean,
+            changes_G[g].low,
+            changes_G[g].high,
         )
         for g in order
     )
 
 
-def _most_moved(rows: tuple[tuple[str | float, ...], ...]) -> str:
+def _largest_changes(rows: tuple[GenreRow, ...]) -> str:
     if not rows:
         return "Genres are not known."
     up, down = (pick(rows, key=lambda row: float(row[3])) for pick in (max, min))
@@ -133,16 +134,18 @@ def _most_moved(rows: tuple[tuple[str | float, ...], ...]) -> str:
     )
 
 
-def _beyond(view: View, tables: Tables, draws: Draws) -> dict[str, float]:
-    """The figures of results files, by their names there; without genres there are none."""
-    if not tables.movies.genre_names:
+def _list_metrics(
+    view: ModelView, aggregates: Aggregates, resamples: UserResamples
+) -> dict[str, float]:
+    """Return the metrics of results files by their names there; none without genres."""
+    if not aggregates.movies.genre_names:
         return {}
-    novelty_I = rarity(tables.count_I, tables.num_people) / np.log(2)
-    catalogue = Catalogue(novelty_I, genre_shares(tables.movies.genre_matrix()))
-    found = of_lists(view.ranked.top, view.items, catalogue)
-    names = list(found)
-    each = draws.ratios(np.column_stack([found[name] for name in names]), np.ones(len(view.people)))
+    novelty_I = rarity(aggregates.count_I, aggregates.num_users) / np.log(2)
+    stats = ItemStats(novelty_I, genre_shares(aggregates.movies.genre_matrix()))
+    metrics = list_metrics(view.ranked.top, view.histories, stats)
+    columns = np.column_stack(list(metrics.values()))
+    intervals = resamples.ratios(columns, np.ones(len(view)))
     numbers: dict[str, float] = {}
-    for name, one in zip(names, each, strict=True):
-        numbers |= with_bounds(name, one)
+    for name, interval in zip(metrics, intervals, strict=True):
+        numbers |= with_bounds(name, interval)
     return numbers

@@ -1,168 +1,195 @@
-"""Genres: what the catalogue holds, what is rated, and what is liked are three different tops.
+"""Genres: the catalog, the ratings and the liking have three different tops.
 
-A genre leads alone only if it is ahead of each other one in 95% of the draws of people; those that
-it is not ahead of are named beside it.
+A genre leads alone only if it is ahead of each other genre in 95% of the resamples. The genres that
+it does not clearly beat are named beside it.
 
-A film with two genres counts in both, so shares add up to more than 100%. A genre's mean is that of
-all ratings of its films, drawn to the overall mean (tables.PRIOR_RATINGS).
+A movie with two genres counts in both, so shares add up to more than 100%. The mean of a genre is
+that of all ratings of its movies, shrunk to the overall mean (aggregates.PRIOR_RATINGS).
+
+Local letters: S draws, F columns of sums.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+import numpy.typing as npt
 
+from marquee.core.arrays import Float64
 from marquee.core.bootstrap import Interval
-from marquee.insights.aggregates import PRIOR_RATINGS, Tables
-from marquee.insights.finding import Chart, Finding, cannot, with_bounds
-from marquee.insights.render.formatting import listed, number, percent
-from marquee.insights.resample import Draws, over
+from marquee.insights.aggregates import PRIOR_RATINGS, Aggregates
+from marquee.insights.finding import Chart, Finding, unavailable, with_bounds
+from marquee.insights.render.formatting import join_names, number, percent
+from marquee.insights.resample import UserResamples, divide
 
-Floats = NDArray[np.float64]
-TOP = 5
-MOST_LEADERS = 3
-"""More that cannot be told apart are no lead."""
+TOP_SIZE = 5
+MAX_LEADERS = 3
+"""Of more genres that cannot be told apart none leads."""
 ID = "genres"
 
 
-def genres(tables: Tables, draws: Draws) -> Finding:
-    """The three tops of the genres, told apart."""
-    names = tables.movies.genre_names
+def genres(aggregates: Aggregates, resamples: UserResamples) -> Finding:
+    """Compare the genres by titles, by ratings and by mean rating."""
+    names = aggregates.movies.genre_names
     if not names:
-        return cannot(
-            ID,
-            "Which genres lead cannot be told",
-            "None of the films has a genre in the movie file, so nothing can be said by genre.",
+        return unavailable(
+            id=ID,
+            title="Leading genres: not enough data to tell",
+            reason="None of the movies has a genre in the movie file, so nothing can be said by "
+            "genre.",
         )
-    title_G = 100 * tables.movies.genre_matrix().mean(0, dtype=np.float64)
-    rated, most_rated = rated_shares(tables, draws)
-    liked, best_liked = genre_means(tables, draws)
+    title_percent_G = 100 * aggregates.movies.genre_matrix().mean(0, dtype=np.float64)
+    rated, most_rated = rated_shares(aggregates, resamples)
+    liked, best_liked = genre_means(aggregates, resamples)
     tops = {
-        "titles": _top(names, title_G),
-        "ratings": _top(names, np.array([one.mean for one in rated])),
-        "stars": _top(names, np.array([one.mean for one in liked])),
+        "titles": _top(names, title_percent_G),
+        "ratings": _top(names, np.array([interval.mean for interval in rated])),
+        "stars": _top(names, np.array([interval.mean for interval in liked])),
     }
     lead = names.index(tops["ratings"][0])
     return Finding(
-        ID,
-        title_of(tops["titles"][0], [names[g] for g in most_rated], [names[g] for g in best_liked]),
-        f"Most titles: {listed(tops['titles'])}. Most ratings: {listed(tops['ratings'])}. Best "
-        f"liked: {listed(tops['stars'])}. {names[lead]} is on {number(title_G[lead])}% of the "
-        "films "
-        f"and takes {percent(rated[lead].mean)} of the ratings: how many films a genre has says "
-        "nothing about how much it is watched.",
-        rated[lead],
-        "%",
-        f"of the ratings are of {names[lead]} films",
-        tables.num_people,
-        chart=_chart(tables, title_G, rated, liked, tops),
-        so_what="Fill shelves by what is rated, not by what is in the catalogue, and show each "
-        "person their own mix. On ml-1m lists that follow it miss half as much of the mix and lose "
-        "under 2% of their accuracy.",
+        id=ID,
+        title=verdict(
+            tops["titles"][0], [names[g] for g in most_rated], [names[g] for g in best_liked]
+        ),
+        sentence=f"Most titles: {join_names(tops['titles'])}. Most ratings: "
+        f"{join_names(tops['ratings'])}. Best liked: {join_names(tops['stars'])}. {names[lead]} is "
+        f"on {number(title_percent_G[lead])}% of the movies and takes {percent(rated[lead].mean)} "
+        "of the ratings. So the number of movies of a genre says nothing about how much it is "
+        "watched.",
+        number=rated[lead],
+        unit="%",
+        meaning=f"of the ratings are of {names[lead]} movies",
+        n=aggregates.num_users,
+        chart=_chart(aggregates, title_percent_G, rated, liked, tops),
+        action="Order the rows of the app by what is rated, not by what is in the catalog, and "
+        "show each person their own mix. On ml-1m lists that follow it miss half as much of the "
+        "mix and lose under 2% of their accuracy.",
         lever="`calibration` and `genre_profile` of POST /recommend (0.35 halves what is missed)",
-        how_sure="Genres are those of the movie file, which says nothing about how strongly a film "
-        "belongs to one. A rating is not a viewing: films watched and not rated are not here.",
+        how_sure="Genres are those of the movie file, which does not say how strongly a movie "
+        "belongs to one. A rating is not a viewing: movies watched and not rated are not here.",
         how_we_will_know="`miscalibration_ratio` at most 0.5 at `ndcg@10_ratio` at least 0.98, "
         "protocol `next` (results/controls-*.json, `marquee controls`)",
-        numbers=_numbers(names, title_G, rated, liked),
+        numbers=_numbers(names, title_percent_G, rated, liked),
     )
 
 
-def rated_shares(tables: Tables, draws: Draws) -> tuple[list[Interval], list[int]]:
-    """Percent of the ratings that each genre takes, and the genres in the lead."""
-    columns = np.column_stack([tables.genre_UG, tables.length_U])
-    return with_leaders(draws, columns, lambda sum_RM: 100 * over(sum_RM[:, :-1], sum_RM[:, -1:]))
-
-
-def genre_means(tables: Tables, draws: Draws) -> tuple[list[Interval], list[int]]:
-    """Mean stars of each genre's ratings, drawn to the mean of all, and the genres in the lead."""
-    num, mean = len(tables.movies.genre_names), tables.mean_stars
-    columns = np.column_stack([tables.genre_stars_UG, tables.genre_UG])
+def rated_shares(
+    aggregates: Aggregates, resamples: UserResamples
+) -> tuple[list[Interval], list[int]]:
+    """Return the percent of the ratings of each genre, and the leading genres."""
+    columns = np.column_stack([aggregates.genre_count_UG, aggregates.length_U])
     return with_leaders(
-        draws,
+        resamples, columns, lambda sum_SF: 100 * divide(sum_SF[:, :-1], sum_SF[:, -1:])
+    )
+
+
+def genre_means(
+    aggregates: Aggregates, resamples: UserResamples
+) -> tuple[list[Interval], list[int]]:
+    """Return the shrunk mean rating of each genre, and the leading genres."""
+    num, mean = len(aggregates.movies.genre_names), aggregates.mean_rating
+    columns = np.column_stack([aggregates.genre_rating_sum_UG, aggregates.genre_count_UG])
+    return with_leaders(
+        resamples,
         columns,
-        lambda sum_RM: over(
-            sum_RM[:, :num] + PRIOR_RATINGS * mean, sum_RM[:, num:] + PRIOR_RATINGS
+        lambda sum_SF: divide(
+            sum_SF[:, :num] + PRIOR_RATINGS * mean, sum_SF[:, num:] + PRIOR_RATINGS
         ),
     )
 
 
 def with_leaders(
-    draws: Draws, column_UM: NDArray[np.generic], figure: Callable[[Floats], Floats]
+    resamples: UserResamples,
+    column_UF: npt.NDArray[Any],
+    statistic: Callable[[Float64], Float64],
 ) -> tuple[list[Interval], list[int]]:
-    """Figures (G) with their intervals, and the rows that the largest is not clearly ahead of."""
-    whole_G = figure(np.asarray(column_UM, np.float64).sum(0, keepdims=True))[0]
-    lead = int(np.argmax(whole_G))
+    """Return G intervals, and the rows that the largest value does not clearly exceed."""
+    value_G = statistic(np.asarray(column_UF, np.float64).sum(0, keepdims=True))[0]
+    lead = int(np.argmax(value_G))
 
-    def with_distance(sum_RM: Floats) -> Floats:
-        value_RG = figure(sum_RM)
-        return np.column_stack([value_RG, value_RG[:, [lead]] - value_RG])
+    def with_distance(sum_SF: Float64) -> Float64:
+        value_SG = statistic(sum_SF)
+        return np.column_stack([value_SG, value_SG[:, [lead]] - value_SG])
 
-    found = draws.of_sums(column_UM, with_distance)
-    order = np.argsort(-whole_G, kind="stable").tolist()
-    return found[: len(order)], [g for g in order if found[len(order) + g].low <= 0]
-
-
-def _top(names: tuple[str, ...], value_G: np.ndarray) -> list[str]:
-    return [names[g] for g in np.argsort(-value_G, kind="stable")[:TOP]]
+    intervals = resamples.intervals_of_sums(column_UF, with_distance)
+    order = np.argsort(-value_G, kind="stable").tolist()
+    return intervals[: len(order)], [g for g in order if intervals[len(order) + g].low <= 0]
 
 
-def title_of(titles: str, rated: list[str], liked: list[str]) -> str:
+def _top(names: tuple[str, ...], value_G: Float64) -> list[str]:
+    return [names[g] for g in np.argsort(-value_G, kind="stable")[:TOP_SIZE]]
+
+
+def verdict(titles: str, rated: list[str], liked: list[str]) -> str:
+    """Write the title of the finding from the leaders of the three tops."""
     if rated == liked == [titles]:
         return f"{titles} leads in titles, in ratings and in stars"
     if rated == [titles]:
         return f"{titles} has the most titles and the most ratings; {_led(liked, 'liked best')}"
-    parts = [f"{titles} fills the catalogue", _led(rated, "rated most"), _led(liked, "liked best")]
+    parts = [f"{titles} fills the catalog", _led(rated, "rated most"), _led(liked, "liked best")]
     return ("; " if len(rated) > 1 or len(liked) > 1 else ", ").join(parts)
 
 
-def _led(names: list[str], what: str) -> str:
-    if len(names) > MOST_LEADERS:
-        return f"no genre is clearly {what}"
-    return f"{listed(names)} {'is' if len(names) == 1 else 'are'} {what}"
+def _led(names: list[str], rank: str) -> str:
+    if len(names) > MAX_LEADERS:
+        return f"no genre is clearly {rank}"
+    return f"{join_names(names)} {'is' if len(names) == 1 else 'are'} {rank}"
 
 
 def _chart(
-    tables: Tables,
-    title_G: np.ndarray,
+    aggregates: Aggregates,
+    title_percent_G: Float64,
     rated: list[Interval],
     liked: list[Interval],
     tops: dict[str, list[str]],
 ) -> Chart:
-    names = tables.movies.genre_names
-    shown = {name for top in tops.values() for name in top}
+    names = aggregates.movies.genre_names
+    top_names = {name for top in tops.values() for name in top}
     order = sorted(
-        (g for g in range(len(names)) if names[g] in shown), key=lambda g: -rated[g].mean
+        (g for g in range(len(names)) if names[g] in top_names), key=lambda g: -rated[g].mean
     )
     rows = tuple(
         (
             names[g],
-            title_G[g],
+            title_percent_G[g],
             rated[g].mean,
             liked[g].mean,
-            *(bound for one in (rated[g], liked[g]) for bound in (one.low, one.high)),
+            *(
+                bound
+                for interval in (rated[g], liked[g])
+                for bound in (interval.low, interval.high)
+            ),
         )
         for g in order
     )
-    columns = (
-        "genre",
-        "% of films",
-        "% of ratings",
-        "mean stars",
-        "% of ratings, low",
-        "% of ratings, high",
-        "mean stars, low",
-        "mean stars, high",
+    return Chart(
+        kind="panels",
+        title="The top five of each kind, by ratings",
+        columns=(
+            "genre",
+            "% of movies",
+            "% of ratings",
+            "mean stars",
+            "% of ratings, low",
+            "% of ratings, high",
+            "mean stars, low",
+            "mean stars, high",
+        ),
+        rows=rows,
+        drawn_columns=(1, 2, 3),
     )
-    return Chart("panels", "The top five of each kind, by ratings", columns, rows, drawn=(1, 2, 3))
 
 
 def _numbers(
-    names: tuple[str, ...], title_G: np.ndarray, rated: list[Interval], liked: list[Interval]
+    names: tuple[str, ...],
+    title_percent_G: Float64,
+    rated: list[Interval],
+    liked: list[Interval],
 ) -> dict[str, float]:
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for g, name in enumerate(names):
-        found[f"titles_percent/{name}"] = float(title_G[g])
-        found |= with_bounds(f"ratings_percent/{name}", rated[g])
-        found |= with_bounds(f"mean_stars/{name}", liked[g])
-    return found
+        numbers[f"titles_percent/{name}"] = float(title_percent_G[g])
+        numbers |= with_bounds(f"ratings_percent/{name}", rated[g])
+        numbers |= with_bounds(f"mean_stars/{name}", liked[g])
+    return numbers

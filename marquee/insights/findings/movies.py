@@ -1,176 +1,191 @@
-"""Films: how many have hardly any ratings, how few take most of them; fame and liking."""
+"""Movies: support, concentration of the ratings, and popularity against mean rating."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from marquee.core.arrays import Bools
 from marquee.core.bootstrap import Interval
-from marquee.insights.aggregates import HEAD, PRIOR_RATINGS, SUPPORT, Tables, drawn_in
-from marquee.insights.finding import Chart, Finding, cannot
+from marquee.insights.aggregates import (
+    HEAD_SHARE,
+    PRIOR_RATINGS,
+    SUPPORT,
+    Aggregates,
+    shrunk_mean,
+)
+from marquee.insights.finding import Chart, Finding, unavailable
 from marquee.insights.render.formatting import count, percent
-from marquee.insights.resample import Draws, jackknife
+from marquee.insights.resample import UserResamples, jackknife
 
-BEST = 100
-"""Films of a chart by mean stars."""
-ENOUGH = 5
-"""Ratings below which a plain mean is not shown anywhere."""
+NUM_BEST = 100
+"""Movies of a list by mean rating."""
+MIN_RATINGS_OF_MEAN = 5
+"""The plain mean of fewer ratings is not shown anywhere."""
+MIN_MOVIES = 10
+"""Fewer movies have no tenth."""
+POINTS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+"""Shares of the movies, the most rated first."""
 
-LEAST_FILMS = 10
-"""Films that have a tenth."""
 
-
-def few_ratings(tables: Tables, draws: Draws) -> Finding:
-    """Films by support, and what drawing means in does to a chart of the best."""
-    films, row_I = len(tables.movies), tables.support_I
-    shares = support_shares(tables)
-    rating_S = 100 * np.bincount(row_I, tables.count_I, len(SUPPORT)) / tables.num_ratings
-    rows = tuple(
-        (name, one.mean, one.low, one.high, float(rating_S[row]))
-        for row, (name, one) in enumerate(zip(SUPPORT, shares, strict=True))
+def few_ratings(aggregates: Aggregates) -> Finding:
+    """Count movies by support, and the effect of shrinking on a list of the best."""
+    num_movies, support_I = len(aggregates.movies), aggregates.support_I
+    shares = support_shares(aggregates)
+    rating_percent_X = (
+        100 * np.bincount(support_I, aggregates.count_I, len(SUPPORT)) / aggregates.num_ratings
     )
-    single, below = shares[0], int((tables.count_I < ENOUGH).sum())
-    few = f"{percent(100 * below / films)} of the films have fewer than {ENOUGH} ratings"
+    rows = tuple(
+        (name, share.mean, share.low, share.high, float(rating_percent_X[row]))
+        for row, (name, share) in enumerate(zip(SUPPORT, shares, strict=True))
+    )
+    single, below = shares[0], int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum())
+    below_percent = 100 * below / num_movies
+    title = f"{percent(below_percent)} of the movies have fewer than {MIN_RATINGS_OF_MEAN} ratings"
     if single.mean > 0:
-        few = f"{percent(single.mean)} of the films have a single rating"
+        title = f"{percent(single.mean)} of the movies have a single rating"
     elif below == 0:
-        few = f"No film has fewer than {ENOUGH} ratings"
-    best = min(BEST, films)
-    plain, held = few_among_best(tables, best)
+        title = f"No movie has fewer than {MIN_RATINGS_OF_MEAN} ratings"
+    size = min(NUM_BEST, num_movies)
+    by_plain_mean, by_shrunk_mean = few_among_best(aggregates, size)
     return Finding(
-        "few-ratings",
-        few,
-        f"{percent(single.mean)} of the {films:,} films have one rating, "
-        f"{percent(100 * below / films)} "
-        f"fewer than {ENOUGH}. Of the {best} films with the best plain means {plain} have fewer "
-        "than "
-        f"{ENOUGH} ratings; with {PRIOR_RATINGS} ratings at the overall mean added to each film it "
-        f"is {held}.",
-        single,
-        "%",
-        "of the films have one rating",
-        films,
-        "films",
-        Chart(
-            "columns",
-            "Share of films, by number of ratings",
-            ("ratings of a film", "% of films", "low", "high", "% of all ratings"),
-            rows,
-            band=(2, 3),
+        id="few-ratings",
+        title=title,
+        sentence=f"{percent(single.mean)} of the {num_movies:,} movies have one rating, "
+        f"{percent(below_percent)} fewer than {MIN_RATINGS_OF_MEAN}. Of the {size} movies with the "
+        f"best plain means {by_plain_mean} have fewer than {MIN_RATINGS_OF_MEAN} ratings. With "
+        f"{PRIOR_RATINGS} ratings at the overall mean added to each movie it is {by_shrunk_mean}.",
+        number=single,
+        unit="%",
+        meaning="of the movies have one rating",
+        n=num_movies,
+        unit_of_n="movies",
+        chart=Chart(
+            kind="columns",
+            title="Share of movies, by number of ratings",
+            columns=("ratings of a movie", "% of movies", "low", "high", "% of all ratings"),
+            rows=rows,
+            interval_columns=(2, 3),
         ),
-        "Ask for ratings where they are missing, show how many ratings stand behind each film, and "
-        "let genres and titles carry the films that have none. In a test with new people of ml-1m "
-        "five answers took 190 questions asked this way, 321 asked at random.",
-        "POST /rate_next; `support` and the star interval on every card; `filters.min_ratings`",
-        "The interval leaves out each person once. A film without any rating is in no count here.",
-        "`coverage@90/support=…` within 2 points of 90 in each group, protocol `stars`; "
-        "`auc` of protocol `new-movies`",
+        action="Ask for ratings where they are missing, show the number of ratings of each movie, "
+        "and let genres and titles carry the movies that have none. In a test with new people of "
+        "ml-1m five answers took 190 questions asked this way, 321 asked at random.",
+        lever="POST /rate_next; `support` and the star interval on every card; "
+        "`filters.min_ratings`",
+        how_sure="The interval leaves out each person once. A movie without any rating is in no "
+        "count here.",
+        how_we_will_know="`coverage@90/support=…` within 2 points of 90 in each group, protocol "
+        "`stars`; `auc` of protocol `new-movies`",
         numbers={
-            f"few_among_best_{best}_by_plain_mean": plain,
-            f"few_among_best_{best}_drawn_in": held,
-            "films_below_5_percent": 100 * below / films,
+            f"few_among_best_{size}_by_plain_mean": by_plain_mean,
+            f"few_among_best_{size}_drawn_in": by_shrunk_mean,
+            "films_below_5_percent": below_percent,
         },
     )
 
 
-def support_shares(tables: Tables) -> list[Interval]:
-    """Share of the films in each group of SUPPORT, in percent.
+def support_shares(aggregates: Aggregates) -> list[Interval]:
+    """Return the share of the movies in each group of SUPPORT, in percent.
 
-    Without a person the films of that person alone are gone, and those at the lower edge of a group
-    (2, 6, 21, 101 ratings) fall into the one below.
+    Without a user the movies of that user alone are gone, and those at the lower edge of a group
+    (2, 6, 21, 101 ratings) fall into the group below.
     """
-    films = len(tables.movies)
-    count_S = np.bincount(tables.support_I, minlength=len(SUPPORT))
-    into_US = np.column_stack([tables.edge_US[:, 1:], np.zeros(tables.num_people, np.int32)])
-    left_U1 = np.maximum(films - tables.edge_US[:, :1], 1)
-    without_US = 100 * (count_S - tables.edge_US + into_US) / left_U1
+    num_movies = len(aggregates.movies)
+    count_X = np.bincount(aggregates.support_I, minlength=len(SUPPORT))
+    edge_UX = aggregates.edge_count_UX
+    into_UX = np.column_stack([edge_UX[:, 1:], np.zeros(aggregates.num_users, np.int32)])
+    left_U1 = np.maximum(num_movies - edge_UX[:, :1], 1)
+    without_UX = 100 * (count_X - edge_UX + into_UX) / left_U1
     return [
-        jackknife(100 * int(size) / films, without_US[:, row], 0, 100)
-        for row, size in enumerate(count_S)
+        jackknife(100 * int(size) / num_movies, without_UX[:, row], 0, 100)
+        for row, size in enumerate(count_X)
     ]
 
 
-def few_among_best(tables: Tables, best: int) -> tuple[int, int]:
-    """Films with fewer than ENOUGH ratings among the best, by plain and by drawn-in mean."""
-    few_I = tables.count_I < ENOUGH
-    plain_I = tables.stars_I / tables.count_I
-    return tuple(  # type: ignore[return-value]
-        int(few_I[np.argsort(-mean_I, kind="stable")[:best]].sum())
-        for mean_I in (plain_I, tables.drawn_in_I)
+def few_among_best(aggregates: Aggregates, size: int) -> tuple[int, int]:
+    """Count movies with few ratings among the best by plain mean, and by shrunk mean."""
+    is_few_I = aggregates.count_I < MIN_RATINGS_OF_MEAN
+    plain_mean_I = aggregates.rating_sum_I / aggregates.count_I
+    by_plain_mean, by_shrunk_mean = (
+        int(is_few_I[np.argsort(-mean_I, kind="stable")[:size]].sum())
+        for mean_I in (plain_mean_I, aggregates.shrunk_mean_I)
     )
+    return by_plain_mean, by_shrunk_mean
 
 
-def concentration(tables: Tables, draws: Draws) -> Finding:
-    """The share of the most rated tenth."""
-    if len(tables.movies) < LEAST_FILMS:
-        return cannot(
-            "concentration",
-            "How much the most rated films take cannot be told",
-            f"The data holds {count(len(tables.movies), 'film')}; a tenth needs {LEAST_FILMS}.",
+def concentration(aggregates: Aggregates, resamples: UserResamples) -> Finding:
+    """Measure the share of the ratings that the most rated tenth of the movies takes."""
+    num_movies = len(aggregates.movies)
+    if num_movies < MIN_MOVIES:
+        return unavailable(
+            id="concentration",
+            title="Share of the most rated movies: not enough data to tell",
+            reason=f"The data holds {count(num_movies, 'movie')}; a tenth needs {MIN_MOVIES}.",
         )
-    share = draws.share(tables.head_U, tables.length_U)
-    order = np.argsort(-tables.count_I, kind="stable")
-    summed = np.append(0, np.cumsum(tables.count_I[order])) / tables.num_ratings
-    points = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
-    upto = [max(1, round(point * len(order))) for point in points]
+    share = resamples.share(aggregates.head_count_U, aggregates.length_U)
+    order = np.argsort(-aggregates.count_I, kind="stable")
+    cumulated = np.append(0, np.cumsum(aggregates.count_I[order])) / aggregates.num_ratings
+    sizes = [max(1, round(point * len(order))) for point in POINTS]
     rows = tuple(
-        (f"top {percent(100 * point)}", 100 * float(summed[size]), size)
-        for point, size in zip(points[:-1], upto, strict=False)
+        (f"top {percent(100 * point)}", 100 * float(cumulated[size]), size)
+        for point, size in zip(POINTS[:-1], sizes, strict=False)
     )
+    head_size, most_rated = sizes[2], int(order[0])
     return Finding(
-        "concentration",
-        f"A tenth of the films takes {percent(share.mean)} of the ratings",
-        f"The {count(upto[2], 'film')} with the most ratings hold {percent(share.mean)} of all "
-        f"ratings. The most rated is {tables.movies.label(int(order[0]))} "
-        f"({count(int(tables.count_I[order[0]]), 'rating')}).",
-        share,
-        "%",
-        "of the ratings are of the most rated tenth of the films",
-        tables.num_people,
+        id="concentration",
+        title=f"A tenth of the movies takes {percent(share.mean)} of the ratings",
+        sentence=f"The {count(head_size, 'movie')} with the most ratings hold "
+        f"{percent(share.mean)} of all ratings. The most rated is "
+        f"{aggregates.movies.label(most_rated)} "
+        f"({count(int(aggregates.count_I[most_rated]), 'rating')}).",
+        number=share,
+        unit="%",
+        meaning="of the ratings are of the most rated tenth of the movies",
+        n=aggregates.num_users,
         chart=Chart(
-            "bars",
-            "Share of all ratings that the most rated films take",
-            ("films", "% of ratings", "number of films"),
-            rows,
+            kind="bars",
+            title="Share of all ratings that the most rated movies take",
+            columns=("movies", "% of ratings", "number of movies"),
+            rows=rows,
         ),
-        so_what="Watch how much of the catalogue lists show, and turn novelty up where they show "
-        "only the head. On ml-1m 0.35 costs about 1% of accuracy and lists films that a fifth "
+        action="Watch how much of the catalog lists show, and turn novelty up where they show "
+        "only the head. On ml-1m 0.35 costs about 1% of accuracy and lists movies that a fifth "
         "fewer people know.",
         lever="`novelty` of POST /recommend",
-        how_sure="Films are ordered by the same ratings that are then counted, which favours the "
+        how_sure="Movies are ordered by the same ratings that are then counted, which favors the "
         "head a little. The head is what was offered and known, not only what is good.",
         how_we_will_know="`coverage`, `novelty` and `popularity_bias` beside `ndcg@10`, protocol "
         "`next`",
-        numbers={"head_films": upto[2], "head_percent_of_films": 100 * HEAD},
+        numbers={"head_films": head_size, "head_percent_of_films": 100 * HEAD_SHARE},
     )
 
 
-def liking_and_fame(tables: Tables, draws: Draws) -> Finding:
-    """That well-rated films have many ratings is seen; that ratings make them liked is not."""
-    row_I, mean = tables.support_I, tables.mean_stars
+def liking_and_popularity(aggregates: Aggregates) -> Finding:
+    """Show mean rating by number of ratings, and state that the cause is not in the data."""
+    support_I, mean = aggregates.support_I, aggregates.mean_rating
     rows = tuple(
-        (name, float(drawn_in(*_sums(tables, row_I == row), mean)), int((row_I == row).sum()))
+        (name, _group_mean(aggregates, support_I == row, mean), int((support_I == row).sum()))
         for row, name in enumerate(SUPPORT)
-        if (row_I == row).any()
+        if (support_I == row).any()
     )
-    return cannot(
-        "liking-and-fame",
-        "Whether more ratings make a film better liked cannot be told",
-        "Films with many ratings have other means than films with few, but people pick what they "
-        "expect to like and what others praised: a film may be rated often because it is good. "
-        "Ratings alone do not say which comes first.",
-        n=len(tables.movies),
-        n_of="films",
+    return unavailable(
+        id="liking-and-fame",
+        title="Do more ratings make a movie better liked? Not enough data to tell",
+        reason="Movies with many ratings have other means than movies with few. But people pick "
+        "what they expect to like and what others praised: a movie may be rated often because it "
+        "is good. Ratings alone do not say which comes first.",
+        n=len(aggregates.movies),
+        unit_of_n="movies",
         chart=Chart(
-            "columns",
-            "Mean stars, by number of ratings of the film",
-            ("ratings of a film", "mean stars", "films"),
-            rows,
+            kind="columns",
+            title="Mean stars, by number of ratings of the movie",
+            columns=("ratings of a movie", "mean stars", "movies"),
+            rows=rows,
         ),
-        so_what="Do not buy or push ratings in the hope of better ones. Show some films at random "
+        action="Do not buy or push ratings in the hope of better ones. Show some movies at random "
         "to some people: only that tells.",
-        how_sure="A mean of a group is over all ratings of its films, drawn to the overall mean.",
+        how_sure="A mean of a group is over all ratings of its movies, shrunk to the overall mean.",
         how_we_will_know="`rmse_snips/propensity=movie` beside `rmse`, protocol `stars`",
     )
 
 
-def _sums(tables: Tables, is_in_I: NDArray[np.bool_]) -> tuple[float, float]:
-    return float(tables.stars_I[is_in_I].sum()), float(tables.count_I[is_in_I].sum())
+def _group_mean(aggregates: Aggregates, mask_I: Bools, mean: float) -> float:
+    total, size = aggregates.rating_sum_I[mask_I].sum(), aggregates.count_I[mask_I].sum()
+    return float(shrunk_mean(float(total), float(size), mean))

@@ -1,229 +1,244 @@
-"""Groups of people with a like taste: k-means on what the network learned of them, named in words.
+"""Taste groups: k-means on the users' vectors in the network, named by genres and movies.
 
-    segments = segments_of(view, dataset, seed=0)      # or a sentence why there are none
+    segments = segments_of(view, movies, seed=0)       # or a sentence why there are none
     segments.names                                     # ["Horror and Sci-Fi", ...]
 
-How many groups there are is decided by stability (Ben-Hur et al. 2002): the people are halved, each
-half finds its groups, both place everybody, and the adjusted Rand index says how far they agree: 1
-for the same groups, 0 for what chance gives. Of 2 to MOST groups the most are taken whose index is
-STABLE or more on average over the halvings; where there are none, none are reported.
+Stability decides the number of groups (Ben-Hur et al. 2002). The users are halved, each half finds
+its groups, and both place all users. The adjusted Rand index says how far they agree: 1 for the
+same groups, 0 for chance. The result is the largest number of groups, from 2 to MAX_GROUPS, whose
+mean index over the halvings is MIN_AGREEMENT or more. Where there is none, no groups are reported.
 
-P people, D embedding, G genres, I films, S segments.
+Local letters: T taste groups; U users of the view.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
 from marquee.core.item_stats import genre_shares, release_years
 from marquee.core.movies import Movies
-from marquee.insights.finding import Chart, Finding, cannot
-from marquee.insights.model_view import View
-from marquee.insights.render.formatting import count, listed, number, percent
-from marquee.insights.resample import Draws
+from marquee.insights.finding import Chart, Finding, unavailable
+from marquee.insights.model_view import ModelView
+from marquee.insights.render.formatting import count, join_names, number, percent
+from marquee.insights.resample import UserResamples
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-MOST = 8
-"""Groups at most: more cannot be told apart in a meeting."""
-HALVINGS = 8
-STABLE = 0.7
-LEAST_PEOPLE = 100
-"""In all; halves of fewer find groups of ten."""
-OVER = 1.15
-"""A genre names a group that has so many times everybody's share of it."""
-COMMON = 0.02
-"""A genre names a group if everybody has so much of it."""
-KNOWN = 0.1
-"""A film names a group if so many of its people rated it."""
+MAX_GROUPS = 8
+"""More groups cannot be told apart in a meeting."""
+NUM_HALVINGS = 8
+MIN_AGREEMENT = 0.7
+MIN_USERS = 100
+"""In all; halves of fewer have groups of ten."""
+MIN_LIFT = 1.15
+"""A genre names a group whose share of it is so many times the share of all users."""
+MIN_GENRE_SHARE = 0.02
+"""A genre names a group only if its share over all users is at least so large."""
+MIN_KNOWN_SHARE = 0.1
+"""A movie names a group if so large a share of its users rated it."""
+ERA_DISTANCE = 0.25
+"""A group has older or newer movies if their mean year is so many standard deviations off."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Segments:
-    """Groups of the people of a view, the largest first."""
+    """Taste groups of the users of a view, the largest first."""
 
-    of_P: Ints
+    group_U: Int64
     names: list[str]
-    films: list[list[str]]
-    """Three films that each group knows and others do not."""
-    lift_SG: Floats
-    """A group's share of each genre over everybody's."""
-    seen_SI: NDArray[np.float64]
-    """Share of each group's people who rated each film."""
+    movies: list[list[str]]
+    """Three movies that each group knows and others do not."""
+    lift_TG: Float64
+    """A group's share of each genre over the share of all users."""
     agreement: dict[int, float]
-    """By number of groups, the mean adjusted Rand index of the halves."""
+    """Mean adjusted Rand index of the halves, by number of groups."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     @property
-    def is_PS(self) -> NDArray[np.bool_]:
-        return self.of_P[:, None] == np.arange(len(self))
+    def is_member_UT(self) -> Bools:
+        return self.group_U[:, None] == np.arange(len(self))
 
 
-def segments_of(view: View, movies: Movies, seed: int = 0) -> Segments | str:
-    """The groups, or the sentence why there are none."""
-    if len(view.people) < LEAST_PEOPLE:
+def segments_of(view: ModelView, movies: Movies, seed: int = 0) -> Segments | str:
+    """Return the groups, or the sentence why there are none."""
+    if len(view) < MIN_USERS:
         return (
-            f"There are {count(len(view.people), 'person', 'people')}; groups need at least "
-            f"{LEAST_PEOPLE}."
+            f"There are {count(len(view), 'person', 'people')}; groups need at least {MIN_USERS}."
         )
-    place_PD = centred(view.vector_PD)
-    agreement = {size: stability(place_PD, size, seed) for size in range(2, MOST + 1)}
-    stable = [size for size, agreed in agreement.items() if agreed >= STABLE]
+    direction_UD = centered(view.vector_UD)
+    agreement = {size: stability(direction_UD, size, seed) for size in range(2, MAX_GROUPS + 1)}
+    stable = [size for size, index in agreement.items() if index >= MIN_AGREEMENT]
     if not stable:
         return (
-            "No number of groups holds when the people are halved: the halves place at best "
-            f"{number(max(agreement.values()))} alike (1: the same groups, 0: chance), and "
-            f"{STABLE} is asked for. Tastes here change by degrees, not by groups."
+            "No number of groups holds when the people are halved: the halves agree at best to "
+            f"{number(max(agreement.values()))} (1: the same groups, 0: chance), and "
+            f"{MIN_AGREEMENT} is required. Tastes here change by degrees, not by groups."
         )
-    label_P = _fit(place_PD, max(stable), seed).labels_
-    order = np.argsort(-np.bincount(label_P), kind="stable")
-    of_P = np.argsort(order)[label_P]
-    seen_PI = seen_matrix(view.items, len(movies))
-    return _named(of_P, seen_PI, movies, agreement)
+    label_U = _fit(direction_UD, max(stable), seed).labels_
+    order = np.argsort(-np.bincount(label_U), kind="stable")
+    group_U = np.argsort(order)[label_U]
+    return _named(group_U, seen_matrix(view.histories, len(movies)), movies, agreement)
 
 
-def centred(vector_PD: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Directions from the middle of all people: what everybody shares tells nobody apart."""
-    off_PD = vector_PD.astype(np.float64) - vector_PD.mean(0, dtype=np.float64)
-    return off_PD / np.maximum(np.linalg.norm(off_PD, axis=1, keepdims=True), 1e-12)
+def centered(vector_UD: Float32) -> Float64:
+    """Return directions from the mean of all users: what all share distinguishes no one."""
+    offset_UD = vector_UD.astype(np.float64) - vector_UD.mean(0, dtype=np.float64)
+    return offset_UD / np.maximum(np.linalg.norm(offset_UD, axis=1, keepdims=True), 1e-12)
 
 
-def stability(place_PD: Floats, size: int, seed: int) -> float:
-    """Mean adjusted Rand index of two halves' groups over everybody."""
+def stability(direction_UD: Float64, size: int, seed: int) -> float:
+    """Return the mean adjusted Rand index of two halves' groups over all users."""
     from sklearn.metrics import adjusted_rand_score
 
-    found = []
-    for halving in range(HALVINGS):
-        order = np.random.default_rng([seed, halving]).permutation(len(place_PD))
-        one, other = (
-            _fit(place_PD[half], size, seed).predict(place_PD) for half in np.array_split(order, 2)
+    indices = []
+    for halving in range(NUM_HALVINGS):
+        order = np.random.default_rng([seed, halving]).permutation(len(direction_UD))
+        first, second = (
+            _fit(direction_UD[half], size, seed).predict(direction_UD)
+            for half in np.array_split(order, 2)
         )
-        found.append(adjusted_rand_score(one, other))
-    return float(np.mean(found))
+        indices.append(adjusted_rand_score(first, second))
+    return float(np.mean(indices))
 
 
-def _fit(place_PD: Floats, size: int, seed: int) -> Any:
+def _fit(direction_UD: Float64, size: int, seed: int) -> Any:
     from sklearn.cluster import KMeans
 
-    return KMeans(size, n_init=4, random_state=seed).fit(place_PD)
+    return KMeans(size, n_init=4, random_state=seed).fit(direction_UD)
 
 
-def seen_matrix(items: list[Ints], num_items: int) -> csr_matrix:
-    """(P, I) 1 where a person rated a film."""
-    indptr = np.concatenate([[0], np.cumsum([len(each) for each in items])])
-    item = np.concatenate(items)
-    return csr_matrix((np.ones(len(item)), item, indptr), shape=(len(items), num_items))
+def seen_matrix(histories: Sequence[AnyInt], num_items: int) -> csr_matrix:
+    """Return (U, I), 1 where a user rated an item."""
+    indptr = np.concatenate([[0], np.cumsum([len(history) for history in histories])])
+    item = np.concatenate(histories)
+    return csr_matrix((np.ones(len(item)), item, indptr), shape=(len(histories), num_items))
 
 
 def _named(
-    of_P: Ints, seen_PI: csr_matrix, movies: Movies, agreement: dict[int, float]
+    group_U: Int64, seen_UI: csr_matrix, movies: Movies, agreement: dict[int, float]
 ) -> Segments:
-    size = int(of_P.max()) + 1
-    is_PS = (of_P[:, None] == np.arange(size)).astype(np.float64)
-    mix_PG = seen_PI @ genre_shares(movies.genre_matrix())
-    mix_PG = mix_PG / np.maximum(mix_PG.sum(1, keepdims=True), 1e-12)
-    people_S1 = is_PS.sum(0)[:, None]
-    lift_SG = (is_PS.T @ mix_PG / people_S1) / np.maximum(mix_PG.mean(0), 1e-12)
-    seen_SI = np.asarray((seen_PI.T @ is_PS).T) / people_S1
-    names = _names(lift_SG, mix_PG.mean(0), movies.genre_names, _eras(is_PS, seen_PI, movies))
-    films = [_films(seen_SI, people_S1[:, 0], segment, movies) for segment in range(size)]
-    return Segments(of_P, names, films, lift_SG, seen_SI, agreement)
+    size = int(group_U.max()) + 1
+    is_member_UT = (group_U[:, None] == np.arange(size)).astype(np.float64)
+    mix_UG = seen_UI @ genre_shares(movies.genre_matrix())
+    mix_UG = mix_UG / np.maximum(mix_UG.sum(1, keepdims=True), 1e-12)
+    num_users_T1 = is_member_UT.sum(0)[:, None]
+    lift_TG = (is_member_UT.T @ mix_UG / num_users_T1) / np.maximum(mix_UG.mean(0), 1e-12)
+    seen_TI = np.asarray((seen_UI.T @ is_member_UT).T) / num_users_T1
+    eras = _eras(is_member_UT, seen_UI, movies)
+    return Segments(
+        group_U=group_U,
+        names=_names(lift_TG, mix_UG.mean(0), movies.genre_names, eras),
+        movies=[_movies(seen_TI, num_users_T1[:, 0], group, movies) for group in range(size)],
+        lift_TG=lift_TG,
+        agreement=agreement,
+    )
 
 
-def _eras(is_PS: Floats, seen_PI: csr_matrix, movies: Movies) -> list[str]:
-    """Whether a group's films are older or newer than everybody's by a quarter of their spread."""
+def _eras(is_member_UT: Float64, seen_UI: csr_matrix, movies: Movies) -> list[str]:
+    """Return "older movies", "newer movies" or "" for each group."""
     year_I = release_years(movies)
-    known_I = ~np.isnan(year_I)
-    count_S1 = is_PS.T @ (seen_PI @ known_I.astype(np.float64)[:, None])
-    year_S = ((is_PS.T @ (seen_PI @ np.where(known_I, year_I, 0)[:, None])) / count_S1)[:, 0]
-    weight_I = np.asarray(seen_PI.sum(0)).ravel() * known_I
+    is_known_I = ~np.isnan(year_I)
+    count_T1 = is_member_UT.T @ (seen_UI @ is_known_I.astype(np.float64)[:, None])
+    sum_T1 = is_member_UT.T @ (seen_UI @ np.where(is_known_I, year_I, 0)[:, None])
+    year_T = (sum_T1 / count_T1)[:, 0]
+    weight_I = np.asarray(seen_UI.sum(0)).ravel() * is_known_I
     if not weight_I.sum():
-        return [""] * len(year_S)
-    mean = np.average(np.where(known_I, year_I, 0), weights=weight_I)
-    spread = np.sqrt(np.average(np.where(known_I, year_I - mean, 0) ** 2, weights=weight_I))
+        return [""] * len(year_T)
+    mean = np.average(np.where(is_known_I, year_I, 0), weights=weight_I)
+    variance = np.average(np.where(is_known_I, year_I - mean, 0) ** 2, weights=weight_I)
+    limit = ERA_DISTANCE * np.sqrt(variance)
     return [
-        "older films" if off < -spread / 4 else "newer films" if off > spread / 4 else ""
-        for off in year_S - mean
+        "older movies" if offset < -limit else "newer movies" if offset > limit else ""
+        for offset in year_T - mean
     ]
 
 
-def _names(lift_SG: Floats, mix_G: Floats, genres: tuple[str, ...], eras: list[str]) -> list[str]:
-    """Two genres each; a third, then a number, where two groups would bear one name."""
+def _names(lift_TG: Float64, mix_G: Float64, genres: tuple[str, ...], eras: list[str]) -> list[str]:
+    """Name groups by two genres each; by a third, then a number, where two names are equal."""
     names: list[str] = []
-    taken: list[tuple[str, set[str]]] = []
-    for lift_G, era in zip(lift_SG, eras, strict=True):
-        stands_out_G = (lift_G - 1) * np.sqrt(mix_G)  # how far above chance, as in a chi-square
-        order = [g for g in np.argsort(-stands_out_G, kind="stable") if mix_G[g] >= COMMON]
-        over = [genres[g] for g in order if lift_G[g] >= OVER]
-        size = 3 if (era, set(over[:2])) in taken else 2
-        taken.append((era, set(over[:2])))
-        name = ", ".join(filter(None, (era, listed(over[:size])))) or "films of all kinds"
+    used: list[tuple[str, set[str]]] = []
+    for lift_G, era in zip(lift_TG, eras, strict=True):
+        distance_G = (lift_G - 1) * np.sqrt(mix_G)  # above chance, as in a chi-square
+        order = [g for g in np.argsort(-distance_G, kind="stable") if mix_G[g] >= MIN_GENRE_SHARE]
+        leading = [genres[g] for g in order if lift_G[g] >= MIN_LIFT]
+        size = 3 if (era, set(leading[:2])) in used else 2
+        used.append((era, set(leading[:2])))
+        name = ", ".join(filter(None, (era, join_names(leading[:size])))) or "movies of all kinds"
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 
 
-def _films(seen_SI: Floats, people_S: Floats, segment: int, movies: Movies) -> list[str]:
-    """Films known in this group and least elsewhere."""
-    weight_S = np.where(np.arange(len(people_S)) == segment, 0, people_S)
-    elsewhere_I = weight_S @ seen_SI / max(weight_S.sum(), 1)
-    over_I = np.where(seen_SI[segment] >= KNOWN, seen_SI[segment] - elsewhere_I, -1)
-    return [movies.label(int(row)) for row in np.argsort(-over_I, kind="stable")[:3]]
+def _movies(seen_TI: Float64, num_users_T: Float64, group: int, movies: Movies) -> list[str]:
+    """Return three movies that are known in this group and least elsewhere."""
+    weight_T = np.where(np.arange(len(num_users_T)) == group, 0, num_users_T)
+    elsewhere_I = weight_T @ seen_TI / max(weight_T.sum(), 1)
+    distance_I = np.where(seen_TI[group] >= MIN_KNOWN_SHARE, seen_TI[group] - elsewhere_I, -1)
+    return [movies.label(int(row)) for row in np.argsort(-distance_I, kind="stable")[:3]]
 
 
-def segments(view: View, found: Segments | str, draws: Draws, genres: tuple[str, ...]) -> Finding:
-    """Who there is. draws: of the people of the view."""
-    if isinstance(found, str):
-        return cannot("segments", "Groups of like taste cannot be told", found)
-    shares = draws.percent(found.is_PS, np.ones(len(view.people)))
-    shown = 3 if len(found) <= 3 else 1  # seven groups of three films are a wall; all are in rows
+def segments(
+    view: ModelView, groups: Segments | str, resamples: UserResamples, genres: tuple[str, ...]
+) -> Finding:
+    """Describe the taste groups. resamples: of the users of the view."""
+    if isinstance(groups, str):
+        return unavailable(
+            id="segments", title="Taste groups: not enough data to tell", reason=groups
+        )
+    shares = resamples.percent(groups.is_member_UT, np.ones(len(view)))
+    num_movies = 3 if len(groups) <= 3 else 1  # three movies of seven groups are too much to read
+    descriptions = [
+        f"“{name}” ({percent(share.mean)}) {join_names(movies[:num_movies])}"
+        for name, share, movies in zip(groups.names, shares, groups.movies, strict=True)
+    ]
     rows = tuple(
         (
-            found.names[s],
-            shares[s].mean,
-            shares[s].low,
-            shares[s].high,
-            "; ".join(found.films[s]),
-            _over(found.lift_SG[s], genres),
+            groups.names[t],
+            share.mean,
+            share.low,
+            share.high,
+            "; ".join(groups.movies[t]),
+            _top_lifts(groups.lift_TG[t], genres),
         )
-        for s in range(len(found))
+        for t, share in enumerate(shares)
     )
     return Finding(
-        "segments",
-        f"Tastes fall into {len(found)} groups, “{found.names[0]}” the largest",
-        "What each group knows and others know less: "
-        + "; ".join(
-            f"“{found.names[s]}” ({percent(shares[s].mean)}) {listed(found.films[s][:shown])}"
-            for s in range(len(found))
-        )
-        + ".",
-        shares[0],
-        "%",
-        f"of the people are “{found.names[0]}”",
-        len(view.people),
+        id="segments",
+        title=f"Tastes fall into {len(groups)} groups, “{groups.names[0]}” the largest",
+        sentence=f"Movies that each group knows and others know less: {'; '.join(descriptions)}.",
+        number=shares[0],
+        unit="%",
+        meaning=f"of the people are “{groups.names[0]}”",
+        n=len(view),
         chart=Chart(
-            "bars",
-            "Share of people, by group",
-            ("group", "% of people", "low", "high", "films", "share of a genre, times everybody's"),
-            rows,
-            band=(2, 3),
+            kind="bars",
+            title="Share of people, by group",
+            columns=(
+                "group",
+                "% of people",
+                "low",
+                "high",
+                "movies",
+                "share of a genre, times everybody's",
+            ),
+            rows=rows,
+            interval_columns=(2, 3),
         ),
-        so_what="Give each group a shelf of its own and a face in the first questions. What that "
-        "gains has to be tried: no figure here says.",
+        action="Give each group a row of its own in the app and a place in the first questions. "
+        "What that gains has to be tried: no number here says.",
         lever="`genre_profile` of POST /recommend; the taste groups of the app's first page",
         how_sure="Groups are cuts through tastes that pass into each other: two halves of the "
-        f"people agree on them to {number(found.agreement[len(found)])} (1: fully, 0: by chance). "
-        "The names are ours, from genres and films that stand out.",
+        f"people agree on them to {number(groups.agreement[len(groups)])} (1: fully, 0: by "
+        "chance). The names are ours, from genres and movies that stand out.",
         how_we_will_know="`hit_rate@10` by group below; adjusted Rand index by number of groups in "
         "findings.json; `miscalibration` with a group's profile",
-        numbers={f"agreement/groups={size}": value for size, value in found.agreement.items()},
+        numbers={f"agreement/groups={size}": value for size, value in groups.agreement.items()},
     )
 
 
-def _over(lift_G: Floats, genres: tuple[str, ...]) -> str:
-    best = np.argsort(-lift_G, kind="stable")[:3]
-    return ", ".join(f"{genres[g]} {lift_G[g]:.1f}" for g in best)
+def _top_lifts(lift_G: Float64, genres: tuple[str, ...]) -> str:
+    order = np.argsort(-lift_G, kind="stable")[:3]
+    return ", ".join(f"{genres[g]} {lift_G[g]:.1f}" for g in order)

@@ -1,150 +1,159 @@
-"""Words of titles and tags that set the groups apart: stems by TF-IDF, weighed by who rated what.
+"""Words of titles and tags that distinguish the taste groups: TF-IDF of stems, by users.
 
-A film's words are those of its title and tags, stemmed (nltk) and weighed (TF-IDF, scikit-learn),
-its row scaled to length 1. A group's weight of a word is the mean over its people of the mean over
-their films; a word sets the group apart by as much as that is above everybody's.
+The words of a movie are those of its title and tags, stemmed (nltk) and weighted (TF-IDF,
+scikit-learn); each movie's row has length 1. A group's weight of a word is the mean over its users
+of the mean over their movies. A word distinguishes the group by the distance of that weight to the
+weight over all users.
 
-P people, I films, W words, S segments.
+Local letters: W words, T taste groups; U users of the view.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import diags
 
+from marquee.core.arrays import Bools, Float64, Int64
 from marquee.core.bootstrap import Interval
 from marquee.core.movies import Movies
 from marquee.core.titles import normalise_title
 from marquee.data.tag_files import Tags
 from marquee.data.text import documents, stem_reader
-from marquee.insights.finding import Chart, Finding, cannot, with_bounds
+from marquee.insights.finding import Chart, Finding, unavailable, with_bounds
 from marquee.insights.findings.segments import Segments, seen_matrix
-from marquee.insights.model_view import View
-from marquee.insights.render.formatting import listed, percent, span
-from marquee.insights.resample import Draws, over
+from marquee.insights.model_view import ModelView
+from marquee.insights.render.formatting import interval_text, join_names, percent
+from marquee.insights.resample import UserResamples, divide
 
-Floats = NDArray[np.float64]
-WORDS = 5
-"""Shown of each group."""
-LEAST_FILMS = 3
-"""Films that a word must stand in."""
+NUM_WORDS = 5
+"""Words of each group in the table."""
+MIN_MOVIES = 3
+"""Movies that a word must occur in."""
+MIN_WORD_LENGTH = 3
+"""Shorter ones are no words: "2" marks sequels, "l" a French title."""
+NO_TAGS = "There are no tags. "
+UNAVAILABLE_TITLE = "Words of the taste groups: not enough data to tell"
 
 
 def vocabulary(
-    view: View, found: Segments | str, movies: Movies, tags: Tags, draws: Draws
+    view: ModelView, groups: Segments | str, movies: Movies, tags: Tags, resamples: UserResamples
 ) -> Finding:
-    """What the groups' films are called."""
+    """Find the words of titles and tags that distinguish the groups."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    if isinstance(found, str):
-        return cannot("words", "Words that set groups apart cannot be told", found)
-    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=LEAST_FILMS)
+    if isinstance(groups, str):
+        return unavailable(id="words", title=UNAVAILABLE_TITLE, reason=groups)
+    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=MIN_MOVIES)
     try:
         weight_IW = vectorizer.fit_transform(documents(movies, tags))
     except ValueError:
-        return cannot(
-            "words",
-            "Words that set groups apart cannot be told",
-            f"No word of titles or tags stands in {LEAST_FILMS} films.",
+        return unavailable(
+            id="words",
+            title=UNAVAILABLE_TITLE,
+            reason=f"No word of titles or tags occurs in {MIN_MOVIES} movies.",
         )
     words = surfaces(movies, tags)
     names = [words.get(stem, stem) for stem in vectorizer.get_feature_names_out()]
-    seen_PI = seen_matrix(view.items, len(movies))
-    mean_PI = diags(1 / np.maximum(np.asarray(seen_PI.sum(1)).ravel(), 1)) @ seen_PI
-    apart_SW = apart(np.asarray(mean_PI.T @ _shares(found)).T @ weight_IW)
-    apart_SW[:, [not is_word(name) for name in names]] = -1  # "2" marks sequels, "l" a French title
-    best_SW = np.argsort(-apart_SW, axis=1, kind="stable")[:, :WORDS]
-    return _finding(found, names, best_SW, seen_PI, weight_IW, draws, len(tags) > 0)
+    seen_UI = seen_matrix(view.histories, len(movies))
+    mean_UI = diags(1 / np.maximum(np.asarray(seen_UI.sum(1)).ravel(), 1)) @ seen_UI
+    distance_TW = distances(np.asarray(mean_UI.T @ _shares(groups)).T @ weight_IW)
+    distance_TW[:, [not is_word(name) for name in names]] = -1
+    best_TW = np.argsort(-distance_TW, axis=1, kind="stable")[:, :NUM_WORDS]
+    first_T = best_TW[:, 0]
+    has_word_UT = (seen_UI @ (weight_IW[:, first_T] > 0).astype(np.float64)).toarray() > 0
+    return _finding(groups, names, best_TW, has_word_UT, resamples, len(tags) > 0)
 
 
 def is_word(name: str) -> bool:
-    return len(name) > 2 and name.isalpha()
+    return len(name) >= MIN_WORD_LENGTH and name.isalpha()
 
 
-def apart(weight_SW: Floats) -> Floats:
-    """Weights of the groups (the last row: of everybody) less those of everybody."""
-    return weight_SW[:-1] - weight_SW[-1]
+def distances(weight_TW: Float64) -> Float64:
+    """Return the weights of the groups less those of all users, which are the last row."""
+    return weight_TW[:-1] - weight_TW[-1]
 
 
-def _shares(found: Segments) -> Floats:
-    """(P, S + 1) each person's part of each group's mean, then of everybody's."""
-    is_PS = np.column_stack([found.is_PS, np.ones(len(found.of_P))])
-    return is_PS / is_PS.sum(0)
+def _shares(groups: Segments) -> Float64:
+    """Return (U, T + 1) each user's part of each group's mean, then of the mean of all."""
+    is_member = np.column_stack([groups.is_member_UT, np.ones(len(groups.group_U))])
+    return is_member / is_member.sum(0)
 
 
 def _finding(
-    found: Segments,
+    groups: Segments,
     names: list[str],
-    best_SW: NDArray[np.int64],
-    seen_PI: csr_matrix,
-    weight_IW: csr_matrix,
-    draws: Draws,
+    best_TW: Int64,
+    has_word_UT: Bools,
+    resamples: UserResamples,
     with_tags: bool,
 ) -> Finding:
-    top_S = best_SW[:, 0]
-    has_PS = (seen_PI @ (weight_IW[:, top_S] > 0).astype(np.float64)).toarray() > 0
-    inside, outside = reach(has_PS, found, draws)
+    inside, outside = word_shares(has_word_UT, groups, resamples)
     rows = tuple(
         (
-            f"{found.names[s]}: {names[top_S[s]]}",
-            inside[s].mean,
-            outside[s].mean,
-            inside[s].low,
-            inside[s].high,
-            ", ".join(names[w] for w in best_SW[s]),
+            f"{groups.names[t]}: {names[best_TW[t, 0]]}",
+            inside[t].mean,
+            outside[t].mean,
+            inside[t].low,
+            inside[t].high,
+            ", ".join(names[w] for w in best_TW[t]),
         )
-        for s in range(len(found))
+        for t in range(len(groups))
     )
-    first = max(range(len(found)), key=lambda s: inside[s].mean - outside[s].mean)
-    what = "titles and tags" if with_tags else "titles"
-    said = "; ".join(
-        f"“{found.names[s]}”: {listed([names[w] for w in best_SW[s, :3]])}"
-        for s in range(len(found))
+    lead = max(range(len(groups)), key=lambda t: inside[t].mean - outside[t].mean)
+    group, word = groups.names[lead], names[best_TW[lead, 0]]
+    descriptions = "; ".join(
+        f"“{groups.names[t]}”: {join_names([names[w] for w in best_TW[t, :3]])}"
+        for t in range(len(groups))
     )
     return Finding(
-        "words",
-        f"“{names[top_S[first]]}” marks the group “{found.names[first]}”",
-        f"Words of {what} that stand out: {said}. {percent(inside[first].mean)} of the people of "
-        f"“{found.names[first]}” rated a film with “{names[top_S[first]]}”, of the others "
-        f"{percent(outside[first].mean)} ({span(outside[first], '%')}).",
-        inside[first],
-        "%",
-        f"of the group rated a film with “{names[top_S[first]]}”",
-        int(found.is_PS[:, first].sum()),
-        f"people of “{found.names[first]}”",
-        Chart(
-            "bars",
-            "Share of people who rated a film with the group's first word",
-            ("group and word", "% of the group", "% of the others", "low", "high", "words"),
-            rows,
-            drawn=(1, 2),
+        id="words",
+        title=f"“{word}” marks the group “{group}”",
+        sentence=f"Words of {'titles and tags' if with_tags else 'titles'} that stand out: "
+        f"{descriptions}. {percent(inside[lead].mean)} of the people of “{group}” rated a movie "
+        f"with “{word}”, of the others {percent(outside[lead].mean)} "
+        f"({interval_text(outside[lead], '%')}).",
+        number=inside[lead],
+        unit="%",
+        meaning=f"of the group rated a movie with “{word}”",
+        n=int(groups.is_member_UT[:, lead].sum()),
+        unit_of_n=f"people of “{group}”",
+        chart=Chart(
+            kind="bars",
+            title="Share of people who rated a movie with the group's first word",
+            columns=("group and word", "% of the group", "% of the others", "low", "high", "words"),
+            rows=rows,
+            drawn_columns=(1, 2),
         ),
-        "Name shelves by these words, and let search and new films be found by them.",
-        "text features of the network (`features: [genres, period, text]`); GET /movies/search",
-        ("Tags come from the few people who write them. " if with_tags else "There are no tags. ")
+        action="Name rows of the app by these words, and let search and new movies be found by "
+        "them.",
+        lever="text features of the network (`features: [genres, period, text]`); GET "
+        "/movies/search",
+        how_sure=("Tags come from the few people who write them. " if with_tags else NO_TAGS)
         + "Words stand for series and their sequels as much as for a taste.",
-        "`auc` of protocol `new-movies`, with and without text (docs/ablations.md)",
-        numbers=with_bounds("others_percent", outside[first]),
+        how_we_will_know="`auc` of protocol `new-movies`, with and without text "
+        "(docs/ablations.md)",
+        numbers=with_bounds("others_percent", outside[lead]),
     )
 
 
-def reach(
-    has_PS: NDArray[np.bool_], found: Segments, draws: Draws
+def word_shares(
+    has_word_UT: Bools, groups: Segments, resamples: UserResamples
 ) -> tuple[list[Interval], list[Interval]]:
-    """For each group's word: the percent of its people, and of the others, who met it."""
-    size = len(found)
+    """Return the percent of each group, and of the others, who rated a movie with its word."""
+    size = len(groups)
 
-    def both(is_in_PS: NDArray[np.bool_]) -> list[Interval]:
-        columns = np.column_stack([has_PS & is_in_PS, is_in_PS])
-        return draws.of_sums(columns, lambda sums: 100 * over(sums[:, :size], sums[:, size:]))
+    def shares(is_in_UT: Bools) -> list[Interval]:
+        columns = np.column_stack([has_word_UT & is_in_UT, is_in_UT])
+        return resamples.intervals_of_sums(
+            columns, lambda sums: 100 * divide(sums[:, :size], sums[:, size:])
+        )
 
-    return both(found.is_PS), both(~found.is_PS)
+    return shares(groups.is_member_UT), shares(~groups.is_member_UT)
 
 
 def surfaces(movies: Movies, tags: Tags) -> dict[str, str]:
-    """Stem -> the word that it stands for most often."""
+    """Return the word that each stem stands for most often."""
     stems: Callable[[str], list[str]] = stem_reader()
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for text in (*movies.title, *tags.tag):

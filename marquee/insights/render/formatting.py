@@ -1,8 +1,8 @@
-"""Numbers and lists as people read them.
+"""Numbers and lists in the words of the report.
 
-percent(6.93)                        "6.9%"
-about(Interval(6.93, 6.6, 7.2), "%")  "6.9% (95% sure: 6.6 to 7.2)"
-listed(["Drama", "Comedy", "War"])   "Drama, Comedy and War"
+percent(6.93)                                "6.9%"
+with_interval(Interval(6.93, 6.6, 7.2), "%")  "6.9% (95% interval: 6.6 to 7.2)"
+join_names(["Drama", "Comedy", "War"])       "Drama, Comedy and War"
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from marquee.core.bootstrap import Interval
 
 
 def number(value: float) -> str:
-    """Three digits where there are decimals, whole thousands with commas."""
+    """Write two significant digits of decimals, and whole thousands with commas."""
     if value != value:
         return "unknown"
     if abs(value) >= 100 or float(value).is_integer():
@@ -23,35 +23,37 @@ def percent(value: float) -> str:
     return f"{number(value)}%"
 
 
-def stars(value: float) -> str:
+def two_decimals(value: float) -> str:
     return f"{value:.2f}"
 
 
-def shown(value: float, unit: str) -> str:
-    """With its unit: "6.9%", "3.58 stars", "4.2 times"."""
+def with_unit(value: float, unit: str) -> str:
+    """Write a number with its unit: "6.9%", "3.58 stars", "4.2 times"."""
     if unit == "%":
         return percent(value)
     if unit in ("stars", "times"):
-        return f"{stars(value)} {unit}"
+        return f"{two_decimals(value)} {unit}"
     return f"{number(value)} {unit}".strip()
 
 
-def span(found: Interval, unit: str) -> str:
-    """The interval: "6.6 to 7.2"."""
-    form = stars if unit in ("stars", "times") else number
-    return f"{form(found.low)} to {form(found.high)}"
+def interval_text(interval: Interval, unit: str) -> str:
+    """Write the bounds of an interval: "6.6 to 7.2"."""
+    form = two_decimals if unit in ("stars", "times") else number
+    return f"{form(interval.low)} to {form(interval.high)}"
 
 
-def about(found: Interval, unit: str) -> str:
-    return f"{shown(found.mean, unit)} (95% sure: {span(found, unit)})"
+def with_interval(interval: Interval, unit: str) -> str:
+    """Write a number and its interval: "6.9% (95% interval: 6.6 to 7.2)"."""
+    return f"{with_unit(interval.mean, unit)} (95% interval: {interval_text(interval, unit)})"
 
 
-def listed(names: Sequence[str]) -> str:
+def join_names(names: Sequence[str]) -> str:
+    """Write a list: "Drama, Comedy and War"."""
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def count(size: int, one: str, many: str | None = None) -> str:
-    """ "1 person", "6,040 people"."""
-    return f"{size:,} {one if size == 1 else many or one + 's'}"
+def count(size: int, singular: str, plural: str | None = None) -> str:
+    """Write a number and its noun: "1 person", "6,040 people"."""
+    return f"{size:,} {singular if size == 1 else plural or singular + 's'}"

@@ -1,22 +1,22 @@
-"""The report as one HTML file: it fetches nothing and runs no script, so it can be mailed and kept.
+"""The report as one HTML file that fetches nothing and runs no script: it can be mailed and kept.
 
-Readers meet five findings with their levers first, what the data cannot tell next, then a card for
-each finding; the numbers of a chart open below it. On paper every card stays in one piece.
+The page begins with five findings and their actions, then the limits of the data, then a card for
+each finding. The numbers of a chart open below it. In print no card is split.
 """
 
 from html import escape
 
 from marquee.insights.finding import Cell, Chart, Finding
-from marquee.insights.render.formatting import shown, span
+from marquee.insights.render.formatting import interval_text, with_unit
 from marquee.insights.render.svg import STYLE, svg
 from marquee.insights.report import HOW_TO_READ, Report
 
 CSS = f"""
 :root {{ color-scheme: light dark; --paper: #fff; --card: #f6f7f9; --ink: #1d2430; --soft: #5b6472;
-  --line: #e0e4e9; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00;
+  --line: #e0e4e9; --one: #0f62a8; --two: #e0893f; --unavailable: #8a5a00;
   --shade: #0003; }}
 @media (prefers-color-scheme: dark) {{ :root {{ --paper: #14181f; --card: #1b212b; --ink: #e4e8ee;
-  --soft: #a2abb8; --line: #2f3742; --one: #5aaeea; --two: #f0a35f; --untold: #e0b060;
+  --soft: #a2abb8; --line: #2f3742; --one: #5aaeea; --two: #f0a35f; --unavailable: #e0b060;
   --shade: #fff4; }} }}
 * {{ box-sizing: border-box; }}
 body {{ margin: 0 auto; padding: 2.5rem 1.25rem 4rem; max-width: 56rem; background: var(--paper);
@@ -40,8 +40,8 @@ article > p {{ margin: .3rem 0 .8rem; }}
   margin: 0 0 .4rem; }}
 .number b {{ font-size: 1.7rem; font-variant-numeric: tabular-nums; color: var(--one); }}
 .number span {{ color: var(--soft); font-size: .92rem; }}
-.untold {{ display: inline-block; color: var(--untold); border: 1px solid; border-radius: 1rem;
-  padding: 0 .7rem; font-size: .85rem; margin-bottom: .4rem; }}
+.unavailable {{ display: inline-block; color: var(--unavailable); border: 1px solid;
+  border-radius: 1rem; padding: 0 .7rem; font-size: .85rem; margin-bottom: .4rem; }}
 figure {{ margin: 1rem 0 .4rem; }}
 figcaption {{ font-weight: 600; font-size: .95rem; margin-bottom: .4rem; }}
 dl {{ display: grid; grid-template-columns: 10.5rem 1fr; gap: .35rem 1rem; margin: 1rem 0; }}
@@ -58,7 +58,7 @@ th {{ color: var(--soft); font-weight: 500; }}
 @media (max-width: 40rem) {{ dl {{ grid-template-columns: 1fr; gap: 0; }}
   dd {{ margin-bottom: .6rem; }} h1 {{ font-size: 1.5rem; }}
   svg {{ min-width: 34rem; }}
-  figcaption::after {{ content: " (swipe for the rest)"; font-weight: 400; color: var(--soft); }}
+  figcaption::after {{ content: " (swipe for more)"; font-weight: 400; color: var(--soft); }}
   /* A shadow on the side where a chart goes on: its covers move with the chart, it does not. */
   figure div {{ overflow-x: auto; background:
     linear-gradient(to right, var(--paper) 2rem, transparent) 0 / 3rem 100% local,
@@ -68,7 +68,7 @@ th {{ color: var(--soft); font-weight: 500; }}
     background-repeat: no-repeat; }} }}
 @page {{ margin: 14mm; }}
 @media print {{ :root {{ color-scheme: light; --paper: #fff; --card: #f6f7f9; --ink: #000;
-  --soft: #444; --line: #ccc; --one: #0f62a8; --two: #e0893f; --untold: #8a5a00; }}
+  --soft: #444; --line: #ccc; --one: #0f62a8; --two: #e0893f; --unavailable: #8a5a00; }}
   html {{ font-size: 9.5pt; }} body {{ font-size: 1rem; line-height: 1.4; padding: 0;
   max-width: none; }} details {{ display: none; }} h2 {{ margin-top: 1.6rem; }}
   article, ol.five li {{ break-inside: avoid; }} h2, .how {{ break-after: avoid; }}
@@ -77,7 +77,7 @@ th {{ color: var(--soft); font-weight: 500; }}
 
 
 def page(report: Report) -> str:
-    """The whole file."""
+    """Return the text of the file."""
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -91,20 +91,21 @@ def page(report: Report) -> str:
             "<section>\n<h2>What this data cannot tell</h2>\n<ul>",
             *(f"<li>{escape(sentence)}</li>" for sentence in report.cannot_tell),
             "</ul>\n</section>",
-            *section("The findings", report.told, HOW_TO_READ),
-            *section("Not told by this data", report.untold),
-            f'<footer>\n<p class="note">{escape(report.made)}</p>\n</footer>',
+            *section("The findings", report.available_findings, HOW_TO_READ),
+            *section("Not enough data to tell", report.unavailable_findings),
+            f'<footer>\n<p class="note">{escape(report.footer)}</p>\n</footer>',
             "</main>\n</body>\n</html>\n",
         ]
     )
 
 
 def summary(report: Report) -> list[str]:
+    """Return the leading findings with their actions."""
     if not report.summary:
         return []
     items = [
         f'<li><a href="#{finding.id}">{escape(finding.title)}</a>\n'
-        f"<p>{escape(finding.so_what)}</p></li>"
+        f"<p>{escape(finding.action)}</p></li>"
         for finding in report.summary
     ]
     return [
@@ -116,6 +117,7 @@ def summary(report: Report) -> list[str]:
 
 
 def section(title: str, findings: list[Finding], note: str = "") -> list[str]:
+    """Return a heading and its findings; nothing where there are none."""
     if not findings:
         return []
     head = [f"<section>\n<h2>{title}</h2>", *([f'<p class="how">{note}</p>'] if note else [])]
@@ -123,23 +125,26 @@ def section(title: str, findings: list[Finding], note: str = "") -> list[str]:
 
 
 def card(finding: Finding) -> str:
+    """Return one finding."""
     parts = [f'<article id="{finding.id}">\n<h3>{escape(finding.title)}</h3>']
-    if not finding.told:
-        parts.append('<span class="untold">cannot be told</span>')
+    if not finding.available:
+        parts.append('<span class="unavailable">not enough data</span>')
     if finding.number is not None:
+        bounds = interval_text(finding.number, finding.unit)
         parts.append(
-            f'<p class="number"><b>{shown(finding.number.mean, finding.unit)}</b> '
-            f"{escape(finding.what)} <span>95% interval {span(finding.number, finding.unit)}, "
-            f"{finding.n:,} {escape(finding.n_of)}</span></p>"
+            f'<p class="number"><b>{with_unit(finding.number.mean, finding.unit)}</b> '
+            f"{escape(finding.meaning)} <span>95% interval {bounds}, "
+            f"{finding.n:,} {escape(finding.unit_of_n)}</span></p>"
         )
     parts.append(f"<p>{escape(finding.sentence)}</p>")
     if finding.chart is not None and finding.chart.rows:
         parts.append(figure(finding.chart))
-    parts.append(actions(finding))
+    parts.append(advice(finding))
     return "\n".join([*parts, "</article>"])
 
 
 def figure(chart: Chart) -> str:
+    """Return the picture, and its table to open below."""
     return "\n".join(
         [
             f"<figure>\n<figcaption>{escape(chart.title)}</figcaption>\n"
@@ -151,6 +156,7 @@ def figure(chart: Chart) -> str:
 
 
 def table(chart: Chart) -> str:
+    """Return the chart's table."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in chart.columns)
     rows = [
         "<tr>" + "".join(f"<td>{escape(cell_text(cell))}</td>" for cell in row) + "</tr>"
@@ -162,7 +168,7 @@ def table(chart: Chart) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """Two decimals for what is not whole; years are no thousands."""
+    """Write a cell: floats with two decimals, whole numbers without commas (they may be years)."""
     if cell is None or cell != cell:
         return "–"
     if isinstance(cell, float):
@@ -170,19 +176,20 @@ def cell_text(cell: Cell) -> str:
     return str(cell)
 
 
-def actions(finding: Finding) -> str:
+def advice(finding: Finding) -> str:
+    """Return the action, its certainty, and the metric that will show it."""
     lever = f'<br><span class="lever">Lever: {code(finding.lever)}</span>' if finding.lever else ""
-    said = [
-        ("So what", escape(finding.so_what) + lever if finding.so_what else "", ""),
+    entries = [
+        ("So what", escape(finding.action) + lever if finding.action else "", ""),
         ("How sure", escape(finding.how_sure), ""),
         ("How we will know", code(finding.how_we_will_know), ' class="analyst"'),
     ]
-    parts = [f"<dt>{name}</dt><dd{look}>{text}</dd>" for name, text, look in said if text]
+    parts = [f"<dt>{name}</dt><dd{look}>{text}</dd>" for name, text, look in entries if text]
     return "\n".join(["<dl>", *parts, "</dl>"]) if parts else ""
 
 
 def code(text: str) -> str:
-    """Escaped, with `names` set as code."""
+    """Escape text, and set `names` as code."""
     parts = escape(text, quote=False).split("`")
     return "".join(
         f"<code>{part}</code>" if place % 2 else part for place, part in enumerate(parts)

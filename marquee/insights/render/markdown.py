@@ -1,12 +1,13 @@
-"""The report as Markdown, for Git and for mail: the same findings, a table for each chart.
+"""The report as Markdown, for Git and for mail: the same findings, with a table for each chart.
 
-Titles, genres and tags come from the data: M*A*S*H must not turn italic, and no <tag> may act.
+Titles, genres and tags come from the data. So M*A*S*H must not turn italic, and a <tag> must not
+act.
 """
 
 import re
 
 from marquee.insights.finding import Chart, Finding
-from marquee.insights.render.formatting import shown, span
+from marquee.insights.render.formatting import interval_text, with_unit
 from marquee.insights.render.html import cell_text
 from marquee.insights.report import HOW_TO_READ, Report
 
@@ -14,57 +15,62 @@ MARKUP = re.compile(r"([\\*_\[\]<>`|])")
 
 
 def markdown(report: Report) -> str:
-    parts = [f"# {safe(report.title)}", safe(report.facts), *map(safe, report.notes)]
+    """Return the text of the file."""
+    parts = [f"# {escape(report.title)}", escape(report.facts), *map(escape, report.notes)]
     if report.summary:
         parts.append(f"## {report.summary_title}")
         parts.append(
             "\n".join(
-                f"{place}. **{safe(finding.title)}.** {safe(finding.so_what)}"
+                f"{place}. **{escape(finding.title)}.** {escape(finding.action)}"
                 for place, finding in enumerate(report.summary, 1)
             )
         )
     parts += [
         "## What this data cannot tell",
-        "\n".join(f"* {each}" for each in report.cannot_tell),
+        "\n".join(f"* {sentence}" for sentence in report.cannot_tell),
     ]
     for title, findings, notes in (
-        ("The findings", report.told, [HOW_TO_READ]),
-        ("Not told by this data", report.untold, []),
+        ("The findings", report.available_findings, [HOW_TO_READ]),
+        ("Not enough data to tell", report.unavailable_findings, []),
     ):
         if findings:
-            parts += [f"## {title}", *notes, *(text for each in findings for text in section(each))]
-    return "\n\n".join([*parts, report.made]) + "\n"
+            parts += [f"## {title}", *notes]
+            parts += [text for finding in findings for text in section(finding)]
+    return "\n\n".join([*parts, report.footer]) + "\n"
 
 
 def section(finding: Finding) -> list[str]:
-    parts = [f"### {safe(finding.title)}"]
+    """Return the paragraphs of one finding."""
+    parts = [f"### {escape(finding.title)}"]
     if finding.number is not None:
-        bounds, of = span(finding.number, finding.unit), f"{finding.n:,} {safe(finding.n_of)}"
+        bounds = interval_text(finding.number, finding.unit)
         parts.append(
-            f"**{shown(finding.number.mean, finding.unit)}** {safe(finding.what)} "
-            f"(95% interval {bounds}, {of})"
+            f"**{with_unit(finding.number.mean, finding.unit)}** {escape(finding.meaning)} "
+            f"(95% interval {bounds}, {finding.n:,} {escape(finding.unit_of_n)})"
         )
-    parts.append(safe(finding.sentence))
+    parts.append(escape(finding.sentence))
     if finding.chart is not None and finding.chart.rows:
         parts += [f"{finding.chart.title}:", table(finding.chart)]
-    said = (
-        ("So what", safe(finding.so_what)),
+    advice = (
+        ("So what", escape(finding.action)),
         ("Lever", finding.lever),
         ("How sure", finding.how_sure),
         ("How we will know", finding.how_we_will_know),
     )
-    lines = [f"* **{name}:** {text}" for name, text in said if text]
+    lines = [f"* **{name}:** {text}" for name, text in advice if text]
     return [*parts, "\n".join(lines)] if lines else parts
 
 
 def table(chart: Chart) -> str:
+    """Return the chart's table."""
+
     def line(cells: list[str]) -> str:
-        return f"| {' | '.join(map(safe, cells))} |"
+        return f"| {' | '.join(map(escape, cells))} |"
 
     rows = [line([cell_text(cell) for cell in row]) for row in chart.rows]
     return "\n".join([line(list(chart.columns)), line(["---"] * len(chart.columns)), *rows])
 
 
-def safe(text: str) -> str:
-    """As it stands in the data, whatever it would mean in Markdown."""
+def escape(text: str) -> str:
+    """Escape text of the data, whatever it would mean in Markdown."""
     return MARKUP.sub(r"\\\1", text)

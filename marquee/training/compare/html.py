@@ -1,28 +1,29 @@
 """A comparison as one HTML file: tables, learning curves, light and dark.
 
-It fetches nothing and runs no script, so it can be mailed, kept, or opened years later. Names and
-settings are escaped, whatever they hold; the same runs give the same bytes.
+The file fetches nothing and runs no script, so it can be mailed, archived, or opened years later.
+Names and settings are escaped, whatever they hold. The same runs give the same bytes.
 """
 
 from collections.abc import Sequence
 from html import escape
 
-from marquee.training.compare.curves import COLOURS, STYLE, Line, colour_of, svg
-from marquee.training.compare.runs import Run
-from marquee.training.compare.tables import Table, number_of
+from marquee.core.svg_charts import STYLE
+from marquee.training.compare.curves import NUM_COLORS, chart, panels, run_color
+from marquee.training.compare.run_types import Run
+from marquee.training.compare.tables import Table, number_text
 
 LIGHT = ("#0f62a8", "#c4500e", "#0b7f5c", "#a8437f", "#8a6d00", "#3b93c9", "#5f6773")
 DARK = ("#5aaeea", "#f0894f", "#3fc79a", "#e691c1", "#d9b23f", "#9ad0f2", "#a7afbb")
-assert len(LIGHT) == len(DARK) == COLOURS
-LOOK = {"better": "better", "worse": "worse"}
-"""Verdicts that stand out."""
+assert len(LIGHT) == len(DARK) == NUM_COLORS
+VERDICT_CLASSES = {"better": "better", "worse": "worse"}
+"""CSS classes of the verdicts that are highlighted."""
 CSS = f"""
 :root {{ color-scheme: light dark; --paper: #fff; --ink: #1d2430; --soft: #5b6472; --line: #e3e6ea;
   --better: #0b7f5c; --worse: #b3380c; --warn: #fff4e0;
-  {" ".join(f"--run-{n}: {colour};" for n, colour in enumerate(LIGHT))} }}
+  {" ".join(f"--run-{n}: {color};" for n, color in enumerate(LIGHT))} }}
 @media (prefers-color-scheme: dark) {{ :root {{ --paper: #14181f; --ink: #e4e8ee; --soft: #9aa3b0;
   --line: #2b323d; --better: #3fc79a; --worse: #f0894f; --warn: #3a2e14;
-  {" ".join(f"--run-{n}: {colour};" for n, colour in enumerate(DARK))} }} }}
+  {" ".join(f"--run-{n}: {color};" for n, color in enumerate(DARK))} }} }}
 body {{ margin: 0 auto; padding: 2rem 1.25rem 4rem; max-width: 86rem; background: var(--paper);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }}
 h1 {{ font-size: 1.5rem; margin: 0 0 1.5rem; }}
@@ -49,7 +50,10 @@ summary {{ cursor: pointer; color: var(--soft); }}
 
 
 def page(runs: Sequence[Run], tables: Sequence[Table]) -> str:
-    """The whole file. tables: those that the terminal shows, the list of runs first."""
+    """Return the whole file.
+
+    tables: those that the terminal shows, the list of runs first.
+    """
     names = " · ".join(run.label for run in runs)
     return "\n".join(
         [
@@ -70,45 +74,42 @@ def section(table: Table, keyed: bool = False) -> str:
     if table.rows:
         parts.append(grid(table, keyed))
     for note in table.notes:
-        look = ' class="warning"' if note.startswith("WARNING") else ""
-        parts.append(f"<p{look}>{escape(note)}</p>")
+        css_class = ' class="warning"' if note.startswith("WARNING") else ""
+        parts.append(f"<p{css_class}>{escape(note)}</p>")
     return "\n".join([*parts, "</section>"])
 
 
 def grid(table: Table, keyed: bool = False) -> str:
-    """A table. keyed: its rows are the runs, in order, and bear their colours."""
+    """Return a table.
+
+    keyed: its rows are the runs, in order, and have their colours.
+    """
     head = "".join(f"<th>{escape(cell)}</th>" for cell in table.head)
     parts = [f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>']
     for number, row in enumerate(table.rows, 1):
         cells = [td(cell) for cell in row]
         if keyed:
-            cells[0] = f"<td>{key(number)}{escape(row[0])}</td>"
+            cells[0] = f"<td>{color_key(number)}{escape(row[0])}</td>"
         parts.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*parts, "</tbody>\n</table></div>"])
 
 
 def td(cell: str) -> str:
-    look = f' class="{LOOK[cell]}"' if cell in LOOK else ""
-    return f"<td{look}>{escape(cell)}</td>"
+    css_class = f' class="{VERDICT_CLASSES[cell]}"' if cell in VERDICT_CLASSES else ""
+    return f"<td{css_class}>{escape(cell)}</td>"
 
 
-def key(number: int) -> str:
-    colour, dashed = colour_of(number)
-    gap = f"linear-gradient(90deg, {colour} 40%, transparent 40%, transparent 60%, {colour} 60%)"
-    return f'<span class="key" style="background: {gap if dashed else colour}"></span>'
+def color_key(number: int) -> str:
+    color, dashed = run_color(number)
+    gap = f"linear-gradient(90deg, {color} 40%, transparent 40%, transparent 60%, {color} 60%)"
+    return f'<span class="key" style="background: {gap if dashed else color}"></span>'
 
 
 def charts(runs: Sequence[Run]) -> str:
-    """Loss by epoch, validation by epoch and by what it had cost, and their numbers."""
-    figure = ", ".join(dict.fromkeys(run.monitor for run in runs))
-    shown = [
-        ("Training loss", "epoch", "train/loss", [loss(n, run) for n, run in enumerate(runs, 1)]),
-        ("Validation", "epoch", figure, [validation(n, run) for n, run in enumerate(runs, 1)]),
-        ("Validation, by cost", "CPU seconds", figure, [paid(n, r) for n, r in enumerate(runs, 1)]),
-    ]
+    """Return the learning curves, and their numbers."""
     figures = [
-        f"<figure>\n<h3>{escape(title)}</h3>\n{svg(title, x, y, lines)}\n</figure>"
-        for title, x, y, lines in shown
+        f"<figure>\n<h3>{escape(panel.title)}</h3>\n{chart(panel, runs)}\n</figure>"
+        for panel in panels(runs)
     ]
     return "\n".join(
         [
@@ -116,34 +117,16 @@ def charts(runs: Sequence[Run]) -> str:
             f'<div class="charts">\n{chr(10).join(figures)}\n</div>',
             "<p>A ring marks the selected epoch.</p>",
             "<details>\n<summary>The numbers behind the curves</summary>",
-            grid(behind(runs)),
+            grid(curve_numbers(runs)),
             "</details>\n</section>",
         ]
     )
 
 
-def loss(number: int, run: Run) -> Line:
-    points = [(row["epoch"], row["train/loss"]) for row in run.epochs if "train/loss" in row]
-    return Line(number, points)
-
-
-def validation(number: int, run: Run) -> Line:
-    points = [(row["epoch"], row[run.monitor]) for row in run.epochs if run.monitor in row]
-    chosen = [point for point in points if point[0] == run.selection.get("epochs")]
-    return Line(number, points, next(iter(chosen), None))
-
-
-def paid(number: int, run: Run) -> Line:
-    points = [(row["cpu_s"], row[run.monitor]) for row in run.curve if run.monitor in row]
-    at = [row["cpu_s"] for row in run.curve if row["epoch"] == run.selection.get("epochs")]
-    chosen = [point for point in points if point[0] in at]
-    return Line(number, points, next(iter(chosen), None))
-
-
-def behind(runs: Sequence[Run]) -> Table:
-    """What the curves show, an epoch a row."""
+def curve_numbers(runs: Sequence[Run]) -> Table:
+    """Return the values of the curves, one row an epoch."""
     head, columns = ["epoch"], []
-    last = int(max((row["epoch"] for run in runs for row in run.epochs), default=0))
+    last_epoch = int(max((row["epoch"] for run in runs for row in run.epochs), default=0))
     for number, run in enumerate(runs, 1):
         by_epoch = {row["epoch"]: row for row in run.epochs}
         cost = {row["epoch"]: row for row in run.curve}
@@ -153,7 +136,7 @@ def behind(runs: Sequence[Run]) -> Table:
             ("cpu_s", cost, ",.0f"),
         ):
             head.append(f"{number}: {name}")
-            values = [rows.get(epoch, {}).get(name) for epoch in range(1, last + 1)]
-            columns.append([number_of(value, form) for value in values])
-    rows_shown = [list(row) for row in zip(*columns, strict=True)]
-    return Table("", head, [[str(n), *row] for n, row in enumerate(rows_shown, 1)])
+            values = [rows.get(epoch, {}).get(name) for epoch in range(1, last_epoch + 1)]
+            columns.append([number_text(value, form) for value in values])
+    cells = [list(row) for row in zip(*columns, strict=True)]
+    return Table("", head, [[str(epoch), *row] for epoch, row in enumerate(cells, 1)])

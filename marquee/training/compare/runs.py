@@ -1,205 +1,150 @@
-"""A finished run, read from wherever it is kept: its folder, an offline archive, or Comet.
+"""A finished run, read from its folder, from an offline archive, or from Comet's server.
 
-    find("runs/ml-1m/20261122-183925")      that run
-    find("ml-1m")                           the newest finished one of runs/ml-1m
-    find("runs/comet/3f0c….zip")            an archive, with others of the same experiment beside it
-    find("comet:team/marquee/3f0c…")        asked of Comet's server; comet:KEY finds the key alone
+    read_run("runs/ml-1m/20261122-183925", runs)    that run
+    read_run("ml-1m", runs)                         the newest finished run of runs/ml-1m
+    read_run("runs/comet/3f0c….zip", runs)          an archive, with others of its experiment
+    read_run("comet:team/marquee/3f0c…", runs)      from Comet's server; comet:KEY works, too
 
-All three say the same of a run: its resolved settings, what every epoch gave, what it cost, and of
-a tested one the results and the row of each test person. marquee/training/compare/comet_runs.py reads the last two.
+All sources give the same content: the resolved settings, the metrics of every epoch, the cost, and
+of a tested run the results and a row for each test user. marquee/training/compare/comet_runs.py
+reads the last two sources.
 """
 
 import io
 import json
-import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import yaml
 
-from datamodules.datamodule import MONITORS
 from marquee.core.errors import InputError
-from marquee.training.checkpoints import flat
-from marquee.training.evaluate import Fit
-from marquee.training.recipe import newest_run
+from marquee.core.nested_dicts import flatten
+from marquee.evaluation.protocols import PROTOCOLS
+from marquee.training.compare.comet_runs import read_archive, read_experiment
+from marquee.training.compare.run_types import (
+    CONFIG,
+    FACTS,
+    RUN_FILES,
+    LoggedRun,
+    MetricPoint,
+    Row,
+    Run,
+)
+from marquee.training.run_folder import newest_run
+from marquee.training.selection import SelectionResult
 
-CONFIG = "config.yaml"
-KEPT = re.compile(r"config\.yaml|(results|test)-[a-z-]+\.(json|parquet)")
-"""Files of a run that a comparison reads, by the names that they have in Comet too."""
-BY_EPOCH = ("train/", "val/", "time/", "speed/", "memory/", "lr")
-"""What is logged each epoch; the other metrics are figures of the end."""
+EPOCH_METRICS = ("train/", "val/", "time/", "speed/", "memory/", "lr")
+"""Prefixes of what is logged each epoch; the other metrics are logged once, at the end."""
 COST = ("wall_s", "cpu_s")
-FACTS = {"data/sha256": "data_sha256", "code/commit": "commit", "machine": "machine"}
-"""What is known of a run beside its settings: its name in Comet -> in a results file."""
-
-Row = dict[str, float]
+OLD_RESULT_KEYS = {"num_persons": "num_users"}
+"""Keys in the results of older runs, here and in Comet, and the same keys today."""
 
 
-class Point(NamedTuple):
-    """One metric as it was logged."""
+def read_run(name: str, runs: Path) -> Run:
+    """Read the run that a folder, an archive or an address names.
 
-    name: str
-    epoch: float | None
-    """From 0."""
-    value: float
-
-
-@dataclass(frozen=True)
-class Logged:
-    """What a run left behind, before it is read."""
-
-    label: str
-    home: str
-    files: Mapping[str, bytes]
-    """By the names of KEPT."""
-    points: Sequence[Point]
-    """In the order of logging: an epoch made again after a stop counts as it was the last time."""
-    params: Mapping[str, Any]
-    selection: Row = field(default_factory=dict)
-    """`epochs` and the validation figure, where the run's home says them."""
-    curve: Sequence[Row] = ()
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run."""
-
-    label: str
-    """NAME/DATE."""
-    home: str
-    """folder, archive or Comet."""
-    settings: Mapping[str, Any]
-    """Every resolved setting by its name on the command line, `model.network.dropout`."""
-    facts: Mapping[str, str]
-    """code/commit, data/sha256, machine, as far as they are known."""
-    epochs: Sequence[Row]
-    """One row an epoch: `epoch` from 1, train/loss, the validation figure, time/epoch_s, …"""
-    curve: Sequence[Row]
-    """One row a validation: epoch, its figure, wall_s and cpu_s by then; older runs have none."""
-    monitor: str
-    """The figure that validation chose by."""
-    selection: Row
-    """epochs, and the monitor after them."""
-    cost: Row
-    """wall_s and cpu_s of all its trainings."""
-    seeds: Sequence[int]
-    results: Mapping[str, dict[str, Any]]
-    """By protocol, as in results/*.json; empty for a run that was selected and not tested."""
-    rows: Mapping[str, pd.DataFrame]
-    """By protocol, a row a seed and movie that was asked for."""
-
-    def largest(self, name: str) -> float | None:
-        """The largest value that an epoch gave."""
-        return max((row[name] for row in self.epochs if name in row), default=None)
-
-    def median(self, name: str) -> float | None:
-        """Of all epochs: the first one, which warms up, does not move it."""
-        values = pd.Series([row[name] for row in self.epochs if name in row], dtype=float)
-        return float(values.median()) if len(values) else None
-
-
-def find(given: str, runs: Path) -> Run:
-    """The run that somebody means. runs: the folder of recipes' runs.
-
-    Raises InputError, which names `given`: nothing there, still training, or not readable.
+    runs: the folder of the recipes' runs. Raises InputError, which names the run, where nothing is
+    there, where it is still training, and where it cannot be read.
     """
     try:
-        return run_of(logged(given, runs))
+        return parse_run(read_logged(name, runs))
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
         raise InputError(
-            f"{given} cannot be read ({type(error).__name__}: {error}); one of its files is damaged"
+            f"{name}: cannot be read ({type(error).__name__}: {error}), expected the files of a "
+            "finished run; one of them is damaged"
         ) from error
 
 
-def logged(given: str, runs: Path) -> Logged:
-    from marquee.training.compare import comet_runs  # which reads by the types above
-
-    if given.startswith("comet:"):
-        return comet_runs.of_server(given)
-    place = next((path for path in (Path(given), runs / given) if path.exists()), None)
-    if place is None:
+def read_logged(name: str, runs: Path) -> LoggedRun:
+    if name.startswith("comet:"):
+        return read_experiment(name)
+    path = next((path for path in (Path(name), runs / name) if path.exists()), None)
+    if path is None:
         raise InputError(
-            f"{given}: no such run; needed a folder as runs/NAME/DATE or runs/NAME, an archive as "
+            f"{name}: no such run, expected a folder as runs/NAME/DATE or runs/NAME, an archive as "
             "runs/comet/KEY.zip, or comet:WORKSPACE/PROJECT/KEY"
         )
-    if place.is_file():
-        return comet_runs.of_archive(place)
-    is_run = any((place / each).exists() for each in ("fit.json", "select"))
-    return of_folder(place if is_run else newest_run(place))
+    if path.is_file():
+        return read_archive(path)
+    is_run = any((path / each).exists() for each in ("fit.json", "select"))
+    return read_folder(path if is_run else newest_run(path))
 
 
-def newest(runs: Path, most: int) -> list[str]:
-    """The newest finished runs of all recipes, oldest first."""
+def newest_runs(runs: Path, count: int) -> list[str]:
+    """Return the folders of the newest finished runs of all recipes, oldest first."""
     folders = [path.parent for path in runs.glob("*/*/fit.json")]
-    return [str(each) for each in sorted(folders, key=lambda each: (each.name, each))[-most:]]
+    return [str(folder) for folder in sorted(folders, key=lambda each: (each.name, each))[-count:]]
 
 
-def of_folder(folder: Path) -> Logged:
-    """A run on this machine, `runs/NAME/DATE`."""
+def read_folder(folder: Path) -> LoggedRun:
+    """Read a run on this machine, `runs/NAME/DATE`."""
     if not (folder / "fit.json").is_file():
         raise InputError(
-            f"{folder} is still training, or was stopped: it has no fit.json, which ends a "
-            "selection; wait, or go on with --ckpt_path"
+            f"{folder}: still training, or stopped: no fit.json, expected that of a finished "
+            "selection; wait, or continue with --ckpt_path"
         )
-    done = Fit.load(folder)
+    fit = SelectionResult.load(folder)
     select, bundle = folder / "select", folder / "bundle-unrefitted" / "bundle.json"
     paths = [select / CONFIG, *sorted(folder.glob("*-*.*"))]
-    params = {"code/commit": done.commit}
+    params = {"code/commit": fit.commit}
     if bundle.is_file():
         params["data/sha256"] = json.loads(bundle.read_text())["data"]["sha256"]
-    cost = [Point(f"cost/{name}", None, value) for name, value in done.cost().items()]
-    return Logged(
+    cost = [MetricPoint(f"cost/{name}", None, value) for name, value in fit.total_cost().items()]
+    return LoggedRun(
         label=f"{folder.resolve().parent.name}/{folder.resolve().name}",
-        home="folder",
-        files={path.name: path.read_bytes() for path in paths if KEPT.fullmatch(path.name)},
+        source="folder",
+        files={path.name: path.read_bytes() for path in paths if RUN_FILES.fullmatch(path.name)},
         points=[*csv_points(select), *cost],
         params=params,
-        selection={"epochs": done.epochs, **done.validation},
-        curve=done.curve(),
+        selection={"epochs": fit.epochs, **fit.validation},
+        curve=fit.curve(),
     )
 
 
-def csv_points(select: Path) -> list[Point]:
-    """metrics-1.csv, metrics-2.csv, …, of before each stop, then metrics.csv."""
-    kept = sorted(select.glob("metrics-*.csv"), key=lambda path: int(path.stem.split("-")[1]))
+def csv_points(select: Path) -> list[MetricPoint]:
+    """Read metrics-1.csv, metrics-2.csv, … of before each stop, then metrics.csv."""
+    earlier = sorted(select.glob("metrics-*.csv"), key=lambda path: int(path.stem.split("-")[1]))
     points = []
-    for path in [*kept, select / "metrics.csv"]:
+    for path in [*earlier, select / "metrics.csv"]:
         for row in pd.read_csv(path).to_dict("records"):
             values = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
-            epoch = values.pop("epoch", None)  # the figures of the end have none
-            points += [Point(name, epoch, value) for name, value in values.items()]
+            epoch = values.pop("epoch", None)  # metrics of the end have none
+            points += [MetricPoint(name, epoch, value) for name, value in values.items()]
     return points
 
 
-def run_of(logged: Logged) -> Run:
-    """The same of a run, wherever it was kept. Its results count before what was logged."""
+def parse_run(logged: LoggedRun) -> Run:
+    """Return the run of any source; its results count before what was logged."""
     results: dict[str, dict[str, Any]] = {}
     rows: dict[str, pd.DataFrame] = {}
     for name, content in sorted(logged.files.items()):
         protocol = Path(name).stem.partition("-")[2]
         if name.startswith("results-"):
-            results[protocol] = with_all(name, json.loads(content), ("metrics", "num_users"))
+            result = {
+                OLD_RESULT_KEYS.get(key, key): value for key, value in json.loads(content).items()
+            }
+            results[protocol] = check_keys(name, result, ("metrics", "num_users"))
         elif name.startswith("test-"):
             table = pd.read_parquet(io.BytesIO(content))
-            rows[protocol] = with_all(name, table, ("user_id", "movie_id", "seed"))
-    one: dict[str, Any] = next(iter(results.values()), {})
+            rows[protocol] = check_keys(name, table, ("user_id", "movie_id", "seed"))
+    result = next(iter(results.values()), {})
     config = logged.files.get(CONFIG)
-    settings = flat(yaml.safe_load(config)) if config else dict(logged.params)
-    monitor = MONITORS[settings.get("data.protocol", "next")]
-    epochs, ends = by_epoch(logged.points), {p.name: p.value for p in logged.points}
-    selection = {**best(epochs, monitor), **logged.selection, **one.get("selection", {})}
+    settings = flatten(yaml.safe_load(config)) if config else dict(logged.params)
+    monitor = PROTOCOLS[settings.get("data.protocol", "next")].monitor
+    epochs = rows_by_epoch(logged.points)
+    last_values = {point.name: point.value for point in logged.points}
+    selection = {**best_epoch(epochs, monitor), **logged.selection, **result.get("selection", {})}
     curve = selection.pop("curve", None) or logged.curve
-    facts = {each: one.get(name, logged.params.get(each)) for each, name in FACTS.items()}
-    cost = {name: one.get(name, ends.get(f"cost/{name}")) for name in COST}
+    facts = {each: result.get(name, logged.params.get(each)) for each, name in FACTS.items()}
+    cost = {name: result.get(name, last_values.get(f"cost/{name}")) for name in COST}
     return Run(
         label=logged.label,
-        home=logged.home,
+        source=logged.source,
         settings=settings,
         facts=without_none(facts),
         epochs=epochs,
@@ -207,34 +152,34 @@ def run_of(logged: Logged) -> Run:
         monitor=monitor,
         selection=selection,
         cost=without_none(cost),
-        seeds=one.get("seeds") or yaml.safe_load(str(settings.get("seeds", "[]"))),
+        seeds=result.get("seeds") or yaml.safe_load(str(settings.get("seeds", "[]"))),
         results=results,
         rows=rows,
     )
 
 
-def with_all(name: str, content: Any, needed: Sequence[str]) -> Any:
-    """The content, if it has what a comparison needs."""
-    if missing := [each for each in needed if each not in content]:
+def check_keys(name: str, content: Any, keys: Sequence[str]) -> Any:
+    """Return the content if it has all keys that a comparison needs."""
+    if missing := [key for key in keys if key not in content]:
         raise ValueError(f"{name} has no {', '.join(missing)}")
     return content
 
 
-def by_epoch(points: Sequence[Point]) -> list[Row]:
-    """A row an epoch, of what is logged each epoch."""
-    found: dict[int, Row] = defaultdict(dict)
+def rows_by_epoch(points: Sequence[MetricPoint]) -> list[Row]:
+    """Return a row for each epoch, of the metrics that are logged each epoch."""
+    by_epoch: dict[int, Row] = defaultdict(dict)
     for name, epoch, value in points:
-        if epoch is not None and name.startswith(BY_EPOCH):
-            found[int(epoch) + 1][name] = value
-    return [{"epoch": epoch, **found[epoch]} for epoch in sorted(found)]
+        if epoch is not None and name.startswith(EPOCH_METRICS):
+            by_epoch[int(epoch) + 1][name] = value
+    return [{"epoch": epoch, **by_epoch[epoch]} for epoch in sorted(by_epoch)]
 
 
-def best(epochs: Sequence[Row], monitor: str) -> Row:
-    """The epoch that a selection chooses: the first of the highest."""
-    asked = [row for row in epochs if monitor in row]
-    if not asked:
+def best_epoch(epochs: Sequence[Row], monitor: str) -> Row:
+    """Return the epoch that a selection chooses: the first of the highest."""
+    validated = [row for row in epochs if monitor in row]
+    if not validated:
         return {}
-    row = max(asked, key=lambda row: row[monitor])
+    row = max(validated, key=lambda row: row[monitor])
     return {"epochs": row["epoch"], monitor: row[monitor]}
 
 

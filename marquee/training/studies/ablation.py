@@ -1,21 +1,19 @@
-"""What each part of the model is worth: a recipe trained again without it, part by part.
+"""Ablations: train a recipe again without each of its parts.
 
     marquee ablate --config recipes/ml-100k.yaml                              all variants
     marquee ablate --config recipes/ml-100k.yaml --variants without-text      one of them
-    marquee doc-tables                                         writes docs/ablations.md
+    marquee doc-tables                                                        docs/ablations.md
 
-`recipes/ablations.yaml` says what each variant sets. A variant is a whole `fit` under the name
-VARIANT-RECIPE, chosen, refitted and measured as its base was, and its result holds the difference
-to the base, paired over persons. The base's own test rows are read from `runs/`, so it has to be
-fitted first, by the same settings on the same data.
+`recipes/ablations.yaml` lists the settings of each variant. A variant is a whole `fit` under the
+name VARIANT-RECIPE, selected, refitted and measured as its base was. Its result holds the
+difference to the base, paired over users. The test rows of the base are read from `runs/`, so the
+base has to be fitted first, by the same settings on the same data.
 
-What this does not say: settings were chosen for the whole, and a part left out might do better with
+What this does not show: the settings were tuned for the full model. A variant might do better with
 settings of its own.
 """
 
-import argparse
-import json
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,112 +21,143 @@ import pandas as pd
 import yaml
 
 from marquee.core.bootstrap import summarise_paired
+from marquee.core.command import say
 from marquee.core.errors import InputError
+from marquee.core.files import read_json
+from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.results import results_path, write_results
 from marquee.recommender.bundle import read_bundle
-from marquee.training.callbacks import say
-from marquee.training.compare.paired import figures
-from marquee.training.recipe import Recipe, as_args
+from marquee.training.compare.paired_bootstrap import user_metrics
+from marquee.training.config import RunConfig, read_config
+from marquee.training.pipeline import build_data, fit
+from marquee.training.run_bundles import is_served
+from marquee.training.run_folder import newest_run
+from marquee.training.studies.study_command import run_study, study_parser
 
-FILE = Path(__file__).parent.parent / "recipes" / "ablations.yaml"
-PROTOCOLS = ("next", "time")
-"""One movie is asked of a person, whose figures its rank therefore holds."""
+VARIANTS_FILE = Path(__file__).parents[3] / "recipes" / "ablations.yaml"
+METRIC_TOLERANCE = 1e-5
+"""Rows and results of one fit agree better than this."""
 
 
-def ablate(fit: Callable[[list[str]], None], args: list[str]) -> None:
+def main(args: list[str]) -> int:
+    """Run `marquee ablate` and return its exit status."""
+    return run_study("ablate", ablate, args)
+
+
+def ablate(args: list[str]) -> None:
     """Fit each variant of a recipe and write its result beside the base's.
 
-    fit: the verb of train.py. args: its arguments, and `--variants A,B`, else all.
-    Raises InputError for an unknown variant, and where the base was not fitted by these settings on
-    this data.
+    args: the settings of a recipe, and `--variants A,B`, else all. Raises InputError for an unknown
+    variant, and where the base was not fitted by these settings on this data.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    parser.add_argument("--variants", type=lambda names: names.split(","))
-    chosen, rest = parser.parse_known_args(args)
-    known: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())
-    for name in chosen.variants or ():
-        if name not in known:
-            raise InputError(f"no variant {name!r} in recipes/ablations.yaml: {', '.join(known)}")
-    base = Recipe(rest, "test", refit="validation")
-    protocol = asked(base)
-    refuse_another_base(base, protocol)
-    for name in chosen.variants or known:
-        changed = changes(base, known[name])
-        if not changed:
-            say(f"{name}: {base.name} is that already; skipped")
+    parser = study_parser("ablate", "Train a recipe again without each of its parts.")
+    parser.add_argument("--variants", type=lambda names: names.split(","), help="A,B; else all")
+    options, settings = parser.parse_known_args(args)
+    variants: dict[str, dict[str, Any]] = yaml.safe_load(VARIANTS_FILE.read_text())
+    names = options.variants or list(variants)
+    for name in names:
+        if name not in variants:
+            raise InputError(
+                f"--variants {name!r}: not in recipes/ablations.yaml, expected some of "
+                f"{', '.join(variants)}"
+            )
+    base = read_config(settings)
+    newest_run(base.runs_folder)
+    protocol = variant_protocol(base)
+    check_base(base, protocol)
+    for name in names:
+        changes = changed_settings(base, variants[name])
+        if not changes:
+            say(f"{name}: {base.name} has these settings already; skipped")
             continue
-        variant = f"{name}-{base.name}"
         try:
-            fit([*rest, *as_args(changed), f"--name={variant}", f"--protocols=[{protocol}]"])
+            fit_variant(base, protocol, name, changes)
         except KeyboardInterrupt:  # its argument is a checkpoint of the variant, not of the base
             raise KeyboardInterrupt from None
-        compare(base, protocol, name, changed)
+        add_difference(base, protocol, name, changes)
 
 
-def asked(base: Recipe) -> str:
-    """The one protocol of a variant."""
-    for protocol in PROTOCOLS:
-        if protocol in base.config["protocols"] and base.datamodule.user == "history":
-            return protocol
+def variant_protocol(base: RunConfig) -> str:
+    """Return the one protocol that the variants of a recipe are measured by.
+
+    It has one target a query, so that the rank of the target holds the metrics of the user.
+    """
+    names = [name for name, each in PROTOCOLS.items() if each.has_lists and each.targets == "one"]
+    for name in names:
+        if name in base.protocols and is_served(base):
+            return name
     raise InputError(
-        f"{base.name}: ablations are of models that read a history, under {' or '.join(PROTOCOLS)}"
+        f"{base.name}: {base.protocols} of a network for {base.model.network.user}, expected "
+        f"{' or '.join(names)} of one that reads a history"
     )
 
 
-def changes(base: Recipe, settings: dict[str, Any]) -> dict[str, Any]:
-    """What of a variant's settings differs from the recipe; a list keeps what the recipe has."""
-    changed = {}
-    for path, value in settings.items():
-        now = base.config[path]
-        wanted = [each for each in now if each in value] if isinstance(value, list) else value
-        if wanted != now:
-            changed[path] = wanted
-    return changed
+def changed_settings(base: RunConfig, variant: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a variant that differ from the recipe's.
+
+    Of a list, the values that the recipe has remain, in the recipe's order.
+    """
+    changes = {}
+    for name, value in variant.items():
+        current = base.value(name)
+        if isinstance(value, list):
+            value = [each for each in current if each in value]
+        if value != current:
+            changes[name] = value
+    return changes
 
 
-def refuse_another_base(base: Recipe, protocol: str) -> None:
-    """The base's bundle, result and test rows must be of one fit, by the settings of now."""
-    result = results_path(base.config["results"], base.name, protocol)
-    rows = test_rows(base.runs, protocol)
-    again = f"first: python train.py fit --config recipes/{base.name}.yaml"
+def check_base(base: RunConfig, protocol: str) -> None:
+    """Check that bundle, result and test rows of the base are of one fit, by these settings."""
+    result = results_path(base.results, base.name, protocol)
+    rows = test_rows(base.runs_folder, protocol)
+    remedy = f"first: python train.py fit --config recipes/{base.name}.yaml"
     for path in (result, rows):
         if not path.is_file():
-            raise InputError(f"{path} is missing, to which variants are compared; {again}")
-    content, manifest = json.loads(result.read_text()), bundle_manifest(base)
-    mean, sha256 = figures(pd.read_parquet(rows))["ndcg@10"].mean(), base.datamodule.dataset.sha256
-    agree = {
+            raise InputError(f"{path} is missing, expected that of the base; {remedy}")
+    content, manifest = read_json(result), read_bundle(base.bundle_folder).manifest
+    sha256 = build_data(base).dataset.sha256
+    ndcg = user_metrics(pd.read_parquet(rows))["ndcg@10"].mean()
+    checks = {
         "data": manifest["data"]["sha256"] == content["data_sha256"] == sha256,
-        "settings": manifest["config"] == base.settings(base.config["seeds"][0]),
+        "settings": manifest["config"] == base.training_settings(base.seeds[0]),
         "commit": manifest["commit"] == content["commit"],
-        "test rows": abs(mean - content["metrics"]["ndcg@10"]["mean"]) < 1e-5,
+        "test rows": abs(ndcg - content["metrics"]["ndcg@10"]["mean"]) < METRIC_TOLERANCE,
     }
-    other = [what for what, same in agree.items() if not same]
-    if other:
-        raise InputError(f"{base.name} was fitted with another {', '.join(other)}; {again}")
+    differences = [name for name, is_same in checks.items() if not is_same]
+    if differences:
+        raise InputError(
+            f"{base.name}: fitted with another {', '.join(differences)}, expected those of this "
+            f"command; {remedy}"
+        )
 
 
-def bundle_manifest(base: Recipe) -> dict[str, Any]:
-    return read_bundle(Path(base.config["bundles"]) / base.name).manifest
+def test_rows(runs_folder: Path, protocol: str) -> Path:
+    return runs_folder / f"test-{protocol}.parquet"
 
 
-def test_rows(runs: Path, protocol: str) -> Path:
-    return runs / f"test-{protocol}.parquet"
+def fit_variant(base: RunConfig, protocol: str, name: str, changes: Mapping[str, Any]) -> None:
+    own = {"name": f"{name}-{base.name}", "protocols": [protocol]}
+    fit(base.with_settings({**changes, **own}))
 
 
-def compare(base: Recipe, protocol: str, name: str, changed: dict[str, Any]) -> None:
-    """Say in a variant's result what it is, and how far it stands from its base."""
-    results, variant = Path(base.config["results"]), f"{name}-{base.name}"
-    content = json.loads(results_path(results, variant, protocol).read_text())
-    theirs = figures(pd.read_parquet(test_rows(base.runs, protocol)))
-    ours = figures(pd.read_parquet(test_rows(base.runs.with_name(variant), protocol)))
-    assert ours.index.equals(theirs.index), "one data set, one split: the same persons and movies"
-    kept = [metric for metric in content["metrics"] if metric in ours]
-    full = summarise_paired({key: ours[key] for key in kept}, {key: theirs[key] for key in kept})
+def add_difference(base: RunConfig, protocol: str, name: str, changes: Mapping[str, Any]) -> None:
+    """Add the settings of a variant, and its difference to the base, to its result."""
+    results, variant = Path(base.results), f"{name}-{base.name}"
+    content = read_json(results_path(results, variant, protocol))
+    full = user_metrics(pd.read_parquet(test_rows(base.runs_folder, protocol)))
+    rows = test_rows(base.runs_folder.with_name(variant), protocol)
+    ablated = user_metrics(pd.read_parquet(rows))
+    assert ablated.index.equals(full.index), "one data set, one split: the same users and items"
+    names = [metric for metric in content["metrics"] if metric in ablated]
+    difference = summarise_paired(
+        {metric: ablated[metric] for metric in names}, {metric: full[metric] for metric in names}
+    )
     content |= {
         "recipe": f"recipes/{base.name}.yaml, {name} of recipes/ablations.yaml",
-        "variant": {"name": name, "of": base.name, "settings": changed},
-        "paired": {"full": full, **content["paired"]},
+        "variant": {"name": name, "of": base.name, "settings": dict(changes)},
+        "paired": {"full": difference, **content["paired"]},
     }
     path = write_results(results, variant, protocol, content)
-    shown = "{diff:+.4f} [{low:+.4f}, {high:+.4f}]".format(**full["ndcg@10"])
-    say(f"{path}: ndcg@10 {shown} against the full model")
+    text = "{diff:+.4f} [{low:+.4f}, {high:+.4f}]".format(**difference["ndcg@10"])
+    say(f"{path}: ndcg@10 {text} against the full model")

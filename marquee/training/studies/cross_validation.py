@@ -1,55 +1,52 @@
-"""A recipe with folds: fitted once for each of them, measured over all their test ratings.
+"""Cross-validation: fit a recipe once for each of its folds, and measure all test ratings.
 
     python train.py fit --config recipes/ml-100k.stars.yaml        u1 to u5 of ml-100k
 
-A fold is a whole `fit` under the name uK-RECIPE, its results and rows in `runs/uK-RECIPE/`. The
-test parts of all folds are every rating once, and `results/` holds the figures over all of them.
-`per_fold` lists each fold's own: the mean of their RMSE is what papers give.
+A fold is a whole `fit` under the name uK-RECIPE, with its results and rows in `runs/uK-RECIPE/`.
+The test parts of all folds hold every rating once, and `results/` holds the metrics over all of
+them. `per_fold` lists the metrics of each fold: papers report the mean of their RMSE.
 """
 
-import json
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
+from marquee.core.command import say
+from marquee.core.files import read_json
 from marquee.evaluation.results import results_path, write_results
-from marquee.training.evaluate_ratings import ROWS, figures, printed
-from marquee.training.recipe import Recipe
+from marquee.training.config import RunConfig
+from marquee.training.evaluate_ratings import TEST_ROWS, format_rating_table, rating_sections
+from marquee.training.pipeline import fit
+
+SHARED_KEYS = ("protocol", "data", "commit", "data_sha256", "machine", "seeds")
+"""Keys of a results file that are the same in every fold."""
 
 
-def fit_folds(fit: Callable[[list[str]], None], args: list[str], base: Recipe) -> None:
-    """Fit every fold of a recipe, and write what they say together.
-
-    fit: the verb of train.py. args: its arguments. base: the recipe they make, not run.
-    """
-    if not base.config["ckpt_path"]:  # else it may be a run of before
-        shutil.rmtree(base.run_folder)
-    runs = Path(base.config["runs"])
+def fit_folds(config: RunConfig) -> None:
+    """Fit every fold of a recipe, and write the metrics over all of them."""
     contents, tables = [], []
-    for fold in base.config["folds"]:
-        name = f"u{fold}-{base.name}"
-        own = [f"--name={name}", f"--data.fold={fold}", f"--results={runs / name}", "--folds=[]"]
-        fit([*args, *own])
-        contents.append(json.loads(results_path(runs / name, name, "stars").read_text()))
-        tables.append(pd.read_parquet(runs / name / ROWS))
-    same = ("protocol", "data", "commit", "data_sha256", "machine", "seeds")
+    for fold in config.folds:
+        name = f"u{fold}-{config.name}"
+        folder = Path(config.runs) / name
+        own = {"name": name, "data.fold": fold, "results": str(folder), "folds": []}
+        fit(config.with_settings(own))
+        contents.append(read_json(results_path(folder, name, "stars")))
+        tables.append(pd.read_parquet(folder / TEST_ROWS))
     content = {
-        "recipe": f"recipes/{base.name}.yaml",
-        **{key: contents[0][key] for key in same},
-        "folds": base.config["folds"],
-        "wall_s": sum(each["wall_s"] for each in contents),
-        "cpu_s": sum(each["cpu_s"] for each in contents),
-        **figures(pd.concat(tables, ignore_index=True)),
+        "recipe": f"recipes/{config.name}.yaml",
+        **{key: contents[0][key] for key in SHARED_KEYS},
+        "folds": config.folds,
+        "wall_s": sum(fold["wall_s"] for fold in contents),
+        "cpu_s": sum(fold["cpu_s"] for fold in contents),
+        **rating_sections(pd.concat(tables, ignore_index=True)),
         "per_fold": [
             {
-                "selection": each["selection"],
-                "baseline_settings": each["baseline_settings"],
-                **{figure: value["mean"] for figure, value in each["metrics"].items()},
+                "selection": fold["selection"],
+                "baseline_settings": fold["baseline_settings"],
+                **{name: interval["mean"] for name, interval in fold["metrics"].items()},
             }
-            for each in contents
+            for fold in contents
         ],
     }
-    path = write_results(base.config["results"], base.name, "stars", content)
-    print(printed(path, content), flush=True)
+    path = write_results(config.results, config.name, "stars", content)
+    say(format_rating_table(path, content))

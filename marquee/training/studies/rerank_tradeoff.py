@@ -1,117 +1,145 @@
-"""What each control costs and gives, on a data set's own questions.
+"""The trade-off of re-ranking: the cost and the gain of each control, on a data set's own queries.
 
     marquee controls --config recipes/ml-1m.yaml    results/controls-ml-1m.next.json
-    marquee doc-tables                             writes docs/controls.md and its plot
+    marquee doc-tables                              docs/controls.md and its plot
 
-The lists of everybody in the newest run of a recipe are made at every strength of calibration,
+The lists of all users in the newest run of a recipe are made at every strength of calibration,
 novelty, freshness and diversity. The strength that halves miscalibration is chosen on validation,
-by the model as selected; the test part is then read through `bundles/NAME`, and its `metrics` are
-those of that strength.
+by the model as selected. The test part is then read through `bundles/NAME`, and `metrics` of the
+result are those of that strength.
 """
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from datamodules.splits.leave_one_out import Questions
+from datamodules.datamodule import InteractionDataModule
+from marquee.core.arrays import Int64
+from marquee.core.command import say
 from marquee.core.errors import InputError
+from marquee.core.eval_queries import EvalQueries
 from marquee.core.item_stats import release_years
-from marquee.evaluation import rerank_tradeoff as lists
+from marquee.evaluation.rerank_tradeoff import (
+    against_plain,
+    control_metrics,
+    edits_followed,
+    sweep,
+    top_ten,
+    weakest_that_halves,
+)
 from marquee.evaluation.results import code_commit, write_results
 from marquee.recommender.recommender import Recommender
-from marquee.training.callbacks import say
-from marquee.training.evaluate import Fit, asked_of, catalogue_of, facts, library_scorer
-from marquee.training.recipe import Recipe
+from marquee.training.config import read_config
+from marquee.training.evaluate import item_stats, library_scorer, provenance
+from marquee.training.pipeline import build_data
+from marquee.training.run_bundles import verified_bundles
+from marquee.training.run_folder import open_run
+from marquee.training.selection import SelectionResult
+from marquee.training.studies.study_command import run_study, study_parser
 
 BLOCK = 256
-EDITED = 500
-"""Persons whose genre mix is edited, twice each."""
+NUM_EDITED_USERS = 500
+"""Users whose genre mix is edited, twice each."""
 
 
-def measure_controls(bundles: Callable[[Recipe, Fit], tuple[Path, Path]], args: list[str]) -> None:
+def main(args: list[str]) -> int:
+    """Run `marquee controls` and return its exit status."""
+    return run_study("controls", measure_controls, args)
+
+
+def measure_controls(args: list[str]) -> None:
     """Sweep the controls and write `results/controls-NAME.next.json`.
 
-    bundles: the verified bundles of a run, as selected and refitted (train.py). args: as of `fit`.
     Raises InputError for a recipe of another protocol than `next`.
     """
-    run = Recipe(args, "test", refit="validation")
-    if run.config["data"]["protocol"] != "next":
-        raise InputError(f"{run.name}: controls are measured under protocol next")
-    done, data = Fit.load(run.run_folder), run.datamodule
-    selected, refitted = bundles(run, done)
-    valid = swept(run, selected, data.plain_split.valid)
-    halves = lists.least_that_halves(
-        (float(name.split("=")[1]), each["miscalibration_ratio"]["mean"])
-        for name, each in valid.items()
-        if name.startswith("calibration")
-    )
-    if halves is None:
-        raise InputError(f"{run.name}: no strength of calibration halves miscalibration")
-    say(f"calibration {halves:g} halves miscalibration on validation; reading the test part")
-    test = swept(run, refitted, data.plain_split.test)
+    parser = study_parser("controls", "Measure what re-ranking costs and gains.")
+    _, settings = parser.parse_known_args(args)
+    config = read_config(settings)
+    if config.data.protocol != "next":
+        raise InputError(
+            f"{config.name}: data.protocol {config.data.protocol}, expected next, by which the "
+            "controls are measured"
+        )
+    run = open_run(config, new=False)
+    selection, data = SelectionResult.load(run.path), build_data(config)
+    bundles = verified_bundles(config, run, data, selection)
+    valid = swept_metrics(bundles.selected, data.base_split.valid, data)
+    strength = halving_strength(valid)
+    if strength is None:
+        raise InputError(
+            f"{config.name}: no strength of calibration halves miscalibration on validation, "
+            "expected one; train longer"
+        )
+    say(f"calibration {strength:g} halves miscalibration on validation; reading the test part")
+    queries = data.base_split.test
+    test = swept_metrics(bundles.refitted, queries, data)
+    metrics = test[f"calibration={strength:g}"]
     content = {
-        "recipe": run.file,
+        "recipe": config.recipe,
         "protocol": "next",
         "data": data.dataset.name,
-        **facts(data, done, run.device),
+        **provenance(data, selection, "cpu"),
         "commit": code_commit(),
-        "trained_by": done.commit,
-        "seeds": run.config["seeds"][:1],
-        "num_users": len(data.plain_split.test),
-        "chosen": {"calibration": halves},
-        "metrics": test[f"calibration={halves:g}"],
+        "trained_by": selection.commit,
+        "seeds": config.seeds[:1],
+        "num_users": len(queries),
+        "chosen": {"calibration": strength},
+        "metrics": metrics,
         "validation": valid,
         "fronts": test,
-        "profile_edits": edited(run, refitted, data.plain_split.test),
+        "profile_edits": profile_edits(bundles.refitted, queries),
     }
-    path = write_results(run.config["results"], f"controls-{run.name}", "next", content)
+    path = write_results(config.results, f"controls-{config.name}", "next", content)
     for name in ("miscalibration_ratio", "ndcg@10_ratio", "ndcg@10"):
-        value = test[f"calibration={halves:g}"][name]
+        value = metrics[name]
         say(f"{path}: {name} {value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]")
 
 
-def edited(run: Recipe, bundle: Path, part: Questions) -> dict[str, float]:
-    """How many lists moved the way that an edit of the genre mix asked for, of how many edits."""
-    recommender, asked = Recommender.load(bundle), asked_of(part, "next")
-    assert asked.stars is not None
-    score, moved = library_scorer(recommender), list[bool]()
-    persons = np.random.default_rng(0).permutation(len(asked.histories))[:EDITED]
-    names = recommender.movies.genre_names
-    for person in persons.tolist():
-        history = asked.histories[person]
-        score_BI = score([history], [asked.stars[person]])
-        moved += lists.followed(score_BI[0], history, recommender.shelf, names, person)
+def halving_strength(metrics: Mapping[str, Any]) -> float | None:
+    """Return the weakest calibration that halves miscalibration. metrics: of swept_metrics."""
+    return weakest_that_halves(
+        (float(name.split("=")[1]), values["miscalibration_ratio"]["mean"])
+        for name, values in metrics.items()
+        if name.startswith("calibration")
+    )
+
+
+def profile_edits(bundle: Path, queries: EvalQueries) -> dict[str, float]:
+    """Return the number of edits of genre mixes, and the share of lists that follow them."""
+    recommender, moved = Recommender.load(bundle), list[bool]()
+    score, names = library_scorer(recommender), recommender.movies.genre_names
+    rows = np.random.default_rng(0).permutation(len(queries))[:NUM_EDITED_USERS]
+    for row in rows.tolist():
+        query = queries.take(slice(row, row + 1))
+        (context,) = query.contexts()
+        moved += edits_followed(score(query)[0], context, recommender.reranker, names, row)
     return {"edits": len(moved), "moved": float(np.mean(moved))}
 
 
-def swept(run: Recipe, bundle: Path, part: Questions) -> dict[str, Any]:
-    """Figures of every strength over one part's questions, by the name of the strength."""
-    data, recommender = run.datamodule, Recommender.load(bundle)
-    score, shelf, sweep = library_scorer(recommender), recommender.shelf, lists.sweep()
-    asked = asked_of(part, "next")
-    target = np.concatenate(asked.found)
-    when = part.histories.timestamp[part.start + part.given].astype("datetime64[s]")
-    tops: dict[str, list[np.ndarray]] = {name: [] for name in sweep}
-    for start in range(0, len(target), BLOCK):
-        block = slice(start, start + BLOCK)
-        histories = asked.histories[block]
-        assert asked.stars is not None
-        score_BI = score(histories, asked.stars[block])
-        for name, controls in sweep.items():
-            tops[name].append(lists.listed(score_BI, histories, shelf, controls))
-    catalogue, year_I = catalogue_of(data), release_years(data.dataset.movies)
-    found = {
-        name: lists.figures(
-            np.concatenate(top),
-            target,
-            asked.histories,
-            catalogue,
-            shelf,
-            year_I,
-            when.astype("datetime64[Y]").astype(np.int64) + 1970,
+def swept_metrics(
+    bundle: Path, queries: EvalQueries, data: InteractionDataModule
+) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the metrics of every strength over one part, by the name of the strength."""
+    recommender, controls = Recommender.load(bundle), sweep()
+    score, reranker = library_scorer(recommender), recommender.reranker
+    tops: dict[str, list[Int64]] = {name: [] for name in controls}
+    for block in queries.blocks(BLOCK):
+        score_BI, contexts = score(block), block.contexts()
+        for name, control in controls.items():
+            tops[name].append(top_ten(score_BI, contexts, reranker, control))
+    stats, year_I = item_stats(data), release_years(data.dataset.movies)
+    at_U = queries.timestamp_N[queries.context_end].astype("datetime64[s]")
+    metrics = {
+        name: control_metrics(
+            np.concatenate(blocks),
+            queries,
+            stats=stats,
+            reranker=reranker,
+            year_I=year_I,
+            query_year_U=at_U.astype("datetime64[Y]").astype(np.int64) + 1970,
         )
-        for name, top in tops.items()
+        for name, blocks in tops.items()
     }
-    return {name: lists.against_plain(each, found["plain"]) for name, each in found.items()}
+    return {name: against_plain(values, metrics["plain"]) for name, values in metrics.items()}

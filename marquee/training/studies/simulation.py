@@ -1,194 +1,220 @@
-"""What cannot be seen in real ratings, on SYNTHETIC persons whose liking of all movies is known.
+"""Simulation: what real ratings cannot show, on SYNTHETIC users whose liking of all items is known.
 
     marquee simulate        results/simulated.{selection,portion}.json, 5 min
 
-For each of five worlds (marquee/evaluation/simulator.py) a model is trained on what 1,500 persons rated, by
-recipes/simulated.yaml, and asked through its bundle:
+There are five worlds (marquee/evaluation/simulator.py). In each, a model is trained by
+recipes/simulated.yaml on the ratings of 1,500 users, and measured through its bundle:
 
     selection   the error over every pair that was not trained on (the truth), beside the error on
-                held-out ratings as people chose to give them (naive), and that error weighed by
-                propensities: true, by stars, by movie (marquee/evaluation/metrics/propensity.py)
-    portion     300 other persons, known by their stars alone, by what they watched and how far, or
-                by both: error over what they did not watch, and their liking of ten movies listed
-                by expected stars and by the ranking network
+                held-out ratings that users chose to give (naive), and that error weighted by
+                propensities: true, by rating, by item (marquee/evaluation/metrics/propensity.py)
+    portion     300 further users, known by ratings alone, by watched shares alone, or by both: the
+                error over the items that they did not watch, and their liking of ten items, listed
+                by expected ratings and by the ranking network
 
-What this does not say: how real people watch. The world is drawn by its author.
+What this does not show: how real users watch. The world is the design of its author.
+
+Local letters: N held-out ratings, R random pairs.
 """
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from marquee.evaluation.metrics.propensity import by_movie, by_stars, snips_rmse
+from marquee.core.arrays import Float64, Int64
+from marquee.core.command import say
+from marquee.core.files import write_atomic
+from marquee.evaluation.metrics.propensity import item_propensity, rating_propensity, snips_rmse
 from marquee.evaluation.results import code_commit, write_results
 from marquee.evaluation.simulator import World
-from marquee.recommender.history import Entry
 from marquee.recommender.recommender import Recommender
-from marquee.training.callbacks import say
-from marquee.training.evaluate_ratings import ROWS
+from marquee.training.config import read_config
+from marquee.training.evaluate_ratings import TEST_ROWS
+from marquee.training.pipeline import fit
+from marquee.training.studies.study_command import run_study, study_parser
 
-UserHistories: TypeAlias = list[list[Entry]]
+RECIPE = Path(__file__).parents[3] / "recipes" / "simulated.yaml"
+NUM_WORLDS = 5
+NUM_TRAINED_USERS = 1500
+NUM_NEW_USERS = 300
+"""Users of a world who are not trained on; they are its last ones."""
+NUM_RANDOM_PAIRS = 2_000
+"""Ratings of random items, which `rating_propensity` needs: in practice, users would be asked for them."""
+LIST_LENGTH = 10
 
-RECIPE = Path(__file__).parent.parent / "recipes" / "simulated.yaml"
-WORLDS = 5
-NEW = 300
-"""Persons of a world who are not trained on; they are its last ones."""
-RANDOM_PAIRS = 2_000
-"""Ratings of movies picked at random, which `by_stars` needs: asked of people, in real life."""
+UserEntries: TypeAlias = list[tuple[int, float | None] | tuple[int, float | None, float]]
+"""A history: movie_id, rating and watched share."""
+Metrics: TypeAlias = dict[str, float]
 
 
-def simulate(fit: Callable[[list[str]], None], args: list[str]) -> None:
-    """Draw, train and measure; write both results.
+def main(args: list[str]) -> int:
+    """Run `marquee simulate` and return its exit status."""
+    return run_study("simulate", simulate, args)
 
-    fit: the verb of train.py. args: settings of the recipe, as of `fit`.
-    """
-    where = Path("runs") / "simulated-worlds"
-    found = [one_world(fit, args, where, seed) for seed in range(WORLDS)]
-    for what in ("selection", "portion"):
-        each = pd.DataFrame([one[what] for one in found])
+
+def simulate(args: list[str]) -> None:
+    """Draw, train and measure every world; write both results. args: settings of the recipe."""
+    parser = study_parser("simulate", "Train on users whose taste is known.")
+    _, settings = parser.parse_known_args(args)
+    root = Path("runs") / "simulated-worlds"
+    worlds = [measure_world(settings, root / str(seed), seed) for seed in range(NUM_WORLDS)]
+    for protocol in ("selection", "portion"):
+        rows = pd.DataFrame([world[protocol] for world in worlds])
+        metrics = {name: over_worlds(rows[name]) for name in rows}
         content = {
             "synthetic": "simulated persons; no figure tells of real people",
             "recipe": "recipes/simulated.yaml",
-            "protocol": what,
+            "protocol": protocol,
             "data": "simulated",
             "commit": code_commit(),
-            "seeds": list(range(WORLDS)),
-            "per_seed": each.to_dict("records"),
+            "seeds": list(range(NUM_WORLDS)),
+            "per_seed": rows.to_dict("records"),
+            "metrics": metrics,
         }
-        metrics = {name: over_worlds(each[name]) for name in each}
-        path = write_results("results", "simulated", what, content | {"metrics": metrics})
+        path = write_results("results", "simulated", protocol, content)
         for name, value in metrics.items():
             say(f"{path}: {name:<28} {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
 
 
-def over_worlds(values: "pd.Series[float]") -> dict[str, float]:
-    """Mean over the worlds, and their range: five are too few for more."""
+def over_worlds(values: "pd.Series[float]") -> Metrics:
+    """Return mean and range; five worlds are too few for an interval."""
     return {"mean": values.mean(), "low": values.min(), "high": values.max()}
 
 
-def one_world(
-    fit: Callable[[list[str]], None], args: list[str], where: Path, seed: int
-) -> dict[str, dict[str, float]]:
-    world, root = World.drawn(seed, 1500 + NEW), where / str(seed)
-    known = np.arange(len(world.star_UI) - NEW)
-    (root / "demo").mkdir(parents=True, exist_ok=True)
-    for name, text in zip(("ratings.csv", "movies.csv"), world.csv(known, seed), strict=True):
-        (root / "demo" / name).write_text(text)
-    folders = [f"--{name}={root / name}" for name in ("runs", "bundles", "results")]
-    own = [f"--data.root={root}", f"--seed_everything={seed}", f"--seeds=[{seed}]", "--comet=off"]
-    fit([f"--config={RECIPE}", *own, *folders, *args])
-    model = Recommender.load(root / "bundles" / "simulated")
-    rows = pd.read_parquet(root / "runs" / "simulated" / ROWS)
+def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Metrics]:
+    """Draw one world, fit the recipe on it, and return the metrics of both results."""
+    world = World.generate(seed, NUM_TRAINED_USERS + NUM_NEW_USERS)
+    trained, new = np.split(np.arange(len(world.rating_UI)), [NUM_TRAINED_USERS])
+    files = ("ratings.csv", "movies.csv")
+    for name, text in zip(files, world.to_csv(trained, seed), strict=True):
+        write_atomic(folder / "demo" / name, text)
+    own = {"data.root": folder, "seed_everything": seed, "seeds": f"[{seed}]", "comet": "off"}
+    own |= {name: folder / name for name in ("runs", "bundles", "results")}
+    own_args = [f"--{name}={value}" for name, value in own.items()]
+    config = read_config([f"--config={RECIPE}", *own_args, *settings])
+    fit(config)
+    model = Recommender.load(config.bundle_folder)
+    rows = pd.read_parquet(config.runs_folder / TEST_ROWS)
     return {
-        "selection": selection(world, model, rows, seed),
-        "portion": portion(world, model, np.arange(len(known), len(world.star_UI))),
+        "selection": selection_metrics(world, model, rows, seed),
+        "portion": portion_metrics(world, model, new),
     }
 
 
-def selection(world: World, model: Recommender, rows: pd.DataFrame, seed: int) -> dict[str, float]:
-    """The true error and its estimates from `rows`, the held-out ratings."""
-    user_T, item_T = rows["user_id"].to_numpy() - 1, rows["movie_id"].to_numpy() - 1
-    trained_UI = world.rated_UI[: len(world.rated_UI) - NEW].copy()
+def selection_metrics(world: World, model: Recommender, rows: pd.DataFrame, seed: int) -> Metrics:
+    """Return the true error, and its estimates from the held-out ratings. rows: test rows."""
+    user_N, item_N = rows["user_id"].to_numpy() - 1, rows["movie_id"].to_numpy() - 1
+    trained_UI = world.rated_UI[:NUM_TRAINED_USERS].copy()
     num_ratings_I = trained_UI.sum(0)
-    trained_UI[user_T, item_T] = False
-    histories: UserHistories = [
-        [(movie + 1, world.star_UI[person, movie]) for movie in np.flatnonzero(trained_I).tolist()]
-        for person, trained_I in enumerate(trained_UI)
+    trained_UI[user_N, item_N] = False
+    histories: list[UserEntries] = [
+        [(item + 1, world.rating_UI[user, item]) for item in np.flatnonzero(trained_I).tolist()]
+        for user, trained_I in enumerate(trained_UI)
     ]
-    error_UI = expected(world, model, histories) - world.star_UI[: len(trained_UI)]
-    error_T = (rows["predicted"] - rows["stars"]).to_numpy()
-    chance_T = world.rated_chance_UI[user_T, item_T]
-    person_R, movie_R = random_pairs(trained_UI.shape, seed)
-    given_T = rows["stars"].to_numpy().astype(np.int64) - 1
-    random_R = world.star_UI[person_R, movie_R].astype(np.int64) - 1
-    share = float(num_ratings_I.sum() / trained_UI.size)
+    error_UI = expected_ratings(world, model, histories) - world.rating_UI[:NUM_TRAINED_USERS]
+    error_N = (rows["predicted"] - rows["stars"]).to_numpy()
+    chance_N = world.propensity_UI[user_N, item_N]
+    user_R, item_R = random_pairs(trained_UI.shape, seed)
+    bin_N = rows["stars"].to_numpy().astype(np.int64) - 1
+    bin_R = world.rating_UI[user_R, item_R].astype(np.int64) - 1
+    rated_share = float(num_ratings_I.sum() / trained_UI.size)
+    by_rating_N = rating_propensity(bin_N, bin_R, rated_share, 5)
+    by_item_N = item_propensity(num_ratings_I[item_N], len(trained_UI))
     # A rating is held out with chance .1 P, and what is not trained on is all but .9 P.
+    true_N = chance_N / (1 - 0.9 * chance_N)
     return {
         "true_rmse": float(np.sqrt((error_UI[~trained_UI] ** 2).mean())),
-        "naive_rmse": float(np.sqrt((error_T**2).mean())),
-        "snips_rmse/propensity=true": snips_rmse(error_T, chance_T / (1 - 0.9 * chance_T)),
-        "snips_rmse/propensity=stars": snips_rmse(error_T, by_stars(given_T, random_R, share, 5)),
-        "snips_rmse/propensity=movie": snips_rmse(
-            error_T, by_movie(num_ratings_I[item_T], len(trained_UI))
-        ),
-        "mean_stars_of_all": float(world.star_UI.mean()),
-        "mean_stars_of_rated": float(world.star_UI[world.rated_UI].mean()),
+        "naive_rmse": float(np.sqrt((error_N**2).mean())),
+        "snips_rmse/propensity=true": snips_rmse(error_N, true_N),
+        "snips_rmse/propensity=stars": snips_rmse(error_N, by_rating_N),
+        "snips_rmse/propensity=movie": snips_rmse(error_N, by_item_N),
+        "mean_stars_of_all": float(world.rating_UI.mean()),
+        "mean_stars_of_rated": float(world.rating_UI[world.rated_UI].mean()),
     }
 
 
-def random_pairs(shape: tuple[int, ...], seed: int) -> tuple[np.ndarray, np.ndarray]:
+def random_pairs(shape: tuple[int, ...], seed: int) -> tuple[Int64, Int64]:
     rng = np.random.default_rng(seed)
-    return rng.integers(shape[0], size=RANDOM_PAIRS), rng.integers(shape[1], size=RANDOM_PAIRS)
+    user_R = rng.integers(shape[0], size=NUM_RANDOM_PAIRS)
+    return user_R, rng.integers(shape[1], size=NUM_RANDOM_PAIRS)
 
 
-def expected(world: World, model: Recommender, histories: UserHistories) -> np.ndarray:
-    """Expected stars of all movies of the world, (U, I); nan where the bundle has no such movie."""
-    stars_UI = np.full((len(histories), world.star_UI.shape[1]), np.nan)
+def expected_ratings(world: World, model: Recommender, histories: list[UserEntries]) -> Float64:
+    """Return the expected rating of every item, (U, I); nan where the bundle lacks the item."""
+    rating_UI = np.full((len(histories), world.rating_UI.shape[1]), np.nan)
     columns = model.movie_ids - 1
-    for stars_I, history in zip(stars_UI, histories, strict=True):
-        kept = [entry for entry in history if model.knows(movie_of(entry))]
-        stars_I[columns] = model.predict_stars([kept], model.movie_ids)[0]
-    return stars_UI
+    for rating_I, history in zip(rating_UI, histories, strict=True):
+        entries = [entry for entry in history if model.has_movie(entry[0])]
+        rating_I[columns] = model.predict_stars([entries], model.movie_ids)[0]
+    return rating_UI
 
 
-def movie_of(entry: Entry) -> int:
-    return entry[0] if isinstance(entry, tuple) else entry
-
-
-def portion(world: World, model: Recommender, persons: np.ndarray) -> dict[str, float]:
-    """Figures of new persons by what is known of them."""
-    found: dict[str, Any] = {}
-    for known, entries in {"stars": stars_only, "portion": portion_only, "both": both}.items():
-        histories = [entries(world, person) for person in persons.tolist()]
-        stars_UI = expected(world, model, histories)
-        unseen_UI = ~world.watch_UI[persons] & ~np.isnan(stars_UI)
-        error_UI = stars_UI - world.liking_UI[persons].clip(1, 5)
-        found[f"rmse/{known}"] = float(np.sqrt((error_UI[unseen_UI] ** 2).mean()))
-        by_stars_UI = np.where(unseen_UI, stars_UI, -np.inf)
-        best_UK = np.argsort(-by_stars_UI, axis=1, kind="stable")[:, :10]
-        found[f"liking_by_stars/{known}"] = mean_liking(world, persons, best_UK)
+def portion_metrics(world: World, model: Recommender, users: Int64) -> Metrics:
+    """Return the metrics of new users by the kind of history that the model reads."""
+    metrics: Metrics = {}
+    for kind, make_entries in ENTRIES.items():
+        histories = [make_entries(world, user) for user in users.tolist()]
+        rating_UI = expected_ratings(world, model, histories)
+        unwatched_UI = ~world.watched_UI[users] & ~np.isnan(rating_UI)
+        error_UI = rating_UI - world.liking_UI[users].clip(1, 5)
+        metrics[f"rmse/{kind}"] = float(np.sqrt((error_UI[unwatched_UI] ** 2).mean()))
+        rating_UI = np.where(unwatched_UI, rating_UI, -np.inf)
+        best_UK = np.argsort(-rating_UI, axis=1, kind="stable")[:, :LIST_LENGTH]
+        metrics[f"liking_by_stars/{kind}"] = mean_liking(world, users, best_UK)
         listed_UK = np.array(
             [
-                next_ten(model, history, np.flatnonzero(world.watch_UI[person]) + 1)
-                for person, history in zip(persons.tolist(), histories, strict=True)
+                next_items(model, history, np.flatnonzero(world.watched_UI[user]) + 1)
+                for user, history in zip(users.tolist(), histories, strict=True)
             ]
         )
-        found[f"liking_by_ranking/{known}"] = mean_liking(world, persons, listed_UK)
-    found["liking_at_random"] = float(world.liking_UI[persons][~world.watch_UI[persons]].mean())
-    return found
+        metrics[f"liking_by_ranking/{kind}"] = mean_liking(world, users, listed_UK)
+    metrics["liking_at_random"] = float(world.liking_UI[users][~world.watched_UI[users]].mean())
+    return metrics
 
 
-def next_ten(model: Recommender, history: list[Entry], watched: np.ndarray) -> list[int]:
-    """Rows of the ten movies listed, none that was watched whether or not the model knows it."""
-    gone = [movie for movie in watched.tolist() if model.knows(movie)]
-    items = model.recommend(history=history, exclude_ids=gone, k=10)["items"]
+def next_items(model: Recommender, history: UserEntries, watched_ids: Int64) -> list[int]:
+    """Return rows of ten listed items, without all that the user watched.
+
+    A model that knows the ratings alone does not know of the others.
+    """
+    excluded = [movie_id for movie_id in watched_ids.tolist() if model.has_movie(movie_id)]
+    items = model.recommend(history=history, exclude_ids=excluded, k=LIST_LENGTH)["items"]
     return [item["movie_id"] - 1 for item in items]
 
 
-def mean_liking(world: World, persons: np.ndarray, best_UK: np.ndarray) -> float:
-    return float(world.liking_UI[persons[:, None], best_UK].mean())
+def mean_liking(world: World, users: Int64, top_UK: Int64) -> float:
+    return float(world.liking_UI[users[:, None], top_UK].mean())
 
 
-def stars_only(world: World, person: int) -> list[Entry]:
-    rated = np.flatnonzero(world.rated_UI[person]).tolist()
-    return [(movie + 1, world.star_UI[person, movie]) for movie in rated]
+def rated_entries(world: World, user: int) -> UserEntries:
+    items = np.flatnonzero(world.rated_UI[user]).tolist()
+    return [(item + 1, world.rating_UI[user, item]) for item in items]
 
 
-def portion_only(world: World, person: int) -> list[Entry]:
-    watched = np.flatnonzero(world.watch_UI[person]).tolist()
-    return [(movie + 1, None, float(world.portion_UI[person, movie])) for movie in watched]
+def watched_entries(world: World, user: int) -> UserEntries:
+    items = np.flatnonzero(world.watched_UI[user]).tolist()
+    return [(item + 1, None, float(world.watched_share_UI[user, item])) for item in items]
 
 
-def both(world: World, person: int) -> list[Entry]:
-    """Stars where they were given; of the rest, how far they were watched."""
-    rated_I = world.rated_UI[person]
+def all_entries(world: World, user: int) -> UserEntries:
+    """Return the ratings, and the watched share of every watched item."""
+    rated_I, rating_I = world.rated_UI[user], world.rating_UI[user]
     return [
-        (movie + 1, float(stars) if rated_I[movie] else None, float(portion))
-        for movie, (stars, portion) in enumerate(
-            zip(world.star_UI[person], world.portion_UI[person], strict=True)
+        (
+            item + 1,
+            float(rating_I[item]) if rated_I[item] else None,
+            float(world.watched_share_UI[user, item]),
         )
-        if world.watch_UI[person, movie]
+        for item in np.flatnonzero(world.watched_UI[user]).tolist()
     ]
+
+
+ENTRIES: dict[str, Callable[[World, int], UserEntries]] = {
+    "stars": rated_entries,
+    "portion": watched_entries,
+    "both": all_entries,
+}
+"""Kinds of histories, by their names in the results."""

@@ -1,116 +1,146 @@
-"""What the busiest raters do to everybody else's lists.
+"""Influence of the heaviest raters: train without them, and compare the lists of all other users.
 
     marquee influence --config recipes/ml-100k.yaml    results/influence-ml-100k.next.json
 
-A recipe is trained with everybody, without the busiest hundredth of the persons, and without as
-many drawn at random; three seeds, each with its own draw, the same seed for the three trainings.
-Epochs and settings are those of the recipe's published result. `overlap@10` is the share of the ten
-movies listed to somebody, who was trained on every time, that stay when the others leave;
-`influence_overlap_drop` is what the busiest cost beyond what anybody costs. Near 0: nobody steers.
+A recipe is trained on all users, without the 1% with the most ratings, and without a random 1%.
+There are three seeds, each with a draw of its own, and the same seed for the three trainings.
+Epochs and settings are those of the recipe's published result. `overlap@10` is the share of a
+user's ten listed items that remain when the others leave; only users of all trainings count.
+`influence_overlap_drop` is the loss of overlap by the heaviest raters beyond that by random users.
+Near 0, no user steers the lists of others.
 
-What this does not say: whether lists are good without them, and what a thousand bots would do.
+What this does not show: whether lists are good without them, or the effect of a thousand bots.
 """
 
-import json
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from marquee.core.arrays import Float64, Int64
 from marquee.core.bootstrap import summarise
+from marquee.core.command import say
 from marquee.core.errors import InputError
-from marquee.evaluation.report import measured
+from marquee.core.files import read_json
+from marquee.evaluation.report import measure
 from marquee.evaluation.results import code_commit, results_path, write_results
-from marquee.training.callbacks import say
-from marquee.training.evaluate import Fit, bundle_scorer, catalogue_of, facts, questions
-from marquee.training.recipe import Recipe
-
-Write: TypeAlias = Callable[[Recipe, Path, Fit], Path]
+from marquee.training.config import RunConfig, read_config
+from marquee.training.evaluate import bundle_scorer, item_stats, provenance, test_queries
+from marquee.training.pipeline import Parts, device_of, export, prepare, train
+from marquee.training.run_folder import RunFolder, open_run
+from marquee.training.selection import SelectionResult
+from marquee.training.studies.study_command import run_study, study_parser
 
 SEEDS = (0, 1, 2)
-LEAVING = ("top", "random")
-QUICK_STARS = ["--stars.num_draws=1", "--stars.burn_in=1"]
-"""Lists do not read the stars."""
+GROUPS = ("top", "random")
+"""Values of `data.without`: the users who are not trained on."""
+FAST_SETTINGS = {"stars.num_draws": 1, "stars.burn_in": 1, "comet": "off"}
+"""Lists do not depend on the rating model."""
 
 
-def measure_influence(write: Write, args: list[str]) -> None:
-    """Train nine times, compare the lists, write `results/influence-NAME.next.json`.
+def main(args: list[str]) -> int:
+    """Run `marquee influence` and return its exit status."""
+    return run_study("influence", measure_influence, args)
 
-    write: makes a bundle of a trained recipe (train.py). args: as of `fit`. Raises InputError for a
-    recipe without a published result of protocol `next`.
+
+def measure_influence(args: list[str]) -> None:
+    """Train nine times, compare the lists, and write `results/influence-NAME.next.json`.
+
+    Raises InputError for a recipe without a published result of protocol `next`.
     """
-    args = [*args, *QUICK_STARS, "--comet=off"]
-    base = Recipe(args, "select")
-    done = Fit(base.run_folder, code_commit(), published_epochs(base), {})
-    stay = [one_seed(write, args, done, seed) for seed in SEEDS]
+    parser = study_parser("influence", "Compare lists with and without the heaviest raters.")
+    _, settings = parser.parse_known_args(args)
+    config = read_config(settings).with_settings(FAST_SETTINGS)
+    epochs = published_epochs(config)
+    run = open_run(config, new=True)
+    selection = SelectionResult(folder=run.path, commit=code_commit(), epochs=epochs, validation={})
+    overlaps = []
+    for seed in SEEDS:
+        overlap, parts = seed_overlaps(config, run, selection, seed)
+        overlaps.append(overlap)
+    data, device = parts.data, device_of(parts.trainer)
     content = {
-        "recipe": base.file,
+        "recipe": config.recipe,
         "protocol": "next",
-        "data": base.datamodule.dataset.name,
-        **facts(base.datamodule, done, base.device),
+        "data": data.dataset.name,
+        **provenance(data, selection, device),
         "seeds": list(SEEDS),
-        "influence_cap": base.config["model"]["learning"]["influence_cap"],
-        "epochs": done.epochs,
-        **figures(stay),
-        **done.cost(),
+        "influence_cap": config.model.learning.influence_cap,
+        "epochs": epochs,
+        **overlap_metrics(overlaps),
+        **selection.total_cost(),
     }
-    path = write_results(base.config["results"], f"influence-{base.name}", "next", content)
-    for figure, value in content["metrics"].items():
-        say(f"{path}: {figure} {value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]")
+    path = write_results(config.results, f"influence-{config.name}", "next", content)
+    for name, value in content["metrics"].items():
+        say(f"{path}: {name} {value['mean']:.4f} [{value['low']:.4f}, {value['high']:.4f}]")
 
 
-def published_epochs(base: Recipe) -> int:
-    """Epochs that the recipe's own `fit` chose on validation."""
-    path = results_path(base.config["results"], base.name, "next")
-    if base.config["data"]["protocol"] != "next" or not path.is_file():
+def published_epochs(config: RunConfig) -> int:
+    """Return the epochs that the recipe's own `fit` chose on validation."""
+    path = results_path(config.results, config.name, "next")
+    if config.data.protocol != "next" or not path.is_file():
         raise InputError(
-            f"{path}: no result of protocol next to take the epochs from; first: "
-            f"python train.py fit --config {base.file}"
+            f"{path}: no result, expected one of protocol next that names the epochs; first: "
+            f"python train.py fit --config {config.recipe}"
         )
-    return int(json.loads(path.read_text())["selection"]["epochs"])
+    return int(read_json(path)["selection"]["epochs"])
 
 
-def one_seed(write: Write, args: list[str], done: Fit, seed: int) -> dict[str, npt.NDArray[Any]]:
-    """Share of each person's ten movies that stay, (T,), by who leaves; nan for who leaves."""
-    args = [*args, f"--seed_everything={seed}"]
-    with_all, _ = lists(write, args, done, f"nobody-{seed}")
-    found, left = {}, []
-    for who in LEAVING:
-        theirs, run = lists(write, [*args, f"--data.without={who}"], done, f"{who}-{seed}")
-        same_TKK = with_all[:, :, None] == theirs[:, None]
-        found[who] = same_TKK.any(2).mean(1)
-        left.append(run.datamodule.left_out)
-    gone = np.isin(run.datamodule.plain_split.test_user, np.concatenate(left))
-    shown = ", ".join(f"without {who} {each[~gone].mean():.3f}" for who, each in found.items())
-    say(f"seed {seed}: overlap@10 of the others, {shown}")
-    return {who: np.where(gone, np.nan, each) for who, each in found.items()}
+def seed_overlaps(
+    config: RunConfig, run: RunFolder, selection: SelectionResult, seed: int
+) -> tuple[dict[str, Float64], Parts]:
+    """Return the overlap of each user's lists by the group that leaves, (U,) each.
+
+    A user who leaves in any training of the seed has nan. Returns the parts of the last training,
+    too.
+    """
+    config = config.with_settings({"seed_everything": seed})
+    top_UK, _ = top_lists(config, run, selection, f"nobody-{seed}")
+    overlap, left = {}, []
+    for group in GROUPS:
+        changed = config.with_settings({"data.without": group})
+        other_UK, parts = top_lists(changed, run, selection, f"{group}-{seed}")
+        overlap[group] = (top_UK[:, :, None] == other_UK[:, None]).any(2).mean(1)
+        left.append(parts.data.excluded_users)
+    leaves_U = np.isin(parts.data.base_split.test.user, np.concatenate(left))
+    means = [f"without {group} {overlap[group][~leaves_U].mean():.3f}" for group in GROUPS]
+    say(f"seed {seed}: overlap@10 of the others, {', '.join(means)}")
+    overlap = {group: np.where(leaves_U, np.nan, value_U) for group, value_U in overlap.items()}
+    return overlap, parts
 
 
-def lists(
-    write: Write, args: list[str], done: Fit, phase: str
-) -> tuple[npt.NDArray[np.int64], Recipe]:
-    """Everybody's ten movies by a model trained on train + validation, (T, 10)."""
-    run = Recipe(
-        args, phase, refit="validation", epochs=done.epochs, run_folder=done.folder
-    ).train()
-    scorer = bundle_scorer(write(run, run.folder / "bundle", done))
-    asked = questions(run.datamodule, with_candidates=False)
-    return measured(scorer, asked, catalogue_of(run.datamodule))["next"].top, run
+def top_lists(
+    config: RunConfig, run: RunFolder, selection: SelectionResult, phase: str
+) -> tuple[Int64, Parts]:
+    """Train on train + validation, and return the ten listed items of each test user, (U, 10)."""
+    parts = prepare(config, run, phase=phase, refit="validation", epochs=selection.epochs)
+    data, model, trainer = parts
+    train(config, data, model, trainer)
+    folder = run.phase_folder(phase) / "bundle"
+    bundle = export(config, data, model, trainer, selection, folder)
+    queries = test_queries(data, with_candidates=False)
+    ranked = measure(bundle_scorer(bundle), queries, "next", item_stats(data))
+    return ranked["next"].top, parts
 
 
-def figures(stay: Sequence[dict[str, npt.NDArray[Any]]]) -> dict[str, Any]:
-    """The figures of a results file, means over the seeds in which a person stayed."""
-    stayed_T = ~np.isnan([seed["top"] for seed in stay]).all(0)  # the busiest leave in every seed
-    mean = {who: np.nanmean([seed[who][stayed_T] for seed in stay], axis=0) for who in LEAVING}
-    metrics = {f"overlap@10/without={who}": each for who, each in mean.items()}
-    metrics["influence_overlap_drop"] = mean["random"] - mean["top"]
+def overlap_metrics(overlaps: Sequence[dict[str, Float64]]) -> dict[str, Any]:
+    """Return the metrics of a results file: means over the seeds in which a user stays.
+
+    overlaps: by seed, what seed_overlaps returns.
+    """
+    # The heaviest raters leave in every seed.
+    stays_U = ~np.isnan([overlap["top"] for overlap in overlaps]).all(0)
+    means = {
+        group: np.nanmean([overlap[group][stays_U] for overlap in overlaps], axis=0)
+        for group in GROUPS
+    }
+    metrics = {f"overlap@10/without={group}": value_U for group, value_U in means.items()}
+    metrics["influence_overlap_drop"] = means["random"] - means["top"]
     return {
-        "num_users": int(stayed_T.sum()),
+        "num_users": int(stays_U.sum()),
         "metrics": summarise(metrics),
         "per_seed": [
-            {f"overlap@10/without={who}": float(np.nanmean(seed[who])) for who in LEAVING}
-            for seed in stay
+            {f"overlap@10/without={group}": float(np.nanmean(overlap[group])) for group in GROUPS}
+            for overlap in overlaps
         ],
     }

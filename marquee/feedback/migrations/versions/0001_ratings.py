@@ -1,4 +1,4 @@
-"""What was imported: one row a person and movie. A table that is there already is kept."""
+"""Create the table of imported ratings: one row per user and movie. An existing table stays."""
 
 import sqlalchemy as sa
 from alembic import op

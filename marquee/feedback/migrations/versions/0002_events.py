@@ -1,5 +1,7 @@
-"""What people did since: a log that is only added to. Its counter goes on from the imported rows,
-so that no number of `sequence` is given twice."""
+"""Create the log of events, which only grows.
+
+Its counter starts after the imported rows, so that no number of `sequence` is used twice.
+"""
 
 import sqlalchemy as sa
 from alembic import op

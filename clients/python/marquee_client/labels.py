@@ -1,0 +1,10 @@
+"""Movies as text."""
+
+from marquee_client.types import HistoryItem, Movie
+
+
+def label(movie: Movie | HistoryItem) -> str:
+    """Return a movie as readers know it: "Heat (1995)", or its id where only that is known."""
+    title = movie.get("title", f"movie {movie['movie_id']}")
+    year = movie.get("year")
+    return title if year is None else f"{title} ({year})"

@@ -1,0 +1,86 @@
+"""The requests that the clients take, as typed dicts.
+
+Every key of a `total=False` class may be absent; the service then uses its default. Times are RFC
+3339 text or an aware datetime.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Literal, Required, TypedDict
+
+UserId = int | str
+"""42 and "42" are the same user."""
+EventKind = Literal[
+    "rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"
+]
+ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
+
+
+class HistoryEntry(TypedDict, total=False):
+    """One movie of a history that is sent along."""
+
+    movie_id: Required[int]
+    stars: float | None
+    watched: float | None
+    """Share of the movie, 0 to 1."""
+    at: datetime | str | None
+
+
+class Filters(TypedDict, total=False):
+    """The movies that the answer may hold; every filter given must hold."""
+
+    genres: Sequence[str] | None
+    exclude_genres: Sequence[str] | None
+    year_min: int | None
+    year_max: int | None
+    min_ratings: int | None
+
+
+class UserRequest(TypedDict, total=False):
+    """The user of a request: the stored history of user_id first, then `history`."""
+
+    user_id: UserId | None
+    history: Sequence[HistoryEntry] | None
+
+
+class RecommendRequest(UserRequest, total=False):
+    """A list for one user. The controls (diversity to freshness) are 0 to 1; the default is 0."""
+
+    k: int
+    offset: int
+    filters: Filters | None
+    include_ids: Sequence[int] | None
+    exclude_ids: Sequence[int] | None
+    exclude_seen: bool
+    diversity: float
+    calibration: float
+    novelty: float
+    freshness: float
+    genre_profile: Mapping[str, float] | None
+    explain: bool
+
+
+class ListRequest(TypedDict, total=False):
+    """The length and the filters of a list that is not for one user."""
+
+    k: int
+    filters: Filters | None
+
+
+class RateNextRequest(UserRequest, total=False):
+    """Movies to ask a user about."""
+
+    k: int
+
+
+class Event(TypedDict, total=False):
+    """One interaction of a user; `event_id` and `at` (now) are filled in where they are absent."""
+
+    event_id: str
+    user_id: Required[UserId]
+    movie_id: Required[int]
+    kind: Required[EventKind]
+    stars: float
+    watched: float
+    """Share of the movie, 0 to 1."""
+    at: datetime | str

@@ -1,0 +1,31 @@
+"""Batches of tensors for training and validation, cut from arrays.
+
+There is no DataLoader per example: collating 8,192 single examples costs 12 ms a batch, cutting
+them from arrays costs 0.3 ms. A batch is a dict of tensors, the one contract between `datamodules`
+and `models`:
+
+    SequenceWindows  item_BL, star_BL int64: entries of a history, right-padded with 0
+                     target_BL int64: the movie that came after each entry, -1 where there is none
+                     positive_row_N, positive_item_N int64: training movies of each row's user
+    TrainingPairs    user_B, item_MB int64: one watched movie per user in row 0, drawn ones below
+    EvalLoader       user_B, item_BL, star_BL, length_B, and EvalQueries.ranking_arrays: the pairs
+                     that are not ranked, the targets, and the items of protocols that rank few
+
+`star` is a rating bin: 1 + the row of the rating on the scale, 0 where there is no rating. Each
+loader yields the same batches for the same (seed, epoch), whatever ran before, and the same number
+of them every epoch: a stopped run needs both to resume exactly.
+"""
+
+from datamodules.loaders.batches import Batch, ResumableBatches, rating_bins
+from datamodules.loaders.eval_queries import EvalLoader
+from datamodules.loaders.sequence_windows import SequenceWindows
+from datamodules.loaders.training_pairs import TrainingPairs
+
+__all__ = [
+    "Batch",
+    "EvalLoader",
+    "ResumableBatches",
+    "SequenceWindows",
+    "TrainingPairs",
+    "rating_bins",
+]

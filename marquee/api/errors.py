@@ -1,0 +1,91 @@
+"""Error responses: one shape for every status but 200.
+
+    {"error": {"code": "unknown_movie", "message": "…", "fields": [{"field": "…", "message": "…"}]}}
+
+`fields` is present where the error has a place in the request. Codes and their status:
+
+    not_json 400   unauthorized 401   not_found, unknown_movie 404   method_not_allowed 405
+    conflict 409   too_large 413   invalid, unknown_genre 422   busy 429   internal 500
+    unavailable, timeout 503
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+
+from marquee.recommender.errors import RequestError
+
+STATUS = {
+    "not_json": 400,
+    "unauthorized": 401,
+    "not_found": 404,
+    "unknown_movie": 404,
+    "method_not_allowed": 405,
+    "conflict": 409,
+    "too_large": 413,
+    "invalid": 422,
+    "unknown_genre": 422,
+    "busy": 429,
+    "internal": 500,
+    "unavailable": 503,
+    "timeout": 503,
+}
+HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "1"},
+    503: {"Retry-After": "1"},
+}
+UNION_TAGS = ("constrained-int", "constrained-str", "int", "str")
+"""Parts that pydantic adds to the place of an error in "an integer or text"."""
+
+
+def json_response(body: Any, status: int = 200) -> Response:
+    """Return a body as JSON. A RequestError inside it becomes its error body."""
+    return Response(
+        orjson.dumps(body, default=_to_json),
+        status_code=status,
+        headers=HEADERS.get(status),
+        media_type="application/json",
+    )
+
+
+def error_response(code: str, message: str, fields: Sequence[dict[str, str]] = ()) -> Response:
+    """Return the response for one of the codes of STATUS."""
+    return json_response(_error_body(code, message, fields), STATUS[code])
+
+
+def request_error_response(error: RequestError) -> Response:
+    """Return the response for a request that the recommender refuses."""
+    return json_response(error_body(error), STATUS[error.code])
+
+
+def error_body(error: RequestError) -> dict[str, Any]:
+    """Return the body for a request that the recommender refuses."""
+    fields = [{"field": error.field, "message": str(error)}] if error.field else []
+    return _error_body(error.code, str(error), fields)
+
+
+def validation_response(errors: Sequence[dict[str, Any]]) -> Response:
+    """Return the response for errors of pydantic: 400 for no JSON, else 422 with every field."""
+    for error in errors:
+        if error["type"] == "json_invalid":
+            return error_response("not_json", f"{error['msg']}; send a JSON object")
+    messages: dict[str, list[str]] = {}
+    for error in errors:
+        name = ".".join(str(part) for part in error["loc"] if part not in UNION_TAGS)
+        messages.setdefault(name or "body", []).append(str(error["msg"]))
+    fields = [{"field": name, "message": " or ".join(texts)} for name, texts in messages.items()]
+    return error_response("invalid", f"{fields[0]['field']}: {fields[0]['message']}", fields)
+
+
+def _error_body(code: str, message: str, fields: Sequence[dict[str, str]]) -> dict[str, Any]:
+    error: dict[str, Any] = {"code": code, "message": message}
+    return {"error": error | ({"fields": list(fields)} if fields else {})}
+
+
+def _to_json(value: object) -> Any:
+    if isinstance(value, RequestError):  # one list of a batch
+        return error_body(value)
+    raise TypeError

@@ -1,0 +1,31 @@
+"""Check the bundle and the event store of the settings, without serving.
+
+    BUNDLE=bundles/demo python -m marquee.api.lifecycle.preflight
+
+Exit status 0, or 2 with one line `marquee: …` on stderr.
+"""
+
+import sys
+
+from marquee.api.lifecycle.bundle_source import open_source
+from marquee.api.lifecycle.model_reloader import load_first_model
+from marquee.api.settings import MESSAGE_PREFIX, Settings
+from marquee.core.command import INPUT_ERROR
+from marquee.core.errors import InputError
+from marquee.feedback.store import EventStore
+
+
+def main() -> int:
+    """Load the bundle that the service would start with, and open its event store."""
+    try:
+        settings = Settings.from_environment()
+        load_first_model(open_source(settings.bundle, settings.bundle_cache))
+        EventStore(settings.events_url).close()
+    except InputError as error:
+        print(f"{MESSAGE_PREFIX}{error}", file=sys.stderr)
+        return INPUT_ERROR
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""The settings of a run: a recipe file and the command line, parsed and checked.
+
+    config = read_config(["--config", "recipes/demo.yaml", "--trainer.max_epochs", "2"])
+    config.data.ties, config.model.network.embedding_dim      # typed settings
+    config.with_settings({"data.without": "top"})             # the same recipe, another setting
+
+Every setting can stand in the file or on the command line (`--data.ties hash`). A setting that data
+and network must agree on is linked, so that a recipe names it once. Nothing is read or written here
+but the recipe file.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import jsonargparse
+import pytorch_lightning as pl
+import yaml
+
+from datamodules.config import DataConfig
+from datamodules.splits import Refit
+from marquee.core.errors import InputError
+from marquee.core.files import write_atomic
+from marquee.core.nested_dicts import flatten, without_none
+from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split
+from marquee.training.checkpoints import CheckpointConfig
+from marquee.training.comet import Mode
+from models.bpmf.gibbs import StarConfig
+from models.lightning_module import LearningConfig
+from models.ncf import NetworkConfig
+
+TRAINER_SETTINGS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
+"""Settings of the trainer that change the trained weights."""
+LOCAL_SETTINGS = ("runs", "bundles", "results", "ckpt_path", "out", "comet")
+"""Settings of one machine or one call, by which runs are not compared."""
+LINKS = {
+    "model.network.user": "data.user",
+    "model.network.history_length": "data.history_length",
+    "seed_everything": "data.seed",
+}
+MAX_SEED = 2**32 - 1
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+CONFIG_FILE = "config.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """The shape of the network, and its optimization."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    learning: LearningConfig = field(default_factory=LearningConfig)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """All settings of one run; InputError for a contradiction."""
+
+    name: str
+    """Name of the recipe and of its bundle, results and folder of runs."""
+    protocols: list[Literal["next", "ncf-paper", "time", "new-users", "new-movies", "stars"]] = (
+        field(default_factory=lambda: ["next"])
+    )
+    """Protocols that the test part is measured by; their split is `data.protocol`."""
+    seed_everything: int = 0
+    """Seed of the selection. Each refit has its own seed, one of `seeds`."""
+    seeds: list[int] = field(default_factory=lambda: [0])
+    """Seeds of the refits: results are their mean, and the bundle of the first is served."""
+    folds: list[int] = field(default_factory=list)
+    """Values of `data.fold`, each a whole fit; empty fits the one fold of `data`."""
+    data: DataConfig
+    model: ModelConfig = field(default_factory=ModelConfig)
+    stars: StarConfig = field(default_factory=StarConfig)
+    trainer: Mapping[str, Any]
+    """Arguments of Lightning's Trainer."""
+    comet: Mode = "auto"
+    """Logging to Comet: see marquee/training/comet.py."""
+    runs: str = "runs"
+    """Folder of runs."""
+    bundles: str = "bundles"
+    """Folder of bundles."""
+    results: str = "results"
+    """Folder of results."""
+    checkpoints: CheckpointConfig = field(default_factory=CheckpointConfig)
+    ckpt_path: str | None = None
+    """Resume from this checkpoint; `last` resumes the newest run, or starts a new one."""
+    refit: Refit = "validation"
+    """For export: the ratings that the bundle is trained on."""
+    out: str | None = None
+    """For export: the folder of the bundle."""
+    args: tuple[str, ...]
+    """The command line that these settings were read from."""
+    config_file: str | None
+    """The recipe file, the last one where several are given."""
+    resolved: Mapping[str, Any]
+    """Every setting as plain JSON, without the linked ones."""
+
+    def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name):
+            raise InputError(
+                f"name {self.name!r}: expected letters, digits, '.', '_' and '-', as it names "
+                "folders"
+            )
+        protocols = protocols_of_split(self.data.protocol)
+        if not self.protocols or not set(self.protocols) <= set(protocols):
+            raise InputError(
+                f"protocols {self.protocols}: expected one or more of {protocols}, which "
+                f"data.protocol {self.data.protocol} answers"
+            )
+        if not 0 <= self.seed_everything <= MAX_SEED:
+            raise InputError(f"seed_everything {self.seed_everything}: expected 0 to {MAX_SEED}")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds):
+            raise InputError(f"seeds {self.seeds}: expected one or more, each once")
+        if self.folds and self.protocols != ["stars"]:
+            raise InputError(
+                f"folds {self.folds}: expected none, as only protocols [stars] has folds"
+            )
+        self.check_trainer()
+
+    def check_trainer(self) -> None:
+        """Refuse settings of the trainer that a run cannot keep its promises with."""
+        if not (self.trainer["max_epochs"] or 0) >= 1:
+            raise InputError(f"trainer.max_epochs {self.trainer['max_epochs']}: expected 1 or more")
+        devices = self.trainer["devices"]
+        if devices not in ("auto", 1, "1"):
+            raise InputError(
+                f"trainer.devices {devices}: expected none, as several devices are several "
+                f"processes; run: torchrun --nproc-per-node {devices} train.py …"
+            )
+        interval = self.trainer["val_check_interval"]
+        if interval not in (None, 1.0):
+            raise InputError(
+                f"trainer.val_check_interval {interval}: expected none, as a resumed training is "
+                "exact only with validation at the ends of epochs; set check_val_every_n_epoch"
+            )
+
+    @property
+    def monitor(self) -> str:
+        """The metric that validation chooses the epoch by."""
+        return PROTOCOLS[self.data.protocol].monitor
+
+    @property
+    def recipe(self) -> str:
+        """The recipe as results name it; a variant or a fold bears another name than its file."""
+        file = Path(self.config_file).name if self.config_file else f"{self.name}.yaml"
+        return f"recipes/{file}"
+
+    @property
+    def runs_folder(self) -> Path:
+        """The folder of this recipe's runs, `runs/NAME`."""
+        return Path(self.runs) / self.name
+
+    @property
+    def bundle_folder(self) -> Path:
+        """The bundle that is served and measured, `bundles/NAME`."""
+        return Path(self.bundles) / self.name
+
+    @property
+    def checkpoint_root(self) -> str:
+        """The folder or URL that holds the checkpoints of this recipe's runs."""
+        root = str(self.checkpoints.folder or self.runs).rstrip("/")
+        return f"{root}/{self.name}"
+
+    def with_settings(self, settings: Mapping[str, Any]) -> "RunConfig":
+        """Return the same recipe with some settings changed, by their dotted names."""
+        return read_config([*self.args, *as_args(settings)])
+
+    def value(self, setting: str) -> Any:
+        """Return one setting by its dotted name; KeyError for an unknown one."""
+        return self.flat()[setting]
+
+    def flat(self) -> dict[str, Any]:
+        """Return every setting by its dotted name, without the linked ones."""
+        return flatten(self.resolved)
+
+    def training_settings(self, seed: int | None = None) -> dict[str, Any]:
+        """Return what a training depends on, as plain JSON without folders of this machine.
+
+        seed: of a refit, instead of `seed_everything`. Bundles carry these settings, and a resumed
+        training must have the same.
+        """
+        names = ("seed_everything", "data", "model", "stars", "trainer")
+        settings = {name: self.comparable()[name] for name in names}
+        return settings if seed is None else settings | {"seed_everything": seed}
+
+    def comparable_settings(self) -> dict[str, Any]:
+        """Return the settings by which two runs are compared, by their dotted names."""
+        return flatten(self.comparable())
+
+    def comparable(self) -> dict[str, Any]:
+        settings = {
+            name: without_none(value) if isinstance(value, dict) else value
+            for name, value in self.resolved.items()
+            if name not in LOCAL_SETTINGS and value is not None
+        }
+        settings["data"].pop("root", None)
+        settings["checkpoints"].pop("folder", None)
+        trainer = self.resolved["trainer"]
+        return settings | {"trainer": {name: trainer[name] for name in TRAINER_SETTINGS}}
+
+    def save(self, folder: Path) -> None:
+        """Write every resolved setting to `config.yaml`, a recipe that gives the same run."""
+        text = yaml.safe_dump(dict(self.resolved), sort_keys=False, allow_unicode=True)
+        write_atomic(folder / CONFIG_FILE, text)
+
+
+def read_config(args: Sequence[str]) -> RunConfig:
+    """Parse a recipe and the settings beside it.
+
+    args: a command line, `--config recipes/NAME.yaml --trainer.max_epochs 2`. Raises InputError for
+    an unknown setting, a value of another type, or settings that contradict each other.
+    """
+    parser = build_parser()
+    try:
+        namespace = parser.parse_args(list(args))
+        settings = parser.instantiate(namespace)
+    except InputError:
+        raise
+    except (argparse.ArgumentError, ValueError, TypeError) as error:
+        raise InputError(str(error)) from error
+    resolved = json.loads(parser.dump(namespace, format="json", skip_unset=False))
+    files = [str(path) for path in namespace.config or ()]
+    names = {each.name for each in fields(RunConfig)}
+    values = {name: value for name, value in vars(settings).items() if name in names}
+    return RunConfig(
+        **values | {"trainer": vars(settings.trainer)},
+        args=tuple(args),
+        config_file=files[-1] if files else None,
+        resolved=resolved,
+    )
+
+
+def build_parser() -> jsonargparse.ArgumentParser:
+    """Return the parser of all commands that take a recipe."""
+    jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
+    parser = jsonargparse.ArgumentParser(prog="train.py fit", exit_on_error=False)
+    parser.add_argument(
+        "-c", "--config", action="config", help="a recipe file; later settings override it"
+    )
+    parser.add_class_arguments(RunConfig, skip={"trainer", "args", "config_file", "resolved"})
+    parser.add_class_arguments(
+        pl.Trainer, "trainer", fail_untyped=False, instantiate=False, sub_configs=True
+    )
+    parser.set_defaults(
+        {
+            "trainer.num_sanity_val_steps": 0,
+            "trainer.enable_model_summary": False,
+            "trainer.enable_progress_bar": sys.stdout.isatty(),
+        }
+    )
+    for source, target in LINKS.items():
+        parser.link_arguments(source, target)
+    return parser
+
+
+def as_args(settings: Mapping[str, Any]) -> list[str]:
+    """Write settings as on a command line: `--model.network.features=["genres", "period"]`."""
+    return [
+        f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in settings.items()
+    ]
