@@ -1,4 +1,4 @@
-# Marquee: everything a person or CI runs. `make help` lists it.
+# Marquee: every command that developers and CI run. `make help` lists it.
 PYTHON ?= python3.11
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -12,7 +12,7 @@ APP_PORT ?= 8501
 ONLY   ?= training
 ROUNDS ?= 20
 EVENTS_URL ?= sqlite:///events.sqlite
-# Pictures show real films unless another bundle is asked for.
+# Pictures show real movies unless another bundle is asked for.
 PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/ml-latest-small)
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
@@ -94,7 +94,7 @@ serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
 	@BUNDLE=$(BUNDLE) BENTOML_HOME=$(CURDIR)/runs/bentoml-$(PORT) \
 	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
 
-findings: setup ## What the ratings say, for who decides: DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
+findings: setup ## Generate the report of findings (HTML, Markdown, JSON): DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
 	@$(BIN)/marquee findings $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
 
 twin: setup ## A release's whole way without an account: bucket, push, serve, promote, roll back

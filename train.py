@@ -23,15 +23,18 @@ from pathlib import Path
 
 import pytorch_lightning as pl
 
+from datamodules.datamodule import InteractionDataModule
 from marquee.core.command import run_command, say
 from marquee.core.errors import InputError
 from marquee.training import comet, distributed, pipeline
 from marquee.training.config import RunConfig, read_config
-from marquee.training.pipeline import build_data, build_model, prepare
+from marquee.training.pipeline import prepare
 from marquee.training.run_folder import open_run
 from marquee.training.selection import SelectionResult
 from marquee.training.studies.cross_validation import fit_folds
 from marquee.training.trainer import build_trainer, is_done, quiet_libraries
+from models.lightning_module import RankingModule
+from models.ncf import Sizes
 
 
 def fit(config: RunConfig) -> None:
@@ -44,22 +47,15 @@ def fit(config: RunConfig) -> None:
 
     # Select: train on the training part, and choose the epoch by validation.
     pl.seed_everything(config.seed_everything, workers=True)
-    data = build_data(config)
-    model = build_model(config, data)
+    data = InteractionDataModule(config.data)
+    model = RankingModule(Sizes(**data.sizes), config.model.network, config.model.learning)
     trainer = build_trainer(config, run, data, phase="select")
     try:
         selection = pipeline.select(config, run, data, model, trainer)
 
-        # Refit: train each seed on train + validation for as many epochs, and export its bundle.
+        # Refit: the same with each seed on train + validation, for as many epochs; a bundle each.
         for seed in config.seeds:
-            seed_config = config.with_settings({"seed_everything": seed})
-            pl.seed_everything(seed, workers=True)
-            seed_data = build_data(seed_config, refit="validation")
-            seed_model = build_model(seed_config, seed_data)
-            seed_trainer = build_trainer(
-                seed_config, run, seed_data, phase=f"refit-{seed}", epochs=selection.epochs
-            )
-            pipeline.refit(seed_config, run, seed_data, seed_model, seed_trainer, selection)
+            pipeline.refit_seed(config, run, selection, seed=seed)
 
         # Test: read the test part once, through the bundles, beside the baselines.
         loggers = trainer.loggers

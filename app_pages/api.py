@@ -8,6 +8,7 @@ The popular chart is also written to a file, for the time when the service does 
 
 import json
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
@@ -15,9 +16,9 @@ from typing import Any, cast
 import streamlit as st
 
 from app_pages import state
-from marquee_client import Marquee, Retries
-from marquee_client.requests import ChartKind, Filters
-from marquee_client.types import Movie, SimilarMovie
+from marquee_client import Marquee, MarqueeError, Retries
+from marquee_client.requests import ChartKind, Filters, RecommendRequest
+from marquee_client.types import ChartMovie, RecommendResponse, SimilarMovie
 
 TIMEOUT_S = 4.0
 RETRIES = Retries(times=1, total_s=3.0)
@@ -46,13 +47,25 @@ def _connection(url: str, key: str | None) -> Marquee:
     return Marquee(url, key, timeout_s=TIMEOUT_S, retries=RETRIES)
 
 
-def chart(kind: ChartKind, k: int = MAX_CHART_K, filters: Filters | None = None) -> list[Movie]:
+def recommend_batch(queries: Sequence[RecommendRequest]) -> list[RecommendResponse]:
+    """Return one response per query, in their order; raise the error of any of them."""
+    responses = []
+    for response in service().recommend_batch(queries)["results"]:
+        if error := cast(dict[str, Any], response).get("error"):
+            raise MarqueeError(error["message"], code=error["code"])
+        responses.append(cast(RecommendResponse, response))
+    return responses
+
+
+def chart(
+    kind: ChartKind, k: int = MAX_CHART_K, filters: Filters | None = None
+) -> list[ChartMovie]:
     """Return the first k movies of a chart, best first."""
     return _chart(address(), kind, k, filters or {})
 
 
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
-def _chart(url: str, kind: ChartKind, k: int, filters: Filters) -> list[Movie]:
+def _chart(url: str, kind: ChartKind, k: int, filters: Filters) -> list[ChartMovie]:
     items = service().charts(kind, k=k, filters=filters)["items"]
     if kind == "popular" and not filters and k == MAX_CHART_K:
         _save_popular(items)
@@ -88,7 +101,7 @@ def genres() -> list[str]:
     return sorted({genre for movie in movies for genre in movie["genres"]})
 
 
-def genre_profile() -> dict[str, Any]:
+def genre_profile() -> RecommendRequest:
     """Return the user's own genre mix as part of a query: only genres that the catalog has."""
     known = genres() if state.mix() else []
     mix = {genre: weight for genre, weight in state.mix().items() if genre in known}
@@ -100,14 +113,14 @@ def is_synthetic() -> bool:
     return str(model()["data"].get("name")) == "demo"
 
 
-def last_popular() -> list[Movie]:
+def last_popular() -> list[ChartMovie]:
     """Return the popular chart as this machine last received it; empty if it never did."""
     with suppress(OSError, ValueError):
-        return cast(list[Movie], json.loads(_popular_path().read_text()))
+        return cast(list[ChartMovie], json.loads(_popular_path().read_text()))
     return []
 
 
-def _save_popular(items: list[Movie]) -> None:
+def _save_popular(items: list[ChartMovie]) -> None:
     """Write the chart; a full or read-only disk must not fail the page."""
     with suppress(OSError):
         path = _popular_path()

@@ -4,16 +4,15 @@ All rows are one request (`/recommend_batch`). The rows about particular movies 
 one, hidden gems, new ones) request the user's own order of those movies.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 import streamlit as st
 
 from app_pages import api, rating_scale, state, widgets
-from marquee_client import MarqueeError
-from marquee_client.requests import ChartKind, Filters
-from marquee_client.types import HistoryItem, RecommendedMovie, RecommendResponse
+from marquee_client.requests import ChartKind, Filters, RecommendRequest
+from marquee_client.types import HistoryItem, Movie, RecommendedMovie, RecommendResponse
 
 ROW_LENGTH = 12
 MIN_LIKED_STARS = 4.0
@@ -40,7 +39,7 @@ class Row:
     key: str
     name: str
     note: str
-    query: Mapping[str, Any] = field(default_factory=dict)
+    query: RecommendRequest
     """Fields beside those of every row: user, length and filters."""
 
 
@@ -51,7 +50,7 @@ def show() -> None:
     history = api.service().history(state.me())["items"]
     filters, controls = settings()
     welcome(history)
-    rows = make_rows(rating_scale.rated(history), filters, controls)
+    rows = make_rows(rating_scale.rated_items(history), filters, controls)
     used_ids: set[int] = set()
     for row, response in zip(rows, request(rows, filters), strict=True):
         movies = take_unused(response["items"], used_ids)
@@ -60,7 +59,7 @@ def show() -> None:
             explain(response)
 
 
-def settings() -> tuple[Filters, dict[str, float]]:
+def settings() -> tuple[Filters, RecommendRequest]:
     """Show the settings, and return the filters and the controls above 0."""
     with st.expander("Filters and controls", icon=":material/tune:", key="controls"):
         left, right = st.columns(2, gap="large")
@@ -79,19 +78,23 @@ def settings() -> tuple[Filters, dict[str, float]]:
         filters["year_min"] = year_min
     if year_max is not None:
         filters["year_max"] = year_max
-    return filters, {control: strength for control, strength in controls.items() if strength}
+    positive = {control: strength for control, strength in controls.items() if strength}
+    return filters, cast(RecommendRequest, positive)
 
 
 def make_rows(
-    rated: Sequence[HistoryItem], filters: Filters, controls: Mapping[str, float]
+    ratings: Sequence[HistoryItem], filters: Filters, controls: RecommendRequest
 ) -> list[Row]:
     """Return the rows of the page, from top to bottom.
 
     The genre mix that a user set counts until their ratings say more, and wherever calibration is
     on.
     """
-    has_few_ratings = len(rated) < widgets.MIN_RATINGS
-    order: dict[str, Any] = {**controls, "exclude_ids": best_known(controls.get("novelty", 0.0))}
+    has_few_ratings = len(ratings) < widgets.MIN_RATINGS
+    order: RecommendRequest = {
+        **controls,
+        "exclude_ids": best_known(controls.get("novelty", 0.0)),
+    }
     if state.mix() and (has_few_ratings or "calibration" in controls):
         order |= api.genre_profile()
     rows = [
@@ -99,16 +102,20 @@ def make_rows(
             key="top", name="Top picks", note="What you are most likely to watch next.", query=order
         )
     ]
-    for liked in favourites(rated):
+    for favourite in favourites(ratings):
         rows.append(
             Row(
                 key="liked",
-                name=f"Because you liked {liked['title']}",
-                note=f"Movies like it, in your order; you gave it {liked['stars']:g} ★.",
-                query=include(api.similar(liked["movie_id"])),
+                name=f"Because you liked {favourite['title']}",
+                note=f"Movies like it, in your order; you gave it {favourite['stars']:g} ★.",
+                query=include(api.similar(favourite["movie_id"])),
             )
         )
-    stretch: dict[str, Any] = {"novelty": 1.0, "diversity": 0.5, "exclude_ids": best_known(1.0)}
+    stretch: RecommendRequest = {
+        "novelty": 1.0,
+        "diversity": 0.5,
+        "exclude_ids": best_known(1.0),
+    }
     if has_few_ratings:
         stretch |= api.genre_profile()
     return [
@@ -134,9 +141,9 @@ def make_rows(
     ]
 
 
-def favourites(rated: Sequence[HistoryItem]) -> list[HistoryItem]:
+def favourites(ratings: Sequence[HistoryItem]) -> list[HistoryItem]:
     """Return the best-liked movie, the newest of equal ones; none below MIN_LIKED_STARS."""
-    liked = [entry for entry in rated if "title" in entry and entry["stars"] >= MIN_LIKED_STARS]
+    liked = [entry for entry in ratings if "title" in entry and entry["stars"] >= MIN_LIKED_STARS]
     return [max(liked, key=lambda entry: entry["stars"])] if liked else []
 
 
@@ -156,37 +163,34 @@ def take_unused(items: Sequence[RecommendedMovie], used_ids: set[int]) -> list[R
     return unused
 
 
-def chart_query(kind: ChartKind, filters: Filters) -> dict[str, Any]:
+def chart_query(kind: ChartKind, filters: Filters) -> RecommendRequest:
     return include(api.chart(kind, filters=filters))
 
 
-def include(movies: Sequence[Any]) -> dict[str, Any]:
+def include(movies: Sequence[Movie]) -> RecommendRequest:
     """Return the part of a query that limits a list to these movies."""
     return {"include_ids": [movie["movie_id"] for movie in movies]}
 
 
 def request(rows: Sequence[Row], filters: Filters) -> list[RecommendResponse]:
-    """Return one response per row, in their order; raise the error of any of them."""
-    queries = [
-        {
-            "user_id": state.me(),
-            "k": ROW_LENGTH * number,
-            "filters": filters,
-            "explain": row.key == "top",
-        }
-        | {**row.query}
-        for number, row in enumerate(rows, 1)
-    ]
-    responses = api.service().recommend_batch(cast(Any, queries))["results"]
-    for response in responses:
-        if error := cast(Any, response).get("error"):
-            raise MarqueeError(error["message"], code=error["code"])
-    return responses
+    """Return one response per row, in their order."""
+    return api.recommend_batch(
+        [
+            {
+                "user_id": state.me(),
+                "k": ROW_LENGTH * number,
+                "filters": filters,
+                "explain": row.key == "top",
+                **row.query,
+            }
+            for number, row in enumerate(rows, 1)
+        ]
+    )
 
 
 def welcome(history: Sequence[HistoryItem]) -> None:
     """Say what the lists rest on, while the user has few ratings."""
-    missing = widgets.MIN_RATINGS - len(rating_scale.rated(history))
+    missing = widgets.MIN_RATINGS - len(rating_scale.rated_items(history))
     if missing <= 0:
         return
     source = "your tastes" if state.mix() else "what most people like"

@@ -62,7 +62,7 @@ def own_answer(entry: HistoryItem | None, title: str) -> None:
 def explain(movie_id: int, history: list[HistoryItem]) -> None:
     """Show the ratings without which the score would be lower."""
     st.subheader("What moved this", anchor=False)
-    if not rating_scale.rated(history):
+    if not rating_scale.rated_items(history):
         st.caption("Nothing of yours yet: rate a few movies, and they are named here.")
         return
     response = api.service().recommend(

@@ -4,12 +4,11 @@ The best movies of each user are collected, each user orders all of them, and th
 Nobody's id is stored: guests enter their profile for this evening.
 """
 
-from typing import Any, cast
-
 import streamlit as st
 
 from app_pages import api, merge_lists, state, widgets
-from marquee_client.types import RecommendedMovie
+from marquee_client.requests import RecommendRequest
+from marquee_client.types import ScoredMovie
 
 MAX_GUESTS = 4
 MOVIES_PER_USER = 60
@@ -60,7 +59,7 @@ def night() -> None:
 
 
 def participants() -> dict[str, str]:
-    """Return user_id -> name of everybody present, the visitor first."""
+    """Return user_id -> name of all participants, the visitor first."""
     names = {state.me(): state.name() or "You"}
     columns = [column for _ in range(MAX_GUESTS // 2) for column in st.columns(2, gap="medium")]
     for n in range(MAX_GUESTS):
@@ -78,7 +77,7 @@ def participants() -> dict[str, str]:
 
 def orders_of(
     names: dict[str, str], include_seen: bool
-) -> tuple[dict[str, list[RecommendedMovie]], dict[int, RecommendedMovie]]:
+) -> tuple[dict[str, list[ScoredMovie]], dict[int, ScoredMovie]]:
     """Let each user order the best movies of all users.
 
     Returns user_id -> items in that user's order, and movie_id -> item.
@@ -89,11 +88,11 @@ def orders_of(
         if not history:
             st.caption(f"{names[user_id]} has rated nothing yet, and gets what most people like.")
     seen_ids = set().union(*(widgets.movie_ids(history) for history in histories.values()))
-    queries = [
+    queries: list[RecommendRequest] = [
         {"user_id": user_id, "k": MOVIES_PER_USER, "exclude_seen": not include_seen}
         for user_id in names
     ]
-    responses = service.recommend_batch(cast(Any, queries))["results"]
+    responses = api.recommend_batch(queries)
     ids = {item["movie_id"] for response in responses for item in response["items"]}
     ids = ids if include_seen else ids - seen_ids
     if not ids:
@@ -103,10 +102,10 @@ def orders_of(
 
 
 def show_list(
-    items: list[RecommendedMovie], names: dict[str, str], orders: dict[str, list[RecommendedMovie]]
+    items: list[ScoredMovie], names: dict[str, str], orders: dict[str, list[ScoredMovie]]
 ) -> None:
     """Show the merged list, and the stars that each user would give."""
-    widgets.row("Tonight", cast(Any, items), "night", "Best for the group first.")
+    widgets.row("Tonight", items, "night", "Best for the group first.")
     stars = {
         user_id: {item["movie_id"]: item["stars"]["expected"] for item in order}
         for user_id, order in orders.items()

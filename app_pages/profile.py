@@ -11,7 +11,7 @@ def show() -> None:
     history = api.service().history(state.me())["items"]
     st.markdown(
         f"**{widgets.plain(state.name()) or 'A visitor without a name'}**, "
-        f"{widgets.count_ratings(len(rating_scale.rated(history)))}."
+        f"{widgets.count_ratings(len(rating_scale.rated_items(history)))}."
     )
     name_form()
     st.subheader("The key to it", anchor=False)

@@ -35,7 +35,7 @@ def show() -> None:
 def earlier_ratings() -> None:
     """Show every rating, newest first, with a way to change each."""
     history = api.service().history(state.me())["items"]
-    ratings = {entry["movie_id"]: entry for entry in rating_scale.rated(history)}
+    ratings = {entry["movie_id"]: entry for entry in rating_scale.rated_items(history)}
     if ratings:
         change_rating(ratings)
         ratings_table(list(ratings.values()))
@@ -94,7 +94,7 @@ def ratings_table(entries: list[HistoryItem]) -> None:
 
 
 def export_ratings() -> None:
-    ratings = rating_scale.rated(api.service().history(state.me())["items"])
+    ratings = rating_scale.rated_items(api.service().history(state.me())["items"])
     st.subheader("Take your ratings with you", anchor=False)
     if not ratings:
         st.caption("There is nothing to export yet.")

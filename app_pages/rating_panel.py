@@ -14,6 +14,7 @@ from typing import cast
 import streamlit as st
 
 from app_pages import api, posters, rating_scale, state, widgets
+from marquee_client.requests import RecommendRequest
 from marquee_client.types import HistoryItem, Movie, MovieToRate
 
 QUEUE_LENGTH = 8
@@ -35,7 +36,7 @@ def show(key: str = "rate", goal: int = 0) -> None:
     key: prefix of its widgets. goal: number of ratings to ask for; 0: no goal.
     """
     history = api.service().history(state.me())["items"]
-    num_rated = len(rating_scale.rated(history))
+    num_rated = len(rating_scale.rated_items(history))
     if goal:
         st.progress(min(num_rated / goal, 1.0), text=f"{num_rated} of {goal} movies rated")
     question_area, goal_area, list_area, queue_area = (st.container() for _ in range(4))
@@ -149,7 +150,7 @@ def stars_slider(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None
     """Show half stars to give, with the user's earlier ratings for comparison."""
     movie_id = movie["movie_id"]
     before = next(
-        (e["stars"] for e in rating_scale.rated(history) if e["movie_id"] == movie_id), None
+        (e["stars"] for e in rating_scale.rated_items(history) if e["movie_id"] == movie_id), None
     )
     stars = st.select_slider(
         f"Your stars for {widgets.plain(movie['title'])}",
@@ -187,8 +188,10 @@ def other_answers(key: str, movie_id: int, title: str) -> None:
 
 def current_list(key: str, num_rated: int) -> None:
     """Show the user's list after the last rating."""
-    profile = {} if num_rated else api.genre_profile()
-    response = api.service().recommend(user_id=state.me(), k=LIST_LENGTH, **profile)
+    query: RecommendRequest = {"user_id": state.me(), "k": LIST_LENGTH}
+    if not num_rated:
+        query |= api.genre_profile()
+    response = api.service().recommend(**query)
     note = (
         "Most people's favourites: rate a movie, and this row becomes yours."
         if response["strategy"] == "popular"

@@ -22,14 +22,14 @@ def describe(stars: float) -> str:
     return f"{stars:g} ★ {WORDS[stars]}"
 
 
-def rated(history: Sequence[HistoryItem]) -> list[HistoryItem]:
+def rated_items(history: Sequence[HistoryItem]) -> list[HistoryItem]:
     """Return the entries with stars, newest first."""
     return [entry for entry in reversed(history) if "stars" in entry]
 
 
 def yardstick(stars: float, history: Sequence[HistoryItem]) -> str:
     """Name movies that got as many stars, else the nearest below and above; "" without ratings."""
-    ratings = [(entry["stars"], entry.get("title", "")) for entry in rated(history)]
+    ratings = [(entry["stars"], entry.get("title", "")) for entry in rated_items(history)]
     ratings = [(value, title) for value, title in ratings if title]
     equal = [title for value, title in ratings if value == stars]
     if equal:

@@ -89,7 +89,7 @@ def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchRespon
     }
 
 
-def as_movielens(user_id: str, rated: Iterable[HistoryItem]) -> str:
+def as_movielens(user_id: str, ratings: Iterable[HistoryItem]) -> str:
     """Return the ratings in MovieLens' format."""
     rows = [
         (
@@ -98,12 +98,12 @@ def as_movielens(user_id: str, rated: Iterable[HistoryItem]) -> str:
             entry["stars"],
             int(datetime.fromisoformat(entry["at"]).timestamp()),
         )
-        for entry in rated
+        for entry in ratings
     ]
     return _write(("userId", "movieId", "rating", "timestamp"), rows)
 
 
-def as_letterboxd(rated: Iterable[HistoryItem]) -> str:
+def as_letterboxd(ratings: Iterable[HistoryItem]) -> str:
     """Return the ratings in Letterboxd's format.
 
     A movie that the catalog no longer holds has no title, and is written by its id.
@@ -116,7 +116,7 @@ def as_letterboxd(rated: Iterable[HistoryItem]) -> str:
             "",
             entry["stars"],
         )
-        for entry in rated
+        for entry in ratings
     ]
     return _write(("Date", "Name", "Year", "Letterboxd URI", "Rating"), rows)
 

@@ -32,19 +32,19 @@ def show() -> None:
 def pick_tastes() -> None:
     groups = make_groups(api.genres(), api.chart("popular"))
     with st.container(key="tastes"):
-        picked = [group for group in groups if taste_checkbox(group)]
-    if len(picked) < MIN_TASTES:
-        st.caption(f"{len(picked)} of {MIN_TASTES} picked.")
+        selection = [group for group in groups if taste_checkbox(group)]
+    if len(selection) < MIN_TASTES:
+        st.caption(f"{len(selection)} of {MIN_TASTES} picked.")
     is_clicked = st.button(
         "Show me movies",
         key="show",
         type="primary",
         icon=":material/arrow_forward:",
-        disabled=len(picked) < MIN_TASTES,
-        help="Pick three tastes first" if len(picked) < MIN_TASTES else None,
+        disabled=len(selection) < MIN_TASTES,
+        help="Pick three tastes first" if len(selection) < MIN_TASTES else None,
     )
     if is_clicked:
-        state.set_mix({genre: 1.0 for group in picked for genre in group.genres})
+        state.set_mix({genre: 1.0 for group in selection for genre in group.genres})
         st.switch_page(widgets.FOR_YOU_PAGE, query_params=state.link())
 
 

@@ -5,11 +5,12 @@ another, and the first visitor after a start saw an error.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import streamlit as st
 
 from app_pages import api, genre_mix, rating_scale, state, widgets
+from marquee_client.requests import RecommendRequest
 from marquee_client.types import HistoryItem
 
 LIST_LENGTH = 50
@@ -22,29 +23,29 @@ MAX_WEIGHT = 10.0
 @widgets.page
 def show() -> None:
     st.title("My taste", anchor=False)
-    rated = rating_scale.rated(api.service().history(state.me())["items"])
-    if not rated:
+    ratings = rating_scale.rated_items(api.service().history(state.me())["items"])
+    if not ratings:
         widgets.show_empty(
             "Rate a few movies, and your taste is drawn here.", widgets.RATE_PAGE, "Rate movies"
         )
         return
-    if len(rated) < widgets.MIN_RATINGS:
+    if len(ratings) < widgets.MIN_RATINGS:
         st.info(
-            f"{len(rated)} rated so far: too few to say much. {widgets.MIN_RATINGS} make a start."
+            f"{len(ratings)} rated so far: too few to say much. {widgets.MIN_RATINGS} make a start."
         )
-    genres(rated)
+    genres(ratings)
     left, right = st.columns(2, gap="large")
     with left:
-        stars(rated)
+        stars(ratings)
     with right:
-        decades(rated)
+        decades(ratings)
 
 
 @st.fragment
 @widgets.page
-def genres(rated: Sequence[HistoryItem]) -> None:
+def genres(ratings: Sequence[HistoryItem]) -> None:
     """Show the user's mix, or the one they set, next to the mixes of their list."""
-    rated_mix = genre_mix.mix(rated)
+    rated_mix = genre_mix.mix(ratings)
     st.subheader("Your genres, and those of your list", anchor=False)
     with st.expander("Set a mix of your own", icon=":material/tune:", key="mix"):
         edit_mix(rated_mix)
@@ -89,9 +90,9 @@ def edit_mix(rated_mix: Mapping[str, float]) -> None:
 
 def list_mixes() -> tuple[dict[str, float], dict[str, float]]:
     """Return the genre mixes of the list as it is, and as it is with calibration at 1."""
-    query: dict[str, Any] = {"user_id": state.me(), "k": LIST_LENGTH}
-    calibrated = query | {"calibration": 1.0} | api.genre_profile()
-    responses = api.service().recommend_batch(cast(Any, [query, calibrated]))["results"]
+    query: RecommendRequest = {"user_id": state.me(), "k": LIST_LENGTH}
+    calibrated: RecommendRequest = {**query, "calibration": 1.0, **api.genre_profile()}
+    responses = api.recommend_batch([query, calibrated])
     plain, matched = (genre_mix.mix(response["items"]) for response in responses)
     return plain, matched
 
@@ -135,22 +136,24 @@ def draw_bars(
     st.vega_lite_chart(spec, width="stretch")
 
 
-def stars(rated: Sequence[HistoryItem]) -> None:
+def stars(ratings: Sequence[HistoryItem]) -> None:
     """Show how much of the scale is used, and a hint where that is little."""
     st.subheader("Your use of the scale", anchor=False)
-    counts = [sum(entry["stars"] == value for entry in rated) for value in rating_scale.HALF_STARS]
-    mean = sum(entry["stars"] for entry in rated) / len(rated)
+    counts = [
+        sum(entry["stars"] == value for entry in ratings) for value in rating_scale.HALF_STARS
+    ]
+    mean = sum(entry["stars"] for entry in ratings) / len(ratings)
     num_used = sum(count > 0 for count in counts)
     count_chart("stars", [f"{value:g}" for value in rating_scale.HALF_STARS], counts)
     st.markdown(f"{mean:.1f} stars on average, {num_used} of 10 steps used.")
-    if num_used < 4 and len(rated) >= 10:
+    if num_used < 4 and len(ratings) >= 10:
         st.caption("Movies you did not like help most now: they show where your scale begins.")
 
 
-def decades(rated: Sequence[HistoryItem]) -> None:
+def decades(ratings: Sequence[HistoryItem]) -> None:
     """Show the decades of the rated movies."""
     st.subheader("When they were made", anchor=False)
-    counts = genre_mix.decades(rated)
+    counts = genre_mix.decades(ratings)
     if not counts:
         st.caption("No year is known of the movies you rated.")
         return

@@ -18,7 +18,7 @@ import streamlit as st
 
 from app_pages import api, posters, state
 from marquee_client import MarqueeError, Unavailable, UnknownMovie, label
-from marquee_client.types import HistoryItem, Movie, RecommendedMovie, Stars
+from marquee_client.types import HistoryItem, Movie, RecommendedMovie, ScoredMovie, Stars
 
 Params = ParamSpec("Params")
 CARD_PX = 150
@@ -152,7 +152,7 @@ def count_ratings(count: int) -> str:
     return "no ratings yet" if count == 0 else f"{count:,} rating{'s' * (count != 1)}"
 
 
-def prediction(item: RecommendedMovie) -> None:
+def prediction(item: ScoredMovie) -> None:
     """Show expected stars with their interval, as words and as a mark on the scale."""
     stars = item["stars"]
     st.html(scale(stars))

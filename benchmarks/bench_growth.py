@@ -1,14 +1,14 @@
-"""Cost of ten and a hundred times the ratings: 1, 10 and 100 million generated ones, as columns.
+"""Measure the cost of 10 and 100 times the ratings: 1, 10 and 100 million generated ones.
 
     make bench-growth                               # 30 minutes on a busy core, writes results/
     python benchmarks/bench_growth.py --short       # 200,000 and 2 million, 1 minute, prints only
 
 From a folder of columns (synthetic, generate.py) to all batches of an epoch: read and check,
 histories, split, windows of histories; pairs with negatives up to 10 million; then some training
-steps of the history network, whose catalogue is the same at each size. Each in a process of its own
-on one thread. Time is CPU seconds. Memory is looked at every 5 ms: `anonymous` is what the process
+steps of the history network, whose catalog is the same at each size. Each runs in a process of its
+own on one thread. Time is CPU seconds. Memory is read every 5 ms: `anonymous` is what the process
 must hold, `mapped` are pages of files, which the kernel drops where memory is short; both above
-what the process had when its imports were done. Needs 6 GB of disk in TMPDIR, else in /var/tmp.
+the memory after the imports. It needs 6 GB of disk in TMPDIR, else in /var/tmp.
 """
 
 import argparse
@@ -38,27 +38,27 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
 RESULTS = REPOSITORY / "results" / "bench-growth.json"
 MILLION = 1_000_000
-MOST_PAIRS = 10 * MILLION
+MAX_PAIRS = 10 * MILLION
 HISTORY = "recipes/ml-1m.yaml"
 STAGES = {
     "read": "load_dataset: every row checked, fingerprint; the 60,000 titles are in it",
-    "histories": "build_histories: everybody's ratings, oldest first",
-    "split": "split_next, and the table that is trained on",
+    "histories": "build_histories: the ratings of all users, oldest first",
+    "split": "split_next, and the training histories",
     "epoch": "all batches of windows of an epoch, 8,192 targets each, no network",
-    "pairs": "Pairs: its tables and the first 100 batches, 16,384 pairs each, no network",
+    "pairs": "TrainingPairs: its tables and the first 100 batches, 16,384 pairs each, no network",
 }
 Run = dict[str, Any]
 
 
-class Watch:
-    """Memory of this process, looked at every 5 ms; bytes above what there was at its beginning."""
+class Meter:
+    """The memory of this process, read every 5 ms, in bytes above that at its start."""
 
     def __init__(self) -> None:
         self.before = memory()
         self.peak, self.cpu = dict.fromkeys(self.before, 0), dict[str, float]()
-        threading.Thread(target=self.look, daemon=True).start()
+        threading.Thread(target=self.poll, daemon=True).start()
 
-    def look(self) -> None:
+    def poll(self) -> None:
         while True:
             for kind, size in memory().items():
                 self.peak[kind] = max(self.peak[kind], size - self.before[kind])
@@ -72,7 +72,7 @@ class Watch:
 
 
 def memory() -> dict[str, int]:
-    """Bytes of this process: in memory of its own, and mapped from files."""
+    """Return the bytes of this process: in memory of its own, and mapped from files."""
     with open("/proc/self/status") as status:  # noqa: PTH123
         sizes_kb = {
             line.split(":")[0]: line.split()[1] for line in status if line.startswith("Rss")
@@ -84,25 +84,31 @@ def memory() -> dict[str, int]:
 
 
 def feed(name: str, root: str, pairs: bool) -> Run:
-    """A child: from columns to batches. With pairs, those alone are counted."""
-    watch, counted = Watch(), 0
-    with watch.stage("read"):
+    """Go from columns to batches, in a child. pairs: build pairs instead of windows."""
+    meter, num_examples = Meter(), 0
+    with meter.stage("read"):
         dataset = load_dataset(name, root)
-    with watch.stage("histories"):
+    with meter.stage("histories"):
         histories = build_histories(dataset)
-    with watch.stage("split"):
+    with meter.stage("split"):
         split = split_next(histories, len(dataset.movies))
         len(split.train_histories)
-    with watch.stage("pairs" if pairs else "epoch"):
+    with meter.stage("pairs" if pairs else "epoch"):
         for batch in pair_batches(split) if pairs else windows(split, dataset.scale):
-            counted += int((batch["target_BL"] >= 0).sum()) if not pairs else len(batch["user_B"])
-    return {"cpu": watch.cpu, "examples": counted, **watch.peak}
+            num_examples += len(batch["user_B"]) if pairs else int((batch["target_BL"] >= 0).sum())
+    return {"cpu": meter.cpu, "examples": num_examples, **meter.peak}
 
 
 def windows(split: Split, scale: tuple[float, ...]) -> SequenceWindows:
-    star_N = rating_bins(split.train_histories.rating, scale)
-    sizes = {"history_length": 200, "targets_per_batch": 8192}
-    return SequenceWindows(split, star_N, **sizes, star_dropout=0.1, seed=0, epoch=lambda: 0)
+    return SequenceWindows(
+        split,
+        rating_bins(split.train_histories.rating, scale),
+        history_length=200,
+        targets_per_batch=8192,
+        star_dropout=0.1,
+        seed=0,
+        epoch=lambda: 0,
+    )
 
 
 def pair_batches(split: Split) -> Iterator[dict[str, Any]]:
@@ -111,7 +117,7 @@ def pair_batches(split: Split) -> Iterator[dict[str, Any]]:
 
 
 def child(command: list[str]) -> Run:
-    """One run in a fresh process on one thread."""
+    """Run a command in a fresh process on one thread."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     process = subprocess.run(
         command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
@@ -124,10 +130,10 @@ def child(command: list[str]) -> Run:
 
 
 def runs_of(name: str, num_ratings: int, root: str, rounds: int) -> dict[str, list[Run]]:
-    """The runs of one size, by kind."""
+    """Run everything at one size, and return the runs by kind."""
     command = [sys.executable, str(HERE / "bench_growth.py"), "--child", name, "--folder", root]
     runs = {"feed": [child(command) for _ in range(rounds)]}
-    if num_ratings <= MOST_PAIRS:
+    if num_ratings <= MAX_PAIRS:
         runs["pairs"] = [child([*command, "--pairs"]) for _ in range(rounds)]
     steps = json.dumps({"warmup": 2, "steps": 10})
     settings = {"data.name": name, "data.root": root, "data.ties": "hash", "data.sha256": "null"}
@@ -139,50 +145,54 @@ def runs_of(name: str, num_ratings: int, root: str, rounds: int) -> dict[str, li
 
 
 def table(size: str, num_ratings: int, runs: dict[str, list[Run]]) -> list[dict[str, object]]:
-    """The rows of one size: name, what, value (median), unit, spread (max - min)."""
+    """Return the rows of one size: name, what, value (median), unit, spread (max - min)."""
     feeds, pairs, millions = runs["feed"], runs.get("pairs", []), num_ratings / MILLION
     rows = [
-        row(f"{size}-{stage}", what, [run["cpu"][stage] / millions for run in of], "CPU s/M")
+        row(
+            f"{size}-{stage}", what, [run["cpu"][stage] / millions for run in stage_runs], "CPU s/M"
+        )
         for stage, what in STAGES.items()
-        if (of := pairs if stage == "pairs" else feeds)
+        if (stage_runs := pairs if stage == "pairs" else feeds)
     ]
     speeds = [run["examples"] / run["cpu"]["epoch"] for run in feeds]
     rows.append(row(f"{size}-targets", STAGES["epoch"], speeds, "targets/CPU s"))
-    for kind, of in {"": feeds, "pairs-": pairs}.items():
-        for where in ("anonymous", "mapped") if of else ():
-            what = f"most {where} memory a rating, from reading to the last batch"
-            peaks = [run[where] / num_ratings for run in of]
-            rows.append(row(f"{size}-{kind}{where}", what, peaks, "B/rating"))
+    for prefix, kind_runs in {"": feeds, "pairs-": pairs}.items():
+        for memory_kind in ("anonymous", "mapped") if kind_runs else ():
+            what = f"most {memory_kind} memory a rating, from reading to the last batch"
+            peaks = [run[memory_kind] / num_ratings for run in kind_runs]
+            rows.append(row(f"{size}-{prefix}{memory_kind}", what, peaks, "B/rating"))
     what = f"a step of {HISTORY}, 2,000 drawn movies, 10 steps"
-    each = [run["cpu"] / run["steps"] for run in runs["step"]]
-    return [*rows, row(f"{size}-step", what, each, "CPU s")]
+    cpu_per_step = [run["cpu"] / run["steps"] for run in runs["step"]]
+    return [*rows, row(f"{size}-step", what, cpu_per_step, "CPU s")]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--short", action="store_true", help="small sizes, no file")
-    arguments.add_argument("--folder", help="keep the generated data sets here, take what is there")
+    arguments.add_argument(
+        "--folder", help="keep the generated data sets here, and reuse existing ones"
+    )
     arguments.add_argument("--child", help=argparse.SUPPRESS)
     arguments.add_argument("--pairs", action="store_true", help=argparse.SUPPRESS)
-    chosen = arguments.parse_args()
-    if chosen.child:
-        print(json.dumps(feed(chosen.child, chosen.folder, chosen.pairs)))
+    args = arguments.parse_args()
+    if args.child:
+        print(json.dumps(feed(args.child, args.folder, args.pairs)))
         return
     sizes = {"200k": 200_000, "2m": 2 * MILLION}
-    if not chosen.short:
+    if not args.short:
         sizes = {"1m": MILLION, "10m": 10 * MILLION, "100m": 100 * MILLION}
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory(dir=scratch_folder()) as temporary:
-        root = chosen.folder or temporary
+        root = args.folder or temporary
         for size, num_ratings in sizes.items():
             name = f"generated-{size}"
             if not (Path(root) / name / "movies.csv").is_file():
                 write_generated(Path(root) / name, num_ratings)
-            rounds = 3 if num_ratings <= 10 * MILLION and not chosen.short else 1
+            rounds = 3 if num_ratings <= 10 * MILLION and not args.short else 1
             rows += table(size, num_ratings, runs_of(name, num_ratings, root, rounds))
     result = {"rows": rows, "commit": code_commit(), "machine": machine()}
     print(json.dumps(result, indent=1))
-    if not chosen.short:
+    if not args.short:
         RESULTS.write_text(json.dumps(result, indent=1) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""Reading ratings: our whole door, checks included, beside pandas.read_csv, on 25 million rows.
+"""Read 25 million ratings with all checks, and with pandas.read_csv and pyarrow without.
 
     python benchmarks/bench_reading.py                    # 3 minutes on two cores, writes results/
     python benchmarks/bench_reading.py --rows 1000000     # 10 s, prints only
@@ -65,17 +65,17 @@ print(json.dumps({{"wall": wall, "cpu": cpu, "peak": peak * 1024 / 1e9}}))
 
 
 def write_ratings(path: Path, num_rows: int, seed: int = 0) -> None:
-    """ratings.csv with the people, movies and order of ml-25m; about 160 ratings a person."""
+    """Write ratings.csv in the size and order of ml-25m; about 160 ratings a user."""
     rng = np.random.default_rng(seed)
     num_users, num_movies = max(1, num_rows // 154), 62_423
     user = np.sort(rng.integers(1, num_users + 1, num_rows))
-    # Ascending, different ids within a person: the order of the official files.
+    # Ascending, different ids within a user: the order of the official files.
     pair = np.unique(user * (1 << 20) + (rng.beta(0.5, 3, num_rows) * num_movies).astype(np.int64))
-    stars = rng.choice([f"{s / 2:.1f}" for s in range(1, 11)], len(pair))
+    rating = rng.choice([f"{s / 2:.1f}" for s in range(1, 11)], len(pair))
     columns = {
         "userId": pair >> 20,
         "movieId": (pair & (1 << 20) - 1) * 3 + 1,
-        "rating": pa.array(stars),
+        "rating": pa.array(rating),
         "timestamp": rng.integers(789_652_009, 1_574_327_703, len(pair)),
     }
     options = csv.WriteOptions(quoting_style="none")
@@ -86,34 +86,34 @@ def write_ratings(path: Path, num_rows: int, seed: int = 0) -> None:
 
 
 def measure(reader: str, folder: str) -> dict[str, float]:
-    """Wall and CPU seconds and peak memory (GB) of one reading in a fresh process."""
+    """Measure one reading in a fresh process: wall and CPU seconds, peak memory in GB."""
     _, imports, call = READERS[reader]
     child = _CHILD.format(imports=imports, call=call)
     command = [sys.executable, "-c", child, folder]
-    answer = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    return dict(json.loads(answer.stdout))
+    process = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    return dict(json.loads(process.stdout))
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--rows", type=int, default=25_000_000)
     arguments.add_argument("--rounds", type=int, default=7)
-    chosen = arguments.parse_args()
+    args = arguments.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        write_ratings(Path(folder) / "ratings.csv", chosen.rows)
+        write_ratings(Path(folder) / "ratings.csv", args.rows)
         size_mb = (Path(folder) / "ratings.csv").stat().st_size / 1e6
         runs: dict[str, list[dict[str, float]]] = {reader: [] for reader in READERS}
-        for _ in range(chosen.rounds):
+        for _ in range(args.rounds):
             for reader in READERS:
                 runs[reader].append(measure(reader, folder))
                 print(f"{reader:8}", runs[reader][-1], flush=True)
     result = {
-        "rows": table(runs, chosen.rows, size_mb),
+        "rows": table(runs, args.rows, size_mb),
         "commit": code_commit(),
         "machine": machine(),
     }
     print(json.dumps(result, indent=1))
-    if chosen.rows == 25_000_000:
+    if args.rows == 25_000_000:
         path = REPOSITORY / "results" / "bench-reading.json"
         path.write_text(json.dumps(result, indent=1) + "\n")
 
@@ -121,7 +121,7 @@ def main() -> None:
 def table(
     runs: dict[str, list[dict[str, float]]], num_rows: int, size_mb: float
 ) -> list[dict[str, object]]:
-    """The rows of the result: name, what, value (median), unit, spread (max - min)."""
+    """Return the rows of the result: name, what, value (median), unit, spread (max - min)."""
     rows: list[dict[str, object]] = []
     for reader, measured in runs.items():
         what = f"{READERS[reader][0]}; {num_rows:,} rows, {size_mb:.0f} MB"

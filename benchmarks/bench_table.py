@@ -2,7 +2,7 @@
 
     table(runs)        # runs: {"ncf-classic-16384": [run of round 1, run of round 2, …], …}
 
-A run is what a child printed: `examples`, `cpu` and `wall` seconds, `steps`, `peak` GB, `found`;
+A run is what a child printed: `examples`, `cpu` and `wall` seconds, `steps`, `peak` GB, `value`;
 some have `floor`, `evaluation`, `encoder` and `head` beside them. A row's value is the median of
 its rounds. A row of a program that was left out, or of a comparison with it, is not there.
 """
@@ -119,7 +119,7 @@ def floor_rows(name: str, runs: list[Run]) -> list[Row]:
     step_s = [run["cpu"] / run["steps"] for run in runs]
     times = ratios(step_s, [floor["seconds"] for floor in floors])
     products = "the step's matrix products alone, each shape at its own rate of torch.mm"
-    moved = "what the step must move alone, at the rate of a copy (benchmarks/floor.py)"
+    moved = "what the step must move alone, at the rate of a copy (benchmarks/roofline.py)"
     return [
         row(f"{name}-step", "a training step", step_s, "CPU s"),
         row(f"{name}-floor", f"{name}-step / (its products + its bytes)", times, "x"),
@@ -180,13 +180,13 @@ def target_rows(runs: Runs) -> list[Row]:
             for run in runs.get(f"{peer}-to-target", []):
                 rows.append(target_row(peer, run, *evaluations))
                 what = f"{peer}-to-target / {own_runs}-to-target"
-                what += "" if run["found"] >= evaluations[1] else ", at least"
+                what += "" if run["value"] >= evaluations[1] else ", at least"
                 rows.append(row(f"{peer}-to-target-ratio", what, [run["cpu"] / first["cpu"]], "x"))
     return rows
 
 
 def target_row(name: str, run: Run, what: str, target: float) -> Row:
     """One run, so no spread."""
-    end = "reached" if run["found"] >= target else f"not reached, {run['found']:.3f} by then"
+    end = "reached" if run["value"] >= target else f"not reached, {run['value']:.3f} by then"
     what = f"training until {what}, a third of the people asked: {end} after {run['examples']:,}"
     return row(f"{name}-to-target", f"{what} examples", [run["cpu"]], "CPU s")

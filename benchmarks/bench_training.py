@@ -3,15 +3,17 @@
     make bench-training                                # 30 minutes on one core, writes results/
     python benchmarks/bench_training.py --short        # 2 minutes, prints only
 
-All on ml-1m (DATA_ROOT) and our split of it. The programs take turns, each in a process of its own
-on one thread; what is timed is training steps, drawing of batches and negatives included. NeuMF has
-the same sizes everywhere: 64 factors for the product, 64 for the MLP, layers of 128 and 64, 4
-negatives, no dropout. Each program runs with several batch sizes, and its row without a size is the
-best of them: ours against theirs at their best. The history network (recipes/ml-1m.yaml) trains a
-target at every entry of a window, RecBole's SASRec (its defaults: 64 wide, 50 entries) one a row;
-both are counted in targets. Time to a target is asked once, at each program's own settings. Values
-are medians of the rounds, spreads are (max - min). The peers need an environment of their own,
-which the make target makes; without it their rows are left out, and the reason is printed.
+All train on ml-1m (DATA_ROOT) and our split of it. The programs take turns, each in a process of
+its own on one thread. Training steps are timed, drawing of batches and negatives included.
+
+NeuMF has the same sizes everywhere: 64 factors for the product, 64 for the MLP, layers of 128 and
+64, 4 negatives, no dropout. Each program runs with several batch sizes, and its row without a size
+is the best of them: ours against theirs at their best. The history network (recipes/ml-1m.yaml)
+trains a target at every entry of a window, RecBole's SASRec (its defaults: 64 wide, 50 entries) one
+a row; both are counted in targets. Time to a target is measured once, at each program's own
+settings. Values are medians of the rounds, spreads are (max - min). The peers need an environment of
+their own, which the make target makes; without it their rows are left out, and the reason is
+printed.
 """
 
 import argparse
@@ -28,8 +30,9 @@ from bench_reading import machine
 from bench_table import DRAWN_TARGET, NEXT_TARGET, Run, table
 from peers_data import write_files
 
+from datamodules.datamodule import InteractionDataModule
 from marquee.evaluation.results import code_commit
-from marquee.training.recipe import Recipe
+from marquee.training.config import read_config
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent
@@ -73,7 +76,7 @@ TO_TARGET = {
 }
 """Examples a step and learning rate: of our recipe, and each peer's defaults."""
 FIRST_LOOK_S, CAP_S = 4, 300
-"""CPU seconds after which validation is asked first, and after which a program is stopped."""
+"""CPU seconds before the first validation, and at which a program is stopped."""
 RECBOLE_NEGATIVES = {
     "distribution": "uniform",
     "sample_num": NUM_NEGATIVES,
@@ -89,46 +92,48 @@ def main() -> None:
     arguments.add_argument("--peers-python", type=Path, default=PEERS)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--short", action="store_true", help="few steps of each, no file")
-    chosen = arguments.parse_args()
-    absent = {child: why_absent(chosen.peers_python, child) for child in NEEDS}
+    options = arguments.parse_args()
+    absent = {child: why_absent(options.peers_python, child) for child in NEEDS}
     for child, reason in absent.items():
         if reason:
             print(f"{NEEDS[child]}: left out, {reason}", flush=True)
     runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        recipe = ["--config", CLASSIC, "--comet", "off", "--runs", f"{folder}/runs"]
-        write_files(Path(folder), Recipe(recipe, "select").datamodule)
-        programs = Programs(folder, str(chosen.peers_python.absolute()), chosen.short)
-        for number in range(1 if chosen.short else chosen.rounds):
+        write_files(Path(folder), InteractionDataModule(read_config(["--config", CLASSIC]).data))
+        programs = Programs(folder, str(options.peers_python.absolute()), options.short)
+        for number in range(1 if options.short else options.rounds):
             for name, command in programs.of_round(number):
                 if not absent.get(Path(command[1]).stem):
                     runs.setdefault(name, []).append(measure(name, command))
     result = {"rows": table(runs), "commit": code_commit(), "machine": machine()}
     print(json.dumps(result, indent=1))
-    if not chosen.short:
+    if not options.short:
         path = REPOSITORY / "results" / "bench-training.json"
         path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def why_absent(python: Path, child: str) -> str | None:
-    """None where the peers' interpreter can import the child."""
+    """Return the reason why a peer's child cannot be run; None where it can."""
     if not python.is_file():
         return f"there is no {python}; make bench-training installs it"
     check = [str(python.absolute()), "-c", f"import {child}"]
-    done = subprocess.run(check, cwd=HERE, env=on_one_thread(), capture_output=True, text=True)
-    return done.stderr.strip().splitlines()[-1] if done.returncode else None
+    process = subprocess.run(check, cwd=HERE, env=on_one_thread(), capture_output=True, text=True)
+    return process.stderr.strip().splitlines()[-1] if process.returncode else None
 
 
 @dataclass(frozen=True)
 class Programs:
-    """What is run, as (name, command), in the order of a round."""
+    """The programs of the benchmark, as (name, command), in the order of a round."""
 
     folder: str
     peers: str
     short: bool
 
     def of_round(self, number: int) -> Iterator[Program]:
-        """Time to a target is asked in the first round alone: it takes as long as all else."""
+        """Yield the programs of a round; time to a target is measured in the first one alone.
+
+        It takes as long as everything else together.
+        """
         for name, batch_sizes in BATCHES.items():
             for size in [OURS] if self.short else batch_sizes:
                 yield f"{name}-{size}", self.neumf(name, size, self.steps_of(name, size))
@@ -138,80 +143,82 @@ class Programs:
         yield "history", self.history(some | {"evaluated_every": self.every})
         if number == 0:
             for name, (size, lr) in TO_TARGET.items():
-                asked = self.until(DRAWN_TARGET, CAP_S) | {"lr": lr}
-                yield f"{name}-to-target", self.neumf(name, size, asked)
+                options = self.until(DRAWN_TARGET, CAP_S) | {"lr": lr}
+                yield f"{name}-to-target", self.neumf(name, size, options)
             yield "recbole-sasrec-to-target", self.sasrec(self.until(NEXT_TARGET, CAP_S))
             yield "history-to-target", self.history(self.until(NEXT_TARGET, CAP_S))
 
     def steps_of(self, name: str, size: int) -> Run:
-        """What is asked of a round: some examples, and where sizes are alike the evaluation."""
+        """Return the options of a round: the steps, and the evaluation where sizes are alike."""
         examples = EXAMPLES[name] // (10 if self.short else 1)
-        asked: Run = {"warmup": 3, "steps": -(-examples // size), "lr": 0.001}
+        options: Run = {"warmup": 3, "steps": -(-examples // size), "lr": 0.001}
         if name == "ncf-classic":
-            asked["floor"] = True
+            options["floor"] = True
         if name == "ncf-classic" and size == OURS:
-            asked["evaluated_every"] = self.every
+            options["evaluated_every"] = self.every
         if name == "recbole-neumf" and size == OURS:
             sizes = EVALUATED_AT[:1] if self.short else EVALUATED_AT
-            asked["evaluated_at"] = {"batch_sizes": sizes, "every": self.every}
-        return asked
+            options["evaluated_at"] = {"batch_sizes": sizes, "every": self.every}
+        return options
 
     @property
     def every(self) -> int:
-        """Full ranking is asked for everybody, in short form for every so many people."""
+        """Rank all users, in short form every so many of them."""
         return 20 if self.short else 1
 
     def until(self, target: float, cap_s: float) -> Run:
-        """In short form validation is asked once, after the first step."""
+        """Return the options of a time to a target; in short form one validation, after a step."""
         times = (0, 0) if self.short else (FIRST_LOOK_S, cap_s)
         return {"target": target, "first_look_s": times[0], "cap_s": times[1]}
 
-    def neumf(self, name: str, size: int, asked: Run) -> list[str]:
+    def neumf(self, name: str, size: int, options: Run) -> list[str]:
         if name == "ncf-classic":
-            return self.ours(asked, [*SAME, "--data.targets_per_batch", str(size)])
+            return self.ours(options, [*SAME, "--data.targets_per_batch", str(size)])
         if name == "recbole-neumf":
-            given = {
+            settings = {
                 "train_batch_size": size,
-                "learning_rate": asked["lr"],
+                "learning_rate": options["lr"],
                 "mf_embedding_size": FACTORS,
                 "mlp_embedding_size": FACTORS,
                 "mlp_hidden_size": HIDDEN_DIMS,
                 "dropout_prob": 0.0,
                 "train_neg_sample_args": RECBOLE_NEGATIVES,
             }
-            return self.recbole(asked | {"model": "NeuMF", "settings": given})
+            return self.recbole(options | {"model": "NeuMF", "settings": settings})
         # Cornac counts pairs, not examples.
         size = size // (1 + NUM_NEGATIVES) if name == "cornac-neumf" else size
-        asked = asked | SIZES | {"batch_size": size}
+        options = options | SIZES | {"batch_size": size}
         child = "cornac_steps.py" if name == "cornac-neumf" else "plain_loop.py"
         python = self.peers if name == "cornac-neumf" else sys.executable
-        return [python, str(HERE / child), self.folder, json.dumps(asked)]
+        return [python, str(HERE / child), self.folder, json.dumps(options)]
 
-    def sasrec(self, asked: Run) -> list[str]:
+    def sasrec(self, options: Run) -> list[str]:
         # Cross-entropy over all movies, its default, allows no drawn ones.
-        given = {"train_neg_sample_args": None}
-        return self.recbole(asked | {"model": "SASRec", "settings": given})
+        settings = {"train_neg_sample_args": None}
+        return self.recbole(options | {"model": "SASRec", "settings": settings})
 
-    def history(self, asked: Run) -> list[str]:
-        return self.ours(asked, ["--config", HISTORY])
+    def history(self, options: Run) -> list[str]:
+        return self.ours(options, ["--config", HISTORY])
 
-    def ours(self, asked: Run, recipe: list[str]) -> list[str]:
-        return [sys.executable, str(HERE / "train_steps.py"), json.dumps(asked), *recipe]
+    def ours(self, options: Run, recipe: list[str]) -> list[str]:
+        return [sys.executable, str(HERE / "train_steps.py"), json.dumps(options), *recipe]
 
-    def recbole(self, asked: Run) -> list[str]:
-        return [self.peers, str(HERE / "recbole_steps.py"), self.folder, json.dumps(asked)]
+    def recbole(self, options: Run) -> list[str]:
+        return [self.peers, str(HERE / "recbole_steps.py"), self.folder, json.dumps(options)]
 
 
 def measure(name: str, command: list[str]) -> Run:
-    """One run in a fresh process on one thread."""
-    done = subprocess.run(
+    """Run a program in a fresh process on one thread."""
+    process = subprocess.run(
         command, cwd=REPOSITORY, env=on_one_thread(), capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        sys.exit(f"{name}: {done.stderr.strip()}\n{name}: ended with {done.returncode}, see above")
-    run: Run = json.loads(done.stdout.strip().splitlines()[-1])
+    if process.returncode:
+        sys.exit(
+            f"{name}: {process.stderr.strip()}\n{name}: ended with {process.returncode}, see above"
+        )
+    run: Run = json.loads(process.stdout.strip().splitlines()[-1])
     speed = run["examples"] / run["cpu"]
-    figure = f"  figure {run['found']:.4f}" if "target" in name else ""
+    figure = f"  figure {run['value']:.4f}" if "target" in name else ""
     print(f"{name:26} {speed:10,.0f} /CPU s {run['cpu']:7.1f} CPU s{figure}", flush=True)
     return run
 

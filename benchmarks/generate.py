@@ -1,12 +1,12 @@
-"""Generated ratings by the hundred million, in the layout of columns. SYNTHETIC: no real person.
+"""Generate ratings by the hundred million as npy columns. SYNTHETIC: no real user.
 
     python benchmarks/generate.py 1000000 data/generated-1m     # 1.5 CPU seconds a million
 
-What it has of MovieLens: a catalogue whose popularity falls by rank to the power -0.8, lognormal
-counts of ratings a person (from 20, 150 on average), half stars, sittings of some ten movies within
-minutes and days or weeks between them, and the order of the official files: a person's rows stand
-by movie id. What it has not: tastes, series, anything to learn. The same seed gives the same bytes.
-Memory stays at some 100 MB: ratings are drawn and written a block at a time.
+Like MovieLens it has a catalog whose popularity falls by rank to the power -0.8, lognormal counts
+of ratings per user (from 20, 150 on average), half stars, and sessions of some ten movies within
+minutes, days or weeks apart. Rows have the order of the official files: a user's are sorted by
+movie id. It has no tastes and no series: there is nothing to learn. The same seed gives the same
+bytes. Memory stays at some 100 MB: ratings are drawn and written a block at a time.
 """
 
 import argparse
@@ -20,52 +20,53 @@ from marquee.data.demo_titles import GENRE_WORDS
 from marquee.data.npy_columns import Block, write_columns
 
 NUM_MOVIES = 60_000
-BLOCK_PEOPLE = 2_000
+BLOCK_USERS = 2_000
 MIN_RATINGS = 20
 YEARS_S = 8 * 365 * 86_400
-"""Everybody begins within so many seconds."""
-NEW_SITTING = 0.1
+"""All users begin within so many seconds."""
+NEW_SESSION = 0.1
+"""Probability that a rating begins a session."""
 PAUSE_S, WAIT_S = 5 * 86_400, 60
-"""Between two sittings on average, and at most within one."""
-STARS = np.arange(1, 11, dtype=np.float32) / 2
-STARS_SHARE = np.array([2, 3, 2, 7, 5, 20, 13, 27, 9, 12]) / 100
-"""About as in ml-25m."""
+"""Mean pause between two sessions, and longest within one."""
+RATINGS = np.arange(1, 11, dtype=np.float32) / 2
+RATING_SHARE = np.array([2, 3, 2, 7, 5, 20, 13, 27, 9, 12]) / 100
+"""Share of each rating, about as in ml-25m."""
 
 
 def write_generated(folder: Path, num_ratings: int, seed: int = 0) -> None:
-    """A new data set of exactly so many ratings: columns and movies.csv."""
+    """Write a new data set of exactly so many ratings: columns and movies.csv."""
     rng = np.random.default_rng(seed)
     write_columns(folder, generated(num_ratings, rng))
     write_movies(folder / "movies.csv", rng)
 
 
 def generated(num_ratings: int, rng: np.random.Generator) -> Iterator[Block]:
-    """Blocks of whole people; the last person has as many ratings as are left."""
+    """Yield blocks that split no user; the last user takes the remaining ratings."""
     weight = (1.0 + rng.permutation(NUM_MOVIES)) ** -0.8
-    reach = np.cumsum(weight) / weight.sum()
+    share_below = np.cumsum(weight) / weight.sum()
     first_user = 1
     while num_ratings > 0:
-        user, movie = watched(reach, rng)
+        user, movie = watched(share_below, rng)
         user, movie = user[:num_ratings], movie[:num_ratings]
-        stars = rng.choice(STARS, len(user), p=STARS_SHARE)
-        yield user + first_user, movie + 1, stars, seconds(user, rng)
+        rating = rng.choice(RATINGS, len(user), p=RATING_SHARE)
+        yield user + first_user, movie + 1, rating, seconds(user, rng)
         num_ratings -= len(user)
-        first_user += BLOCK_PEOPLE
+        first_user += BLOCK_USERS
 
 
-def watched(reach: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Persons of a block and the different movies of each, ascending."""
-    wanted = MIN_RATINGS + rng.lognormal(4.1, 1.2, BLOCK_PEOPLE).astype(np.int64)
-    user = np.repeat(np.arange(BLOCK_PEOPLE), np.minimum(wanted, NUM_MOVIES // 10))
-    movie = np.searchsorted(reach, rng.random(len(user)))
-    pair = np.unique(user * NUM_MOVIES + movie)  # who drew a movie twice has one less
+def watched(share_below: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Return the users of a block and the different movies of each, ascending."""
+    num_ratings = MIN_RATINGS + rng.lognormal(4.1, 1.2, BLOCK_USERS).astype(np.int64)
+    user = np.repeat(np.arange(BLOCK_USERS), np.minimum(num_ratings, NUM_MOVIES // 10))
+    movie = np.searchsorted(share_below, rng.random(len(user)))
+    pair = np.unique(user * NUM_MOVIES + movie)  # a user who drew a movie twice has one less
     return pair // NUM_MOVIES, pair % NUM_MOVIES
 
 
 def seconds(user: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The second of each rating: everybody's sittings, handed to their movies in random order."""
+    """Return the second of each rating: sessions, assigned to movies in random order."""
     is_first = np.append(True, user[1:] != user[:-1])
-    is_new = rng.random(len(user)) < NEW_SITTING
+    is_new = rng.random(len(user)) < NEW_SESSION
     gap = np.where(is_new, rng.exponential(PAUSE_S, len(user)), rng.integers(0, WAIT_S, len(user)))
     gap[is_first] = rng.integers(0, YEARS_S, is_first.sum())
     since = np.cumsum(gap.astype(np.int64))
@@ -89,5 +90,5 @@ if __name__ == "__main__":
     arguments.add_argument("ratings", type=int)
     arguments.add_argument("folder", type=Path)
     arguments.add_argument("--seed", type=int, default=0)
-    chosen = arguments.parse_args()
-    write_generated(chosen.folder, chosen.ratings, chosen.seed)
+    args = arguments.parse_args()
+    write_generated(args.folder, args.ratings, args.seed)

@@ -1,13 +1,11 @@
 """The clock of a child of bench_training.py: seconds, examples and memory of training steps.
 
     meter = Meter({"warmup": 3, "steps": 20})              # the speed of 20 steps
-    meter = Meter({"target": 0.6, "first_look_s": 4, "cap_s": 300}, figure)  # or seconds until it
+    meter = Meter({"target": 0.6, "first_look_s": 4, "cap_s": 300}, metric)  # or seconds until it
     for batch in meter.over(batches, len): ...             # ends after the last step
 
-Seconds are of the processor, of all threads. What is no training is off the clock: questions of
-validation above all. Imported by programs of two environments, so it needs numpy alone.
-
-Shapes: Q persons asked, C candidates.
+Seconds are of the processor, of all threads. Everything but training is off the clock, validation
+above all. Imported by programs of two environments, so it needs numpy alone.
 """
 
 import sys
@@ -19,24 +17,26 @@ from typing import Any
 
 import numpy as np
 
+from marquee.core.arrays import Bools, Float64, Int64
 from marquee.evaluation.metrics.ranking import hit_rate, ndcg, rank_counts
 
-LOOKS = 1.15
-"""Validation asks after first_look_s, whenever it took 15% longer: the answer is at most so late
-(or a step), and a program that learns slowly is not asked more often than one that learns fast."""
+LOOK_INTERVAL = 1.15
+"""Validation runs after first_look_s, then whenever it took 15% longer. The answer is at most so
+late (or a step), and a program that learns slowly is not validated more often than a fast one."""
 
 
 class Meter:
+    """Times training steps, until a number of them or until validation reaches a target."""
+
     def __init__(
-        self, options: dict[str, Any], figure: Callable[[], float] = lambda: float("nan")
+        self, options: dict[str, Any], metric: Callable[[], float] = lambda: float("nan")
     ) -> None:
-        self.warmup, self.asked_steps = options.get("warmup", 0), options.get("steps")
-        self.target, self.cap_s = options.get("target"), options.get("cap_s", 0)
-        self.next_look, self.figure, self.found = (
-            options.get("first_look_s", 0),
-            figure,
-            float("nan"),
-        )
+        """options: warmup and steps, or target, first_look_s and cap_s. metric: of validation."""
+        self.warmup, self.max_steps = options.get("warmup", 0), options.get("steps")
+        self.target: float | None = options.get("target")
+        self.cap_s: float = options.get("cap_s", 0)
+        self.next_look = options.get("first_look_s", 0)
+        self.metric, self.value = metric, float("nan")
         self.steps = self.examples = 0
         self.ended = False
         self.cpu = self.wall = 0.0
@@ -45,37 +45,42 @@ class Meter:
         self.since = now()
 
     def step(self, examples: int) -> bool:
-        """A step has ended; True where it was the last one."""
+        """Count a step that has ended; return True after the last one."""
         if self.warmup:
             self.warmup -= 1
             self.start()
             return False
         self.cpu, self.wall = (t - s for t, s in zip(now(), self.since, strict=True))
         self.steps, self.examples = self.steps + 1, self.examples + examples
-        self.ended = self.is_reached() if self.target else self.steps == self.asked_steps
+        self.ended = (
+            self.steps == self.max_steps if self.target is None else self.is_reached(self.target)
+        )
         if self.ended:
             self.peak = peak_gb()
         return self.ended
 
-    def is_reached(self) -> bool:
+    def is_reached(self, target: float) -> bool:
+        """Validate when it is time; return True at the target or the cap."""
         if self.cpu < self.next_look:
             return False
-        self.next_look = LOOKS * self.cpu
+        self.next_look = LOOK_INTERVAL * self.cpu
         with self.paused():
-            self.found = self.figure()
-        print(f"{self.cpu:7.1f} CPU s  {self.examples:10,}  {self.found:.4f}", file=sys.stderr)
-        return self.found >= self.target or self.cpu >= self.cap_s
+            self.value = self.metric()
+        print(f"{self.cpu:7.1f} CPU s  {self.examples:10,}  {self.value:.4f}", file=sys.stderr)
+        return self.value >= target or self.cpu >= self.cap_s
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Stop the clock within the block."""
+        """Stop the clock while the block runs."""
         before = now()
         yield
         self.since = tuple(s + t - b for s, t, b in zip(self.since, now(), before, strict=True))
 
     def over(self, batches: Iterable[Any], count: Callable[[Any], int]) -> Iterator[Any]:
-        """The batches of an epoch, none after the last step; who asks for the next one has ended
-        a step."""
+        """Yield the batches of an epoch, none after the last step.
+
+        Taking the next batch ends a step of `count(batch)` examples.
+        """
         if self.ended:
             return
         for batch in batches:
@@ -84,12 +89,13 @@ class Meter:
                 return
 
     def answer(self) -> dict[str, Any]:
-        names = ("examples", "cpu", "wall", "steps", "peak", "found")
+        """Return the measurements, to be printed as JSON."""
+        names = ("examples", "cpu", "wall", "steps", "peak", "value")
         return {name: getattr(self, name) for name in names}
 
 
 def timed(meter: Meter, train: Callable[[], object]) -> dict[str, Any]:
-    """The meter's answer after training that it ends."""
+    """Return the meter's answer after training that it ends."""
     meter.start()
     train()
     return meter.answer()
@@ -100,16 +106,16 @@ def now() -> tuple[float, ...]:
 
 
 def peak_gb() -> float:
-    """Most memory that this process has held; ru_maxrss would count the parent's peak."""
+    """Return the peak memory of this process; ru_maxrss would count the parent's peak."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e9
 
 
-def hit_rate_of(score_QC: np.ndarray) -> float:
-    """hit_rate@10 where the movie to be found is in column 0, beside the drawn ones."""
-    return float(hit_rate(*rank_counts(score_QC, np.zeros(len(score_QC), int)), k=10).mean())
+def hit_rate_of(score_BC: Float64) -> float:
+    """Return hit_rate@10 of targets in column 0, beside the drawn candidates."""
+    return float(hit_rate(*rank_counts(score_BC, np.zeros(len(score_BC), int)), k=10).mean())
 
 
-def ndcg_of(score_QI: np.ndarray, target_Q: np.ndarray, seen_QI: np.ndarray) -> np.ndarray:
-    """ndcg@10 of each person among all movies that are not marked as seen."""
-    return ndcg(*rank_counts(score_QI, target_Q, seen_QI), k=10)
+def ndcg_of(score_BI: Float64, target_B: Int64, seen_BI: Bools) -> Float64:
+    """Return ndcg@10 of each user among all items that are not marked as seen."""
+    return ndcg(*rank_counts(score_BI, target_B, seen_BI), k=10)

@@ -1,13 +1,13 @@
-"""Our split of ml-1m, written as the peers read it, so that all train on the same ratings.
+"""Write our split of ml-1m in the formats of other libraries, so that all train on the same.
 
     write_files(folder, data)
-    ml-1m/ml-1m.inter   every rating, RecBole's format; its time is its place in the history
+    ml-1m/ml-1m.inter   every rating, RecBole's format; its time is its position in the history
     train.npz           user_id, movie_id: the training pairs
-    questions.npz       user_id (Q,), movie_id (Q, 100), the movie to be found first;
-                        seen_row, seen_movie_id: what each of them watched before it
+    questions.npz       user_id (B,), movie_id (B, 100), the target first;
+                        seen_row, seen_movie_id: the movies that each user watched before it
 
-The questions are those of validation for every third person: enough to tell .60 from .62, and a
-third of the time that asking everybody would take.
+The queries are those of validation for every third user: enough to tell .60 from .62, in a third of
+the time of all users.
 """
 
 from pathlib import Path
@@ -21,8 +21,10 @@ from datamodules.splits import training_ratings
 EVERY = 3
 
 
-def asked_cases(data: InteractionDataModule, every: int = EVERY, *, drawn: bool) -> EvalLoader:
-    """Validation batches of every so many people, beside drawn movies or among all."""
+def validation_batches(
+    data: InteractionDataModule, every: int = EVERY, *, drawn: bool
+) -> EvalLoader:
+    """Return validation batches of every so many users, with drawn candidates or all items."""
     queries = data.base_split.valid
     return EvalLoader(
         queries.with_candidates(data.valid_candidates) if drawn else queries,
@@ -34,10 +36,11 @@ def asked_cases(data: InteractionDataModule, every: int = EVERY, *, drawn: bool)
 
 def write_files(folder: Path, data: InteractionDataModule) -> None:
     split, movie_id = data.base_split, data.dataset.movies.movie_id
-    everything = split.all_histories
-    place = np.arange(len(everything.item)) - np.repeat(everything.indptr[:-1], everything.length)
-    user_N = np.repeat(everything.user_id, everything.length)
-    rows = np.stack([user_N, movie_id[everything.item], place], axis=1)
+    histories = split.all_histories
+    start_N = np.repeat(histories.indptr[:-1], histories.length)
+    position_N = np.arange(len(histories.item)) - start_N
+    user_N = np.repeat(histories.user_id, histories.length)
+    rows = np.stack([user_N, movie_id[histories.item], position_N], axis=1)
     (folder / "ml-1m").mkdir()
     header = "user_id:token\titem_id:token\ttimestamp:float"
     path = folder / "ml-1m" / "ml-1m.inter"
@@ -51,19 +54,19 @@ def write_files(folder: Path, data: InteractionDataModule) -> None:
 
 def write_questions(path: Path, data: InteractionDataModule) -> None:
     movie_id, user_id = data.dataset.movies.movie_id, data.base_split.train_histories.user_id
-    batches = list(asked_cases(data, drawn=True))
+    batches = list(validation_batches(data, drawn=True))
     queries = {name: [batch[name].numpy() for batch in batches] for name in batches[0]}
-    movie_QC = [
+    item_BC = [
         np.concatenate([target[:, None], drawn], 1)
         for target, drawn in zip(queries["target_B"], queries["candidate_BC"], strict=True)
     ]
-    # Rows count within a batch; in the file, within all questions.
-    first = np.cumsum([0, *(len(users) for users in queries["user_B"])])
-    seen_row = [row + start for row, start in zip(queries["seen_row_N"], first, strict=False)]
+    # Rows count within a batch; in the file, within all queries.
+    start = np.cumsum([0, *(len(users) for users in queries["user_B"])])
+    seen_row = [row + offset for row, offset in zip(queries["seen_row_N"], start, strict=False)]
     np.savez(
         path,
         user_id=user_id[np.concatenate(queries["user_B"])],
-        movie_id=movie_id[np.concatenate(movie_QC)],
+        movie_id=movie_id[np.concatenate(item_BC)],
         seen_row=np.concatenate(seen_row),
         seen_movie_id=movie_id[np.concatenate(queries["seen_item_N"])],
     )

@@ -1,10 +1,11 @@
-"""NeuMF as everybody writes it first, timed: an item-wise Dataset, a DataLoader, Adam. A child of
-bench_training.py. Prints one line of JSON.
+"""NeuMF in its usual first form, timed: an example-wise Dataset, a DataLoader, Adam.
+
+A child of bench_training.py. Prints one line of JSON.
 
     python benchmarks/plain_loop.py FOLDER '{"batch_size": 256, "steps": 20, …}'
 
 FOLDER holds train.npz, the training pairs of our split. Negatives are drawn example by example in
-`__getitem__`, against a set of the person's training movies.
+`__getitem__`, against a set of the user's training items.
 """
 
 import json
@@ -22,6 +23,8 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class Examples(Dataset[tuple[int, int, float]]):
+    """Watched pairs with label 1, each followed by drawn ones with label 0."""
+
     def __init__(self, user_N: np.ndarray, item_N: np.ndarray, num_negatives: int) -> None:
         self.user, self.item = user_N.tolist(), item_N.tolist()
         self.num_items, self.per_pair = int(item_N.max()) + 1, 1 + num_negatives
@@ -33,9 +36,9 @@ class Examples(Dataset[tuple[int, int, float]]):
         return self.per_pair * len(self.user)
 
     def __getitem__(self, index: int) -> tuple[int, int, float]:
-        pair, drawn = divmod(index, self.per_pair)
+        pair, place = divmod(index, self.per_pair)
         user = self.user[pair]
-        if drawn == 0:
+        if place == 0:
             return user, self.item[pair], 1.0
         item = random.randrange(self.num_items)
         while item in self.seen[user]:
@@ -44,10 +47,16 @@ class Examples(Dataset[tuple[int, int, float]]):
 
 
 class NeuMF(nn.Module):
-    def __init__(self, users: int, items: int, factors: int, hidden_dims: list[int]) -> None:
+    """He et al. 2017, as published."""
+
+    def __init__(
+        self, num_users: int, num_items: int, factors: int, hidden_dims: list[int]
+    ) -> None:
         super().__init__()
-        self.user_gmf, self.user_mlp = nn.Embedding(users, factors), nn.Embedding(users, factors)
-        self.item_gmf, self.item_mlp = nn.Embedding(items, factors), nn.Embedding(items, factors)
+        self.user_gmf = nn.Embedding(num_users, factors)
+        self.user_mlp = nn.Embedding(num_users, factors)
+        self.item_gmf = nn.Embedding(num_items, factors)
+        self.item_mlp = nn.Embedding(num_items, factors)
         for table in (self.user_gmf, self.user_mlp, self.item_gmf, self.item_mlp):
             nn.init.normal_(table.weight, std=0.01)
         layers: list[nn.Module] = []
@@ -63,6 +72,7 @@ class NeuMF(nn.Module):
 
 
 def main(folder: Path, options: dict[str, Any]) -> None:
+    """Train for the steps of the options and print the answer of the meter."""
     torch.manual_seed(0)
     random.seed(0)
     pairs = np.load(folder / "train.npz")
@@ -82,17 +92,17 @@ def main(folder: Path, options: dict[str, Any]) -> None:
                 loss.backward()
                 optimizer.step()
 
-    def figure() -> float:
-        questions = np.load(folder / "questions.npz")
-        user_Q, item_QC = (questions[name] for name in ("user_id", "movie_id"))
-        row_QC = np.searchsorted(movie_id, item_QC).clip(max=len(movie_id) - 1)
-        users = torch.from_numpy(np.searchsorted(user_id, user_Q).repeat(item_QC.shape[1]))
+    def hit_rate() -> float:
+        queries = np.load(folder / "questions.npz")
+        user_B, item_BC = (queries[name] for name in ("user_id", "movie_id"))
+        row_BC = np.searchsorted(movie_id, item_BC).clip(max=len(movie_id) - 1)
+        users = torch.from_numpy(np.searchsorted(user_id, user_B).repeat(item_BC.shape[1]))
         with torch.no_grad():
-            score_QC = model(users, torch.from_numpy(row_QC.flatten())).view(item_QC.shape).numpy()
-        # A movie without a training rating has no row: it stands below all others.
-        return hit_rate_of(np.where(movie_id[row_QC] == item_QC, score_QC, -np.inf))
+            score_BC = model(users, torch.from_numpy(row_BC.flatten())).view(item_BC.shape).numpy()
+        # An item without a training rating has no row: it ranks below all others.
+        return hit_rate_of(np.where(movie_id[row_BC] == item_BC, score_BC, -np.inf))
 
-    meter = Meter(options, figure)
+    meter = Meter(options, hit_rate)
     print(json.dumps(timed(meter, train)))
 
 

@@ -23,7 +23,7 @@ import bentoml
 from starlette.responses import Response
 
 from marquee.api.requests import RecommendRequest
-from marquee.api.responses import Recommendation
+from marquee.api.responses import RecommendResponse
 
 
 @bentoml.service(
@@ -54,6 +54,6 @@ class NoOp:
         gc.set_threshold(50_000, 20, 100)
 
     @bentoml.api(route="/recommend")
-    async def recommend(self, request: RecommendRequest, /) -> Recommendation:
+    async def recommend(self, request: RecommendRequest, /) -> RecommendResponse:
         self.work(next(self.turns))
         return cast(Any, Response(self.answer, media_type="application/json"))

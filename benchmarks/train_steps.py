@@ -1,11 +1,11 @@
-"""Training steps of a recipe, timed: a child of bench_training.py. Prints one line of JSON.
+"""Time the training steps of a recipe: a child of bench_training.py. Prints one line of JSON.
 
     python benchmarks/train_steps.py '{"warmup": 3, "steps": 20}' --config recipes/ml-1m.yaml
 
 The recipe's own trainer, loader, loss and optimizer, as `train.py fit` has them, stopped after some
 steps. The clock runs from the end of the warm-up to the end of the last step: drawing of batches
-included, reading, validation and checkpoints not. After that, where they are asked for: the least
-time of a step ("floor") and the full ranking of people ("evaluated_every": 1 is everybody).
+included, reading, validation and checkpoints not. Options add the least time of a step ("floor")
+and the full ranking of users ("evaluated_every": 1 is all of them).
 
 An example of the history network is a target: a window of n entries trains n of them in one pass.
 """
@@ -20,20 +20,24 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from floor import Batches, Floor, history_floor, pairs_floor
 from meter import Meter
-from peers_data import asked_cases
+from peers_data import validation_batches
 from pytorch_lightning.callbacks import Callback
+from roofline import Batches, StepBound, history_bound, pairs_bound
 from torch import Tensor
 
+from datamodules.datamodule import InteractionDataModule
 from marquee.evaluation.ranker import rank_batch
-from marquee.training.recipe import Recipe
+from marquee.training import pipeline
+from marquee.training.config import read_config
+from marquee.training.run_folder import SELECT, open_run
+from models.lightning_module import RankingModule
 
 Answer = dict[str, Any]
 
 
-class Steps(Callback):
-    """Tells the meter of each step, and stops the training when it has seen enough."""
+class StepRecorder(Callback):
+    """Tells the meter of each step, and stops the training after the last one."""
 
     def __init__(self, meter: Meter) -> None:
         self.meter, self.batches = meter, list[dict[str, int]]()
@@ -51,27 +55,27 @@ class Steps(Callback):
     ) -> None:
         trainer.should_stop = self.meter.step(num_examples(batch))
         with self.meter.paused():
-            if self.meter.asked_steps:
-                self.batches.append(facts(batch))
+            if self.meter.max_steps:
+                self.batches.append(batch_sizes(batch))
 
     def mean(self, name: str) -> float:
         return sum(batch[name] for batch in self.batches) / len(self.batches)
 
 
 def num_examples(batch: dict[str, Tensor]) -> int:
-    """Pairs, or targets of histories."""
+    """Count pairs, or targets of histories."""
     if "item_MB" in batch:
         return batch["item_MB"].numel()
     return int((batch["target_BL"] >= 0).sum())
 
 
-def facts(batch: dict[str, Tensor]) -> dict[str, int]:
-    """Sizes of a batch that its floor depends on."""
+def batch_sizes(batch: dict[str, Tensor]) -> dict[str, int]:
+    """Return the sizes of a batch that its floor depends on."""
     if "item_MB" in batch:
         return {
             "examples": batch["item_MB"].numel(),
-            "people": len(batch["user_B"].unique()),
-            "movies": len(batch["item_MB"].unique()),
+            "users": len(batch["user_B"].unique()),
+            "items": len(batch["item_MB"].unique()),
         }
     is_target_BL = batch["target_BL"] >= 0
     length_B = is_target_BL.sum(1)
@@ -82,65 +86,73 @@ def facts(batch: dict[str, Tensor]) -> dict[str, int]:
     }
 
 
-def floor_of(run: Recipe, steps: Steps) -> Floor:
-    module, sizes = run.model, run.model.sizes
-    dtype = torch.bfloat16 if "bf16" in str(run.trainer.precision) else torch.float32
+def least_time(module: RankingModule, precision: str, recorder: StepRecorder) -> StepBound:
+    """Return the least time of the recorded steps on this machine."""
+    sizes = module.sizes
+    dtype = torch.bfloat16 if "bf16" in precision else torch.float32
     num_parameters = module.network.num_parameters()
     if module.config.user == "id":
-        means = [steps.mean(name) for name in ("examples", "people", "movies")]
-        return pairs_floor(module.config, num_parameters, *means, dtype)
-    drawn = module.learning.num_negatives
-    candidates = min(sizes.num_items, drawn + steps.mean("targets")) if drawn else sizes.num_items
-    batches = Batches(steps.mean("examples"), candidates, steps.mean("squares"))
-    return history_floor(module.config, module.learning, sizes, num_parameters, batches, dtype)
+        means = [recorder.mean(name) for name in ("examples", "users", "items")]
+        return pairs_bound(module.config, num_parameters, *means, dtype)
+    num_negatives, num_candidates = module.learning.num_negatives, float(sizes.num_items)
+    if num_negatives:
+        num_candidates = min(num_candidates, num_negatives + recorder.mean("targets"))
+    batches = Batches(recorder.mean("examples"), num_candidates, recorder.mean("squares"))
+    return history_bound(module.config, module.learning, sizes, num_parameters, batches, dtype)
 
 
-def figure(run: Recipe) -> float:
-    """What validation says of every third person now."""
-    drawn = run.datamodule.config.select_on == "ncf-paper"
-    network, name = run.model.network.eval(), "hit_rate@10" if drawn else "ndcg@10"
+def validation_metric(data: InteractionDataModule, module: RankingModule) -> float:
+    """Return the validation metric of every third user now."""
+    is_drawn = data.config.select_on == "ncf-paper"
+    network, name = module.network.eval(), "hit_rate@10" if is_drawn else "ndcg@10"
     with torch.inference_mode():
-        batches = asked_cases(run.datamodule, drawn=drawn)
-        found = [rank_batch(network.score(batch), batch)[name] for batch in batches]
+        batches = validation_batches(data, drawn=is_drawn)
+        values = [rank_batch(network.score(batch), batch)[name] for batch in batches]
     network.train()
-    return float(np.concatenate(found).mean())
+    return float(np.concatenate(values).mean())
 
 
-def evaluation_s(run: Recipe, every: int) -> dict[str, float]:
-    """CPU seconds of ranking all unseen movies for every so many people, as validation does. Of the
-    history network their states (`encoder`) and all the rest (`head`) are timed apart."""
-    network, asked = run.model.network.eval(), asked_cases(run.datamodule, every, drawn=False)
-    states: list[Tensor] = []
+def evaluation_s(
+    data: InteractionDataModule, module: RankingModule, every: int
+) -> dict[str, float]:
+    """Return CPU seconds of ranking all unseen items for every so many users, as validation does.
+
+    Of the history network the user states (`encoder`) and everything after (`head`) are timed
+    apart.
+    """
+    network, loader = module.network.eval(), validation_batches(data, every, drawn=False)
     start = time.process_time()
     with torch.inference_mode():
-        if run.model.config.user == "id":
-            for batch in asked:
+        if module.config.user == "id":
+            for batch in loader:
                 rank_batch(network.score(batch), batch)
             return {"evaluation": time.process_time() - start}
-        batches, vector_ID = list(asked), network.items()[0]
+        batches, vector_ID = list(loader), network.items()[0]
         states = [network.user_vectors(batch, vector_ID) for batch in batches]
         encoded = time.process_time()
-        given = iter(states)
-        network.user_vectors = lambda *_: next(given)  # type: ignore[method-assign]
+        next_states = iter(states)
+        network.user_vectors = lambda *_: next(next_states)  # type: ignore[method-assign]
         for batch in batches:
             rank_batch(network.score(batch), batch)
     return {"encoder": encoded - start, "head": time.process_time() - encoded}
 
 
-def main(asked: Answer, recipe: list[str]) -> None:
-    given = ["--trainer.limit_val_batches", "0", "--comet", "off"]
+def main(options: Answer, recipe: list[str]) -> None:
+    """Train as the options say, and print the answer."""
+    settings = ["--trainer.limit_val_batches", "0", "--comet", "off"]
     with tempfile.TemporaryDirectory() as runs:
-        run = Recipe([*recipe, *given, "--runs", runs], "select")
-        meter = Meter(asked, lambda: figure(run))
-        steps = Steps(meter)
-        run.trainer.callbacks.append(steps)
-        run.train()
+        config = read_config([*recipe, *settings, "--runs", runs])
+        data, module, trainer = pipeline.prepare(config, open_run(config, new=True), phase=SELECT)
+        meter = Meter(options, lambda: validation_metric(data, module))
+        recorder = StepRecorder(meter)
+        trainer.callbacks.append(recorder)  # type: ignore[attr-defined]
+        pipeline.train(config, data, module, trainer)
     answer = meter.answer()
-    if asked.get("floor"):
-        least = floor_of(run, steps)
+    if options.get("floor"):
+        least = least_time(module, str(trainer.precision), recorder)
         answer["floor"] = asdict(least) | {"seconds": least.seconds}
-    if "evaluated_every" in asked:
-        answer |= evaluation_s(run, asked["evaluated_every"])
+    if "evaluated_every" in options:
+        answer |= evaluation_s(data, module, options["evaluated_every"])
     print("\n" + json.dumps(answer))
 
 

@@ -1,14 +1,13 @@
-"""Titles as people mistype them, by kind, for bench_search.py: one seed, the same queries.
+"""Mistype titles as users do, by kind, for bench_search.py: one seed, the same queries.
 
-A kind takes a film's title and gives a query, or nothing where the title cannot be so mistyped:
-an accent can be dropped only where there is one. Titles are drawn with equal chances, so most are
-of films that few know, and all lengths stay in: a slip in "Up" is a query too. All is in lower
-case.
+A kind turns a movie's title into a query, or into none where the title cannot be mistyped so: an
+accent can be dropped only where there is one. Titles are drawn with equal probabilities, so most
+are of little-known movies, and all lengths stay in: a slip in "Up" is a query too. Queries are in
+lower case.
 
-A film is right if it bears the title that the query was made from, its brackets being titles of
-their own ("The Postman (Il Postino)" bears both) and articles and signs aside: without a year
-nobody can say which "Hamlet" is meant. Where the query gives a year, the film must be of the year
-of the film that was drawn.
+A movie is right if it has the title that the query was made from. Brackets are titles of their own
+("The Postman (Il Postino)" has both), and articles and signs do not count: without a year, any
+"Hamlet" may be meant. Where the query has a year, the movie must be of the year of the drawn one.
 """
 
 import re
@@ -39,9 +38,9 @@ class Query(NamedTuple):
     kind: str
     typed: str
     right: frozenset[int]
-    """Rows of the films that may be meant."""
+    """Rows of the movies that may be meant."""
     row: int
-    """The film that was drawn."""
+    """Row of the movie that was drawn."""
 
 
 Draw = np.random.Generator
@@ -66,7 +65,7 @@ def wrong(title: str, year: int, draw: Draw) -> str:
 
 
 def neighbour(title: str, year: int, draw: Draw) -> str | None:
-    """The key beside the right one."""
+    """Replace a letter by one beside it on the keyboard."""
     at = place_of(title, draw)
     for keys in KEYBOARD:
         if (n := keys.find(title[at].lower())) >= 0:
@@ -91,7 +90,7 @@ def swapped(title: str, year: int, draw: Draw) -> str | None:
 
 
 def two_slips(title: str, year: int, draw: Draw) -> str | None:
-    """Two of the above, in ten letters and more."""
+    """Make two of the slips above, in ten letters and more."""
     if sum(letter.isalnum() for letter in title) < 10:
         return None
     for _ in range(2):
@@ -128,7 +127,7 @@ def year_off(title: str, year: int, draw: Draw) -> str | None:
 
 
 def numerals(title: str, year: int, draw: Draw) -> str | None:
-    """ "Rocky II" as "Rocky 2", and the other way round."""
+    """Write "Rocky II" as "Rocky 2", and the other way round."""
     back = {digit: roman for roman, digit in ROMAN.items()}
     typed = _ROMAN.sub(lambda match: ROMAN[match[1]], title)
     typed = typed if typed != title else _DIGIT.sub(lambda match: back[match[1]], title)
@@ -136,7 +135,7 @@ def numerals(title: str, year: int, draw: Draw) -> str | None:
 
 
 def spelled(title: str, year: int, draw: Draw) -> str | None:
-    """ "Rocky II" and "Toy Story 2" as "Rocky two" and "Toy Story two", and the other way round."""
+    """Write "Rocky II" and "Toy Story 2" with "two", and the other way round."""
     figures = _ROMAN.sub(lambda match: ROMAN[match[1]], title)
     words = {figure: word for word, figure in SPELLED.items()}
     typed = _DIGIT.sub(lambda match: words.get(match[1], match[1]), figures)
@@ -167,7 +166,7 @@ def split(title: str, year: int, draw: Draw) -> str | None:
 
 
 def half_typed(title: str, year: int, draw: Draw) -> str | None:
-    """The first 60%."""
+    """Return the first 60%."""
     return title[: -(-len(title) * 6 // 10)] if len(title) > 1 else None
 
 
@@ -197,7 +196,7 @@ DATED = ("right-year", "year-off")
 
 
 def names_of(title: str) -> list[str]:
-    """ "The Postman (Il Postino)" -> ["The Postman", "Il Postino"]; never empty."""
+    """Return ["The Postman", "Il Postino"] for "The Postman (Il Postino)"; never empty."""
     main = _BRACKET.sub(" ", title).strip()
     names = [re.sub(r"\s+", " ", main), *(_ALSO.sub("", name) for name in _BRACKET.findall(title))]
     return [name for name in names if bare(name)] or [title]
@@ -208,20 +207,20 @@ def bare(name: str) -> str:
 
 
 def typed_queries(movies: Movies, per_kind: int, seed: int) -> list[Query]:
-    """per_kind queries of each kind (fewer where fewer titles can be so mistyped)."""
+    """Draw per_kind queries of each kind, fewer where fewer titles can be mistyped so."""
     draw = np.random.default_rng(seed)
     bearers: dict[str, set[int]] = {}
     for row, title in enumerate(movies.title):
         for name in names_of(title):
             bearers.setdefault(bare(name), set()).add(row)
-    queries = []
+    queries: list[Query] = []
     for kind, (_, slip) in KINDS.items():
-        queries: list[Query] = []
+        of_kind: list[Query] = []
         for row in draw.permutation(len(movies)).tolist():
-            if len(queries) == per_kind:
+            if len(of_kind) == per_kind:
                 break
-            queries += _queries_of(kind, slip, movies, row, bearers, draw)
-        queries += queries
+            of_kind += _queries_of(kind, slip, movies, row, bearers, draw)
+        queries += of_kind
     return queries
 
 

@@ -1,7 +1,9 @@
 """The settings of the data: the keys below `data:` in a recipe, and `--data.KEY` beside it.
 
-config = DataConfig(name="ml-1m", ties="hash")
-datamodule = InteractionDataModule(config)
+    config = DataConfig(name="ml-1m", ties="hash")
+    datamodule = InteractionDataModule(config)
+
+A contradiction is refused where the settings are read, before any data is.
 """
 
 from dataclasses import dataclass

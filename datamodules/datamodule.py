@@ -10,7 +10,6 @@ part.
 """
 
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 import pytorch_lightning as pl
@@ -18,7 +17,7 @@ import torch
 from torch import Tensor
 
 from datamodules import item_features
-from datamodules.config import DataConfig, OmittedUsers, ProtocolName
+from datamodules.config import DataConfig
 from datamodules.loaders import EvalLoader, SequenceWindows, TrainingPairs, rating_bins
 from datamodules.splits import (
     ML_1M_CUT,
@@ -37,7 +36,7 @@ from marquee.core.arrays import Int64
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.dataset import Dataset, load_dataset
-from marquee.data.user_histories import Ties, build_histories
+from marquee.data.user_histories import build_histories
 
 
 class InteractionDataModule(pl.LightningDataModule):
@@ -48,47 +47,9 @@ class InteractionDataModule(pl.LightningDataModule):
     Raises InputError for anything wrong with the data.
     """
 
-    def __init__(
-        self,
-        name: str,
-        root: str | None = None,
-        protocol: ProtocolName = "next",
-        ties: Ties = "hash",
-        targets_per_batch: int = 8192,
-        num_negatives: int = 4,
-        star_dropout: float = 0.1,
-        horizon: int = 1,
-        shuffled: bool = False,
-        select_on: Literal["next", "ncf-paper"] = "next",
-        user: Literal["history", "id"] = "history",
-        history_length: int = 200,
-        seed: int = 0,
-        split_seed: int = 0,
-        fold: int = 0,
-        without: OmittedUsers = "nobody",
-        sha256: str | None = None,
-    ) -> None:
+    def __init__(self, config: DataConfig, refit: Refit = "none") -> None:
         super().__init__()
-        self.config = DataConfig(
-            name=name,
-            root=root,
-            protocol=protocol,
-            ties=ties,
-            targets_per_batch=targets_per_batch,
-            num_negatives=num_negatives,
-            star_dropout=star_dropout,
-            horizon=horizon,
-            shuffled=shuffled,
-            select_on=select_on,
-            user=user,
-            history_length=history_length,
-            seed=seed,
-            split_seed=split_seed,
-            fold=fold,
-            without=without,
-            sha256=sha256,
-        )
-        self.refit: Refit = "none"
+        self.config, self.refit = config, refit
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -168,7 +129,7 @@ class InteractionDataModule(pl.LightningDataModule):
             "num_items": self.base_split.num_items,
             "num_genres": max(1, len(self.dataset.movies.genre_names)),
             "num_periods": item_features.NUM_PERIODS,
-            "num_stars": len(self.dataset.scale),
+            "num_rating_bins": len(self.dataset.scale),
             "text_dim": item_features.TEXT_DIM,
         }
 

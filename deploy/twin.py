@@ -24,8 +24,8 @@ from contextlib import contextmanager
 import boto3
 from moto.server import ThreadedMotoServer
 
-from deploy.demo import service
-from marquee.promotion.command import main as releases
+from deploy.local_processes import run_service
+from marquee.promotion.releases_command import main as releases
 from marquee.recommender.bundle import read_bundle
 from marquee_client import Marquee, MarqueeError, Retries
 from marquee_client.requests import HistoryEntry
@@ -89,7 +89,7 @@ def main(args: Sequence[str] | None = None) -> int:
         os.environ |= {"BUNDLE_CACHE": f"{home}/cache", "BUNDLE_POLL_S": "1"}
         command("push", options.first, STORE)
         command("promote", versions[0], STORE)
-        with service(STORE, f"sqlite:///{home}/events.sqlite") as url:
+        with run_service(STORE, f"sqlite:///{home}/events.sqlite") as url:
             return walk(
                 url, options.second, versions, first.movies.movie_id[:HISTORY_LENGTH].tolist()
             )

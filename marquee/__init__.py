@@ -1,4 +1,4 @@
-"""Marquee, a movie recommender. This package is the library; the classes below are its interface.
+"""Marquee, a movie recommender; these classes are the library's interface.
 
     from marquee import Recommender
 

@@ -1,17 +1,18 @@
-"""The loss of pairs, K movies for each of P persons, with all its gradients in one pass.
+"""Binary cross-entropy of pairs, M items for each of B users, with all gradients in one pass.
 
-    logit_pk = gmf_p . gmf_i + mlp(hidden_p + hidden_i) + bias_i,          i = item_KP[k, p]
-    loss     = mean of log(1 + e^logit) - label logit,    label 1 where k = 0, else 0
+    logit_bm = gmf_b . gmf_i + mlp(hidden_b + hidden_i) + bias_i,          i = item_MB[m, b]
+    loss     = mean of log(1 + e^logit) - label logit,    label 1 where m = 0, else 0
 
-(He et al. 2017, "Neural collaborative filtering", equations 7 to 12; the MLP's first layer is split
-as models/neumf_head.py tells.) A block of pairs goes forward and back while its activations are in the
-cache. What meets at a person or a movie is summed at the end, as bags of rows.
+He et al. 2017, "Neural collaborative filtering", equations 7 to 12; models/neumf_head.py explains
+the split first layer of the MLP. A block of pairs goes forward and back while its activations are
+in the cache. Gradients are accumulated per user and per item at the end with `embedding_bag`.
 
-The floor, layers of 128 and 64 at 95 GFLOP/s: 6 x 128 x 64 operations a pair, 8.5 ms of 16,384.
-What is taken is 19 ms: the products 10.5 among other work, the rest are passes over activations.
+Lower bound of the time, with layers of 128 and 64 at 95 GFLOP/s: 6 x 128 x 64 operations a pair,
+8.5 ms for 16,384 pairs. Measured: 19 ms, of which the products take 10.5 and passes over
+activations most of the rest.
 
-Shapes: P persons, K movies of each, the watched one first; N pairs, B persons of a block, I movies,
-G width of the product, H of the MLP's first layer.
+Local letters: M items of each user, the watched one first; N pairs of a block, U users of a block,
+F factors of the product.
 """
 
 from collections.abc import Sequence
@@ -22,30 +23,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PAIRS_AT_ONCE = {"cpu": 1 << 12, "cuda": 1 << 20}
-"""Pairs of a block: on a CPU 2 MB of activations at H = 128."""
+PAIRS_PER_BLOCK = {"cpu": 1 << 12, "cuda": 1 << 20}
+"""On a CPU 2 MB of activations at H = 128."""
 
 
 def pair_loss(
-    gmf_PG: Tensor,
-    hidden_PH: Tensor,
-    gmf_IG: Tensor,
+    gmf_BF: Tensor,
+    hidden_BH: Tensor,
+    gmf_IF: Tensor,
     hidden_IH: Tensor,
     bias_I: Tensor,
-    item_KP: Tensor,
+    item_MB: Tensor,
     layers: Sequence[Tensor],
 ) -> Tensor:
-    """Mean binary cross-entropy of watched pairs, the first row of item_KP, and drawn ones.
+    """Return the mean binary cross-entropy of watched pairs and drawn ones.
 
-    gmf_PG, gmf_IG: what the product multiplies, its weights in one of them. hidden_PH, hidden_IH:
-    the halves of the MLP's first layer before its activation. item_KP: int64. layers: weight and
-    bias of each deeper layer, then the output's weight (1, width of the last layer).
-    Computed in float32, under autocast too. The gradient can be asked for once: it is scaled where
-    it stands.
+    gmf_BF, gmf_IF: factors of the product, its weights included in one of them. hidden_BH,
+    hidden_IH: the halves of the MLP's first layer before its activation. item_MB: int64, the
+    watched items in the first row. layers: weight and bias of each deeper layer, then the output's
+    weight (1, width of the last layer).
+    Computed in float32, under autocast too. The gradient can be requested only once, because it is
+    scaled in place.
     """
-    with torch.autocast(gmf_PG.device.type, enabled=False):
-        halves = (half.float() for half in (gmf_PG, hidden_PH, gmf_IG, hidden_IH, bias_I))
-        loss: Tensor = _PairLoss.apply(item_KP, *halves, *layers)  # type: ignore[no-untyped-call]
+    with torch.autocast(gmf_BF.device.type, enabled=False):
+        halves = (half.float() for half in (gmf_BF, hidden_BH, gmf_IF, hidden_IH, bias_I))
+        loss: Tensor = _PairLoss.apply(item_MB, *halves, *layers)  # type: ignore[no-untyped-call]
         return loss
 
 
@@ -53,105 +55,117 @@ class _PairLoss(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        item_KP: Tensor,
-        gmf_PG: Tensor,
-        hidden_PH: Tensor,
-        gmf_IG: Tensor,
+        item_MB: Tensor,
+        gmf_BF: Tensor,
+        hidden_BH: Tensor,
+        gmf_IF: Tensor,
         hidden_IH: Tensor,
         bias_I: Tensor,
         *layers: Tensor,
     ) -> Tensor:
-        item_PK, (K, P), H = item_KP.T.contiguous(), item_KP.shape, hidden_PH.shape[1]
-        loss, slope_PK = gmf_PG.new_zeros(()), torch.empty_like(item_PK, dtype=torch.float32)
-        to_hidden_PKH = hidden_PH.new_empty(P, K, H)
-        to_layers = [torch.zeros_like(each) for each in layers]
-        persons = max(1, PAIRS_AT_ONCE[gmf_PG.device.type] // K)
-        for start in range(0, P, persons):
-            part = slice(start, start + persons)
-            item_N = item_PK[part].view(-1)
+        item_BM, (M, B), H = item_MB.T.contiguous(), item_MB.shape, hidden_BH.shape[1]
+        loss, grad_logit_BM = gmf_BF.new_zeros(()), torch.empty_like(item_BM, dtype=torch.float32)
+        grad_hidden_BMH = hidden_BH.new_empty(B, M, H)
+        grad_layers = [torch.zeros_like(layer) for layer in layers]
+        block_size = max(1, PAIRS_PER_BLOCK[gmf_BF.device.type] // M)
+        for start in range(0, B, block_size):
+            users = slice(start, start + block_size)
+            item_N = item_BM[users].view(-1)
             hidden_NH = hidden_IH.index_select(0, item_N)
-            hidden_NH.view(-1, K, H).add_(hidden_PH[part, None])
-            kept = activations(hidden_NH, layers)
-            logit_N = bias_I.index_select(0, item_N).addmv_(kept[-1], layers[-1][0])
-            gmf_BKG = gmf_IG.index_select(0, item_N).view(-1, K, gmf_IG.shape[1])
-            logit_BK = logit_N.view(-1, K).add_(gmf_BKG.mul_(gmf_PG[part, None]).sum(2))
-            loss += F.softplus(logit_BK).sum() - logit_BK[:, 0].sum()
-            slope_BK = torch.sigmoid(logit_BK, out=slope_PK[part])
-            slope_BK[:, 0] -= 1
-            pull(slope_BK.view(-1), kept, layers, to_layers, to_hidden_PKH[part].view(-1, H))
-        given = bags(slope_PK, to_hidden_PKH.view(-1, H), item_PK, gmf_PG, gmf_IG)
-        ctx.save_for_backward(*given, *to_layers)
-        ctx.num_pairs = P * K
+            hidden_NH.view(-1, M, H).add_(hidden_BH[users, None])
+            activations = forward_mlp(hidden_NH, layers)
+            logit_N = bias_I.index_select(0, item_N).addmv_(activations[-1], layers[-1][0])
+            gmf_UMF = gmf_IF.index_select(0, item_N).view(-1, M, gmf_IF.shape[1])
+            logit_UM = logit_N.view(-1, M).add_(gmf_UMF.mul_(gmf_BF[users, None]).sum(2))
+            loss += F.softplus(logit_UM).sum() - logit_UM[:, 0].sum()
+            grad_logit_UM = torch.sigmoid(logit_UM, out=grad_logit_BM[users])
+            grad_logit_UM[:, 0] -= 1
+            grad_hidden_NH = grad_hidden_BMH[users].view(-1, H)
+            backward_mlp(grad_logit_UM.view(-1), activations, layers, grad_layers, grad_hidden_NH)
+        grad_hidden_NH = grad_hidden_BMH.view(-1, H)
+        grad_users = sum_by_user(grad_logit_BM, grad_hidden_NH, item_BM, gmf_IF)
+        grad_items = sum_by_item(grad_logit_BM, grad_hidden_NH, item_BM, gmf_BF, len(gmf_IF))
+        ctx.save_for_backward(*grad_users, *grad_items, *grad_layers)
+        ctx.num_pairs = B * M
         return loss / ctx.num_pairs
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad = grads[0] / ctx.num_pairs
-        return None, *(each.mul_(grad) for each in ctx.saved_tensors)
+        return None, *(saved.mul_(grad) for saved in ctx.saved_tensors)
 
 
-def activations(hidden_NH: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
-    """What each layer of the MLP gives, the split one first; takes hidden_NH for it."""
-    kept = [hidden_NH.relu_()]
+def forward_mlp(hidden_NH: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
+    """Return the activations of each layer, the split one first, which reuses `hidden_NH`."""
+    activations = [hidden_NH.relu_()]
     for weight, bias in zip(layers[:-1:2], layers[1::2], strict=True):
-        kept.append(torch.addmm(bias, kept[-1], weight.T).relu_())
-    return kept
+        activations.append(torch.addmm(bias, activations[-1], weight.T).relu_())
+    return activations
 
 
-def pull(
-    slope_N: Tensor,
-    kept: list[Tensor],
+def backward_mlp(
+    grad_logit_N: Tensor,
+    activations: list[Tensor],
     layers: Sequence[Tensor],
-    to_layers: Sequence[Tensor],
-    to_hidden_NH: Tensor,
+    grad_layers: Sequence[Tensor],
+    grad_hidden_NH: Tensor,
 ) -> None:
-    """Adds the layers' gradients to `to_layers` and fills that of the first layer's sum.
-
-    slope_N: the loss along each logit.
-    """
-    to_layers[-1][0].addmv_(kept[-1].T, slope_N)
-    outs = [to_hidden_NH, *(torch.empty_like(each) for each in kept[1:])]
-    torch.mul(slope_N[:, None], layers[-1][0], out=outs[-1])
-    for number in range(len(kept) - 1, 0, -1):
-        to, weight = relu_back(outs[number], kept[number]), layers[2 * number - 2]
-        to_layers[2 * number - 2].addmm_(to.T, kept[number - 1])
-        to_layers[2 * number - 1].add_(to.sum(0))
-        torch.mm(to, weight, out=outs[number - 1])
-    relu_back(to_hidden_NH, kept[0])
+    """Add the layers' gradients to `grad_layers`, and fill that of the first layer's sum."""
+    grad_layers[-1][0].addmv_(activations[-1].T, grad_logit_N)
+    outputs = [grad_hidden_NH, *(torch.empty_like(values) for values in activations[1:])]
+    torch.mul(grad_logit_N[:, None], layers[-1][0], out=outputs[-1])
+    for number in range(len(activations) - 1, 0, -1):
+        grad = relu_backward(outputs[number], activations[number])
+        weight = layers[2 * number - 2]
+        grad_layers[2 * number - 2].addmm_(grad.T, activations[number - 1])
+        grad_layers[2 * number - 1].add_(grad.sum(0))
+        torch.mm(grad, weight, out=outputs[number - 1])
+    relu_backward(grad_hidden_NH, activations[0])
 
 
-def relu_back(to: Tensor, kept: Tensor) -> Tensor:
-    """`to`, in place, where the activation is above 0, else 0; one pass over both."""
-    torch.ops.aten.threshold_backward.grad_input(to, kept, 0, grad_input=to)
-    return to
+def relu_backward(grad: Tensor, activation: Tensor) -> Tensor:
+    """Set `grad` to 0, in place, where the activation is 0; one pass over both."""
+    torch.ops.aten.threshold_backward.grad_input(grad, activation, 0, grad_input=grad)
+    return grad
 
 
-def bags(
-    slope_PK: Tensor, to_hidden_NH: Tensor, item_PK: Tensor, gmf_PG: Tensor, gmf_IG: Tensor
-) -> tuple[Tensor, ...]:
-    """The gradients of persons and movies, in the order of _PairLoss: sums over their pairs.
-
-    embedding_bag, told where each movie's pairs begin, takes a quarter of the time of index_add_.
-    """
-    K, num_items = item_PK.shape[1], len(gmf_IG)
-    pair_N, first_I = sorted_by_movie(item_PK.view(-1), num_items)
-    pair_PK = torch.arange(item_PK.numel(), device=item_PK.device).view(-1, K)
-    slope_N = slope_PK.view(-1)
+def sum_by_user(
+    grad_logit_BM: Tensor, grad_hidden_NH: Tensor, item_BM: Tensor, gmf_IF: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the gradients of gmf_BF and hidden_BH: sums over each user's pairs."""
+    pair_BM = torch.arange(item_BM.numel(), device=item_BM.device).view(-1, item_BM.shape[1])
     return (
-        F.embedding_bag(item_PK, gmf_IG, mode="sum", per_sample_weights=slope_PK),
-        F.embedding_bag(pair_PK, to_hidden_NH, mode="sum"),
-        F.embedding_bag(
-            pair_N // K, gmf_PG, first_I, mode="sum", per_sample_weights=slope_N[pair_N]
-        ),
-        F.embedding_bag(pair_N, to_hidden_NH, first_I, mode="sum"),
-        torch.bincount(item_PK.view(-1), slope_N, num_items),
+        F.embedding_bag(item_BM, gmf_IF, mode="sum", per_sample_weights=grad_logit_BM),
+        F.embedding_bag(pair_BM, grad_hidden_NH, mode="sum"),
     )
 
 
-def sorted_by_movie(item_N: Tensor, num_items: int) -> tuple[Tensor, Tensor]:
-    """The pairs in the order of their movies, and the place of each movie's first pair, (I,)."""
+def sum_by_item(
+    grad_logit_BM: Tensor,
+    grad_hidden_NH: Tensor,
+    item_BM: Tensor,
+    gmf_BF: Tensor,
+    num_items: int,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of gmf_IF, hidden_IH and bias_I: sums over each item's pairs.
+
+    embedding_bag with the start of each item's pairs takes a quarter of the time of index_add_.
+    """
+    M, grad_logit_N = item_BM.shape[1], grad_logit_BM.view(-1)
+    pair_N, start_I = sort_by_item(item_BM.view(-1), num_items)
+    return (
+        F.embedding_bag(
+            pair_N // M, gmf_BF, start_I, mode="sum", per_sample_weights=grad_logit_N[pair_N]
+        ),
+        F.embedding_bag(pair_N, grad_hidden_NH, start_I, mode="sum"),
+        torch.bincount(item_BM.view(-1), grad_logit_N, num_items),
+    )
+
+
+def sort_by_item(item_N: Tensor, num_items: int) -> tuple[Tensor, Tensor]:
+    """Return the pairs in the order of their items, and the start of each item's pairs, (I,)."""
     if item_N.device.type == "cpu":
-        # By radix where rows fit 16 bits: .07 ms for 16,384 pairs, where torch takes .8.
+        # Radix sort where rows fit 16 bits: .07 ms for 16,384 pairs, where torch takes .8.
         rows = item_N.numpy().astype(np.min_scalar_type(num_items))
         pair_N = torch.from_numpy(rows.argsort(kind="stable"))
     else:

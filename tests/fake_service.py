@@ -103,7 +103,7 @@ class Fake:
     def post_predict(self, body: dict[str, Any]) -> dict[str, Any]:
         for movie_id in body["movie_ids"]:
             if movie_id not in FILMS:
-                raise Refused(404, "unknown_movie", f"movie {movie_id} is not in this catalogue")
+                raise Refused(404, "unknown_movie", f"movie {movie_id}: not in the catalog")
         return answer([scored(FILMS[n]) for n in body["movie_ids"]], "history")
 
     def post_rerank(self, body: dict[str, Any]) -> dict[str, Any]:

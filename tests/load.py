@@ -21,7 +21,8 @@ import httpx
 from marquee.api import routes
 from marquee.api.handlers import Handlers, LoadedModel
 from marquee.api.openapi import POST_ENDPOINTS
-from marquee.feedback.events import KINDS, MICROS_PER_SECOND, STATELESS_KINDS, Event
+from marquee.core.times import MICROS_PER_SECOND
+from marquee.feedback.event_schema import KINDS, STATELESS_KINDS, Event
 from marquee.feedback.store import EventStore
 from marquee.feedback.user_state import UserState, reduce_events
 
@@ -76,10 +77,10 @@ class OneBook:
     def __init__(self, known: UserState) -> None:
         self._known = known
 
-    def mark(self, _: str) -> tuple[int, int]:
+    def state_version(self, _: str) -> tuple[int, int]:
         return 0, 0
 
-    def known(self, _: str) -> UserState:
+    def user_state(self, _: str) -> UserState:
         return self._known
 
 
@@ -145,7 +146,7 @@ class Client(threading.Thread):
         self._http = httpx.Client(base_url=url, headers=headers, timeout=20)
         some = next(iter(told.models.values())).recommender
         self._movie_ids = some.movie_ids.tolist()
-        self._titles = [movie["title"] for movie in map(some.item, self._movie_ids[:500])]
+        self._titles = [movie["title"] for movie in map(some.movie, self._movie_ids[:500])]
         self._scale = list(some.scale)
         self._sent = 0
         self.books: dict[str, list[Event]] = {f"{CANARY}-{number}-{n}": [] for n in range(PERSONS)}

@@ -130,7 +130,9 @@ def soak(
     """Everything but the odd requests; what was wrong."""
     home = place / "service"
     home.mkdir()
-    models = {m.recommender.model_version: m for m in (LoadedModel.load(str(one)) for one in bundles)}
+    models = {
+        m.recommender.model_version: m for m in (LoadedModel.load(str(one)) for one in bundles)
+    }
     told = Told(models)
     put(bundles[0], place / "served")
     settings = {"EVENTS_URL": url, "API_KEYS": KEY, "LOG_REQUESTS": "all"}

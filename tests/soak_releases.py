@@ -6,9 +6,9 @@
 One trouble a round: connections that are cut while a version is pushed, promoted and pulled; a byte
 changed in the store, or on the machine; a process killed in the middle; two who promote at once; a
 full disk; a store that is away at a start. Pushing is the command in a process of its own, racing
-too; what follows is the service's own code (marquee/api/lifecycle/model_reloader.py) without HTTP. During the trouble a
-whole version answers; after it the promoted one does, every version that was ever pushed and not
-pruned is whole, and no upload is left over. Exit status 1, and the reasons, if anything was
+too; the follower is the service's own code (marquee/api/lifecycle/model_reloader.py) without HTTP.
+During the trouble a whole version answers; after it the promoted one does, every version that was
+ever pushed and not pruned is whole, and no upload is left over. Exit status 1, and the reasons, if anything was
 otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut (tests/line.py).
 """
 
@@ -35,10 +35,10 @@ from marquee.api.handlers import LoadedModel
 from marquee.api.lifecycle.model_reloader import ModelReloader, load_first_model
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS, write_bundle
-from marquee.releases import cache, follower, s3_store, versions
+from marquee.releases import bundle_cache, follower, s3_store, versions
+from marquee.releases.open_store import open_store
 from marquee.releases.pointer import NAME_LENGTH
 from marquee.releases.store import UnreachableError
-from marquee.releases.open_store import open_store
 from tests import buckets
 from tests.conftest import tiny_parts, write_tiny
 from tests.disk import Disk, disk
@@ -53,7 +53,7 @@ import sys, marquee.releases.s3_store as s3_store
 from botocore.retries.standard import ExponentialBackoff
 ExponentialBackoff.delay_amount = lambda self, context: 0
 s3_store.PART_BYTES, s3_store.BLOCK_BYTES = {PART_BYTES}, {BLOCK_BYTES}
-from marquee.promotion.command import main
+from marquee.promotion.releases_command import main
 sys.exit(main())"""
 RACER = """
 import sys
@@ -157,7 +157,7 @@ class Chaos:
         damage(self.store, f"versions/{version}/{name}", self._place)
         if self._looked() != before:
             self.faults.append(f"{version}: {name} is damaged, and was taken")
-        if not any(name in wrong for wrong in cache.verify(self.store, version)):
+        if not any(name in wrong for wrong in bundle_cache.verify(self.store, version)):
             self.faults.append(f"{version}: verify does not name {name}")
         versions.push(self.pushed[version], self.store, repair=True)
         return f"{name} of {version} damaged in the store, refused, mended"
@@ -242,7 +242,7 @@ class Chaos:
             pointer = versions.rollback(self.store)
         if self._looked() != pointer.version:
             self.faults.append(f"{pointer.version} is promoted, {self.service.version} answers")
-        if not self._is_whole() or cache.get_good(self.service.folder.parent) is None:
+        if not self._is_whole() or bundle_cache.get_good(self.service.folder.parent) is None:
             self.faults.append(f"{self.service.version} answers and is not whole on the disk")
         kept = {pointer.version, *pointer.previous[:1]}
         for gone in versions.prune(self.store, KEPT):
@@ -255,7 +255,7 @@ class Chaos:
         faults = [f"{version} is lost" for version in sorted(set(self.pushed) - found)]
         faults += [f"{version} is there, half" for version in sorted(found - set(self.pushed))]
         for version in found:
-            faults += cache.verify(self.store, version)
+            faults += bundle_cache.verify(self.store, version)
         left = boto3.client("s3").list_multipart_uploads(Bucket=self._bucket).get("Uploads", [])
         return faults + [f"an upload of {each['Key']} is left over" for each in left]
 

@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from deploy.local_processes import run_app, run_service
-from marquee.insights.command import main as insights
+from marquee.insights.findings_command import main as insights
 from marquee_client import Marquee
 from tests import browser
 from tests.running import free_port

@@ -14,7 +14,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from marquee.insights.command import main as insights
+from marquee.insights.findings_command import main as insights
 from marquee_client import Retries
 from tests.fake_service import FILMS, Fake, fake_service
 

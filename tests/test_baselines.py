@@ -67,7 +67,7 @@ def checkerboard(size: int) -> list[NDArray[np.int64]]:
 def test_checkerboard(make: Callable[[], Baseline], rank: float) -> None:
     histories = checkerboard(20)
     model = make().fit(interactions(*histories, num_items=20))
-    queries = EvalQueries.from_lists(contexts=histories, targets=np.arange(20)[:, None])
+    queries = EvalQueries.from_lists(contexts=histories, targets=list(np.arange(20)[:, None]))
     ranked = evaluate(model.score, queries, "next")
     assert ranked["next"].rank.tolist() == [rank] * 20
 
@@ -163,7 +163,7 @@ def test_ials_solves_for_a_new_person_exactly() -> None:
 def test_ials_is_the_same_every_time() -> None:
     train = interactions(*checkerboard(20), num_items=20)
     scores = [IALS(factors=4).fit(train).score(of_contexts(rows(0, 2))) for _ in range(2)]
-    assert np.array_equal(*scores)
+    assert np.array_equal(scores[0], scores[1])
 
 
 def test_genre_popularity_by_hand() -> None:

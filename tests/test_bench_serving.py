@@ -80,7 +80,7 @@ def test_a_generated_catalogue_answers_as_the_trained_sizes_do(bundle_folder: Pa
     for name, array in made.arrays.items():
         assert np.array_equal(array, again.arrays[name]), name
         assert array.shape[1:] == trained.arrays[name].shape[1:], name
-    history = serving_catalogues.histories(made, people=1, length=5, seed=0)[0]
+    history = serving_catalogues.histories(made, num_users=1, length=5, seed=0)[0]
     answer = Recommender(made).recommend(history=history)
     assert len(answer["items"]) == 10
     assert len({movie_id for movie_id, _ in history}) == 5

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import bench_table  # noqa: E402
-import floor  # noqa: E402
 import meter  # noqa: E402
+import roofline  # noqa: E402
 
 from models.ncf import NetworkConfig  # noqa: E402
 
@@ -22,7 +22,7 @@ NEUMF = NetworkConfig(user="id", embedding_dim=8, hidden_dims=[16, 2], num_heads
 
 
 def test_products_of_neumf_are_counted_with_the_first_layer_split() -> None:
-    made = floor.pairs_products(NEUMF, examples=100, people=10, movies=20)
+    made = roofline.pairs_products(NEUMF, num_examples=100, num_users=10, num_items=20)
     assert made == {
         (10, 4, 16): 6 * 10 * 4 * 16,  # the MLP's half of each person, once
         (20, 4, 16): 6 * 20 * 4 * 16,  # and of each movie
@@ -34,9 +34,9 @@ def test_products_of_neumf_are_counted_with_the_first_layer_split() -> None:
 def test_the_floor_of_neumf_is_its_products_and_bytes_over_their_rates(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(floor, "product_rate", lambda m, k, n, dtype: 2e9)
-    monkeypatch.setattr(floor, "copy_rate", lambda size: 1e9 if size == 16 * 1000 else 4e9)
-    least = floor.pairs_floor(NEUMF, 1000, 100, 10, 20, torch.float32)
+    monkeypatch.setattr(roofline, "product_rate", lambda m, k, n, dtype: 2e9)
+    monkeypatch.setattr(roofline, "copy_rate", lambda size: 1e9 if size == 16 * 1000 else 4e9)
+    least = roofline.pairs_bound(NEUMF, 1000, 100, 10, 20, torch.float32)
     assert least.products_s == pytest.approx((30 * 6 * 4 * 16 + 6 * 100 * 34) / 2e9)
     state, rows = 4 * 8 * 1000, 4 * 3 * (4 + 16) * 110
     assert least.bytes_s == pytest.approx(state / 1e9 + rows / 4e9)
@@ -72,9 +72,9 @@ def test_the_meter_stops_at_the_target_or_at_the_cap(monkeypatch: pytest.MonkeyP
         raise AssertionError("never stopped")
 
     reached = run([0.1, 0.2, 0.7], 50)
-    assert (reached.found, reached.cpu) == (0.7, 6)  # asked after 2, 4 and 6 seconds
+    assert (reached.value, reached.cpu) == (0.7, 6)  # asked after 2, 4 and 6 seconds
     capped = run([0.1] * 100, 7)
-    assert (capped.found, capped.cpu) == (0.1, 8)
+    assert (capped.value, capped.cpu) == (0.1, 8)
     assert list(capped.over([1, 2], int)) == []
 
 
@@ -85,7 +85,7 @@ def test_hit_rate_shares_ties() -> None:
 def run_of(speed: float, **more: Any) -> dict[str, Any]:
     """A run of ten steps in one CPU second."""
     floors = {"seconds": 0.05, "products_s": 0.04, "bytes_s": 0.01, "gflops": 9.0, "gb_s": 9.0}
-    times = {"cpu": 1.0, "wall": 1.0, "steps": 10, "peak": 0.5, "found": float("nan")}
+    times = {"cpu": 1.0, "wall": 1.0, "steps": 10, "peak": 0.5, "value": float("nan")}
     return {"examples": speed, "floor": floors} | times | more
 
 
@@ -96,9 +96,9 @@ RUNS = {
     "recbole-neumf-16384": [run_of(200, evaluation={"4096": 12.0, "99": 9.0})] * 2,
     "history": [run_of(30, encoder=8.0, head=0.5)] * 2,
     "recbole-sasrec": [run_of(3)] * 2,
-    "ncf-classic-to-target": [run_of(1, cpu=5.0, found=0.61)],
-    "recbole-neumf-to-target": [run_of(1, cpu=20.0, found=0.59)],
-    "history-to-target": [run_of(1, cpu=40.0, found=0.06)],
+    "ncf-classic-to-target": [run_of(1, cpu=5.0, value=0.61)],
+    "recbole-neumf-to-target": [run_of(1, cpu=20.0, value=0.59)],
+    "history-to-target": [run_of(1, cpu=40.0, value=0.06)],
 }
 
 

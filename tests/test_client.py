@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 import numpy as np
@@ -24,6 +24,7 @@ from marquee_client import (
     Unavailable,
     UnknownMovie,
     label,
+    requests,
 )
 from tests.conftest import FILMS
 
@@ -98,7 +99,7 @@ def test_pages_go_on_to_the_last_film_and_repeat_none(marquee: Marquee) -> None:
 
 
 def test_what_the_service_refuses(marquee: Marquee) -> None:
-    with pytest.raises(UnknownMovie, match="movie 7 is not in this catalogue") as unknown:
+    with pytest.raises(UnknownMovie, match="movie 7: not in the catalog") as unknown:
         marquee.predict([1, 7])
     error = unknown.value
     assert (error.status, error.code) == (404, "unknown_movie")
@@ -130,7 +131,7 @@ def test_the_readmes_lines_run(marquee: Marquee, capsys: pytest.CaptureFixture[s
     block = readme[readme.index("### Client") :].split("```python\n")[1].split("```")[0]
     code = block.replace('Marquee("http://127.0.0.1:3000")', "marquee")
     exec(code, {"marquee": marquee})
-    assert "404 unknown_movie movie 999999 is not in this catalogue" in capsys.readouterr().out
+    assert "404 unknown_movie movie 999999: not in the catalog" in capsys.readouterr().out
 
 
 def examples() -> dict[str, dict[str, Any]]:
@@ -161,7 +162,7 @@ def answered(client: Any) -> dict[str, Any]:
 def test_examples(answered: dict[str, Any], title: str) -> None:
     answer = answered[title]
     assert answer.status_code == 200, answer.text
-    if title.startswith("What a person did"):
+    if title.startswith("Send events"):
         assert answer.json() == {"accepted": 3, "duplicates": 0, "rejected": []}
 
 
@@ -174,6 +175,35 @@ def test_examples_ask_every_endpoint_of_the_client() -> None:
         ask_everything(marquee)
     called = {(request.method, request.url.path.split("/")[1]) for request in seen}
     assert called <= sent
+
+
+@pytest.mark.parametrize(
+    ("kind", "component", "filled_in"),
+    [
+        (requests.HistoryEntry, "HistoryEntry", set()),
+        (requests.Filters, "Filters", set()),
+        (requests.RecommendRequest, "RecommendRequest", set()),
+        (requests.RateNextRequest, "RateNextRequest", set()),
+        (requests.Event, "EventIn", {"event_id", "at"}),
+    ],
+)
+def test_request_types_have_the_keys_of_the_document(
+    kind: Any, component: str, filled_in: set[str]
+) -> None:
+    """They are written by hand; those of the responses are generated."""
+    schema = json.loads((ROOT / "openapi.json").read_text())["components"]["schemas"][component]
+    assert set(kind.__annotations__) == set(schema["properties"])
+    assert kind.__required_keys__ == set(schema.get("required", ())) - filled_in
+
+
+def test_kinds_are_those_of_the_document() -> None:
+    schemas = json.loads((ROOT / "openapi.json").read_text())["components"]["schemas"]
+    kinds = schemas["EventIn"]["properties"]["kind"]["enum"]
+    charts = schemas["ChartsRequest"]["properties"]["kind"]["enum"]
+    assert (get_args(requests.EventKind), get_args(requests.ChartKind)) == (
+        tuple(kinds),
+        tuple(charts),
+    )
 
 
 # Against a fake.
@@ -439,7 +469,7 @@ def test_the_address_may_have_a_path_and_a_person_any_letters() -> None:
     script, seen = failing(FINE)
     fake(script, url="https://films.example.org/api")[0].forget("a/b ü?")
     assert str(seen[0].url) == "https://films.example.org/api/users/a%2Fb%20%C3%BC%3F"
-    with pytest.raises(ValueError, match=r"'films\.example\.org' is no address"):
+    with pytest.raises(ValueError, match=r"'films\.example\.org': no address"):
         Marquee("films.example.org")
 
 

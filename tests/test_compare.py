@@ -345,6 +345,17 @@ def test_only_what_differs_is_listed_and_a_missing_setting_is_a_dash(
     ]
 
 
+def test_older_run_names_its_users_persons(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = write_run(tmp_path / "a" / "1")
+    path = run / "results-next.json"
+    result = json.loads(path.read_text())
+    result["num_persons"] = result.pop("num_users")
+    path.write_text(json.dumps(result))
+    assert ["Test: next, 3 users"] in compared(capsys, run)[0]
+
+
 def test_the_baseline_is_the_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in "abc":
         write_run(tmp_path / name / "1")
@@ -532,7 +543,7 @@ def broken(name: str, content: str = "{") -> Callable[[Path], None]:
         pytest.param(
             lambda folder: (folder / "x").mkdir(),
             "x",
-            "x holds no finished run",
+            "x: no finished run",
             id="none-finished",
         ),
         pytest.param(broken("fit.json"), "x", "x: cannot be read", id="fit"),
@@ -594,5 +605,5 @@ def test_a_server_that_is_away_is_said(
 
 
 def test_no_finished_run_at_all_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "holds no finished run; first:" in refused(capsys, "--runs", tmp_path)
+    assert "no finished run; first:" in refused(capsys, "--runs", tmp_path)
     assert "invalid choice" in refused(capsys, "--protocol", "sideways")

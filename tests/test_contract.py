@@ -1,5 +1,6 @@
 """/openapi.json tells the truth: every endpoint, answer and error, under odd requests too."""
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from deploy.openapi_files import CLIENT_TYPES, OPENAPI, generated_files
 from marquee.api.openapi import PARAM_ROUTES, POST_ENDPOINTS
 from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 from tests.fuzz import Told, odd_requests, schemathesis
@@ -38,6 +40,26 @@ def ask(client: Any, method: str, path: str) -> Any:
 def test_the_document_is_openapi(told: Told) -> None:
     OpenAPIV31SpecValidator(told.document).validate()
     assert told.document["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize("path", [OPENAPI, CLIENT_TYPES], ids=lambda path: path.name)
+def test_what_is_generated_is_up_to_date(path: Path) -> None:
+    assert path.read_text() == generated_files()[path], "run make openapi"
+
+
+def test_the_document_on_disk_is_the_services(client: Any) -> None:
+    assert json.loads(OPENAPI.read_text()) == client.get("/openapi.json").json()
+
+
+def test_errors_of_the_examples_are_those_that_are_sent(client: Any) -> None:
+    """Movie 7 is in no bundle of the tests."""
+    one = RESPONSE_EXAMPLES["/recommend_batch"]["results"][1]
+    sent = client.post("/recommend", json={"history": [{"movie_id": 7}]})
+    assert sent.json() == one
+    (rejected,) = RESPONSE_EXAMPLES["/events"]["rejected"]
+    event = REQUEST_EXAMPLES["/events"]["events"][0] | {"movie_id": 7, "event_id": "e-2"}
+    answer = client.post("/events", json={"events": [event]})
+    assert answer.json()["rejected"] == [rejected]
 
 
 def test_every_endpoint_of_the_readme_is_in_the_document(told: Told) -> None:

@@ -12,7 +12,8 @@ from marquee.core.bootstrap import ratio
 from marquee.core.eval_queries import EvalQueries
 from marquee.core.movies import Movies
 from marquee.data.demo_data import write_demo
-from marquee.evaluation.doc_tables import rerank_tradeoff
+from marquee.evaluation.doc_tables.command import main
+from marquee.evaluation.doc_tables.rerank_tradeoff import plot_controls
 from marquee.evaluation.metrics.beyond_accuracy import ItemStats
 from marquee.evaluation.rerank_tradeoff import (
     against_plain,
@@ -160,12 +161,11 @@ def test_the_weakest_that_halves() -> None:
 def test_the_page_is_that_of_results() -> None:
     document = ROOT / "docs" / "controls.md"
     args = [f"--results={ROOT / 'results'}", f"--document={document}"]
-    assert rerank_tradeoff.main([*args, "--check"]) == 0, "run: marquee doc-tables"
+    assert main(["controls", *args, "--check"]) == 0, "run: marquee doc-tables"
 
 
-def test_the_plot_is_that_of_results(tmp_path: Path) -> None:
-    assert rerank_tradeoff.plot(ROOT / "results", tmp_path / "controls.md") == 0
-    picture = (tmp_path / "controls.svg").read_text()
+def test_the_plot_is_that_of_results() -> None:
+    picture = plot_controls(ROOT / "results")
     assert picture == (ROOT / "docs" / "controls.svg").read_text(), "run: marquee doc-tables"
 
 
@@ -175,5 +175,5 @@ def test_another_result_makes_another_page(
     document = tmp_path / "controls.md"
     document.write_text("<!-- controls -->\n<!-- /controls -->\n")
     args = [f"--results={ROOT / 'results'}", f"--document={document}"]
-    assert rerank_tradeoff.main([*args, "--check"]) == 1
+    assert main(["controls", *args, "--check"]) == 1
     assert "differs" in capsys.readouterr().out

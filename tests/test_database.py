@@ -18,7 +18,7 @@ from alembic.config import Config
 from marquee.core.errors import InputError
 from marquee.feedback.database import RETRY_S, Database, make_engine, parse_url
 from marquee.feedback.errors import StoreUnavailable
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 from marquee.feedback.migrate import MIGRATIONS, VERSIONS
 from marquee.feedback.store import AddResult, EventStore
 from marquee.feedback.user_state import UserState
@@ -283,7 +283,7 @@ def test_processes_that_start_at_once_all_come_up(store_url: str) -> None:
     start = f"""
 import sys
 from marquee.feedback.store import EventStore
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 HEAT = {{"user_id": "ann", "movie_id": 6, "kind": "rating", "stars": 4.0, "at_us": 1}}
 sys.stdin.readline()
 store = EventStore({store_url!r})
@@ -469,7 +469,7 @@ def test_an_acknowledged_event_outlives_its_killed_writer(store_url: str) -> Non
     """A process that adds and says so, killed in the middle of it."""
     write = f"""
 from marquee.feedback.store import EventStore
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 store = EventStore({store_url!r})
 for n in range(10**6):
     store.add([Event(event_id=f"e{{n}}", user_id="ann", movie_id=n, kind="rating", stars=4.0,

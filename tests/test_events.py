@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marquee.core.errors import InputError
-from marquee.feedback.events import KINDS, Event
+from marquee.feedback.event_schema import KINDS, Event
 from marquee.feedback.store import AddResult, EventStore
 from marquee.feedback.user_state import UserState
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from marquee.core.errors import InputError
 from marquee.promotion import gate
-from marquee.promotion.command import main
 from marquee.promotion.compare_versions import compare_on_test_part
-from marquee.promotion.limits import MIN_METRIC_RATIO, Limits, Refused
+from marquee.promotion.gate_limits import MIN_METRIC_RATIO, Limits, Refused
+from marquee.promotion.releases_command import main
 from marquee.recommender.bundle import FORMAT, MANIFEST, write_bundle
 from marquee.releases import versions
 from marquee.releases.open_store import open_store
@@ -169,9 +170,9 @@ class Rule:
 
 
 def test_two_versions_are_asked_the_same_test_part() -> None:
-    dataset = InteractionDataModule("demo").dataset
+    dataset = InteractionDataModule(DataConfig(name="demo")).dataset
     ids, sha256 = dataset.movies.movie_id, dataset.sha256
-    ratings = InteractionDataModule("demo").base_split.all_histories
+    ratings = InteractionDataModule(DataConfig(name="demo")).base_split.all_histories
     count_I = np.bincount(ratings.item, minlength=len(ids))
     popular, nothing = Rule(ids, count_I, sha256), Rule(ids, np.zeros(len(ids)), sha256)
     (told, worse), _ = compare_on_test_part(nothing, popular, "demo")  # type: ignore[arg-type]
@@ -191,9 +192,9 @@ def test_two_versions_are_asked_the_same_test_part() -> None:
 
 def test_stars_are_compared_too() -> None:
     """One gives every film the mean of all ratings, the other a star more."""
-    dataset = InteractionDataModule("demo").dataset
+    dataset = InteractionDataModule(DataConfig(name="demo")).dataset
     ids, zeros = dataset.movies.movie_id, np.zeros(len(dataset.movies))
-    test = InteractionDataModule("demo").base_split.test
+    test = InteractionDataModule(DataConfig(name="demo")).base_split.test
     found = test.rating_N[test.target_end - 1]  # the one movie to be found
     mean = float(found.mean())
     good = Rule(ids, zeros, dataset.sha256, stars=mean)

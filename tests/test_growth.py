@@ -174,7 +174,7 @@ def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.Monke
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
     monkeypatch.setattr(generate, "NUM_MOVIES", 300)
-    monkeypatch.setattr(generate, "BLOCK_PEOPLE", 40)
+    monkeypatch.setattr(generate, "BLOCK_USERS", 40)
     generate.write_generated(tmp_path / "generated", 5000)
     return load_dataset("generated", tmp_path)
 

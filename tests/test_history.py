@@ -1,6 +1,7 @@
 """Odd histories have a defined answer, the same from the library and over HTTP."""
 
 import math
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,81 @@ def test_without_stars_the_stars_expected_are_a_strangers(recommender: Recommend
 def test_histories_are_lists_of_entries(recommender: Recommender, flat: Any) -> None:
     with pytest.raises(RequestError, match=r"history: .*, expected a list of entries"):
         recommender.score(flat)
+
+
+@pytest.mark.parametrize(
+    ("entries", "same_as"),
+    [
+        pytest.param([{"movie_id": HEAT}], [HEAT], id="id"),
+        pytest.param([{"movie_id": HEAT, "stars": 4.0}], [(HEAT, 4.0)], id="stars"),
+        pytest.param([{"movie_id": HEAT, "watched": 0.95}], [(HEAT, None, 0.95)], id="watched"),
+        pytest.param(
+            [{"movie_id": HEAT, "stars": None, "watched": None, "at": None}], [HEAT], id="nulls"
+        ),
+        pytest.param([PULP, {"movie_id": HEAT, "stars": 2}], [PULP, (HEAT, 2.0)], id="mixed"),
+        pytest.param(
+            [{"movie_id": PULP, "at": "2026-01-31T20:15:00Z"}, HEAT], [PULP, HEAT], id="one-time"
+        ),
+        pytest.param(
+            [HEAT, {"movie_id": PULP, "at": "2020-01-31T20:15:00Z"}], [HEAT, PULP], id="time-last"
+        ),
+        pytest.param((entry for entry in [{"movie_id": HEAT}, PULP]), [HEAT, PULP], id="iterator"),
+    ],
+)
+def test_a_mapping_is_read_as_the_tuple(
+    recommender: Recommender, entries: Any, same_as: list[Any]
+) -> None:
+    mapped, plain = recommender.parse_history(entries), recommender.parse_history(same_as)
+    np.testing.assert_array_equal(mapped.item_L, plain.item_L)
+    np.testing.assert_array_equal(mapped.rating_bin_L, plain.rating_bin_L)
+    np.testing.assert_array_equal(mapped.abandoned, plain.abandoned)
+
+
+def test_mappings_with_times_are_sorted_by_them_stably(
+    recommender: Recommender, client: Any
+) -> None:
+    """As the service sorts them: to the microsecond, across zones, equal times in their order."""
+    entries = [
+        {"movie_id": HEAT, "stars": 4.0, "at": "2026-01-31T20:15:00.000001Z"},
+        {"movie_id": PULP, "stars": 5.0, "at": "2026-01-31T21:15:00+01:00"},
+        {"movie_id": SUSPECTS, "stars": 3.0, "at": "2026-01-31t20:15:00z"},
+        {"movie_id": GOLDENEYE, "watched": 0.05, "at": "2025-01-31T20:15:00Z"},
+    ]
+    history = recommender.parse_history(entries)
+    assert recommender.movie_ids[history.item_L].tolist() == [PULP, SUSPECTS, HEAT]
+    assert recommender.movie_ids[history.abandoned].tolist() == [GOLDENEYE]
+    parsed = [entry | {"at": datetime.fromisoformat(entry["at"].upper())} for entry in entries]
+    np.testing.assert_array_equal(recommender.score([parsed]), recommender.score([entries]))
+    answer = client.post("/recommend", json={"history": entries, "k": 100})
+    assert answer.json() == recommender.recommend(entries, k=100)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "message"),
+    [
+        pytest.param(
+            {"movie_id": PULP, "portion": 0.5}, "history.1.portion", "movie_id, stars", id="key"
+        ),
+        pytest.param({"stars": 4.0}, "history.1.movie_id", "no movie_id, expected one", id="no-id"),
+        pytest.param({"movie_id": "6"}, "history.1.movie_id", "expected an integer", id="text-id"),
+        pytest.param({"movie_id": 7}, "history.1.movie_id", "movie 7", id="unknown"),
+        pytest.param({"movie_id": PULP, "stars": 9}, "history.1.stars", "off the", id="stars"),
+        pytest.param({"movie_id": PULP, "watched": 2}, "history.1.watched", "share", id="watched"),
+        pytest.param({"movie_id": PULP, "at": "noon"}, "history.1.at", "offset", id="no-time"),
+        pytest.param({"movie_id": PULP, "at": 5}, "history.1.at", "offset", id="number"),
+        pytest.param(
+            {"movie_id": PULP, "at": "2026-01-31T20:15:00"}, "history.1.at", "offset", id="no-zone"
+        ),
+        pytest.param(
+            {"movie_id": PULP, "at": datetime(2026, 1, 31)}, "history.1.at", "offset", id="naive"
+        ),
+    ],
+)
+@pytest.mark.parametrize("first", [HEAT, {"movie_id": HEAT, "at": "2030-01-31T20:15:00Z"}])
+def test_a_wrong_mapping_names_its_key(
+    recommender: Recommender, first: Any, wrong: dict[str, Any], field: str, message: str
+) -> None:
+    """The place is that of the entry as written, also where entries are sorted by time."""
+    with pytest.raises(RequestError, match=message) as error:
+        recommender.recommend([first, wrong])
+    assert error.value.field == field

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -22,15 +23,9 @@ from tests.running import ROOT, free_port, wait_until_ready
 
 LOCK = (ROOT / "requirements-serving.lock").read_text()
 NOT_IN_IT = ("torch", "pytorch-lightning", "comet-ml", "pandas", "pyarrow", "scipy", "scikit-learn")
-COMMANDS = {
-    *("marquee/batch/ray_job.py", "marquee/batch/parquet_writer.py"),
-    *(
-        "marquee/promotion/command.py",
-        "marquee/promotion/gate.py",
-        "marquee/promotion/compare_versions.py",
-    ),
-}
-"""Not in the image: run beside the service, on a machine that has what training needs."""
+PACKAGES = ("core", "recommender", "feedback", "releases", "api")
+"""Of marquee/, whole. What is run beside the service, on a machine that has what training needs,
+lies in other packages, so that bentofile.yaml excludes nothing."""
 NOT_IMPORTED = {"uvloop", "httptools", "psycopg"}
 """Found by name: the first two by uvicorn, the third by SQLAlchemy."""
 
@@ -65,9 +60,15 @@ def requirements() -> dict[str, Requirement]:
 
 def served() -> list[Path]:
     """The files of the service."""
-    rooms = [*(ROOT / "catalogue").glob("*.py"), *(ROOT / "releases").glob("*.py")]
-    paths = [ROOT / "service.py", *rooms, *(ROOT / "serving").rglob("*.py")]
-    return [path for path in paths if str(path.relative_to(ROOT)) not in COMMANDS]
+    paths = [path for name in PACKAGES for path in (ROOT / "marquee" / name).rglob("*.py")]
+    return [ROOT / "service.py", ROOT / "marquee" / "__init__.py", *paths]
+
+
+def test_folders_are_included_and_nothing_is_excluded() -> None:
+    bento = yaml.safe_load((ROOT / "bentofile.yaml").read_text())
+    single = {"/service.py", "/marquee/__init__.py", "/requirements-serving.lock"}
+    folders = {f"/marquee/{name}/**/*.py" for name in PACKAGES}
+    assert "exclude" not in bento and set(bento["include"]) == single | folders
 
 
 def test_the_bento_holds_the_service_and_nothing_else(bento: Path) -> None:
@@ -119,7 +120,8 @@ def test_requirements_are_what_the_service_imports() -> None:
     }
     assert names - brought - {"marquee", "faiss-cpu"} <= set(requirements())
     assert set(requirements()) <= names | NOT_IMPORTED
-    assert not {"datamodules", "models", "evaluation", "training"} & modules
+    assert not {"datamodules", "models", "deploy", "train"} & modules
+    assert set().union(*map(packages, served())) <= {f"marquee.{name}" for name in PACKAGES}
 
 
 def imported(path: Path) -> set[str]:
@@ -128,6 +130,18 @@ def imported(path: Path) -> set[str]:
     found = {a.name.split(".")[0] for n in nodes if isinstance(n, ast.Import) for a in n.names}
     found |= {n.module.split(".")[0] for n in nodes if isinstance(n, ast.ImportFrom) and n.module}
     return found - set(sys.stdlib_module_names)
+
+
+def packages(path: Path) -> set[str]:
+    """Names of our packages that are imported: "marquee.core"."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    found = {a.name for n in nodes if isinstance(n, ast.Import) for a in n.names}
+    found |= {
+        f"{n.module}.{n.names[0].name}" if n.module == "marquee" else n.module or ""
+        for n in nodes
+        if isinstance(n, ast.ImportFrom)
+    }
+    return {".".join(name.split(".")[:2]) for name in found if name.split(".")[0] == "marquee"}
 
 
 def test_ranges_are_those_of_pyproject() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from marquee.data.demo_data import write_demo
 from marquee.training.studies import user_influence
@@ -49,7 +50,7 @@ def test_without_a_published_result_there_are_no_epochs_to_take(
 @pytest.mark.parametrize("who", ["top", "random"])
 def test_who_is_left_out_is_asked_and_not_trained_on(tmp_path: Path, who: str) -> None:
     write_demo(tmp_path / "demo", seed=1, num_users=250, num_movies=80)
-    data = InteractionDataModule("demo", root=str(tmp_path), without=who, seed=3)
+    data = InteractionDataModule(DataConfig(name="demo", root=str(tmp_path), without=who, seed=3))
     data.refit = "all"
     length_U = data.base_split.all_histories.length
     assert len(data.excluded_users) == 2

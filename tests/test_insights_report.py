@@ -18,12 +18,12 @@ from marquee.core.bootstrap import Interval
 from marquee.core.errors import InputError
 from marquee.data.user_histories import build_histories
 from marquee.insights.aggregates import aggregate
-from marquee.insights.command import main
 from marquee.insights.finding import Chart
 from marquee.insights.findings.changes import changes, points
 from marquee.insights.findings.segments import Segments, segments_of, stability
 from marquee.insights.findings.underserved_groups import Group, action_for
 from marquee.insights.findings.vocabulary import surfaces
+from marquee.insights.findings_command import main
 from marquee.insights.model_view import ModelView, tie_order_of, view_of
 from marquee.insights.render.html import page
 from marquee.insights.render.markdown import markdown
@@ -245,7 +245,7 @@ def test_what_is_stopped_writes_nothing(
         raise KeyboardInterrupt
 
     write_ratings(tmp_path, ALONE, CATALOGUE)
-    monkeypatch.setattr("marquee.insights.command.markdown", stop)
+    monkeypatch.setattr("marquee.insights.findings_command.markdown", stop)
     assert main([NAME, "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
     assert "nothing was written" in capsys.readouterr().err and not (tmp_path / "out").exists()
 

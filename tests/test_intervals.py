@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 import marquee.core.bootstrap
-from marquee.core.bootstrap import Interval, bootstrap, paired, summarise, summarise_paired
+from marquee.core.bootstrap import (
+    Interval,
+    bootstrap,
+    draw_counts,
+    iter_draw_counts,
+    paired,
+    summarise,
+    summarise_paired,
+)
 
 
 def test_width_is_that_of_the_normal_approximation() -> None:
@@ -88,5 +96,14 @@ def test_refused_values(values: object, message: str) -> None:
 
 
 def test_other_persons_cannot_be_paired() -> None:
-    with pytest.raises(ValueError, match="2 persons against 3"):
+    with pytest.raises(ValueError, match="2 users against 3"):
         paired([0.1, 0.2], [0.1, 0.2, 0.3])
+
+
+def test_counts_of_draws_are_one_stream_whatever_the_block() -> None:
+    whole = draw_counts(np.random.default_rng(3), 7, 10)
+    assert whole.shape == (10, 7)
+    assert (whole.sum(1) == 7).all()
+    for size in (1, 4, 99):
+        blocks = iter_draw_counts(7, seed=3, draws=10, draws_per_block=size)
+        assert (np.concatenate(list(blocks)) == whole).all()

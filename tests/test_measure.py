@@ -10,17 +10,18 @@ import pandas as pd
 import pytest
 
 import train
+from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from datamodules.splits import training_ratings
 from marquee.core.arrays import AnyInt, Float32
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.demo_data import write_demo
-from marquee.evaluation.doc_tables.tables import filled
+from marquee.evaluation.doc_tables.readme import render_readme
 from marquee.evaluation.protocols import PROTOCOLS, ranking_protocols
 from marquee.evaluation.ranker import Scorer
 from marquee.evaluation.tuning import ranking_baselines
 from marquee.training import evaluate
-from marquee.training.evaluate import Fit
+from marquee.training.selection import SelectionResult
 
 ROOT = Path(__file__).parent.parent
 TRAINED = ("next", "new-users", "new-movies")
@@ -59,10 +60,15 @@ def near_the_last(shift: int = 0) -> Scorer:
 def measured(
     root: Path, folder: Path, protocol: str, models: dict[int, Scorer], kept: Scorer | None = None
 ) -> dict[str, Any]:
-    data = InteractionDataModule("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
-    evaluate.test(
+    data = InteractionDataModule(DataConfig(name="demo", root=str(root), protocol=protocol))  # type: ignore[arg-type]
+    evaluate.evaluate_on_test(
         data,
-        Fit(folder, "abc", 3, {PROTOCOLS[protocol].monitor: 0.5}),
+        SelectionResult(
+            folder=folder,
+            commit="abc",
+            epochs=3,
+            validation={PROTOCOLS[protocol].monitor: 0.5},
+        ),
         models,
         kept,
         name="demo" if protocol == "next" else f"demo.{protocol}",
@@ -150,7 +156,7 @@ def test_order_matters_to_who_reads_it_alone(root: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("protocol", ["new-users", "new-movies"])
 def test_nobody_is_shown_what_is_to_be_found(root: Path, tmp_path: Path, protocol: str) -> None:
-    data = InteractionDataModule("demo", str(root), protocol=protocol)  # type: ignore[arg-type]
+    data = InteractionDataModule(DataConfig(name="demo", root=str(root), protocol=protocol))  # type: ignore[arg-type]
     test = data.base_split.test
     shown: list[AnyInt] = []
 
@@ -170,19 +176,22 @@ def test_nobody_is_shown_what_is_to_be_found(root: Path, tmp_path: Path, protoco
 @pytest.mark.parametrize("protocol", TRAINED)
 def test_all_training_seeds_share_one_split(root: Path, protocol: str) -> None:
     made = [
-        InteractionDataModule("demo", str(root), protocol=protocol, seed=seed) for seed in (0, 1)
+        InteractionDataModule(DataConfig(name="demo", root=str(root), protocol=protocol, seed=seed))
+        for seed in (0, 1)
     ]  # type: ignore[arg-type]
     once, again = (each.base_split for each in made)
     assert (once.subset_N == again.subset_N).all()
     assert (once.test.user == again.test.user).all()
     assert (once.test.item_N == again.test.item_N).all()
-    other = InteractionDataModule("demo", str(root), protocol=protocol, split_seed=1)  # type: ignore[arg-type]
+    other = InteractionDataModule(
+        DataConfig(name="demo", root=str(root), protocol=protocol, split_seed=1)
+    )  # type: ignore[arg-type]
     if protocol != "next":
         assert (other.base_split.subset_N != once.subset_N).any()
 
 
 def test_support_counts_the_ratings_that_are_trained_on(root: Path) -> None:
-    data = InteractionDataModule("demo", str(root), protocol="new-movies")
+    data = InteractionDataModule(DataConfig(name="demo", root=str(root), protocol="new-movies"))
     test, valid = data.base_split.test.ranked_items, data.base_split.valid.ranked_items
     assert data.num_ratings_I[test].tolist() == [0] * len(test)
     assert data.num_ratings_I[valid].tolist() == [0] * len(valid)
@@ -198,8 +207,10 @@ def test_validation_chooses_by_the_figure_that_tunes_the_baselines() -> None:
 
 
 def test_a_table_of_people_is_refused_for_what_is_new(root: Path) -> None:
-    with pytest.raises(ValueError, match="a table of people knows nobody new"):
-        InteractionDataModule("demo", str(root), protocol="new-users", user="id")
+    with pytest.raises(ValueError, match="a table of users knows no new user"):
+        InteractionDataModule(
+            DataConfig(name="demo", root=str(root), protocol="new-users", user="id")
+        )
 
 
 @pytest.mark.parametrize("protocol", ["new-users", "new-movies"])
@@ -215,7 +226,9 @@ def test_fit_from_recipe_to_results(root: Path, tmp_path: Path, protocol: str) -
     assert set(PROTOCOLS[protocol].metrics) <= found["metrics"].keys()
     assert PROTOCOLS[protocol].monitor in found["selection"]
     (metrics,) = folders["runs"].glob("*/*/select/metrics.csv")
-    assert {f"val/{name}" for name in PROTOCOLS[protocol].metrics} <= set(pd.read_csv(metrics).columns)
+    assert {f"val/{name}" for name in PROTOCOLS[protocol].metrics} <= set(
+        pd.read_csv(metrics).columns
+    )
 
 
 def test_a_recipe_is_asked_only_what_it_holds_out(
@@ -223,7 +236,7 @@ def test_a_recipe_is_asked_only_what_it_holds_out(
 ) -> None:
     args = ["--config", str(ROOT / "recipes" / "demo.yaml"), f"--data.root={root}"]
     assert train.main(["fit", *args, "--data.protocol=new-users", "--protocols=[next]"]) == 2
-    assert "data.protocol new-users answers ['new-users']" in capsys.readouterr().err
+    assert "one or more of ['new-users'], which data.protocol new-users answers" in capsys.readouterr().err
 
 
 def part(*names: str, mean: float) -> dict[str, dict[str, float]]:
@@ -252,7 +265,7 @@ def test_each_protocol_gets_its_own_two_figures(tmp_path: Path) -> None:
             **more,
         }
         (tmp_path / f"ml-x.{protocol}.json").write_text(json.dumps(content))
-    text = filled("<!-- results -->\n<!-- /results -->", tmp_path)
+    text = render_readme("<!-- results -->\n<!-- /results -->", tmp_path)
     tables = text.split("\n\n")
     heads = [table.splitlines()[0 if number else 1] for number, table in enumerate(tables)]
     assert heads == [

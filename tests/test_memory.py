@@ -10,7 +10,7 @@ import pytest
 from marquee.api.store_executor import PAUSE_S, StoreExecutor
 from marquee.api.user_cache import CHECK_S, UserCache
 from marquee.feedback.errors import StoreUnavailable
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
 
 HEAT, SUSPECTS = 6, 50

@@ -10,12 +10,12 @@ import torch
 
 from marquee.evaluation.ranker import mask_pairs
 from models import losses
+from models.layers import Dropout
 from models.lightning_module import LearningConfig, RankingModule
-from models.losses import binary_loss, catalogue_softmax, softmax_loss
+from models.losses import binary_loss, catalog_softmax, softmax_loss
 from models.ncf import NCF, NetworkConfig, Sizes
-from models.towers import Dropout
 
-SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_stars=5, text_dim=2)
+SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_rating_bins=5, text_dim=2)
 SMALL = NetworkConfig(embedding_dim=8, history_length=6, dropout=0.0, hidden_dims=[4])
 CLASSIC = NetworkConfig(user="id", embedding_dim=8, hidden_dims=[4, 2], features=[])
 
@@ -114,7 +114,7 @@ def test_a_movie_nobody_rated_is_its_content_alone() -> None:
         content_ID = net.items.content()
     assert torch.equal(vector_ID[1], content_ID[1])
     assert bias_I[1].item() == pytest.approx((content_ID[1] @ net.items.feature_bias).item())
-    assert torch.allclose(vector_ID[0], content_ID[0] + net.items.movie.weight[0])
+    assert torch.allclose(vector_ID[0], content_ID[0] + net.items.item.weight[0])
 
 
 def test_id_dropout_hides_its_share_of_movies_in_training_only() -> None:
@@ -168,10 +168,10 @@ def test_binary_loss_is_one_yes_and_the_mean_no() -> None:
     assert found.item() == pytest.approx(yes + no)
 
 
-def test_catalogue_softmax_has_the_value_and_gradients_of_the_plain_one(
+def test_catalog_softmax_has_the_value_and_gradients_of_the_plain_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(losses.LOGITS_AT_ONCE, "cpu", 1)  # many blocks
+    monkeypatch.setitem(losses.LOGITS_PER_BLOCK, "cpu", 1)  # many blocks
     torch.manual_seed(0)
     parts = [torch.randn(150, 8), torch.randn(30, 8), torch.randn(30)]
     slot, weight = torch.randint(30, (150,)), torch.rand(150)
@@ -181,7 +181,7 @@ def test_catalogue_softmax_has_the_value_and_gradients_of_the_plain_one(
     for fused in (True, False):
         user, item, bias = (part.clone().requires_grad_() for part in parts)
         if fused:
-            loss = catalogue_softmax(user, item, bias, slot, weight, row, keep)
+            loss = catalog_softmax(user, item, bias, slot, weight, row, keep)
         else:
             loss = softmax_loss(user @ item.T + bias, slot, weight, keep[row])
         (2 * loss).backward()
@@ -192,14 +192,14 @@ def test_catalogue_softmax_has_the_value_and_gradients_of_the_plain_one(
         assert torch.allclose(ours, plain, atol=1e-5)
 
 
-def test_catalogue_softmax_under_autocast_stays_near() -> None:
+def test_catalog_softmax_under_autocast_stays_near() -> None:
     torch.manual_seed(0)
     user, item = torch.randn(64, 8), torch.randn(30, 8)
     rest = torch.zeros(30), torch.randint(30, (64,)), torch.full((64,), 1 / 64)
     rest = *rest, torch.zeros(64, dtype=torch.int64), torch.ones(1, 30)
-    exact = catalogue_softmax(user, item, *rest)
+    exact = catalog_softmax(user, item, *rest)
     with torch.autocast("cpu", torch.bfloat16):
-        assert catalogue_softmax(user, item, *rest).item() == pytest.approx(exact.item(), rel=0.01)
+        assert catalog_softmax(user, item, *rest).item() == pytest.approx(exact.item(), rel=0.01)
 
 
 def test_marked_skips_what_is_no_candidate() -> None:
@@ -256,7 +256,7 @@ def test_without_the_product_branch_the_mlp_decides(loss: str) -> None:
     net = network(replace(SMALL, gmf=False))
     assert torch.equal(net.head.gmf(torch.ones(2, 8), torch.ones(3, 8)), torch.zeros(2, 3))
     module = RankingModule(SIZES, replace(SMALL, gmf=False), LearningConfig(loss=loss))
-    some, rest = module.with_mlp(100, torch.device("cpu"))
+    some, rest = module.split_positions(100, torch.device("cpu"))
     assert (len(some), len(rest)) == (5, 0)
 
 
@@ -278,7 +278,7 @@ def test_the_checkerboard_is_learned() -> None:
     """Even people watch even movies, odd people odd ones; each person's own number is withheld."""
     torch.manual_seed(1)
     size = 12
-    sizes = Sizes(size, size, 1, 1, 5)
+    sizes = Sizes(num_users=size, num_items=size, num_genres=1, num_periods=1, num_rating_bins=5)
     config = NetworkConfig(embedding_dim=16, history_length=8, dropout=0.0, hidden_dims=[4])
     learning = LearningConfig(num_negatives=0, mlp_share=0.5, reject_positives=False)
     module = RankingModule(sizes, config, learning)

@@ -13,7 +13,7 @@ from models.lightning_module import RankingModule
 from models.ncf import NetworkConfig, Sizes
 from models.pairwise_bce import pair_loss
 
-SIZES = Sizes(num_users=5, num_items=7, num_genres=1, num_periods=1, num_stars=5)
+SIZES = Sizes(num_users=5, num_items=7, num_genres=1, num_periods=1, num_rating_bins=5)
 USER_P = torch.tensor([0, 4, 4, 1, 3, 2, 0])
 ITEM_KP = torch.tensor([[0, 1, 2, 3, 6, 5, 6], [3, 3, 0, 1, 5, 0, 0], [3, 0, 5, 1, 2, 2, 1]])
 
@@ -61,7 +61,7 @@ def test_pair_loss_is_the_log_likelihood() -> None:
 def test_loss_and_gradients_are_those_of_autograd(
     hidden_dims: list[int], gmf: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pairwise_bce.PAIRS_AT_ONCE, "cpu", at_once)
+    monkeypatch.setitem(pairwise_bce.PAIRS_PER_BLOCK, "cpu", at_once)
     module = classic(hidden_dims, gmf)
     parameters = dict(module.named_parameters())
     expected = expected_loss(module, USER_P, ITEM_KP)
@@ -90,7 +90,7 @@ def test_scores_in_blocks_are_those_of_all_pairs_at_once(
     floats: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Ranks are the same too: no block moves a score by as much as two movies differ."""
-    monkeypatch.setitem(neumf_head.SCORED_AT_ONCE, "cpu", floats)
+    monkeypatch.setitem(neumf_head.HIDDEN_FLOATS_PER_BLOCK, "cpu", floats)
     network = classic([4, 2]).network.eval()
     with torch.no_grad():
         vector_ID, bias_I = network.items()
@@ -112,3 +112,11 @@ def test_positives_are_the_pairs_given_and_no_other(
     every = torch.cartesian_prod(torch.arange(5), torch.arange(7))
     found = every[known.is_positive(every[:, 0], every[:, 1])]
     assert found.tolist() == [[0, 0], [1, 5], [2, 0], [2, 6], [4, 6]]
+
+
+def test_negatives_are_items_of_no_training_pair() -> None:
+    user_N, item_N = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2])
+    sampler = NegativeSampler(user_N, item_N, 2, 3)
+    drawn_B = sampler.sample(torch.tensor([0, 1]).repeat(100), torch.Generator().manual_seed(0))
+    assert set(drawn_B[0::2].tolist()) == {2}
+    assert set(drawn_B[1::2].tolist()) == {0, 1}

@@ -15,8 +15,10 @@ from marquee.data.dataset import load_dataset
 from marquee.data.user_histories import build_histories
 from marquee.evaluation.baselines.base import Interactions
 from marquee.evaluation.baselines.popularity import Popularity
-from marquee.evaluation.protocols import PROTOCOLS, ranking_protocols
+from marquee.evaluation.baselines.rating import GRIDS
+from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split, ranking_protocols
 from marquee.evaluation.ranker import Scorer, evaluate, shuffle_contexts
+from marquee.evaluation.tuning import MANY_TARGETS
 
 
 def rows(*items: int) -> NDArray[np.int64]:
@@ -78,6 +80,26 @@ def test_a_constant_scorer_gets_what_chance_gives() -> None:
     expected = {name: protocol.metrics for name, protocol in ranking_protocols().items()}
     assert {name: tuple(one.metrics) for name, one in ranked.items()} == expected
     assert all(each.headline in each.metrics for each in PROTOCOLS.values())
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_every_protocol_is_registered_as_a_whole(name: str) -> None:
+    protocol = PROTOCOLS[name]
+    assert protocol.name == name
+    assert PROTOCOLS[protocol.split].is_split
+    assert name in protocols_of_split(protocol.split)
+    assert {protocol.headline, *protocol.table_metrics} <= set(protocol.metrics)
+    known = GRIDS if protocol.targets == "ratings" else {**MANY_TARGETS, "genre-popularity": 0}
+    assert set(protocol.baselines) <= set(known)
+
+
+def test_one_split_answers_next_and_ncf_paper() -> None:
+    assert protocols_of_split("next") == ["ncf-paper", "next"]
+    assert [name for name, each in PROTOCOLS.items() if each.has_lists] == [
+        "next",
+        "time",
+        "new-users",
+    ]
 
 
 def test_new_users_rank_every_movie_to_be_found() -> None:
@@ -144,7 +166,7 @@ def test_blocks_score_everybody_once_and_change_nothing() -> None:
         asked.extend(persons)
         return score[persons]
 
-    questions = queries(histories, target[:, None], ratings=stars, candidate_BC=candidates)
+    questions = queries(histories, list(target[:, None]), ratings=stars, candidate_BC=candidates)
     whole = evaluate(scorer, questions, "next", lists=True)
     asked.clear()
     blocks = evaluate(scorer, questions, "next", block=3, lists=True)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from datamodules.loaders import Batch
 from marquee.data.demo_data import write_demo
@@ -44,7 +45,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def loader(data: Path, rank: int, world_size: int, user: Any) -> list[Batch]:
     module = InteractionDataModule(
-        "demo", root=str(data), user=user, history_length=20, targets_per_batch=300, star_dropout=0
+        DataConfig(
+            name="demo",
+            root=str(data),
+            user=user,
+            history_length=20,
+            targets_per_batch=300,
+            star_dropout=0,
+        )
     )
     batches = module.train_dataloader()
     batches.rank, batches.world_size = rank, world_size
@@ -78,14 +86,14 @@ def test_drawn_movies_differ_by_rank(data: Path) -> None:
 
 
 def test_a_batch_of_fewer_rows_than_ranks_leaves_none_empty(data: Path) -> None:
-    batches = InteractionDataModule("demo", root=str(data)).train_dataloader()
+    batches = InteractionDataModule(DataConfig(name="demo", root=str(data))).train_dataloader()
     batches.rank, batches.world_size = 4, 5
     assert batches.share(np.array([7, 8])).tolist() == [7]
     assert batches.share(torch.tensor([7, 8])).tolist() == [7]
 
 
 def test_validation_questions_are_shared(data: Path) -> None:
-    module = InteractionDataModule("demo", root=str(data))
+    module = InteractionDataModule(DataConfig(name="demo", root=str(data)))
     parts = []
     for rank in range(3):
         cases = type(module.val_dataloader())(
@@ -156,5 +164,9 @@ def test_two_processes_give_the_metrics_of_one(data: Path, tmp_path: Path) -> No
 
 
 def test_one_process_is_rank_0_of_one() -> None:
-    assert (distributed.global_rank(), distributed.world_size(), distributed.broadcast("x")) == (0, 1, "x")
+    assert (distributed.global_rank(), distributed.world_size(), distributed.broadcast("x")) == (
+        0,
+        1,
+        "x",
+    )
     assert (distributed.all_gather(3), distributed.all_reduce_max(15)) == ([3], 15)

@@ -1,17 +1,38 @@
 """The library: logits by the formula, histories as callers write them, lists, paging, stars."""
 
+import doctest
+import inspect
 import itertools
 import math
+import subprocess
+import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter
 
+from marquee.core import item_stats
+from marquee.recommender import history as history_module
+from marquee.recommender import recommender as recommender_module
+from marquee.recommender import topk
 from marquee.recommender.bundle import read_bundle, write_bundle
 from marquee.recommender.errors import RequestError
+from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel, _phi
 from marquee.recommender.recommender import Recommender
+from marquee.recommender.responses import (
+    ChartsResponse,
+    Movie,
+    MovieReference,
+    PredictResponse,
+    RateNextResponse,
+    RecommendResponse,
+    SimilarResponse,
+)
+from marquee.recommender.search import trigram_index
 from tests.conftest import FILMS, tiny_parts
 
 HEAT, GOLDENEYE, SUSPECTS, PULP, RUNNER, RUNNER_2049 = 6, 10, 50, 296, 480, 541
@@ -418,3 +439,81 @@ def test_the_normal_distribution_function() -> None:
     z = np.linspace(-6, 6, 241)
     exact = [0.5 * (1 + math.erf(x / math.sqrt(2))) for x in z]
     np.testing.assert_allclose(_phi(z), exact, atol=2e-7)
+
+
+def test_recommend_spells_its_parameters_out_as_the_query_does() -> None:
+    signature = inspect.signature(Recommender.recommend)
+    parameters = dict(list(signature.parameters.items())[1:])
+    assert all(p.kind is not p.VAR_KEYWORD for p in parameters.values())
+    defaults = {field.name: field.default for field in fields(RecommendQuery)}
+    assert {name: p.default for name, p in parameters.items()} == defaults
+
+
+def test_a_query_is_answered_as_recommend_with_its_fields(recommender: Recommender) -> None:
+    """A strange value for each field, so that none is passed on as another."""
+    values: dict[str, Any] = {
+        "history": [(HEAT, 4.0)],
+        "k": 3,
+        "offset": 1,
+        "filters": {"year_min": 1990},
+        "include_ids": [HEAT, 1, PULP, RUNNER_2049, 260, 32],
+        "exclude_ids": [1],
+        "exclude_seen": False,
+        "calibration": 0.2,
+        "novelty": 0.3,
+        "freshness": 0.4,
+        "diversity": 0.5,
+        "genre_profile": {"Drama": 1.0},
+        "explain": True,
+        "not_interested": [RUNNER],
+    }
+    query = RecommendQuery(**values)
+    assert set(values) == {field.name for field in fields(RecommendQuery)}
+    expected = recommender.recommend_query(query)
+    assert recommender.recommend(**values) == expected and len(expected["items"]) == 3
+    (batched,) = recommender.recommend_batch([query])
+    assert batched == expected
+
+
+def test_responses_are_those_of_their_types(recommender: Recommender) -> None:
+    """Every key and nothing else, so that the OpenAPI document says what is sent."""
+    history = [(HEAT, 5.0), PULP]
+    for kind, response in (
+        (RecommendResponse, recommender.recommend(history, explain=True)),
+        (RecommendResponse, recommender.recommend(genre_profile={"Drama": 1.0}, explain=True)),
+        (RecommendResponse, recommender.recommend()),
+        (PredictResponse, recommender.predict(history=history, movie_ids=ALL)),
+        (PredictResponse, recommender.rerank(history=history, movie_ids=ALL)),
+        (SimilarResponse, recommender.similar([HEAT])),
+        (ChartsResponse, recommender.charts("hidden_gems")),
+        (RateNextResponse, recommender.rate_next(history=history)),
+        (Movie, recommender.movie(HEAT)),
+        (MovieReference, recommender.movie_reference(HEAT)),
+        (MovieReference, recommender.movie_reference(999)),
+    ):
+        assert TypeAdapter(kind).validate_python(response, strict=True) == response
+
+
+def test_the_library_is_imported_on_first_use() -> None:
+    code = (
+        "import sys, marquee.core.errors, marquee\n"
+        "assert 'onnxruntime' not in sys.modules and 'pydantic' not in sys.modules\n"
+        "from marquee import Recommender, RecommendQuery, RequestError\n"
+        "assert Recommender.__module__ == 'marquee.recommender.recommender'\n"
+        "assert 'onnxruntime' in sys.modules and 'torch' not in sys.modules\n"
+        "assert set(marquee.__all__) <= set(dir(marquee)) and not hasattr(marquee, 'Other')\n"
+        "from marquee import *\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parent.parent)
+
+
+@pytest.mark.parametrize(
+    "module",
+    [recommender_module, history_module, topk, trigram_index, item_stats],
+    ids=lambda module: module.__name__,
+)
+def test_examples_of_docstrings_run(recommender: Recommender, module: Any) -> None:
+    runner = doctest.DocTestRunner()
+    tests = doctest.DocTestFinder().find(module, extraglobs={"recommender": recommender})
+    results = [runner.run(test) for test in tests if test.examples]
+    assert results and not runner.failures

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from marquee.core.errors import InputError
-from marquee.promotion.command import main
+from marquee.promotion.releases_command import main
 from marquee.recommender.bundle import write_bundle
 from marquee.recommender.recommender import Recommender
-from marquee.releases import cache, versions
+from marquee.releases import bundle_cache, versions
 from marquee.releases.folder_store import FolderStore
 from marquee.releases.follower import ReleaseFollower
 from marquee.releases.open_store import open_store
@@ -96,11 +96,11 @@ def test_what_is_pushed_and_promoted_is_what_is_pulled(
 ) -> None:
     assert versions.current(store) is None
     first, second = released(store, *bundles[:2])
-    folder = cache.pull(store, tmp_path / "cache")
+    folder = bundle_cache.pull(store, tmp_path / "cache")
     assert folder.name == second == version_of(bundles[1])
     assert Recommender.load(folder).manifest["name"] == "v2"
     assert {one.version for one in versions.list_versions(store)} == {first, second}
-    assert cache.pull(store, tmp_path / "cache", first[:6]).name == first
+    assert bundle_cache.pull(store, tmp_path / "cache", first[:6]).name == first
 
 
 def test_the_way_back_leads_further_back_each_time(store: Store, bundles: list[Path]) -> None:
@@ -197,13 +197,13 @@ def test_a_damaged_object_is_refused_named_and_mended(
     _, second = released(store, *bundles[:2])
     damage(store, f"versions/{second}/encoder.onnx", tmp_path)
     with pytest.raises(InputError, match=r"encoder\.onnx: damaged"):
-        cache.pull(store, tmp_path / "cache")
+        bundle_cache.pull(store, tmp_path / "cache")
     assert not (tmp_path / "cache" / second).exists()
-    (wrong,) = cache.verify(store, second)
+    (wrong,) = bundle_cache.verify(store, second)
     assert "encoder.onnx" in wrong
     versions.push(bundles[1], store, repair=True)
-    assert cache.verify(store, second) == []
-    assert cache.pull(store, tmp_path / "cache").name == second
+    assert bundle_cache.verify(store, second) == []
+    assert bundle_cache.pull(store, tmp_path / "cache").name == second
 
 
 @pytest.mark.parametrize("name", ["bundle.json", "arrays.safetensors"])
@@ -211,19 +211,19 @@ def test_a_damaged_cache_heals(
     store: Store, bundles: list[Path], tmp_path: Path, name: str
 ) -> None:
     released(store, bundles[0])
-    folder = cache.pull(store, tmp_path)
+    folder = bundle_cache.pull(store, tmp_path)
     (folder / name).write_bytes(b"no")
-    assert cache.pull(store, tmp_path) == folder
+    assert bundle_cache.pull(store, tmp_path) == folder
     Recommender.load(folder)
     (folder / name).unlink()
-    Recommender.load(cache.pull(store, tmp_path))
+    Recommender.load(bundle_cache.pull(store, tmp_path))
 
 
 def test_a_full_disk_leaves_nothing_half_and_what_was_there(
     store: Store, bundles: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = (versions.push(bundle, store)[0] for bundle in bundles[:2])
-    folder = cache.pull(store, tmp_path / "cache", first)
+    folder = bundle_cache.pull(store, tmp_path / "cache", first)
 
     def full(self: Any, key: str, path: Path, told: Any) -> None:
         path.write_bytes(b"some")
@@ -232,10 +232,10 @@ def test_a_full_disk_leaves_nothing_half_and_what_was_there(
     with monkeypatch.context() as patch:
         patch.setattr(type(store), "download", full)
         with pytest.raises(InputError, match=r"No space left.*BUNDLE_CACHE"):
-            cache.pull(store, tmp_path / "cache", second)
+            bundle_cache.pull(store, tmp_path / "cache", second)
     assert [path.name for path in (tmp_path / "cache").glob("*") if path.is_dir()] == [first]
     Recommender.load(folder)
-    cache.pull(store, tmp_path / "cache", second)
+    bundle_cache.pull(store, tmp_path / "cache", second)
 
 
 def test_pruning_spares_what_serves_and_the_way_back(store: Store, bundles: list[Path]) -> None:
@@ -348,7 +348,7 @@ def test_what_else_lies_below_versions_is_no_version(store: Store, bundles: list
     store.create(f"versions/{'0' * 16}/bundle.json", raw)
     with pytest.raises(InputError, match=f"damaged .it belongs to {version}"):
         versions.find(store, "000")
-    assert any(f"it belongs to {version}" in said for said in cache.verify(store, "0" * 16))
+    assert any(f"it belongs to {version}" in said for said in bundle_cache.verify(store, "0" * 16))
 
 
 def test_a_beginning_that_two_versions_share_is_not_enough(
@@ -364,10 +364,10 @@ def test_a_beginning_that_two_versions_share_is_not_enough(
 def test_pushing_again_sends_what_has_gone_missing(store: Store, bundles: list[Path]) -> None:
     version, _ = versions.push(bundles[0], store)
     store.delete([f"versions/{version}/movies.json"])
-    (said,) = cache.verify(store, version)
+    (said,) = bundle_cache.verify(store, version)
     assert f"movies.json: missing; marquee releases push BUNDLE {store.url} --repair" in said
     assert versions.push(bundles[0], store) == (version, False)
-    assert cache.verify(store, version) == []
+    assert bundle_cache.verify(store, version) == []
 
 
 def test_the_way_back_to_what_would_be_refused_needs_force(
@@ -389,14 +389,14 @@ def test_a_stray_file_in_the_cache_is_removed(
     store: Store, url: str, bundles: list[Path], tmp_path: Path
 ) -> None:
     released(store, bundles[0])
-    folder = cache.pull(store, tmp_path)
+    folder = bundle_cache.pull(store, tmp_path)
     (folder / "sub").mkdir()
     (folder / "sub" / "x").write_text("x")
     (folder / ".nfs01").write_text("x")
-    Recommender.load(cache.pull(store, tmp_path))
+    Recommender.load(bundle_cache.pull(store, tmp_path))
     (folder / "x").write_text("x")
-    cache.set_good(tmp_path, folder)
-    found = cache.get_good(tmp_path)
+    bundle_cache.set_good(tmp_path, folder)
+    found = bundle_cache.get_good(tmp_path)
     assert found is not None
     Recommender.load(found)
 
@@ -421,7 +421,7 @@ def test_a_full_disk_of_temporary_files_is_said(
 
     monkeypatch.setattr(type(store), "download", full)
     with pytest.raises(InputError, match=r"No space left.*TMPDIR"):
-        cache.verify(store, version)
+        bundle_cache.verify(store, version)
 
 
 def test_a_folder_that_cannot_be_written_is_said_with_the_remedy(
@@ -495,7 +495,7 @@ def test_a_puller_that_is_killed_goes_on_next_time(
     assert not (tmp_path / "cache" / version).exists()
     part = tmp_path / "cache" / f".part-{version}"
     kept = (part / "arrays.safetensors").stat().st_ino
-    folder = cache.pull(store, tmp_path / "cache")
+    folder = bundle_cache.pull(store, tmp_path / "cache")
     Recommender.load(folder)
     assert (folder / "arrays.safetensors").stat().st_ino == kept, "what had come whole is kept"
 
@@ -512,7 +512,7 @@ def test_two_pullers_of_one_cache_fetch_once(
         download(self, key, path, progress)
 
     monkeypatch.setattr(type(store), "download", counted)
-    threads = [threading.Thread(target=cache.pull, args=[store, tmp_path]) for _ in range(3)]
+    threads = [threading.Thread(target=bundle_cache.pull, args=[store, tmp_path]) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from marquee.core.errors import InputError
-from marquee.releases import cache, s3_store, versions
+from marquee.releases import bundle_cache, s3_store, versions
 from marquee.releases.open_store import open_store
 from marquee.releases.store import Store
 from tests import buckets
@@ -162,10 +162,10 @@ def test_a_damaged_manifest_is_found_and_never_promoted(
     found = store.read(key)
     assert found is not None and old in found.content
     store.swap(key, found.content.replace(old, new), found.etag)
-    (wrong,) = cache.verify(store, version)
+    (wrong,) = bundle_cache.verify(store, version)
     assert f"{key}: damaged" in wrong
     with pytest.raises(InputError, match=r"bundle\.json: damaged.*--repair"):
         versions.promote(store, version, None)
     versions.push(bundle, store, repair=True)
-    assert cache.verify(store, version) == []
+    assert bundle_cache.verify(store, version) == []
     versions.promote(store, version, None)

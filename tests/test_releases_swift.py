@@ -15,9 +15,9 @@ import botocore.auth
 import pytest
 
 from marquee.core.errors import InputError
-from marquee.promotion.command import main
+from marquee.promotion.releases_command import main
 from marquee.recommender.recommender import Recommender
-from marquee.releases import cache, s3_store, versions
+from marquee.releases import bundle_cache, s3_store, versions
 from marquee.releases.open_store import open_store
 from marquee.releases.store import Store, UnreachableError
 from tests.line import WHOLE, line
@@ -79,10 +79,10 @@ def test_the_whole_way(url: str, store: Store, tmp_path: Path) -> None:
         assert main(["promote", version_of(bundle), url, "--allow-unconditional"]) == 0
     pointer = versions.current(store)
     assert pointer is not None and (pointer.version, pointer.previous) == (second, (first,))
-    Recommender.load(cache.pull(store, tmp_path / "cache"))
+    Recommender.load(bundle_cache.pull(store, tmp_path / "cache"))
     assert main(["verify", url]) == 0
     assert main(["rollback", url, "--allow-unconditional"]) == 0
-    assert cache.pull(store, tmp_path / "cache").name == first
+    assert bundle_cache.pull(store, tmp_path / "cache").name == first
     with pytest.raises(InputError, match="somebody else was first"):
         versions.promote(store, second, pointer)
 

@@ -18,8 +18,8 @@ from pytorch_lightning.callbacks import Callback
 
 import train
 from marquee.data.demo_data import write_demo
-from marquee.training import recipe
-from marquee.training.callbacks import Lines
+from marquee.training import pipeline, trainer
+from marquee.training.callbacks import EpochLogger
 from marquee.training.export import deferred_signals
 
 ROOT = Path(__file__).parent.parent
@@ -76,16 +76,18 @@ CLASSIC += ["--data.select_on=next", "--data.targets_per_batch=2000"]
 def select(data: Path, place: Path, *more: str, bomb: Bomb | None = None, user: str) -> int:
     own, name = (HISTORY, "demo") if user == "history" else (CLASSIC, "ncf-classic-ml-1m")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "is_served", lambda run: False)  # a bundle takes longer than this
+        patch.setattr(
+            pipeline, "is_served", lambda config: False
+        )  # a bundle takes longer than this
         if bomb:
-            patch.setattr(recipe, "Lines", lambda monitor: Both(monitor, bomb))
+            patch.setattr(trainer, "EpochLogger", lambda monitor: Both(monitor, bomb))
         try:
             return train.main(["select", *args(data, place, *own, *more, name=name)])
         except Killed:
             return -signal.SIGKILL
 
 
-class Both(Lines):
+class Both(EpochLogger):
     """The lines of a training, and a bomb among them."""
 
     def __init__(self, monitor: str, bomb: Bomb) -> None:
@@ -166,17 +168,22 @@ def test_a_stopped_training_ends_as_if_it_had_not_been(
     capsys.readouterr()
     assert select(data, tmp_path, "--ckpt_path=last", user=whole["user"]) == 0
     saved = step is None or step >= 2 or status != -9
-    assert ("going on from" in capsys.readouterr().out) == saved
+    assert ("resuming from" in capsys.readouterr().out) == saved
     assert_same(state(tmp_path), {key: whole[key] for key in whole if key != "user"})
 
 
 def test_a_fit_killed_in_its_refit_goes_on_there(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    export = pipeline.export
+
+    def export_of_the_refit(*parts: Any) -> Path:
+        return parts[-1] if parts[-1].name == "bundle-unrefitted" else export(*parts)
+
     def fit(place: Path, *more: str) -> int:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(train, "is_served", lambda run: run.phase == "refit-0")
-            patch.setattr(train, "publish", lambda run, done, loggers: None)
+            patch.setattr(pipeline, "export", export_of_the_refit)
+            patch.setattr(pipeline, "evaluate_run", lambda *parts, **settings: None)
             return train.main(["fit", *args(data, place, *HISTORY, *more)])
 
     def weights(place: Path) -> Any:
@@ -188,7 +195,7 @@ def test_a_fit_killed_in_its_refit_goes_on_there(
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         bomb = Bomb(killed, 7, None)
         patch.setattr(
-            recipe,
+            trainer,
             "StopAfter",
             lambda epochs: Both("", bomb) if epochs else None,
         )
@@ -196,8 +203,8 @@ def test_a_fit_killed_in_its_refit_goes_on_there(
     capsys.readouterr()
     assert fit(parts, "--ckpt_path=last") == 0
     said = capsys.readouterr().out
-    assert "select: going on from" in said
-    assert "refit-0: going on from" in said
+    assert "select: resuming from" in said
+    assert "refit-0: resuming from" in said
     assert_same(weights(parts), weights(whole))
     arrays = [(place / "bundles" / "demo" / "arrays.safetensors") for place in (parts, whole)]
     assert arrays[0].read_bytes() == arrays[1].read_bytes()

@@ -42,7 +42,8 @@ from starlette.testclient import TestClient
 app = service.Marquee.to_asgi()
 with TestClient(app, client=("127.0.0.1", 5), raise_server_exceptions=False) as client:
     headers = {{"Authorization": "Bearer {canary}"}}
-    statuses = [client.post(path, json=REQUEST_EXAMPLES[path], headers=headers).status_code for path in POST_ENDPOINTS]
+    bodies = [(path, REQUEST_EXAMPLES[path]) for path in POST_ENDPOINTS]
+    statuses = [client.post(path, json=body, headers=headers).status_code for path, body in bodies]
     statuses += [client.get(p, headers=headers).status_code for p in ("/movies/6", "/model")]
     history = [{{"movie_id": 6, "stars": 4.0}}]
     body = {{"user_id": "{canary}", "history": history}}

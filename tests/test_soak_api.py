@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from marquee.api.handlers import LoadedModel
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
 from tests import postgres
 from tests.load import Asked, Client, Told, known_of

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import train
+from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from datamodules.splits import official_fold, split_ratings
 from datamodules.splits.base import TEST, VALID
@@ -70,7 +71,7 @@ def test_folds_are_refused_where_there_are_none(root: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match="only ml-100k has folds, 1 to 5"):
         official_fold(build_histories(dataset), dataset, 1, str(root))
     with pytest.raises(InputError, match="only stars has folds"):
-        InteractionDataModule("demo", str(root), fold=1)
+        InteractionDataModule(DataConfig(name="demo", root=str(root), fold=1))
 
 
 def test_an_official_fold_is_the_ratings_of_its_file(tmp_path: Path) -> None:
@@ -102,9 +103,7 @@ def given() -> Interactions:
     rows = [(0, 0, 5), (0, 1, 5), (1, 0, 5), (1, 1, 5), (2, 0, 1), (2, 1, 1)]
     rows += [(0, 2, 3), (1, 2, 3), (2, 2, 3), (3, 0, 5), (4, 0, 1)]
     user, item, stars = np.array(rows).T
-    return Interactions(
-        user=user, item=item, rating=stars.astype(float), num_users=5, num_items=4
-    )
+    return Interactions(user=user, item=item, rating=stars.astype(float), num_users=5, num_items=4)
 
 
 def test_biases_by_hand() -> None:

@@ -8,16 +8,17 @@ import pytest
 import torch
 
 from marquee.core.errors import InputError
-from models.bpmf.gibbs import Draws, Ratings, Rows, StarConfig, implicit
-from models.bpmf.model import (
-    STAR_ARRAYS,
-    Outlook,
-    chances,
-    fit_cuts,
-    fit_stars,
+from models.bpmf.calibration import fit_cuts, rating_probabilities
+from models.bpmf.data import (
+    CenteredRatings,
+    PosteriorDraws,
+    RatingBlocks,
+    RatingModelConfig,
+    implicit_factors,
     implicit_features,
-    outlook,
 )
+from models.bpmf.model import fit_rating_model
+from models.bpmf.posterior import Predictive, predict_pairs
 
 SCALE = (1.0, 2.0, 3.0, 4.0, 5.0)
 U, I, COLD = 300, 60, 3  # noqa: E741 -- the last 3 movies have no training rating
@@ -50,21 +51,24 @@ def world() -> World:
     return World(user_N, item_N, star_UI[user_N, item_N], is_test_N, feature_IF)
 
 
-SMALL = StarConfig(embedding_dim=3, num_draws=12, every=2, burn_in=20)
+SMALL = RatingModelConfig(embedding_dim=3, num_draws=12, every=2, burn_in=20)
 
 
 @pytest.fixture(scope="module")
 def found(world: World) -> tuple[np.ndarray, np.ndarray]:
     """Expected stars (T,) and chances (T, 5) of the test ratings, from the histories."""
-    arrays, scalars = fit_stars(*world.train(), world.feature_IF, SCALE, SMALL)
+    arrays, scalars = fit_rating_model(*world.train(), world.feature_IF, SCALE, SMALL)
     user_N, item_N, stars_N = (torch.from_numpy(each) for each in world.train())
-    given = Ratings(user_N, item_N, stars_N - scalars["mean"])
+    given = CenteredRatings(
+        user_N=user_N, item_N=item_N, centered_rating_N=stars_N - scalars["mean"]
+    )
     asked = (torch.from_numpy(each[world.is_test_N]) for each in (world.user_N, world.item_N))
-    draws = Draws(**{own: torch.from_numpy(arrays[name]) for name, own in STAR_ARRAYS.items()})
-    seen = outlook(draws, given, implicit_features(draws.set_IC, user_N, item_N, U), *asked)
+    draws = PosteriorDraws.from_arrays(arrays)
+    features = implicit_features(draws.implicit_IF, user_N, item_N, U)
+    seen = predict_pairs(draws, given, features, *asked)
     cut_K = torch.tensor(scalars["cuts"]) - scalars["mean"]
-    chance_TK = chances(seen, cut_K, torch.tensor(scalars["noise_factor"]))
-    expected_T = (scalars["mean"] + seen.middle.mean(0)).clamp(1, 5)
+    chance_TK = rating_probabilities(seen, cut_K, torch.tensor(scalars["noise_factor"]))
+    expected_T = (scalars["mean"] + seen.mean_SN.mean(0)).clamp(1, 5)
     return expected_T.numpy(), chance_TK.numpy()
 
 
@@ -118,14 +122,15 @@ def test_which_movies_somebody_rated_tells_of_their_stars() -> None:
     def gap(implicit_dim: int) -> float:
         """Stars of own movies over the others', for one who rated five movies, no stars known."""
         config = replace(SMALL, implicit_dim=implicit_dim)
-        arrays, _ = fit_stars(user_N, item_N, stars_N, nothing_IF, SCALE, config)
-        draws = Draws(**{own: torch.from_numpy(arrays[key]) for key, own in STAR_ARRAYS.items()})
+        arrays, _ = fit_rating_model(user_N, item_N, stars_N, nothing_IF, SCALE, config)
+        draws = PosteriorDraws.from_arrays(arrays)
         none, movies = torch.zeros(0, dtype=torch.int64), torch.arange(I)
         set_1C = implicit_features(
-            draws.set_IC, torch.zeros(5, dtype=torch.int64), movies[:10:2], 1
+            draws.implicit_IF, torch.zeros(5, dtype=torch.int64), movies[:10:2], 1
         )
-        unrated = Ratings(none, none, torch.zeros(0))
-        middle_SI = outlook(draws, unrated, set_1C, torch.zeros_like(movies), movies).middle
+        unrated = CenteredRatings(user_N=none, item_N=none, centered_rating_N=torch.zeros(0))
+        seen = predict_pairs(draws, unrated, set_1C, torch.zeros_like(movies), movies)
+        middle_SI = seen.mean_SN
         middle_I = middle_SI.mean(0)
         return float(middle_I[::2].mean() - middle_I[1::2].mean())
 
@@ -135,22 +140,22 @@ def test_which_movies_somebody_rated_tells_of_their_stars() -> None:
 def test_implicit_features_hold_all_of_a_small_table() -> None:
     """Persons rated movies {0}, {0, 1}, nothing, and {1, 2, 3}."""
     user_N, item_N = torch.tensor([0, 1, 1, 3, 3, 3]), torch.tensor([0, 0, 1, 1, 2, 3])
-    set_UC, set_IC = implicit(user_N, item_N, 4, 4, 100)
+    set_UC, set_IC = implicit_factors(user_N, item_N, 4, 4, 100)
     there_UI = torch.zeros(4, 4)
     there_UI[user_N, item_N] = torch.tensor([1, 1 / 2**0.5, 1 / 2**0.5] + 3 * [1 / 3**0.5])
     torch.testing.assert_close(set_UC @ set_IC.T, there_UI)
     assert set_UC.shape == (4, 3)
     torch.testing.assert_close(implicit_features(set_IC, user_N, item_N, 4), set_UC)
-    first_UC, _ = implicit(user_N, item_N, 4, 4, 1)
+    first_UC, _ = implicit_factors(user_N, item_N, 4, 4, 1)
     torch.testing.assert_close(first_UC.abs(), set_UC[:, :1].abs())
-    assert implicit(user_N, item_N, 4, 4, 0)[0].shape == (4, 0)
+    assert implicit_factors(user_N, item_N, 4, 4, 0)[0].shape == (4, 0)
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(world: World) -> None:
-    tiny = StarConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
+    tiny = RatingModelConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
 
     def fitted(seed: int) -> np.ndarray:
-        return fit_stars(*world.train(), world.feature_IF, SCALE, tiny, seed)[0]["star_item"]
+        return fit_rating_model(*world.train(), world.feature_IF, SCALE, tiny, seed)[0]["star_item"]
 
     assert (fitted(3) == fitted(3)).all() and (fitted(3) != fitted(4)).any()
 
@@ -165,9 +170,9 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(world: Worl
 def test_hardly_any_evidence_still_gives_a_model(stars: list[float]) -> None:
     n = len(stars)
     user_N, item_N = np.arange(n) % 3, np.arange(n) % 4
-    tiny = StarConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
+    tiny = RatingModelConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
     given = user_N, item_N, np.array(stars, np.float32)
-    arrays, scalars = fit_stars(*given, np.zeros((5, 1), np.float32), SCALE, tiny)
+    arrays, scalars = fit_rating_model(*given, np.zeros((5, 1), np.float32), SCALE, tiny)
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert scalars["cuts"] == sorted(set(scalars["cuts"])) and len(scalars["cuts"]) == 4
 
@@ -180,18 +185,18 @@ def test_cuts_are_found_again() -> None:
     value_N = middle_N + 0.8 * torch.randn(20_000, generator=generator)
     cut_K = torch.tensor([-1.5, -0.2, 0.3, 1.5])
     star_N = torch.searchsorted(cut_K, value_N)
-    seen = Outlook(middle_N[None], 0 * one, one)
+    seen = Predictive(mean_SN=middle_N[None], variance_SN=0 * one, noise_variance_SN=one)
     got_K, factor = fit_cuts(seen, star_N, 1.0, torch.tensor([-1.5, -0.5, 0.5, 1.5]))
     assert got_K.numpy() == pytest.approx(cut_K.numpy(), abs=0.05)
     assert factor == pytest.approx(0.8**2, abs=0.05)
 
 
 def test_rows_come_in_blocks_that_hold_every_rating_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("models.bpmf.gibbs.BLOCK", 6)
+    monkeypatch.setattr("models.bpmf.data.ENTRIES_PER_BLOCK", 6)
     own_N = torch.tensor([2, 0, 2, 2, 4, 0])
-    rows = Rows(own_N, torch.arange(6), torch.arange(6.0), 5)
+    rows = RatingBlocks(own_N, torch.arange(6), torch.arange(6.0), 5)
     found = {}
-    for row_B, other_BL, over_BL, there_BL in rows.blocks():
+    for row_B, other_BL, over_BL, there_BL in rows:
         assert there_BL.numel() <= 6
         for b, row in enumerate(row_B.tolist()):
             found[row] = sorted(other_BL[b][there_BL[b] > 0].tolist())
@@ -200,5 +205,5 @@ def test_rows_come_in_blocks_that_hold_every_rating_once(monkeypatch: pytest.Mon
 
 
 def test_a_setting_of_nothing_is_refused() -> None:
-    with pytest.raises(InputError, match=r"stars.num_draws 0: needed 1 or more"):
-        StarConfig(num_draws=0)
+    with pytest.raises(InputError, match=r"stars.num_draws 0: expected 1 or more"):
+        RatingModelConfig(num_draws=0)

@@ -13,7 +13,7 @@ import pytest
 
 from marquee.core.errors import InputError
 from marquee.recommender.recommender import Recommender
-from marquee.releases import cache, s3_store, versions
+from marquee.releases import bundle_cache, s3_store, versions
 from marquee.releases.follower import ReleaseFollower
 from marquee.releases.open_store import open_store
 from marquee.releases.store import UnreachableError
@@ -100,7 +100,7 @@ def test_what_s3_says_is_one_sentence_with_a_remedy(
         versions.push(bundle, store)
     assert code in str(fault.value) and "\n" not in str(fault.value)
     with pytest.raises(InputError, match=remedy):
-        cache.pull(store, tmp_path / "cache")
+        bundle_cache.pull(store, tmp_path / "cache")
 
 
 def test_without_credentials_it_says_how_to_get_some(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from marquee.evaluation.doc_tables.tables import filled
+from marquee.evaluation.doc_tables.readme import render_readme
 
 ROOT = Path(__file__).parent.parent
 CODE = ("marquee", "datamodules", "models", "app_pages", "deploy", "clients/python")
@@ -104,4 +104,4 @@ def test_every_setting_by_environment_is_documented() -> None:
 
 def test_the_tables_of_the_readme_are_those_of_results() -> None:
     readme = (ROOT / "README.md").read_text()
-    assert filled(readme, ROOT / "results") == readme, "run: marquee doc-tables"
+    assert render_readme(readme, ROOT / "results") == readme, "run: marquee doc-tables"

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import optuna
@@ -14,7 +14,13 @@ from optuna.trial import create_trial
 
 from marquee.data.demo_data import write_demo
 from marquee.training.config import read_config
-from marquee.training.studies import hyperparameter_search
+from marquee.training.studies import (
+    ablation,
+    elicitation,
+    hyperparameter_search,
+    rerank_tradeoff,
+    user_influence,
+)
 from marquee.training.studies.hyperparameter_search import PruneTrial
 from marquee.training.studies.search_plan import (
     SearchPlan,
@@ -142,6 +148,27 @@ def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COMET_CONFIG", str(tmp_path / "none.config"))
 
 
+def test_search_under_torchrun_is_refused(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert tune(data, tmp_path) == 2
+    assert "marquee tune: 2 processes, expected one" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    "module", [ablation, elicitation, hyperparameter_search, rerank_tradeoff, user_influence]
+)
+def test_help_of_study_names_recipe_settings(
+    module: ModuleType, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        module.main(["--help"])
+    assert stop.value.code == 0
+    assert "every setting of `train.py fit`" in " ".join(capsys.readouterr().out.split())
+
+
 def test_a_search_leaves_other_runs_alone(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,9 +225,7 @@ def test_a_study_that_was_changed_is_refused(
         pytest.param("--trials=0", {}, "trials 0: expected 1 or more", id="no-trials"),
         pytest.param("--trials=x", {}, "invalid int", id="trials-of-a-word"),
         pytest.param("", {"base": "ml-2m"}, "for recipe 'ml-2m'", id="another-base"),
-        pytest.param(
-            "", {"space": {"model.lr": {}}}, "expected a study with", id="empty-range"
-        ),
+        pytest.param("", {"space": {"model.lr": {}}}, "expected a study with", id="empty-range"),
         pytest.param("", {"pruner": "none"}, "'pruner'", id="unknown-key"),
         pytest.param(
             "", {"settings": {"model.learning.rate": 1}}, "'model.learning.rate'", id="no-setting"
@@ -260,9 +285,7 @@ def test_a_committed_study_fits_its_recipe(path: Path, data: Path, tmp_path: Pat
     base = read_config(given)
     check_plan(plan, base, path)
     for setting, space in plan.distributions().items():
-        assert in_space(space, base.value(setting)), (
-            f"{setting}: recipe is outside its space"
-        )
+        assert in_space(space, base.value(setting)), f"{setting}: recipe is outside its space"
 
 
 def test_what_is_printed_is_what_was_trained() -> None:

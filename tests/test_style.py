@@ -31,17 +31,17 @@ OURS = {
     "train",
     "service",
 }
-BANNED = set(
-    "found asked given told said kept made done theirs ours rest whole person people film "
-    "persons films somebody nobody everybody".split()
-)
+BANNED = {
+    *("found", "asked", "given", "told", "said", "kept", "made", "done", "theirs", "ours", "rest"),
+    *("whole", "person", "people", "film", "persons", "films", "somebody", "nobody", "everybody"),
+}
 """Words that name no thing, and the words that the field does not use."""
 QUESTION_WORDS = re.compile(r"(What|Who|Whether|Which|Where|How)\b")
 MAX_FILES = 20
 MAX_SCRIPT_LINES = 150
 LATE_IMPORTS = {
     "marquee/__init__.py": "PEP 562: `import marquee.core.errors` need not load ONNX Runtime",
-    "marquee/promotion/gate.py": "the optional extra `train`: promoting without --data needs no torch",
+    "marquee/promotion/gate.py": "the optional extra `train`: without --data it needs no torch",
 }
 
 FILES = sorted(
@@ -63,9 +63,7 @@ def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
             yield node.id, node.lineno
         elif isinstance(node, ast.arg):
             yield node.arg, node.lineno
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            yield node.name, node.lineno
-        elif isinstance(node, ast.MatchAs | ast.MatchStar) and node.name:
+        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
             yield node.name, node.lineno
 
 

@@ -17,9 +17,11 @@ import pytorch_lightning as pl
 import train
 from marquee.core.errors import InputError
 from marquee.data.demo_data import write_demo
-from marquee.training import comet, recipe
-from marquee.training.callbacks import Lines
+from marquee.training import comet, pipeline
+from marquee.training import trainer as trainer_module
+from marquee.training.callbacks import EpochLogger
 from marquee.training.compare import runs
+from marquee.training.register import main as register
 from tests import comet_stub
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +46,7 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        return str(comet.known(self.run)["key"])
+        return str(comet.read_record(self.run)["key"])
 
 
 def made(root: Path) -> Place:
@@ -68,10 +70,10 @@ def no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[comet_stub.Comet]:
-    with comet_stub.served() as comet:
-        for name, value in comet.environment.items():
+    with comet_stub.served() as server:
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
-        yield comet
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def offline(tmp_path_factory: pytest.TempPathFactory, environment: pytest.Monkey
 
 
 def archive_of(place: Place) -> Path:
-    return Path(comet.known(place.run)["archive"])
+    return Path(comet.read_record(place.run)["archive"])
 
 
 def upload(archive: Path) -> None:
@@ -94,11 +96,11 @@ def upload(archive: Path) -> None:
 @pytest.fixture(scope="module")
 def uploaded(offline: Place, environment: pytest.MonkeyPatch) -> comet_stub.Experiment:
     """What arrives when the archive of the offline run is sent later."""
-    with comet_stub.served() as comet, pytest.MonkeyPatch.context() as patch:
-        for name, value in comet.environment.items():
+    with comet_stub.served() as server, pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
             patch.setenv(name, value)
         upload(archive_of(offline))
-        return comet.arrived[offline.key]
+        return server.arrived[offline.key]
 
 
 def last(experiment: comet_stub.Experiment, name: str) -> float:
@@ -191,11 +193,10 @@ def test_online_and_uploaded_runs_say_the_same(
     named = [{each.get("fileName") for each in one.assets} for one in (online, uploaded)]
     assert {"examples.csv", "results-next.json", "MODEL_CARD.md"} <= named[0] & named[1]
     bundle = [
-        "register",
         f"--bundle={tmp_path / 'bundles' / 'demo'}",
         f"--runs={tmp_path / 'runs'}",
     ]
-    assert train.main([*bundle, "--version=1.0.0", "--status=Production"]) == 0
+    assert register([*bundle, "--version=1.0.0", "--status=Production"]) == 0
     (registered,) = server.registered
     assert (registered["registryModelName"], registered["version"]) == ("demo", "1.0.0")
 
@@ -204,14 +205,14 @@ def test_a_bundle_that_was_never_logged_or_sent_is_not_registered(
     server: comet_stub.Comet, offline: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = f"--bundle={offline.root / 'bundles' / 'demo'}"
-    assert train.main(["register", bundle, f"--runs={offline.root / 'runs'}"]) == 2
+    assert register([bundle, f"--runs={offline.root / 'runs'}"]) == 2
     assert f"comet upload {archive_of(offline)}" in capsys.readouterr().err
-    assert train.main(["register", bundle, "--runs=nowhere"]) == 2
+    assert register([bundle, "--runs=nowhere"]) == 2
     assert "no run in nowhere/demo has logged this bundle" in capsys.readouterr().err
     assert not server.registered
 
 
-class Stop(Lines):
+class Stop(EpochLogger):
     """Ctrl-C in the second epoch."""
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -227,9 +228,9 @@ def test_a_resumed_run_continues_its_experiment(
     place = Place(tmp_path)
     args = ["select", *place.args(f"--comet={mode}")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "is_served", lambda run: False)
+        patch.setattr(pipeline, "is_served", lambda config: False)
         with pytest.MonkeyPatch.context() as stopped:
-            stopped.setattr(recipe, "Lines", Stop)
+            stopped.setattr(trainer_module, "EpochLogger", Stop)
             assert train.main(args) == 130
         key = place.key
         assert train.main([*args, "--ckpt_path=last"]) == 0
@@ -262,7 +263,7 @@ def test_auto_without_a_key_says_once_how_to_send_it(
 def test_off_does_not_even_import_comet(tmp_path: Path) -> None:
     check = (
         "import sys; from pathlib import Path; from marquee.training import comet; "
-        f"tracking.make_loggers(Path({str(tmp_path)!r}), Path('x'), Path('y'), 'off'); "
+        f"comet.make_loggers(Path({str(tmp_path)!r}), Path('x'), Path('y'), 'off'); "
         "print('comet_ml' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
@@ -316,8 +317,8 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
 ) -> None:
     run = tmp_path / "demo" / "1"
     run.mkdir(parents=True)
-    with comet_stub.served() as comet:
-        for name, value in comet.environment.items():
+    with comet_stub.served() as server:
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         logger = comet.open_experiment(run, tmp_path, "online")
         logger.log_metrics({"val/ndcg@10": 0.25}, step=1)
@@ -325,14 +326,14 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
     comet.close([logger])
     said = capsys.readouterr().out
     assert "went away" in said
-    archive = comet.known(run)["archive"]
+    archive = comet.read_record(run)["archive"]
     with zipfile.ZipFile(archive) as zipped:
         assert "0.5" in zipped.read("messages.json").decode()
-    with comet_stub.served() as comet:
-        for name, value in comet.environment.items():
+    with comet_stub.served() as server:
+        for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         upload(Path(archive))
-        (one,) = comet.arrived.values()
+        (one,) = server.arrived.values()
         assert last(one, "val/ndcg@10") == 0.5
 
 

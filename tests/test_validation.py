@@ -69,7 +69,7 @@ def test_drawn_candidates_are_ranked_as_at_test() -> None:
 
 
 def test_the_module_averages_over_people_not_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    sizes = Sizes(num_users=80, num_items=NUM_ITEMS, num_genres=1, num_periods=1, num_stars=1)
+    sizes = Sizes(num_users=80, num_items=NUM_ITEMS, num_genres=1, num_periods=1, num_rating_bins=1)
     small = NetworkConfig(embedding_dim=8, history_length=5, hidden_dims=[4], features=[])
     module = RankingModule(sizes, small, LearningConfig()).eval()
     logged: dict[str, float] = {}

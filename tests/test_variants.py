@@ -14,7 +14,9 @@ import yaml
 
 import train
 from marquee.data.demo_data import write_demo
-from marquee.evaluation.doc_tables import ablations, tables
+from marquee.evaluation.doc_tables.ablations import render_ablations
+from marquee.evaluation.doc_tables.command import main
+from marquee.evaluation.doc_tables.readme import render_readme
 from marquee.evaluation.results import write_ranks, write_results
 from marquee.training.compare.paired_bootstrap import user_metrics
 from marquee.training.studies import ablation
@@ -66,8 +68,8 @@ def test_a_variant_is_a_fit_of_its_own_that_says_what_it_is(place: Path) -> None
         pytest.param("--variants=without-sense", "'without-sense'", id="unknown"),
         pytest.param("--runs=nowhere", "no finished run", id="base-not-fitted"),
         pytest.param("--results=nowhere", "demo.next.json is missing", id="no-result"),
-        pytest.param("--data.split_seed=1", "another settings; first:", id="another-test-part"),
-        pytest.param("--model.network.dropout=0", "another settings; first:", id="another-model"),
+        pytest.param("--data.split_seed=1", "another settings, expected", id="another-test-part"),
+        pytest.param("--model.network.dropout=0", "another settings, expected", id="another-model"),
         pytest.param("--model.network.user=id", "that reads a history", id="classic"),
     ],
 )
@@ -165,7 +167,7 @@ def test_a_table_shows_the_full_model_then_the_variants_worst_first(tmp_path: Pa
         ("without-d", 0.15, 0.02, 0.01),  # .15 - .12 is not .02: the full model is another
     ):
         write_results(tmp_path, f"{name}-ml-100k", "next", variant(name, mean, diff, half))
-    page = ablations.filled("<!-- ablations -->\n?<!-- /ablations -->\n", tmp_path)
+    page = render_ablations("<!-- ablations -->\n?<!-- /ablations -->\n", tmp_path)
     lines = [line.split(" | ") for line in page.splitlines() if line.startswith("| ")]
     assert "## ml-100k `next`" in page
     assert [(line[0], *line[3:]) for line in lines[2:]] == [
@@ -179,18 +181,28 @@ def test_a_table_shows_the_full_model_then_the_variants_worst_first(tmp_path: Pa
 
 def test_variants_are_not_in_the_table_of_the_readme(tmp_path: Path) -> None:
     write_results(tmp_path, "without-a-ml-100k", "next", variant("without-a", 0.13, 0.01, 0.005))
-    assert "ml-100k" not in tables.filled("<!-- results -->\n<!-- /results -->", tmp_path)
+    assert "ml-100k" not in render_readme("<!-- results -->\n<!-- /results -->", tmp_path)
 
 
 def test_the_check_fails_where_the_document_differs(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- ablations -->\n<!-- /ablations -->\n")
     where = [f"--results={tmp_path}", f"--document={page}"]
-    assert ablations.main(["--check", *where]) == 1
-    assert ablations.main(where) == 0
-    assert ablations.main(["--check", *where]) == 0
+    assert main(["ablations", "--check", *where]) == 1
+    assert main(["ablations", *where]) == 0
+    assert main(["ablations", "--check", *where]) == 0
 
 
 def test_the_tables_of_the_ablations_are_those_of_results() -> None:
     page = (ROOT / "docs" / "ablations.md").read_text()
-    assert ablations.filled(page, ROOT / "results") == page, "run: marquee doc-tables"
+    assert render_ablations(page, ROOT / "results") == page, "run: marquee doc-tables"
+
+
+def test_one_command_checks_every_generated_document(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(["--check"]) == 0
+    assert main(["unknown", "--check"]) == 2
+    assert main(["--check", "--document=page.md"]) == 2
+    assert "expected one of readme, ablations, controls" in capsys.readouterr().err

@@ -17,7 +17,7 @@ of them every epoch: a stopped run needs both to resume exactly.
 """
 
 from datamodules.loaders.batches import Batch, ResumableBatches, rating_bins
-from datamodules.loaders.eval_queries import EvalLoader
+from datamodules.loaders.eval_loader import EvalLoader
 from datamodules.loaders.sequence_windows import SequenceWindows
 from datamodules.loaders.training_pairs import TrainingPairs
 

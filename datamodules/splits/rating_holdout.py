@@ -71,8 +71,8 @@ def official_fold(histories: UserHistories, dataset: Dataset, fold: int, root: s
     is_test_N = np.isin(key_N, pair_T2[:, 0] * (movie_id.max() + 1) + pair_T2[:, 1])
     if is_test_N.sum() != len(pair_T2):
         raise InputError(
-            f"{path}: {len(pair_T2)} ratings, expected all of them in u.data but {is_test_N.sum()} "
-            "are; take both from one ml-100k.zip"
+            f"{path}: {len(pair_T2)} ratings, {is_test_N.sum()} of them in u.data, expected all; "
+            "take both from one ml-100k.zip"
         )
     return is_test_N
 

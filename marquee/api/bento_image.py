@@ -1,8 +1,9 @@
-"""The image that `bentoml build` describes: what it stands on, and what installs into it.
+"""The image that `bentoml build` describes: its base, and the installer of its packages.
 
-Base and installer are pinned by hash here, the packages in requirements-serving.lock: by
-bentofile.yaml's settings uv refuses what has no hash there, and what is not a finished wheel. So
-nothing is compiled, and the compilers and git that BentoML adds to Debian (`distro`) are left out.
+Base and installer are pinned by hash here, the packages in requirements-serving.lock. By the
+settings of bentofile.yaml uv refuses a package without a hash there, and one that is not a finished
+wheel. So nothing is compiled, and the compilers and git that BentoML adds to Debian (`distro`) are
+left out.
 """
 
 import os
@@ -22,10 +23,10 @@ UV = (
 
 
 def image() -> Image:
-    """BASE_IMAGE in its place stands on another Python 3.11 that has pip, such as a mirror's copy.
+    """Describe the image; BASE_IMAGE replaces the base by another Python 3.11 with pip.
 
-    The lock is in the image twice: as what is installed, and as what constrains it, since BentoML
-    adds its own name without a hash.
+    The lock is in the image twice: as the requirements, and as their constraint, since BentoML adds
+    its own name without a hash.
     """
     described = Image(
         base_image=os.environ.get("BASE_IMAGE") or BASE, distro="as it is", python_version="3.11"
@@ -35,6 +36,6 @@ def image() -> Image:
         f"echo '{pinned}' > /tmp/uv.txt"
         " && pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/uv.txt"
     )
-    described.run("install -d -o bentoml -g bentoml /events /releases")  # theirs, as volumes too
+    described.run("install -d -o bentoml -g bentoml /events /releases")  # also as volumes
     described.build_include(LOCK)
     return described

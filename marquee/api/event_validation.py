@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from marquee.api.requests import EventIn
 from marquee.api.responses import RejectedEvent
 from marquee.core.times import EPOCH, unix_us
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 from marquee.recommender.errors import UNKNOWN_MOVIE, unknown_movie
 from marquee.recommender.recommender import Recommender
 

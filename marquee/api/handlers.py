@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 from zlib import crc32
 
 from marquee.api import metrics
@@ -120,9 +120,9 @@ class Handlers:
     async def recommend_batch(self, request: BatchRequest) -> dict[str, Any]:
         """Recommend for many users; an error takes the place of its list."""
         recommender = self.model.recommender
-        users = await self._users_by_id([one.user_id for one in request.requests])
+        users = await self._users_by_id([part.user_id for part in request.requests])
         queries = [
-            build_query(recommender, one, users.get(one.user_id)) for one in request.requests
+            build_query(recommender, part, users.get(part.user_id)) for part in request.requests
         ]
         results = await asyncio.to_thread(lambda: list(recommender.recommend_batch(queries)))
         lists = [result for result in results if not isinstance(result, RequestError)]
@@ -224,7 +224,7 @@ class Handlers:
         state = (await self._users.get(user_id)).state
         items: list[HistoryItem] = []
         for movie_id, stars, watched, at_us in state.history:
-            item: HistoryItem = {**recommender.movie_reference(movie_id)}
+            item = cast(HistoryItem, recommender.movie_reference(movie_id))
             if stars is not None:
                 item["stars"] = stars
             if watched is not None:
@@ -232,7 +232,9 @@ class Handlers:
             item["at"] = rfc3339(at_us)
             items.append(item)
         for movie_id in state.not_interested:
-            items.append({**recommender.movie_reference(movie_id), "not_interested": True})
+            item = cast(HistoryItem, recommender.movie_reference(movie_id))
+            item["not_interested"] = True
+            items.append(item)
         return {"user_id": user_id, "items": items}
 
     async def delete_user(self, user_id: str) -> DeleteResponse:

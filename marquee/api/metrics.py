@@ -20,7 +20,7 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram, Summary
 
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 
 LISTS = Counter("marquee_lists_total", "Lists answered", ["endpoint", "strategy"])
 EMPTY = Counter("marquee_empty_lists_total", "Lists without a movie", ["endpoint"])

@@ -97,18 +97,18 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    types = {one for pair in POST_ENDPOINTS.values() for one in pair}
+    types = {schema for pair in POST_ENDPOINTS.values() for schema in pair}
     types |= {responses.ErrorResponse, *(route.response for route in PARAM_ROUTES.values())}
     _, definitions = TypeAdapter.json_schemas(
         [
-            (one.__name__, "validation", TypeAdapter(one))
-            for one in sorted(types, key=lambda one: one.__name__)
+            (schema.__name__, "validation", TypeAdapter(schema))
+            for schema in sorted(types, key=lambda schema: schema.__name__)
         ],
         ref_template=REFERENCE,
     )
     schemas: dict[str, Any] = definitions["$defs"]
-    for schema in schemas.values():
-        for field in schema.get("properties", {}).values():
+    for definition in schemas.values():
+        for field in definition.get("properties", {}).values():
             if field.get("default", "") is None:  # it means absent, and null is no integer
                 del field["default"]
     return schemas
@@ -176,6 +176,6 @@ def _responses(response: type, codes: list[str], example: dict[str, Any]) -> dic
     return by_code
 
 
-def _content(one: type, example: dict[str, Any] | None = None) -> dict[str, Any]:
-    content = {"schema": {"$ref": REFERENCE.format(model=one.__name__)}}
+def _content(schema: type, example: dict[str, Any] | None = None) -> dict[str, Any]:
+    content = {"schema": {"$ref": REFERENCE.format(model=schema.__name__)}}
     return {"application/json": content | ({"example": example} if example else {})}

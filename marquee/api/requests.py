@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from marquee.feedback.events import MAX_ID_CHARS
+from marquee.feedback.event_schema import MAX_ID_CHARS
 from marquee.recommender.responses import ChartKind
 
 MAX_ID = 2**63 - 1

@@ -13,10 +13,9 @@ from typing import Any, TypeAlias
 from marquee.feedback.store import EventStore
 from marquee.feedback.user_state import UserState
 from marquee.recommender.errors import RequestError
-from marquee.recommender.rerank.controls import NO_CONTROLS
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
-from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.rerank.controls import NO_CONTROLS, Controls
 
 Table: TypeAlias = dict[str, list[Any]]
 """Columns by name, all of one length."""
@@ -34,7 +33,6 @@ COLUMNS = (
     ("model_version", "string"),
 )
 """Names and Arrow types of the columns, one row per user and place."""
-STARS_COLUMNS = ("expected", "low", "high", "p_like")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +82,7 @@ class BatchRecommender:
                     "place": place,
                     "movie_id": item["movie_id"],
                     "score": item["score"],
-                    **{name: item["stars"][name] for name in STARS_COLUMNS},
+                    **item["stars"],
                     "strategy": response["strategy"],
                     "model_version": response["model_version"],
                 }

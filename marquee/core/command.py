@@ -56,10 +56,11 @@ def run_command(
     exceptions that the caller can mend, beside InputError and OSError. interrupted: the message
     after ctrl-C; a KeyboardInterrupt with an argument brings its own.
     """
+    mendable: tuple[type[Exception], ...] = (InputError, OSError, *input_errors)
     try:
         with sigterm_raises():
             return run() or 0
-    except (InputError, OSError, *input_errors) as error:
+    except mendable as error:
         return fail(name, str(error), INPUT_ERROR)
     except Terminated:
         return TERMINATED

@@ -1,8 +1,12 @@
-"""The one error for what a user can put right: a wrong file, argument or request."""
+"""The one error of callers."""
 
 
 class InputError(ValueError):
-    """One sentence: found, needed, what to do next. Doors print it without a traceback."""
+    """A mistake that the caller can mend.
+
+    `str()` is one sentence: `<subject>: <found>, expected <what>; <next step>`. Commands print it
+    without a traceback and exit with 2.
+    """
 
 
 def unknown_movie_message(movie_id: object) -> str:

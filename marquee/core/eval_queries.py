@@ -17,12 +17,15 @@ Local letters: B queries, N entries of the table or of a sparse list.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from marquee.core.arrays import AnyInt, Float32, Int64
+
+ItemLists: TypeAlias = Sequence[Sequence[int] | AnyInt]
+RatingLists: TypeAlias = Sequence[Sequence[float] | Float32]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,24 +62,21 @@ class EvalQueries:
     def from_lists(
         cls,
         *,
-        contexts: Sequence[npt.ArrayLike],
-        targets: Sequence[npt.ArrayLike],
-        ratings: Sequence[npt.ArrayLike] | None = None,
-        target_ratings: Sequence[npt.ArrayLike] | None = None,
-        excluded: Sequence[npt.ArrayLike] | None = None,
-        user: Int64 | None = None,
+        contexts: ItemLists,
+        targets: ItemLists,
+        ratings: RatingLists | None = None,
+        excluded: ItemLists | None = None,
         has_many_targets: bool = False,
         ranked_items: Int64 | None = None,
         candidate_BC: Int64 | None = None,
     ) -> Self:
         """Build queries from one list of item rows per user; the table is made of copies.
 
-        ratings, target_ratings: as long as contexts and targets; NaN where they are absent.
-        excluded: item rows that are not ranked either, beside the context. user: (B,) rows, else
-        0 to B - 1.
+        ratings: as long as the contexts; NaN where they are absent. excluded: item rows that are
+        not ranked either, beside the context. The users are the rows 0 to B - 1.
         Raises ValueError where the lists are not of the same number of users.
         """
-        excluded = [()] * len(contexts) if excluded is None else excluded
+        excluded = [[]] * len(contexts) if excluded is None else excluded
         lengths = {
             "contexts": len(contexts),
             "targets": len(targets),
@@ -93,8 +93,8 @@ class EvalQueries:
             item_N=item_N,
             rating_N=np.full(len(item_N), np.nan, np.float32),
             timestamp_N=np.zeros(len(item_N), np.int64),
-            user=np.arange(len(contexts)) if user is None else user,
-            start=end_B3[:, 0] - np.array([len(items) for items in excluded], np.int64),
+            user=np.arange(len(contexts)),
+            start=end_B3[:, 0] - np.array([len(items) for items in excluded], dtype=np.int64),
             context_start=end_B3[:, 0],
             context_end=end_B3[:, 1],
             target_end=end_B3[:, 2],
@@ -102,23 +102,17 @@ class EvalQueries:
             ranked_items=ranked_items,
             candidate_BC=candidate_BC,
         )
-        queries._set_ratings(queries.context_start, queries.context_end, ratings)
-        queries._set_ratings(queries.context_end, queries.target_end, target_ratings)
-        return queries
-
-    def _set_ratings(
-        self, start_B: Int64, end_B: Int64, ratings: Sequence[npt.ArrayLike] | None
-    ) -> None:
         if ratings is not None:
-            for start, end, values in zip(start_B, end_B, ratings, strict=True):
-                self.rating_N[start:end] = values
+            for context, values in zip(queries.context_ratings(), ratings, strict=True):
+                context[:] = values  # a view of the table
+        return queries
 
     @property
     def context_length(self) -> Int64:
         """(B,) entries of each context."""
         return self.context_end - self.context_start
 
-    def take(self, rows: Any) -> Self:
+    def take(self, rows: slice | npt.NDArray[Any]) -> Self:
         """Return some of the queries, by a slice, row numbers or a mask; the table is shared."""
         candidate_BC = None if self.candidate_BC is None else self.candidate_BC[rows]
         return replace(

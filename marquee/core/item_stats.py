@@ -1,4 +1,4 @@
-"""Statistics of items: rarity, release years, genre shares, and miscalibration of lists."""
+"""Statistics of items: rarity, release years, genre shares, miscalibration."""
 
 import numpy as np
 
@@ -11,7 +11,11 @@ cost infinitely much."""
 
 
 def rarity(num_ratings_I: AnyInt, num_users: int) -> Float64:
-    """Return -log(share of users who rated an item), (I,), in nats; none counts as one."""
+    """Return -log(share of users who rated it), (I,), in nats; none counts as one.
+
+    >>> rarity(np.array([0, 1, 50]), num_users=100).round(3).tolist()
+    [4.605, 4.605, 0.693]
+    """
     return np.asarray(-np.log(np.maximum(num_ratings_I, 1) / max(num_users, 1)))
 
 
@@ -21,7 +25,7 @@ def release_years(movies: Movies) -> Float64:
 
 
 def ages(movies: Movies) -> Float64:
-    """Return the years behind the newest item, (I,); an unknown year is as old as the median."""
+    """Return years behind the newest item, (I,); unknown years are of median age."""
     year_I = release_years(movies)
     if np.isnan(year_I).all():
         return np.zeros(len(year_I))
@@ -30,12 +34,16 @@ def ages(movies: Movies) -> Float64:
 
 
 def genre_shares(genre_IG: AnyFloat) -> Float64:
-    """Share an item's unit among its genres, (I, G); all 0 where it has none."""
+    """Share an item's unit among its genres, (I, G); all 0 where it has none.
+
+    >>> genre_shares(np.array([[1, 1], [0, 1], [0, 0]])).tolist()
+    [[0.5, 0.5], [0.0, 1.0], [0.0, 0.0]]
+    """
     return np.asarray(genre_IG / np.maximum(genre_IG.sum(1, keepdims=True), 1), np.float64)
 
 
 def miscalibration(profile_BG: AnyFloat, listed_BG: AnyFloat) -> Float64:
-    """Return the KL divergence of lists' genre shares from profiles, (B,) (Steck 2018).
+    """Return the KL divergence of lists' genre mixes from profiles, (B,); Steck 2018.
 
     Each row is scaled to sum 1. A profile without any genre has no taste to miss: 0.
     """

@@ -78,13 +78,13 @@ def describe_bad_line(text: str, layout: Layout) -> str | None:
     fields = text.split(layout.delimiter)
     if len(fields) != 4:
         return f"{_count(len(fields))}, expected 4 ({layout.form})"
-    user, movie, stars, time = (field.strip() for field in fields)
+    user, movie, rating, time = (field.strip() for field in fields)
     for name, field in (("user id", user), ("movie id", movie)):
         if not (_DIGITS.fullmatch(field) and 1 <= int(field) <= MAX_ID):
             return f"{name} {field[:40]!r}, expected a whole number from 1 to {MAX_ID}"
-    if _number(stars) not in layout.scale:
+    if _number(rating) not in layout.scale:
         low, high, step = layout.scale[0], layout.scale[-1], layout.scale[0]
-        return f"{stars[:40]!r} stars, expected {low:g} to {high:g} in steps of {step:g}"
+        return f"{rating[:40]!r} stars, expected {low:g} to {high:g} in steps of {step:g}"
     if not (_DIGITS.fullmatch(time) and int(time) < MAX_TIMESTAMP):
         return f"timestamp {time[:40]!r}, expected whole seconds since 1970"
     return None

@@ -6,7 +6,7 @@
     NAME/columns/timestamp.npy    int64, seconds since 1970
     NAME/movies.csv               and tags.csv, as in ml-25m
 
-    blocks = [(user_id, movie_id, stars, timestamp)]      # one block, or an iterator of many
+    blocks = [(user_id, movie_id, rating, timestamp)]     # one block, or an iterator of many
     write_columns(Path("data/mine"), blocks)              # then: load_dataset("mine", "data")
 
 NAME is any but those of `layouts.LAYOUTS`. A rating takes 20 bytes of disk; memory holds the pages
@@ -27,7 +27,7 @@ from marquee.core.errors import InputError
 from marquee.data.layouts import COLUMN_FILES, COLUMNS_FOLDER
 
 DTYPES = (np.int32, np.int32, np.float32, np.int64)
-"""The types of user_id, movie_id, stars and timestamp."""
+"""The types of user_id, movie_id, rating and timestamp."""
 REMEDY = "write the columns again with marquee.data.npy_columns.write_columns (README, Data)"
 Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
@@ -35,7 +35,7 @@ Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
 def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
     """Write `folder`/columns, whole or not at all; users must ascend through all blocks.
 
-    ratings: blocks of user_id, movie_id, stars and timestamp, (N,) each. Values are checked when
+    ratings: blocks of user_id, movie_id, rating and timestamp, (N,) each. Values are checked when
     the data set is loaded. InputError where the columns exist already, or cannot be written.
     """
     target = folder / COLUMNS_FOLDER
@@ -85,10 +85,10 @@ def open_columns(folder: Path) -> Block:
     InputError where a file is incomplete, of another type or length than expected, or where users
     do not ascend.
     """
-    user_id, movie_id, stars, timestamp = (
+    user_id, movie_id, rating, timestamp = (
         _open(folder / name, dtype) for name, dtype in zip(COLUMN_FILES, DTYPES, strict=True)
     )
-    columns = (user_id, movie_id, stars, timestamp)
+    columns = (user_id, movie_id, rating, timestamp)
     sizes = [len(column) for column in columns]
     if len(set(sizes)) > 1:
         lengths = ", ".join(

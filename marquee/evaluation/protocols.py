@@ -1,4 +1,4 @@
-"""The evaluation protocols: one registry of what each measures, by what, and beside which baselines.
+"""The evaluation protocols: one registry of their splits, metrics and baselines.
 
     PROTOCOLS["new-users"].headline      # "ndcg@100": validation chooses by it
     PROTOCOLS["time"].has_lists          # True: a list for each user, judged beyond accuracy, too
@@ -31,7 +31,7 @@ class Protocol:
     split: str
     """Name of the split in datamodules/splits; `data.protocol` of a recipe."""
     targets: Literal["one", "many", "ratings"]
-    """What a query has to find: one item, several items, or the values of hidden ratings."""
+    """The targets of a query: one item, several items, or the values of hidden ratings."""
     ranks_all_items: bool
     """All items outside the history are ranked; else drawn candidates or held-out items alone."""
     metrics: tuple[str, ...]
@@ -41,7 +41,7 @@ class Protocol:
     table_metrics: tuple[str, str]
     """The two metrics that README.md shows."""
     monitor: str
-    """What training logs on validation and chooses the epoch by; always higher is better."""
+    """The logged metric of validation that chooses the epoch; higher is always better."""
     baselines: tuple[str, ...]
     """Baselines that are tuned and measured beside the model."""
     has_random_holdout: bool = False
@@ -49,12 +49,12 @@ class Protocol:
 
     @property
     def has_lists(self) -> bool:
-        """Whether the ten best of all items are a list that a user could be shown."""
+        """True where the ten best of all items are a list that a user could be shown."""
         return self.ranks_all_items and self.targets != "ratings"
 
     @property
     def is_split(self) -> bool:
-        """Whether a recipe can name it as its `data.protocol`."""
+        """True where a recipe can name it as its `data.protocol`."""
         return self.name == self.split
 
 

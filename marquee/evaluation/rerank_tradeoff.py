@@ -55,7 +55,9 @@ def top_ten(
     for score_I, context, top_K in zip(score_BI, contexts, top_BK, strict=True):
         keep_I = np.ones(len(score_I), dtype=bool)
         keep_I[context] = False
-        rows, _ = reranker.rank_page(score_I, keep_I, context, controls, k=LIST_LENGTH, offset=0)
+        rows, _ = reranker.rank_page(
+            score_I, keep_I, context.astype(np.int64), controls, k=LIST_LENGTH, offset=0
+        )
         top_K[: len(rows)] = rows
     return top_BK
 

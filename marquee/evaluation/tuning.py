@@ -74,7 +74,7 @@ def ranking_baselines(protocol: str, genre_IG: Float32) -> dict[str, Tunable]:
     implicit is missing.
     """
     grids = MANY_TARGETS if PROTOCOLS[protocol].targets == "many" else ONE_TARGET
-    by_genre = {"genre-popularity": (partial(GenrePopularity, genre_IG), [{}])}
+    by_genre: dict[str, Tunable] = {"genre-popularity": (partial(GenrePopularity, genre_IG), [{}])}
     names = list(PROTOCOLS[protocol].baselines)
     if "ials" in names and find_spec("implicit") is None:
         say("ials is left out: pip install -e '.[bench]' brings the package implicit")

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from marquee.core.columns import MAX_TIMESTAMP
 from marquee.core.errors import InputError
 from marquee.core.times import MICROS_PER_SECOND
-from marquee.feedback.events import KINDS, MAX_ID_CHARS, Event
+from marquee.feedback.event_schema import KINDS, MAX_ID_CHARS, Event
 
 Column: TypeAlias = "Sequence[Any] | npt.NDArray[Any]"
 

@@ -28,7 +28,7 @@ from marquee.feedback import sql
 from marquee.feedback.database import Database
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
 from marquee.feedback.event_constraints import Column, check_ratings, check_storable
-from marquee.feedback.events import Event
+from marquee.feedback.event_schema import Event
 from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
 
 ROWS_PER_BATCH = 20_000

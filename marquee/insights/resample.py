@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from marquee.core import memmap
 from marquee.core.arrays import Float64
-from marquee.core.bootstrap import Interval
+from marquee.core.bootstrap import Interval, draw_counts
 
 Columns = npt.NDArray[Any]
 Statistic = Callable[[Float64], Float64]
@@ -54,9 +54,7 @@ class UserResamples:
         U, rng = self.num_users, np.random.default_rng(self.seed)
         count_SU = memmap.zeros(self.num_draws * U, np.uint8).reshape(self.num_draws, U)
         for rows in self._chunks():
-            num = rows.stop - rows.start
-            user_SU = rng.integers(U, size=(num, U)) + np.arange(num)[:, None] * U
-            count_SU[rows] = np.bincount(user_SU.ravel(), minlength=num * U).reshape(num, U)
+            count_SU[rows] = draw_counts(rng, U, rows.stop - rows.start)
         return count_SU
 
     def _chunks(self) -> Iterator[slice]:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from marquee.core.bootstrap import paired
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.protocols import PROTOCOLS, ranking_protocols
 from marquee.evaluation.ranker import evaluate
-from marquee.promotion.limits import MIN_METRIC_RATIO
+from marquee.promotion.gate_limits import MIN_METRIC_RATIO
 from marquee.recommender.recommender import Recommender
 from marquee.training.evaluate import test_queries
 
@@ -51,7 +52,7 @@ def _test_part(candidate: Recommender, data: str) -> InteractionDataModule:
             f"`{settings.get('protocol')}`, expected its own data, with one of "
             f"{', '.join(COMPARABLE)}"
         )
-    split = InteractionDataModule(**settings)
+    split = InteractionDataModule(DataConfig(**settings))
     sha256, expected = split.dataset.sha256, candidate.manifest["data"]["sha256"]
     if sha256 != expected:  # its last ratings may be in the training of this version
         raise InputError(

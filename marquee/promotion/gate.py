@@ -16,9 +16,9 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from marquee.core.errors import InputError
-from marquee.promotion.limits import MIN_METRIC_RATIO, Limits, Refused
+from marquee.promotion.gate_limits import MIN_METRIC_RATIO, Limits, Refused
 from marquee.recommender.recommender import Recommender
-from marquee.releases import cache, versions
+from marquee.releases import bundle_cache, versions
 from marquee.releases.pointer import NAME_LENGTH
 from marquee.releases.store import Store, UnreachableError
 
@@ -64,7 +64,7 @@ def describe_training(recommender: Recommender) -> str:
 
 
 def _load(store: Store, version: str, home: str) -> Recommender:
-    folder = cache.pull(store, home, version)
+    folder = bundle_cache.pull(store, home, version)
     try:
         return Recommender.load(folder)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Approximate nearest-neighbor retrieval of candidates, for catalogs of 100,000 items and more.
+"""Approximate nearest-neighbor retrieval, for 100,000 items and more.
 
     index = AnnIndex(head, user_vectors)
     items = index.search(user_gmf_D)       # NUM_CANDIDATES items, to be scored exactly

@@ -1,4 +1,6 @@
-"""A trained model as a folder of plain files: written whole or not at all, verified when read.
+"""A trained model as a folder of plain files.
+
+It is written whole or not at all, and verified when read.
 
     bundle.json          the manifest: format, model version, config, data fingerprint, metrics,
                          sha256 of every other file
@@ -109,7 +111,7 @@ def write_bundle(
 
 
 def read_bundle(folder: str | Path) -> Bundle:
-    """Read a bundle, and check every sha256, every array's shape and the manifest's own digest.
+    """Read a bundle, and check every sha256, every shape and the manifest's digest.
 
     Raises InputError that names the file: missing, added, or changed by one byte.
     """
@@ -169,7 +171,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def is_intact(manifest: Mapping[str, Any], raw: bytes) -> bool:
-    """Return True where the content of a manifest gives its model_version, byte by byte."""
+    """Return True where a manifest's bytes give its model_version."""
     return _json(manifest) == raw and manifest.get("model_version") == _model_version(manifest)
 
 
@@ -240,7 +242,7 @@ def _write_files(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path
 
 
 def refuse_to_replace(folder: Path) -> None:
-    """Raise InputError where a bundle cannot go: on a file, or on a folder of other files."""
+    """Raise InputError where `folder` is a file, or holds other files than a bundle."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
         raise InputError(
             f"{folder}: holds files but no bundle, expected a bundle or no files; "

@@ -111,7 +111,7 @@ class RatingElicitation:
         return np.asarray(-np.expm1(-self._ratings_per_user * share_I), dtype=np.float64)
 
     def information(self, history: History) -> Float64:
-        """Return the bits of a rating of each item, (I,), times (expected stars / highest)^4."""
+        """Return bits of a rating, (I,), times (expected stars / highest)^4."""
         model = self._rating_model
         posterior = model.posterior([history])
         bits_I, mean_I = (np.zeros(len(self.scarcity_I), np.float32) for _ in range(2))

@@ -1,10 +1,10 @@
-"""The two halves of a logit when serving: history encoder in ONNX Runtime, head in numpy.
+"""The serving network: history encoder in ONNX Runtime, head in numpy.
 
     logit_BI = user_gmf @ item_gmf.T + relu(user_mlp[:, None] + item_mlp) @ mlp_out + item_bias
 
 This is NeuMF (He et al. 2017). Its first MLP layer is split, so that the item half is a constant.
-The graph computes the last position of a history only (models/towers.py). Costs on one core, with
-one layer of D = 96 and H = 32:
+The graph computes the last position of a history only (models/history_encoder.py). Costs on one
+core, with one layer of D = 96 and H = 32:
 
 | work | time |
 |---|---|
@@ -61,7 +61,7 @@ class Encoder:
         self._history_length = history_length
 
     def __call__(self, histories: Sequence[History]) -> Iterator[UserVectors]:
-        """Encode B non-empty histories, each cut to its latest L entries, into B user vectors.
+        """Encode B non-empty histories, cut to their latest L entries: B user vectors.
 
         Histories of similar length share a batch, which keeps padding small.
         """

@@ -21,5 +21,5 @@ class RequestError(InputError):
 
 
 def unknown_movie(movie_id: object, field: str) -> RequestError:
-    """Return the error for a movie id that the catalog does not hold, found under `field`."""
+    """Return the error for an id that the catalog lacks; field: the key that holds it."""
     return RequestError(unknown_movie_message(movie_id), code=UNKNOWN_MOVIE, field=field)

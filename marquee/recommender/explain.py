@@ -25,7 +25,7 @@ MIN_EFFECT = 1e-4
 
 
 def leave_one_out_effects(scorer: Scorer, history: History, item_K: Int64) -> Float32:
-    """Return (L, K): the score of K items minus their score without each of the L entries.
+    """Return (L, K): scores of K items minus those without each of the L entries.
 
     Entries that the encoder does not read have no effect, and cost nothing.
     """
@@ -50,7 +50,7 @@ def leave_one_out_effects(scorer: Scorer, history: History, item_K: Int64) -> Fl
 def explain_by_history(
     effect_LK: Float32, history: History, catalog: ItemCatalog
 ) -> list[list[Explanation]]:
-    """Return, for each of K items, at most three entries that raise it, largest effect first."""
+    """Return for each of K items at most three entries, largest effect first."""
     movies = catalog.movies
     return [
         [

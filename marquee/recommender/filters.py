@@ -26,7 +26,7 @@ class ItemFilter:
         self._num_ratings_I = num_ratings_I
 
     def mask(self, filters: Mapping[str, Any] | None) -> Bools:
-        """Return (I,) bool, True where an item passes every filter; all True without filters.
+        """Return (I,) bool: the items that pass every filter; without filters, all.
 
         genres: at least one of them (an empty list filters nothing). exclude_genres: none of them.
         year_min, year_max: inclusive; an item without a year passes neither. min_ratings: training

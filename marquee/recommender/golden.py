@@ -1,4 +1,7 @@
-"""Check a bundle's golden answers: proof that this machine computes what was trained."""
+"""Check the golden answers of a bundle on this machine.
+
+They prove that it computes what was trained.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

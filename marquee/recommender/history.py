@@ -1,4 +1,4 @@
-"""Parse a history as callers write it into the item indices and rating bins of the encoder.
+"""Parse a history into the item indices and rating bins of the encoder.
 
     [1193, (661, 5.0), (914, None, 0.95), {"movie_id": 594, "stars": 4.0}]
 
@@ -36,7 +36,7 @@ FINISHED_STARS = 4.0
 
 @dataclass(frozen=True, eq=False)
 class History:
-    """The items of one user, oldest first, each once; of repeated entries the last counts."""
+    """The items of one user, oldest first, each once; of repeats the last counts."""
 
     item_L: Int64
     """Indices of the items that the encoder reads."""
@@ -80,6 +80,12 @@ def parse_history(
 
     Raises RequestError for an unknown movie, an unknown key, stars off the scale, a watched share
     outside 0..1, or a time without a zone. Its field names the entry by its place in `entries`.
+
+    >>> index_of, rating_bin_of = {661: 0, 914: 1, 1193: 2}, {4.0: 1, 5.0: 2}
+    >>> entries = [1193, (661, 5.0), {"movie_id": 914, "watched": 0.95}]
+    >>> history = parse_history(entries, index_of, rating_bin_of)
+    >>> history.item_L.tolist(), history.rating_bin_L.tolist()
+    ([2, 0, 1], [0, 2, 1])
     """
     if not isinstance(entries, Iterable):
         raise RequestError(f"history: {entries!r}, expected a list of entries", field="history")

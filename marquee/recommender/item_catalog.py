@@ -1,4 +1,4 @@
-"""The items of a bundle: movie ids to item indices, and item indices to response records.
+"""The items of a bundle: from movie ids to indices, from indices to records.
 
 catalog = ItemCatalog(movies, num_ratings_I)
 catalog.to_records(catalog.indices_of([1193], "movie_ids"))
@@ -25,7 +25,7 @@ class ItemCatalog:
         """movie id -> item index."""
 
     def index_of(self, movie_id: int, field: str) -> int:
-        """Return the item index of a movie id; field: the key of the request that holds the id."""
+        """Return the item index of a movie id; field: the request's key of the id."""
         item = self.item_of.get(movie_id)
         if item is None:
             raise unknown_movie(movie_id, field)

@@ -1,4 +1,4 @@
-"""Recommend for a batch of users: score, filter, re-rank, predict ratings, explain.
+"""Recommend for a batch of users: score, filter, rerank, predict ratings, explain.
 
     pipeline.recommend_batch([RecommendQuery(history=[1193], k=10), …])
 
@@ -146,7 +146,7 @@ class RankingPipeline:
 
 
 def choose_strategy(history: History, controls: Controls) -> Strategy:
-    """Return "history", or without one "content" where there is a genre profile, else "popular"."""
+    """Return "history"; without one "content" for a genre profile, else "popular"."""
     if len(history):
         return "history"
     return "content" if controls.genre_profile is not None else "popular"

@@ -52,7 +52,7 @@ class UserPosterior:
 
 @dataclass(frozen=True, eq=False)
 class _Evidence:
-    """Sums over the rated entries of B users; ratings are relative to mean and item bias."""
+    """Sums over the rated entries of B users, ratings less mean and item bias."""
 
     square_BSEE: Float32
     """Outer products of the items."""
@@ -245,10 +245,10 @@ class RatingModel:
 
 
 def inverse_root(precision_SEE: Float32) -> Float32:
-    """Return lower triangles R with R' R = the inverses of positive definite matrices, (…, E, E).
+    """Return lower triangles R, R' R the inverse of a positive definite matrix.
 
-    It works on one row of all matrices at a time: for 16 matrices of 21 this takes the time of
-    `np.linalg.inv`, for 256 half of it.
+    precision_SEE: (…, E, E). It works on one row of all matrices at a time: for 16 matrices of 21
+    this takes the time of `np.linalg.inv`, for 256 half of it.
     """
     lower_SEE = np.linalg.cholesky(precision_SEE)
     root_SEE = np.zeros_like(lower_SEE)
@@ -266,7 +266,7 @@ def _first_true(is_true_BKR: Bools) -> Int64:
 
 
 def _phi(z: Float64) -> Float64:
-    """Normal distribution function, error below 2e-7 (Abramowitz and Stegun 1964, 26.2.17)."""
+    """Return the normal CDF, error below 2e-7 (Abramowitz and Stegun 1964, 26.2.17)."""
     t = 1 / (1 + 0.2316419 * np.abs(z))
     series = t * (
         0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429)))

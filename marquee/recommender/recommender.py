@@ -1,4 +1,4 @@
-"""The recommender as a library: the service's responses, without HTTP and without torch.
+"""The recommender as a library: the service's responses without HTTP or torch.
 
     recommender = Recommender.load("bundles/ml-1m")
     recommender.recommend([1193, (661, 5.0)], k=10)["items"][0]["title"]
@@ -136,6 +136,9 @@ class Recommender:
 
         Returns float32 (B, C), or (B, I) in the order of `movie_ids`. Scores of different users do
         not compare. Raises RequestError for an unknown movie or stars off the scale.
+
+        >>> recommender.score([[50, (296, 4.5)], []], movie_ids=[1, 6, 10]).shape
+        (2, 3)
         """
         parsed = [self.parse_history(history) for history in histories]
         items = None if movie_ids is None else self._items_of(movie_ids, len(parsed))
@@ -144,7 +147,11 @@ class Recommender:
     def predict_stars(
         self, histories: Sequence[Iterable[HistoryEntry]], movie_ids: npt.ArrayLike
     ) -> Float32:
-        """Predict expected stars, float32 (B, C), for movie_ids of shape (C,) or (B, C)."""
+        """Predict expected stars, float32 (B, C), for movie_ids of shape (C,) or (B, C).
+
+        >>> recommender.predict_stars([[(50, 5.0), (296, 4.5)]], movie_ids=[1, 6]).shape
+        (1, 2)
+        """
         parsed = [self.parse_history(history) for history in histories]
         items = self._items_of(movie_ids, len(parsed))
         item_BC = np.broadcast_to(items, (len(parsed), items.shape[-1]))
@@ -156,7 +163,7 @@ class Recommender:
     def star_probabilities(
         self, history: Iterable[HistoryEntry], movie_ids: npt.ArrayLike
     ) -> Float32:
-        """Predict P(stars = r) of C movies for one history, float32 (C, R), along the scale."""
+        """Predict P(stars = r) of C movies, float32 (C, R) along the scale."""
         items = self.catalog.indices_of(np.asarray(movie_ids).tolist(), "movie_ids")
         parsed = self.parse_history(history)
         return self.rating_model.rating_probabilities(parsed, items).astype(np.float32)
@@ -179,7 +186,7 @@ class Recommender:
         explain: bool = False,
         not_interested: Iterable[int] = (),
     ) -> RecommendResponse:
-        """Recommend the k best movies from place `offset` on, for one history: POST /recommend.
+        """Recommend the k best movies for one history: POST /recommend.
 
         Items are ordered by score, then by movie id, unless a control moves them. Pages join: the
         list of 20 begins with the list of 10. An item's `score` stays the network's.
@@ -216,7 +223,12 @@ class Recommender:
         Raises RequestError for an unknown movie, genre, filter or key of an entry, stars off the
         scale, a control outside 0..1, k < 1 or offset < 0; its `field` names the argument.
 
-            recommender.recommend([{"movie_id": 1193, "stars": 5.0}], k=5, diversity=0.3)
+        >>> history = [50, (296, 4.5), {"movie_id": 6, "watched": 0.95}]
+        >>> response = recommender.recommend(history, k=2, filters={"year_min": 1995})
+        >>> response["strategy"], len(response["items"]), response["next_offset"]
+        ('history', 2, 2)
+        >>> list(response["items"][0])
+        ['movie_id', 'title', 'year', 'genres', 'score', 'stars', 'num_ratings']
         """
         query = RecommendQuery(
             history=history,
@@ -250,15 +262,25 @@ class Recommender:
 
         Users share the encoder's and the head's work, so a batch costs less than B calls.
 
-            queries = [RecommendQuery(history=history, k=10) for history in histories]
-            for response in recommender.recommend_batch(queries): ...
+        >>> queries = [RecommendQuery(history=history, k=3) for history in ([50, 296], [7, 6])]
+        >>> for response in recommender.recommend_batch(queries):
+        ...     print(response if isinstance(response, RequestError) else response["strategy"])
+        history
+        movie 7: not in the catalog; find its id with /movies/search?q=TITLE
         """
         return self._pipeline.recommend_batch(queries)
 
     def predict(
         self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
     ) -> PredictResponse:
-        """Predict score and stars of these movies, in their order: POST /predict."""
+        """Predict score and stars of these movies, in their order: POST /predict.
+
+        history: as for `recommend`. Raises RequestError for an unknown movie.
+
+        >>> response = recommender.predict(history=[(50, 5.0)], movie_ids=[296, 6])
+        >>> [item["title"] for item in response["items"]], list(response["items"][0]["stars"])
+        (['Pulp Fiction', 'Heat'], ['expected', 'low', 'high', 'p_like'])
+        """
         parsed = self.parse_history(history)
         item_K = self.catalog.indices_of(movie_ids, "movie_ids")
         return self._predict(parsed, item_K, self.scorer.score([parsed], item_K)[0])
@@ -266,7 +288,10 @@ class Recommender:
     def rerank(
         self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
     ) -> PredictResponse:
-        """Sort these movies, best first, ties in the order of the request: POST /rerank."""
+        """Sort these movies, best first, ties in the order of the request: POST /rerank.
+
+        history: as for `recommend`. Raises RequestError for an unknown movie.
+        """
         parsed = self.parse_history(history)
         item_K = self.catalog.indices_of(movie_ids, "movie_ids")
         score_K = self.scorer.score([parsed], item_K)[0]
@@ -377,7 +402,7 @@ class Recommender:
         return [movie_id for movie_id in movie_ids if self.has_movie(movie_id)]
 
     def usable_entries(self, stored: Iterable[StoredEntry]) -> Iterator[tuple[int, HistoryEntry]]:
-        """Yield (Unix microseconds, entry) for the stored entries that this bundle can read.
+        """Yield (Unix microseconds, entry) for stored entries that the bundle can read.
 
         Movies that the bundle does not hold are left out. Stars off the bundle's scale become None;
         the movie still counts.
@@ -389,7 +414,7 @@ class Recommender:
     def parse_history(
         self, entries: Iterable[HistoryEntry], not_interested: Iterable[int] = ()
     ) -> History:
-        """Parse entries into item indices and rating bins (marquee/recommender/history.py)."""
+        """Parse entries into item indices and rating bins (see `history.parse_history`)."""
         return parse_history(entries, self.catalog.item_of, self._rating_bin_of, not_interested)
 
     def _predict(self, history: History, item_K: Int64, score_K: Float32) -> PredictResponse:

@@ -1,10 +1,12 @@
-"""The responses of the recommender: plain dicts at run time, one type for library and HTTP.
+"""The responses of the recommender: one type for library and HTTP.
+
+They are plain dicts at run time.
 
     response: RecommendResponse = recommender.recommend([1193], k=10)
     response["items"][0]["stars"]["expected"]
 
 The OpenAPI document is generated from these types: a class is a component of its name, a docstring
-its description. A key marked NotRequired is absent where it does not apply; it is never null.
+its description. A key marked NotRequired is absent where it does not apply.
 """
 
 from typing import Annotated, Literal, NotRequired

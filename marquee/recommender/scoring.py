@@ -21,7 +21,7 @@ NUM_SAMPLE_HISTORIES, SAMPLE_HISTORY_LENGTH = 8, 20
 
 
 class Scorer:
-    """The network of a bundle. A user without a history gets log(1 + number of ratings)."""
+    """The network of a bundle; without a history, log(1 + number of ratings)."""
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         arrays, self.history_length = bundle.arrays, int(bundle.manifest["history_length"])
@@ -37,7 +37,7 @@ class Scorer:
         """None: all items are scored."""
 
     def score(self, histories: Sequence[History], items: Int64 | None = None) -> Float32:
-        """Return the logits (B, I) of all items, or (B, C) of `items`, which is (C,) or (B, C)."""
+        """Return logits: (B, I), or (B, C) of `items`, which is (C,) or (B, C)."""
         width = len(self._popularity_I) if items is None else items.shape[-1]
         logit_BC = np.empty((len(histories), width), dtype=np.float32)
         user_vectors = self.encoder([history for history in histories if len(history)])
@@ -63,7 +63,7 @@ class Scorer:
         queries: Sequence[tuple[RecommendQuery, History]],
         user_vectors: Iterator[UserVectors],
     ) -> Iterator[Float32]:
-        """Score a batch; the item matrix is read once for all users that need the whole of it.
+        """Score a batch; the item matrix is read once for all users that need all of it.
 
         user_vectors: of the queries with a history, in their order.
         """
@@ -99,7 +99,7 @@ class Scorer:
         return self.head.take(items), self._popularity_I[items]
 
     def _build_index(self, num_ratings_I: Int64) -> AnnIndex:
-        """Build the index over sample histories, drawn by number of ratings as the golden ones."""
+        """Build the index; sample histories are drawn by number of ratings."""
         rng, weight_I = np.random.default_rng(0), num_ratings_I + 1.0
         item_BL = rng.choice(
             len(weight_I),

@@ -1,7 +1,8 @@
-"""Top-k of a score vector, one page at a time: sort only the items that can be on the page.
+"""Top-k of a score vector, one page at a time.
 
-62,000 items, k = 10: 0.1 ms on one core. The scores are split into blocks. The tenth largest block
-maximum is no larger than the tenth best score, so items below it need no sorting.
+Only the items that can be on the page are sorted: 62,000 items, k = 10 take 0.1 ms on one core.
+The scores are split into blocks. The tenth largest block maximum is no larger than the tenth best
+score, so items below it need no sorting.
 """
 
 import numpy as np
@@ -18,6 +19,10 @@ def top_page(score_I: AnyFloat, mask_I: Bools, k: int, offset: int) -> tuple[Int
 
     mask_I: the candidates. The next offset is None on the last page.
     Raises RequestError for k below 1 or offset below 0.
+
+    >>> items, next_offset = top_page(np.array([0.1, 0.9, 0.9]), np.ones(3, bool), k=2, offset=0)
+    >>> items.tolist(), next_offset
+    ([1, 2], 2)
     """
     if k < 1:
         raise RequestError(f"k: {k}, expected 1 or more", field="k")

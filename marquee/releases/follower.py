@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from marquee.core.errors import InputError
-from marquee.releases.cache import fetch, get_good, set_good
+from marquee.releases.bundle_cache import fetch, get_good, set_good
 from marquee.releases.open_store import open_store
 from marquee.releases.pointer import POINTER, Pointer
 from marquee.releases.store import StoredObject, UnreachableError

@@ -20,7 +20,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -31,11 +32,13 @@ import pytorch_lightning as pl
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from marquee.core.command import Terminated
 from marquee.core.errors import InputError
 from marquee.core.nested_dicts import flatten
 from marquee.training import distributed
+from marquee.training.checkpoint_store import exists, is_url
 
 MAX_SETTINGS_SHOWN = 3
 """Differing settings that an error names."""
@@ -184,9 +187,18 @@ def raise_signal(number: int) -> None:
         raise KeyboardInterrupt
 
 
-def is_url(path: Any) -> bool:
-    """Tell a URL from a path."""
-    return "://" in str(path)
+@contextmanager
+def converted_stops(saver: CheckpointSaver) -> Iterator[None]:
+    """Turn Lightning's exceptions of a stop into those of the command frame."""
+    try:
+        yield
+    except SIGTERMException as stop:
+        raise Terminated from stop
+    except SystemExit as stop:  # Lightning's answer to a ctrl-C
+        message = "stopped"
+        if exists(saver.path):
+            message += f"; resume with the same command and --ckpt_path {saver.path}"
+        raise KeyboardInterrupt(message) from stop
 
 
 def system_message(error: BaseException) -> str:
@@ -195,42 +207,6 @@ def system_message(error: BaseException) -> str:
         if isinstance(each, OSError) and each.strerror:
             return each.strerror
     return str(error).splitlines()[0]
-
-
-def check_bucket(folder: str) -> None:
-    """Raise InputError where a URL's bucket does not exist.
-
-    Writing there would create the bucket, or fail after the first epoch.
-    """
-    if not is_url(folder):
-        return
-    exists(folder)  # words the errors of a store
-    system, path = fsspec.core.url_to_fs(folder)
-    bucket = path.strip("/").split("/")[0]
-    if not system.exists(bucket):
-        raise InputError(
-            f"checkpoints.folder {folder}: there is no {bucket}, expected a bucket that exists; "
-            "create it first"
-        )
-
-
-def exists(path: str) -> bool:
-    """Tell whether a file or object exists; InputError where its store cannot be reached."""
-    try:
-        system, local_path = fsspec.core.url_to_fs(path)
-        return bool(system.isfile(local_path))
-    except ImportError as error:
-        raise InputError(
-            f"{path}: a package is missing ({error}); run: pip install -e '.[s3]'"
-        ) from error
-    except Exception as error:
-        raise InputError(f"{path}: cannot be reached ({' '.join(str(error).split())})") from error
-
-
-def touch(path: str) -> None:
-    """Leave an empty file or object."""
-    with fsspec.open(path, "wb") as file:
-        file.write(b"")
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:
@@ -260,17 +236,6 @@ def load_weights(model: pl.LightningModule, path: str) -> None:
             f"{path}: weights of another model, expected a checkpoint of this recipe on this data; "
             "name one that fit wrote with the same settings"
         ) from error
-
-
-def newest_run(folder: str) -> str | None:
-    """Return the name of the newest run in a folder or URL of runs; None where it has none."""
-    exists(folder)  # words the errors of a store
-    system, path = fsspec.core.url_to_fs(folder)
-    if not system.isdir(path):
-        return None
-    names = sorted(Path(each).name for each in system.ls(path, detail=False))
-    runs = [name for name in names if name[:1].isdigit()]
-    return runs[-1] if runs else None
 
 
 def check_settings(path: str, checkpoint: dict[str, Any], settings: Mapping[str, Any]) -> None:

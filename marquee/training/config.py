@@ -30,7 +30,7 @@ from marquee.core.nested_dicts import flatten, without_none
 from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split
 from marquee.training.checkpoints import CheckpointConfig
 from marquee.training.comet import Mode
-from models.bpmf.gibbs import StarConfig
+from models.bpmf.data import RatingModelConfig
 from models.lightning_module import LearningConfig
 from models.ncf import NetworkConfig
 
@@ -74,7 +74,7 @@ class RunConfig:
     """Values of `data.fold`, each a whole fit; empty fits the one fold of `data`."""
     data: DataConfig
     model: ModelConfig = field(default_factory=ModelConfig)
-    stars: StarConfig = field(default_factory=StarConfig)
+    stars: RatingModelConfig = field(default_factory=RatingModelConfig)
     trainer: Mapping[str, Any]
     """Arguments of Lightning's Trainer."""
     comet: Mode = "auto"

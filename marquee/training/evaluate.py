@@ -1,10 +1,11 @@
-"""The test part, read once: through the exported bundle, beside the baselines, into `results/`.
+"""The test part, read once: exported bundles beside the baselines, into `results/`.
 
-What is measured is what is served: histories go into `Recommender.score` as movie ids and stars.
-The classic user has no bundle and is measured from its checkpoint. Baselines see the same ratings
-as the model (train + validation), their settings chosen on validation before that. Beside the
-protocol itself the same questions are asked with every history in random order, and those of
-`new-users` with a random 20% to be found (Liang et al. 2018).
+The measured model is the served one: histories go into `Recommender.score` as movie ids and
+ratings. The classic user has no bundle and is measured from its checkpoint. Baselines read the same
+ratings as the model (train + validation), their settings chosen on validation before that.
+
+Two further query sets stand beside the test part: the same queries with every history in random
+order, and those of `new-users` with a random 20% as targets (Liang et al. 2018).
 """
 
 import os
@@ -39,7 +40,7 @@ from marquee.training.selection import SelectionResult
 from models.ncf import NCF
 
 Results = dict[str, Ranked]
-"""By protocol."""
+"""Ranks and metrics by protocol."""
 
 
 def evaluate_on_test(
@@ -54,16 +55,19 @@ def evaluate_on_test(
     rows: Path,
     device: str,
 ) -> dict[str, float]:
-    """Measure a finished training and write its results and test rows.
+    """Measure the models of a finished run, and write its results and test rows.
 
-    models: the refitted model of each training seed; figures are means over them. unrefitted: the
-    first seed's model as selected, if it was kept. name: the recipe's. protocols: which questions
-    to answer. results: folder of the JSON files; rows: folder of `test-PROTOCOL.parquet`.
-    Returns every figure under a flat name, for logging: test/next/ndcg@10, baseline/ease/….
+    models: the refitted model of each training seed; metrics are means over them. unrefitted: the
+    first seed's model as selected, if there is one. name: of the recipe. protocols: to measure by.
+    results: folder of the JSON files; rows: folder of `test-PROTOCOL.parquet`. device: for the
+    record. Returns every metric by a flat name, for logging: test/next/ndcg@10, baseline/ease/….
     """
     stats, sets = item_stats(data), query_sets(data, protocols)
     seeds = [
-        {each: measure(scorer, queries, data.config.protocol, stats) for each, queries in sets.items()}
+        {
+            each: measure(scorer, queries, data.config.protocol, stats)
+            for each, queries in sets.items()
+        }
         for scorer in models.values()
     ]
     baseline_results, settings = measure_baselines(data, sets, stats)
@@ -153,17 +157,18 @@ def test_queries(data: InteractionDataModule, with_candidates: bool) -> EvalQuer
 
 
 def item_stats(data: InteractionDataModule) -> ItemStats:
+    """Return the statistics of items that metrics beyond accuracy need, over all interactions."""
     histories, genre_IG = data.base_split.all_histories, data.dataset.movies.genre_matrix()
     return ItemStats.from_interactions(histories.item, num_users=len(histories), genre_IG=genre_IG)
 
 
 def bundle_scorer(folder: Path) -> Scorer:
-    """Scores through the library, as the service does."""
+    """Return a scorer of a bundle through the library, as the service scores."""
     return library_scorer(Recommender.load(folder, threads=os.cpu_count() or 1))
 
 
 def library_scorer(recommender: Recommender) -> Scorer:
-    """Item rows and stars as the library takes them."""
+    """Return a scorer that hands item rows and ratings to the library as movie ids and stars."""
     ids = recommender.movie_ids
 
     def score(queries: EvalQueries) -> np.ndarray:
@@ -179,7 +184,7 @@ def library_scorer(recommender: Recommender) -> Scorer:
 
 
 def table_scorer(network: NCF) -> Scorer:
-    """Score the classic user, who is known by row number."""
+    """Return a scorer of the classic user, whose vector is a row of a table."""
     network = network.cpu().eval()
 
     @torch.no_grad()
@@ -216,7 +221,7 @@ def measure_baselines(
 
 
 def interactions(split: Split) -> Interactions:
-    """Return what a baseline may learn from."""
+    """Return the interactions that a baseline may learn from."""
     user, item, rating = training_ratings(split)
     return Interactions(
         user=user,
@@ -230,7 +235,7 @@ def interactions(split: Split) -> Interactions:
 def write_test_rows(
     data: InteractionDataModule, path: Path, ranks: Mapping[int, np.ndarray]
 ) -> None:
-    """One row a training seed and movie to be found."""
+    """Write the rank of every target, a row a training seed and target."""
     test, movie_id = data.base_split.test, data.dataset.movies.movie_id
     row, item = test.target_pairs()
     user_id = data.base_split.all_histories.user_id[test.user[row]]
@@ -240,7 +245,7 @@ def write_test_rows(
 def provenance(
     data: InteractionDataModule, selection: SelectionResult, device: str
 ) -> dict[str, Any]:
-    """What a reader needs to make a figure again: code, data, machine."""
+    """Return the facts that reproduce a metric: commit, hash of the data, machine."""
     if device.startswith("cuda"):
         device = torch.cuda.get_device_name()
     machine = f"{os.cpu_count()} cores {platform.machine()}, {device}, torch {torch.__version__}"

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from datamodules.datamodule import InteractionDataModule
-from datamodules.splits import Refit, Split, training_ratings
+from datamodules.splits import Refit, training_ratings
 from marquee.core.columns import Columns
 from marquee.core.command import say
 from marquee.core.eval_queries import EvalQueries
@@ -98,7 +98,9 @@ def rating_sections(table: pd.DataFrame) -> dict[str, Any]:
     """Return the parts of a results file that follow from test rows, of all seeds or folds."""
     model = rating_metrics(predictions_of(table))
     baselines = {
-        name: rating_metrics(predictions_of(table, name)) for name in PROTOCOLS["stars"].baselines if name in table
+        name: rating_metrics(predictions_of(table, name))
+        for name in PROTOCOLS["stars"].baselines
+        if name in table
     }
     return {
         "num_users": int(table[Columns.USER_ID].nunique()),
@@ -107,7 +109,8 @@ def rating_sections(table: pd.DataFrame) -> dict[str, Any]:
         "baselines": {name: summarise_ratings(sums) for name, sums in baselines.items()},
         "paired": {name: compare_ratings(model, sums) for name, sums in baselines.items()},
         "per_seed": [
-            point_estimates(rating_metrics(predictions_of(rows))) for _, rows in table.groupby("seed")
+            point_estimates(rating_metrics(predictions_of(rows)))
+            for _, rows in table.groupby("seed")
         ],
     }
 

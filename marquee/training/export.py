@@ -1,17 +1,17 @@
 """A trained network as a bundle: arrays, an ONNX graph of the history encoder, golden answers.
 
-The graph holds the encoder and the user half of the head; everything that grows with the catalogue
-stays in plain arrays. Golden histories are drawn at random from the catalogue: a bundle holds no
-person. Their scores come from PyTorch, so loading a bundle proves that ONNX Runtime agrees.
+The graph holds the encoder and the user half of the head; everything that grows with the catalog
+stays in plain arrays. Golden histories are drawn at random from the catalog: a bundle holds no
+user. Their scores come from PyTorch, so loading a bundle proves that ONNX Runtime agrees.
 
-Shapes: B persons, L history entries, I movies, D embedding, H hidden, N training ratings.
+Local letters: F attributes of an item, T targets.
 """
 
 import logging
 import signal
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -21,20 +21,31 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from marquee.core.arrays import AnyFloat, Bools, Float32, Int64
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
+from marquee.data.user_histories import UserHistories
 from marquee.recommender.bundle import RECENT_SHARE, write_bundle
-from models.bpmf.gibbs import Draws, Ratings, StarConfig
-from models.bpmf.model import STAR_ARRAYS, fit_stars, implicit_features, outlook
+from marquee.recommender.recommender import Recommender
+from models.bpmf.data import (
+    CenteredRatings,
+    PosteriorDraws,
+    RatingModelConfig,
+    implicit_features,
+)
+from models.bpmf.model import fit_rating_model
+from models.bpmf.posterior import predict_pairs
+from models.history_encoder import HistoryEncoder
 from models.ncf import NCF, NetworkConfig
-from models.towers import HistoryEncoder
 
 NUM_GOLDEN = 4
 GOLDEN_SEED = 20
+NUM_BEST = 10
+"""Targets of a golden answer: the best items, and as many drawn ones."""
 
 
 class EncoderGraph(nn.Module):
-    """What becomes encoder.onnx: entries of a history -> the person's halves of the head."""
+    """The graph of encoder.onnx: entries of a history to the user's halves of the head."""
 
     def __init__(self, network: NCF) -> None:
         super().__init__()
@@ -53,67 +64,74 @@ def export_bundle(
     folder: str | Path,
     network: NCF,
     *,
-    manifest: dict[str, Any],
+    manifest: Mapping[str, Any],
     movies: Movies,
     scale: tuple[float, ...],
-    train: tuple[np.ndarray, np.ndarray, np.ndarray],
-    timestamp: np.ndarray,
-    features: np.ndarray,
-    stars: StarConfig,
+    histories: UserHistories,
+    feature_IF: Float32,
+    rating_model: RatingModelConfig,
     seed: int,
-    prove: Callable[[Path], object],
 ) -> str:
-    """Write the bundle of a network with the history user; returns its model version.
+    """Write the bundle of a network with the history user, and return its model version.
 
-    manifest: name, recipe, config, data, refit, metrics, created. train: user and item rows and
-    stars of the ratings the network was trained on, (N,) each: they give support and the star
-    model. timestamp: int64 (N,), of each. features: float32 (I, F), what is known of each movie
-    beside its ratings. stars, seed: how the star model is learned, on ml-1m in two minutes.
-    prove: see `write_bundle`. Raises InputError for a network that cannot be served.
+    The bundle replaces an older one only after it has been loaded and its golden answers agree.
+
+    Args:
+        manifest: name, recipe, config, data, refit, metrics, created.
+        histories: the ratings that the network was trained on. They give the number of ratings of
+            each item and train the rating model.
+        feature_IF: attributes of each item, beside its ratings.
+        rating_model, seed: settings and seed of the rating model. It takes two minutes on ml-1m.
+
+    Raises InputError for a network that cannot be served.
     """
     check_exportable(network.config)
     network = network.cpu().eval()
-    user_N, item_N, stars_N = train
-    star_arrays, star_scalars = fit_stars(user_N, item_N, stars_N, features, scale, stars, seed)
-    arrays = item_arrays(network) | star_arrays
-    newest_N = timestamp >= np.quantile(timestamp, 1 - RECENT_SHARE)
-    for name, rows in (("num_ratings", item_N), ("num_recent", item_N[newest_N])):
-        arrays[name] = np.bincount(rows, minlength=len(movies)).astype(np.int64)
-    golden = golden_answers(network, movies, scale, arrays, star_scalars["mean"])
-    arrays["star_item"] = arrays["star_item"].transpose(1, 0, 2)  # a movie's draws lie together
-    extra = {
-        "scale": list(scale),
-        "history_length": network.config.history_length,
-        "stars": star_scalars,
-        "network": asdict(network.config),
-    }
+    item_N = histories.item.astype(np.int64)
+    rating_arrays, rating_scalars = fit_rating_model(
+        histories.user, item_N, histories.rating, feature_IF, scale, rating_model, seed
+    )
+    arrays = item_arrays(network) | rating_arrays
+    time_N = histories.timestamp
+    is_recent_N = time_N >= np.quantile(time_N, 1 - RECENT_SHARE)
+    arrays["num_ratings"] = np.bincount(item_N, minlength=len(movies)).astype(np.int64)
+    num_recent_I = np.bincount(item_N[is_recent_N], minlength=len(movies))
+    arrays["num_recent"] = num_recent_I.astype(np.int64)
+    golden = golden_answers(network, movies, scale, arrays, rating_scalars["mean"])
+    arrays["star_item"] = arrays["star_item"].transpose(1, 0, 2)  # an item's draws are adjacent
     return write_bundle(
         folder,
-        manifest=manifest | extra,
+        manifest={
+            **manifest,
+            "scale": list(scale),
+            "history_length": network.config.history_length,
+            "stars": rating_scalars,
+            "network": asdict(network.config),
+        },
         movies=movies,
         arrays=arrays,
         encoder=encoder_onnx(network),
         golden=golden,
-        prove=prove,
+        prove=Recommender.load,
     )
 
 
 def check_exportable(config: NetworkConfig) -> None:
-    """Raises InputError for a network that cannot be served: the classic user, or a deep MLP."""
+    """Raise InputError for a network that cannot be served: the classic user, or a deep MLP."""
     if config.user != "history":
         raise InputError(
-            "this network knows people by a table (network.user: id), so it cannot serve a new "
-            "person and is never exported; export a recipe with network.user: history"
+            f"model.network.user: {config.user}, expected history, because a table of users cannot "
+            "serve a new user; export a recipe with model.network.user: history"
         )
     if len(config.hidden_dims) != 1:
         raise InputError(
-            f"network.hidden_dims {config.hidden_dims}: a bundle holds one hidden layer; "
-            "train with one width, e.g. [16]"
+            f"model.network.hidden_dims: {config.hidden_dims}, expected one hidden layer, as a "
+            "bundle holds one; train with one width, e.g. [16]"
         )
 
 
 def item_arrays(network: NCF) -> dict[str, np.ndarray]:
-    """The catalogue's half of the network, float32; see marquee/recommender/bundle.py for each array."""
+    """Return the item half of the network, float32; marquee/recommender/bundle.py lists it."""
     (vector_ID, bias_I), head = network.items(), network.head
     parts = {
         "item_vector": vector_ID,
@@ -126,7 +144,7 @@ def item_arrays(network: NCF) -> dict[str, np.ndarray]:
 
 
 def encoder_onnx(network: NCF) -> bytes:
-    """The ONNX graph, dynamic in persons and history length."""
+    """Return the ONNX graph of the encoder, dynamic in users and history length."""
     dim, batch, length = network.config.embedding_dim, torch.export.Dim("B"), torch.export.Dim("L")
     example = (torch.zeros(2, 3, dim), torch.zeros(2, 3, dtype=torch.int64), torch.tensor([3, 2]))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
@@ -147,38 +165,43 @@ def encoder_onnx(network: NCF) -> bytes:
 
 @contextmanager
 def deferred_signals() -> Iterator[None]:
-    """SIGTERM and ctrl-C count when this is over: raised among torch.export's C++ frames, what
-    their handlers raise would abort the process."""
+    """Defer SIGTERM and ctrl-C to the end of the block.
+
+    An exception of their handlers would abort the process, if raised among torch.export's C++
+    frames.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    heard: list[int] = []
+    deferred: list[int] = []
     numbers = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda n, _: heard.append(n)) for number in numbers}
+    handlers = {
+        number: signal.signal(number, lambda each, _: deferred.append(each)) for number in numbers
+    }
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in handlers.items():
             signal.signal(number, handler)
-        for first in heard[:1]:
-            signal.raise_signal(first)
+        if deferred:
+            signal.raise_signal(deferred[0])
 
 
 def golden_answers(
     network: NCF,
     movies: Movies,
     scale: tuple[float, ...],
-    arrays: dict[str, np.ndarray],
-    mean_stars: float,
+    arrays: Mapping[str, np.ndarray],
+    mean_rating: float,
 ) -> list[dict[str, Any]]:
-    """Requests with PyTorch's own answers: logits and stars of 20 movies, the ten best unseen."""
-    num_ratings = arrays["num_ratings"]
+    """Return requests with PyTorch's own answers: logits and ratings of 20 items, the ten best."""
+    num_ratings_I = arrays["num_ratings"]
     rng = np.random.default_rng(GOLDEN_SEED)
-    chance = (num_ratings + 1) / (num_ratings + 1).sum()
+    probability_I = (num_ratings_I + 1) / (num_ratings_I + 1).sum()
     answers = []
     for number in range(NUM_GOLDEN):
         size = min(1 + 8 * number, network.config.history_length, max(1, len(movies) // 2))
-        item_L = rng.choice(len(movies), size, replace=False, p=chance)
+        item_L = rng.choice(len(movies), size, replace=False, p=probability_I)
         star_L = rng.integers(0, len(scale) + 1, size)
         batch = {
             "item_BL": torch.from_numpy(item_L)[None],
@@ -187,36 +210,42 @@ def golden_answers(
         }
         score_I = network.score(batch)[0].numpy()
         best = np.argsort(-score_I, kind="stable")
-        asked = np.concatenate([best[:10], rng.choice(len(movies), min(10, len(movies)))])
-        top = best[~np.isin(best, item_L)][:10]
-        stars = [None if star == 0 else scale[star - 1] for star in star_L]
-        over_L = np.array([0, *scale], np.float32)[star_L] - np.float32(mean_stars)
-        expected = mean_stars + expected_over(arrays, item_L, over_L, star_L > 0, asked)
+        sample = rng.choice(len(movies), min(NUM_BEST, len(movies)))
+        target_T = np.concatenate([best[:NUM_BEST], sample])
+        top = best[~np.isin(best, item_L)][:NUM_BEST]
+        ratings = [None if star == 0 else scale[star - 1] for star in star_L]
+        centered_L = np.array([0, *scale], np.float32)[star_L] - np.float32(mean_rating)
+        rating_T = mean_rating + centered_expectation(
+            arrays, item_L, centered_L, star_L > 0, target_T
+        )
         ids = movies.movie_id
         answers.append(
             {
-                "history": [[int(ids[i]), s] for i, s in zip(item_L, stars, strict=True)],
-                "movie_ids": ids[asked].tolist(),
-                "scores": score_I[asked].tolist(),
-                "stars": np.clip(expected, scale[0], scale[-1]).tolist(),
+                "history": [[int(ids[i]), r] for i, r in zip(item_L, ratings, strict=True)],
+                "movie_ids": ids[target_T].tolist(),
+                "scores": score_I[target_T].tolist(),
+                "stars": np.clip(rating_T, scale[0], scale[-1]).tolist(),
                 "top": ids[top].tolist(),
             }
         )
     return answers
 
 
-def expected_over(
-    arrays: dict[str, np.ndarray],
-    item_L: np.ndarray,
-    over_L: np.ndarray,
-    rated_L: np.ndarray,
-    asked: np.ndarray,
-) -> np.ndarray:
-    """Expected stars, over the mean, of one who watched `item_L` and gave `over_L` to some."""
-    draws = Draws(**{own: torch.from_numpy(arrays[name]) for name, own in STAR_ARRAYS.items()})
-    alone_L = torch.zeros(len(item_L), dtype=torch.int64)
-    watched = Ratings(alone_L, torch.from_numpy(item_L), torch.from_numpy(over_L))
-    given, asked_N = watched.where(torch.from_numpy(rated_L)), torch.from_numpy(asked)
-    set_1C = implicit_features(draws.set_IC, given.user_N, given.item_N, 1)
-    middle_SN = outlook(draws, given, set_1C, torch.zeros_like(asked_N), asked_N).middle
-    return middle_SN.mean(0).numpy()
+def centered_expectation(
+    arrays: Mapping[str, np.ndarray],
+    item_L: Int64,
+    centered_L: Float32,
+    is_rated_L: Bools,
+    target_T: Int64,
+) -> AnyFloat:
+    """Return expected ratings over the mean, (T,), for a history of which some items are rated."""
+    draws = PosteriorDraws.from_arrays(arrays)
+    history = CenteredRatings(
+        user_N=torch.zeros(len(item_L), dtype=torch.int64),
+        item_N=torch.from_numpy(item_L),
+        centered_rating_N=torch.from_numpy(centered_L),
+    ).select(torch.from_numpy(is_rated_L))
+    target_N = torch.from_numpy(target_T)
+    feature_1F = implicit_features(draws.implicit_IF, history.user_N, history.item_N, 1)
+    predictive = predict_pairs(draws, history, feature_1F, torch.zeros_like(target_N), target_N)
+    return predictive.mean_SN.mean(0).numpy()

@@ -25,7 +25,8 @@ LIMITS = """\
   MovieLens has no impressions, no watch time and no churn, so nothing here says that a list keeps a
   customer.
 - The model learned from ratings that users chose to give, not from what was shown or watched.
-  Raters of MovieLens are not an audience, and errors on movies that users did not choose are larger.
+  Raters of MovieLens are not an audience. Errors on movies that users did not choose are larger
+  than those reported.
 - Popular movies and heavy raters are predicted best. `num_ratings` beside every movie counts the
   ratings behind it, and the interval of its stars widens where there are few.
 - A movie without ratings is known by genres, period and text alone. A movie that is not in the

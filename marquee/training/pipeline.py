@@ -10,20 +10,18 @@ evaluate_run(config, run, data, model, trainer, selection, loggers=[])     # res
 fit(config)        # all of this; train.py spells it out
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from pytorch_lightning.loggers import Logger
-from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from datamodules.datamodule import InteractionDataModule
 from datamodules.splits import Refit
-from marquee.core.command import Terminated
 from marquee.core.errors import InputError
+from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.results import code_commit
 from marquee.recommender.recommender import Recommender
 from marquee.training import checkpoints, comet, distributed, evaluate_ratings
@@ -43,6 +41,7 @@ from marquee.training.run_logging import archive_results, log_end, log_start
 from marquee.training.selection import SelectionResult
 from marquee.training.trainer import build_trainer, callback_of, is_done
 from models.lightning_module import RankingModule
+from models.ncf import Sizes
 
 
 class Parts(NamedTuple):
@@ -54,15 +53,8 @@ class Parts(NamedTuple):
 
 
 def build_data(config: RunConfig, refit: Refit = "none") -> InteractionDataModule:
-    """Return the data of a run. refit: the ratings to train on."""
-    data = InteractionDataModule(**vars(config.data))
-    data.refit = refit
-    return data
-
-
-def build_model(config: RunConfig, data: InteractionDataModule) -> RankingModule:
-    """Return the untrained model, its tables as large as the data needs."""
-    return RankingModule(data.sizes, config.model.network, config.model.learning)
+    """Return the data of a run, read when it is used. refit: the ratings to train on."""
+    return InteractionDataModule(config.data, refit)
 
 
 def prepare(
@@ -81,7 +73,7 @@ def prepare(
     """
     pl.seed_everything(config.seed_everything, workers=True)
     data = build_data(config, refit)
-    model = build_model(config, data)
+    model = RankingModule(Sizes(**data.sizes), config.model.network, config.model.learning)
     trainer = build_trainer(config, run, data, phase=phase, epochs=epochs, callbacks=callbacks)
     return Parts(data, model, trainer)
 
@@ -179,26 +171,12 @@ def train(
     save_config(config, trainer)
     meter.start()
     try:
-        with converted_stops(saver):
+        with checkpoints.converted_stops(saver):
             path = checkpoint.path if checkpoint else None
             trainer.fit(model, data, ckpt_path=path, weights_only=False)
             checkpoints.raise_signal(saver.signal)
     finally:
         meter.stop()
-
-
-@contextmanager
-def converted_stops(saver: CheckpointSaver) -> Iterator[None]:
-    """Turn Lightning's exceptions of a stop into those of the command frame."""
-    try:
-        yield
-    except SIGTERMException as stop:
-        raise Terminated from stop
-    except SystemExit as stop:  # Lightning's answer to a ctrl-C
-        message = "stopped"
-        if checkpoints.exists(saver.path):
-            message += f"; resume with the same command and --ckpt_path {saver.path}"
-        raise KeyboardInterrupt(message) from stop
 
 
 def save_config(config: RunConfig, trainer: pl.Trainer) -> None:
@@ -272,10 +250,10 @@ def validate(
     """Return the validation metrics of the selected checkpoint, or of the one of --ckpt_path."""
     checkpoints.load_weights(model, config.ckpt_path or run.checkpoint(SELECT, BEST))
     save_config(config, trainer)
-    with converted_stops(callback_of(trainer, CheckpointSaver)):
+    with checkpoints.converted_stops(callback_of(trainer, CheckpointSaver)):
         trainer.validate(model, data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    if config.protocols == ["stars"]:
+    if PROTOCOLS[config.data.protocol].targets == "ratings":
         recommender = Recommender.load(run.unrefitted_bundle)
         metrics |= evaluate_ratings.validate(recommender, data)
     return metrics

@@ -13,10 +13,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from datamodules.datamodule import InteractionDataModule
-from datamodules.splits import Refit, training_ratings
+from datamodules.splits import Refit
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import read_bundle, refuse_to_replace
-from marquee.recommender.recommender import Recommender
 from marquee.training.config import RunConfig
 from marquee.training.distributed import say_once
 from marquee.training.export import check_exportable, export_bundle
@@ -83,7 +82,6 @@ def write_run_bundle(
     selection and no test metric.
     """
     dataset, split = data.dataset, data.split
-    train = training_ratings(split)
     sibling = read_bundle(config.bundle_folder) if data.refit == "all" else None
     manifest = {
         "name": config.name,
@@ -96,7 +94,7 @@ def write_run_bundle(
             "sha256": dataset.sha256,
             "num_users": len(split.train_histories),
             "num_items": split.num_items,
-            "num_ratings": len(train[0]),
+            "num_ratings": len(split.train_histories.item),
         },
         "refit": data.refit,
         "sibling": sibling.manifest["model_version"] if sibling else None,
@@ -109,12 +107,10 @@ def write_run_bundle(
         manifest=manifest,
         movies=dataset.movies,
         scale=dataset.scale,
-        train=train,
-        timestamp=split.train_histories.timestamp,
-        features=data.feature_IF.numpy(),
-        stars=config.stars,
+        histories=split.train_histories,
+        feature_IF=data.feature_IF.numpy(),
+        rating_model=config.stars,
         seed=config.seed_everything,
-        prove=Recommender.load,
     )
     return folder
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from datamodules.datamodule import InteractionDataModule
 from datamodules.splits import Refit
+from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.ranker import Scorer
 from marquee.recommender.recommender import Recommender
 from marquee.training import checkpoints, evaluate, evaluate_ratings
@@ -33,7 +34,7 @@ def evaluate_models(
     model: takes the weights of the classic user's checkpoints. Returns every metric by a flat name:
     test/next/ndcg@10, baseline/ease/…. Raises InputError where a bundle is not of this run.
     """
-    if config.protocols == ["stars"]:
+    if PROTOCOLS[config.data.protocol].targets == "ratings":
         bundles, selected = bundles_of_seeds(config, run, data, selection)
         return evaluate_ratings.evaluate_on_test(
             data,
@@ -51,11 +52,10 @@ def evaluate_models(
         unrefitted = evaluate.bundle_scorer(selected)
     else:
         scorers = {
-            seed: checkpoint_scorer(model, trained_checkpoint(run, "validation", seed), data)
+            seed: checkpoint_scorer(model, trained_checkpoint(run, "validation", seed))
             for seed in config.seeds
         }
-        checkpoint = trained_checkpoint(run, "none", config.seeds[0])
-        unrefitted = checkpoint_scorer(model, checkpoint, data)
+        unrefitted = checkpoint_scorer(model, trained_checkpoint(run, "none", config.seeds[0]))
     return evaluate.evaluate_on_test(
         data,
         selection,
@@ -94,8 +94,7 @@ def trained_checkpoint(run: RunFolder, refit: Refit, seed: int) -> str:
     return run.checkpoint(f"refit-{seed}", LAST)
 
 
-def checkpoint_scorer(model: RankingModule, checkpoint: str, data: InteractionDataModule) -> Scorer:
+def checkpoint_scorer(model: RankingModule, checkpoint: str) -> Scorer:
     """Return a scorer of the classic user, with a copy of a checkpoint's weights."""
     checkpoints.load_weights(model, checkpoint)
-    network = copy.deepcopy(model.network)
-    return evaluate.table_scorer(network)
+    return evaluate.table_scorer(copy.deepcopy(model.network))

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from marquee.core.errors import InputError
-from marquee.training import checkpoints, distributed
+from marquee.training import checkpoint_store, distributed
 from marquee.training.config import RunConfig
 from marquee.training.selection import SELECTION_FILE
 
@@ -50,11 +50,11 @@ class RunFolder:
 
     def is_finished(self) -> bool:
         """Tell whether the run has nothing left to do."""
-        return checkpoints.exists(f"{self.checkpoint_folder}/{FINISHED}")
+        return checkpoint_store.exists(f"{self.checkpoint_folder}/{FINISHED}")
 
     def mark_finished(self) -> None:
         """Leave the mark that `is_finished` looks for."""
-        checkpoints.touch(f"{self.checkpoint_folder}/{FINISHED}")
+        checkpoint_store.touch(f"{self.checkpoint_folder}/{FINISHED}")
 
 
 def run_folder(config: RunConfig, path: Path) -> RunFolder:
@@ -69,14 +69,14 @@ def open_run(config: RunConfig, *, new: bool) -> RunFolder:
     is finished, as all commands after it need. All processes of a training get the same folder.
     Raises InputError where there is no such run, or no such store of checkpoints.
     """
-    checkpoints.check_bucket(config.checkpoint_root)
+    checkpoint_store.check_bucket(config.checkpoint_root)
 
     def choose() -> Path:
         if config.ckpt_path not in (None, "last"):
             return config.runs_folder / run_name_of(str(config.ckpt_path), config.checkpoint_root)
         if not new:
             return newest_run(config.runs_folder)
-        name = checkpoints.newest_run(config.checkpoint_root) if config.ckpt_path else None
+        name = checkpoint_store.newest_run(config.checkpoint_root) if config.ckpt_path else None
         return config.runs_folder / name if name else new_run(config.runs_folder)
 
     return run_folder(config, distributed.on_first_rank(choose))
@@ -87,9 +87,9 @@ def run_name_of(checkpoint: str, root: str) -> str:
     run, _, _ = checkpoint.rstrip("/").rpartition("/")[0].rpartition("/")
     parent, _, name = run.rpartition("/")
     is_below = parent == root or (
-        not checkpoints.is_url(root) and Path(parent).resolve() == Path(root).resolve()
+        not checkpoint_store.is_url(root) and Path(parent).resolve() == Path(root).resolve()
     )
-    if not is_below or not checkpoints.exists(checkpoint):
+    if not is_below or not checkpoint_store.exists(checkpoint):
         raise InputError(
             f"--ckpt_path {checkpoint}: no checkpoint of a run in {root}, expected "
             f"{root}/DATE/select/last.ckpt, as fit writes it"

@@ -15,11 +15,16 @@ from pytorch_lightning.loggers import Logger
 from datamodules.datamodule import InteractionDataModule
 from marquee.core.errors import InputError
 from marquee.training import comet, distributed
-from marquee.training.callbacks import CostMeter, EpochLogger, StopAfter, TrainLoss
+from marquee.training.callbacks import (
+    CostMeter,
+    EpochLogger,
+    StopAfter,
+    ThroughputMeter,
+    TrainLoss,
+)
 from marquee.training.checkpoints import AtomicCheckpointIO, CheckpointSaver
 from marquee.training.config import RunConfig
 from marquee.training.run_folder import BEST, LAST, SELECT, TRIAL_PREFIX, RunFolder
-from marquee.training.throughput import ThroughputMeter
 
 C = TypeVar("C", bound=Callback)
 

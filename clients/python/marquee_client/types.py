@@ -1,4 +1,4 @@
-"""The responses of the service as TypedDicts, generated from openapi.json by `make openapi`."""
+"""The responses of the service, generated from openapi.json by `make openapi`."""
 
 from typing import Any, Literal, NotRequired, TypedDict
 

@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -24,6 +25,8 @@ from marquee.core.errors import InputError
 IS_SUPERVISOR = server_context.service_type == "cli"
 """BentoML's own mark of a process of its command line (serve, build). A worker has another, and a
 test that serves in its own process, too."""
+PREFLIGHT_NICENESS = 10
+"""The worker becomes ready first, where both need one core."""
 ROOT = Path(__file__).resolve().parents[3]
 """The folder that holds the package: a Bento's src/, or the clone."""
 
@@ -51,12 +54,14 @@ def prepare_workers() -> None:
 def _end_if_refused() -> None:
     """Run the preflight; where it refuses, kill every child and end with its status."""
     command = [sys.executable, "-m", "marquee.api.lifecycle.preflight"]
+    preflight = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    with suppress(ProcessLookupError):
+        os.setpriority(os.PRIO_PROCESS, preflight.pid, PREFLIGHT_NICENESS)
     # The message decides, not the exit status: circus reaps every child of this process, and the
-    # status is lost where it is first.
-    preflight = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    sys.stderr.write(preflight.stderr)
-    sys.stderr.flush()
-    if any(line.startswith(MESSAGE_PREFIX) for line in preflight.stderr.splitlines()):
+    # status is lost where circus is first.
+    _, output = preflight.communicate()
+    print(output, end="", file=sys.stderr, flush=True)
+    if any(line.startswith(MESSAGE_PREFIX) for line in output.splitlines()):
         for child in psutil.Process().children(recursive=True):
             child.kill()
         os._exit(INPUT_ERROR)

@@ -1,4 +1,4 @@
-"""What the ranking baselines share: their interface, and interactions as a sparse matrix.
+"""The interface of the ranking baselines, and interactions as a sparse matrix.
 
 A baseline knows a user only as a set of interacted items: no order, no ratings, no user table, so a
 new user is scored like any other. How all are tuned: marquee/evaluation/tuning.py.

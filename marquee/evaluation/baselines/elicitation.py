@@ -41,9 +41,7 @@ def question_order(strategy: str, count_IV: Float64, rng: np.random.Generator) -
     return np.asarray(shuffled[np.argsort(-weight_I[shuffled], kind="stable")])
 
 
-def simulate_session(
-    order: Int64, is_answerable_I: Bools, num_answers: int
-) -> tuple[Int64, Int64]:
+def simulate_session(order: Int64, is_answerable_I: Bools, num_answers: int) -> tuple[Int64, Int64]:
     """Return the first `num_answers` items of an order that a user rates: (n,) rows.
 
     The second array holds the number of questions until each of them. Both are shorter where the

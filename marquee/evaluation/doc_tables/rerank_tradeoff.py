@@ -1,30 +1,25 @@
 """docs/controls.md and docs/controls.svg, generated from `results/controls-*.json`.
 
-    marquee doc-tables            # writes both
-    marquee doc-tables --check    # exit 1 where the tables differ (part of the tests)
-
-A table a control between `<!-- controls -->` and `<!-- /controls -->`. The plot has what a control
-gives from left to right and what it costs from top to bottom, each with its 95% interval.
+A table per control stands between `<!-- controls -->` and `<!-- /controls -->`. The plot has the
+effect of a control from left to right and its cost from top to bottom, each with its 95% interval.
 """
 
-import json
 import re
-import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from marquee.core.files import read_json
 from marquee.core.svg_charts import Series, draw_lines, group, horizontal, linear_axis, text
 from marquee.core.svg_charts import document as chart
-from marquee.evaluation.doc_tables.tables import renew
 
 MARKED = re.compile(r"(<!-- controls -->\n).*?(<!-- /controls -->)", re.DOTALL)
-GIVES = {
+EFFECTS = {
     "calibration": ("miscalibration_ratio", "miscalibration, of the plain list's"),
     "novelty": ("novelty", "novelty in bits"),
     "freshness": ("fresh", "share at most 2 years old"),
     "diversity": ("alike", "mean cosine of two of the list"),
 }
-SHOWN = (
+METRICS = (
     "hit_rate@10",
     "ndcg@10",
     "ndcg@10_ratio",
@@ -43,74 +38,71 @@ MAX_LOSS = 0.98
 PANEL_WIDTH, ROW_HEIGHT = 270, 270
 COLOR = "#0f62a8"
 
-Result = dict[str, Any]
+Result: TypeAlias = dict[str, Any]
 
 
-def main(args: list[str]) -> int:
-    return renew(args, "fronts", Path("docs/controls.md"), filled, plot)
+def render_controls(page: str, results: Path) -> str:
+    """Return the document with the tables of every data set in the folder."""
+    sections = [data_set_section(result) for result in read_results(results)]
+    body = "\n".join(sections) or "None has been published yet.\n"
+    return MARKED.sub(lambda marks: f"{marks[1]}\n{body}\n{marks[2]}", page)
 
 
-def read(results: Path) -> list[Result]:
-    paths = sorted(results.glob("controls-*.json"))
-    return [json.loads(path.read_text()) for path in paths]
+def read_results(results: Path) -> list[Result]:
+    return [read_json(path) for path in sorted(results.glob("controls-*.json"))]
 
 
-def filled(text: str, results: Path) -> str:
-    made = "\n".join(section(each) for each in read(results)) or "None has been published yet.\n"
-    return MARKED.sub(lambda marks: f"{marks[1]}\n{made}\n{marks[2]}", text)
-
-
-def section(result: Result) -> str:
-    """Markdown of one data set: a table a control."""
-    halves = result["chosen"]["calibration"]
+def data_set_section(result: Result) -> str:
+    """Return Markdown of one data set: a table a control."""
+    strength = result["chosen"]["calibration"]
     lines = [f"## {result['data']} `{result['protocol']}`, {result['num_users']:,} persons", ""]
-    said = "the weakest of these that halves miscalibration"
-    lines += [f"Calibration {halves:g} was chosen on validation: {said}.", ""]
+    reason = "the weakest of these that halves miscalibration"
+    lines += [f"Calibration {strength:g} was chosen on validation: {reason}.", ""]
     edits = result["profile_edits"]
     lines += [
         f"Of {edits['edits']:,} edits of a genre mix (30% of it given to one genre, or a genre "
         f"that was listed taken out) {edits['moved']:.1%} moved the list as asked.",
         "",
     ]
-    for control in GIVES:
-        lines += ["| " + " | ".join([control, *SHOWN]) + " |", "|" + " --- |" * (1 + len(SHOWN))]
-        lines += [row("0", result["fronts"]["plain"])]
-        for name, figures in result["fronts"].items():
-            if name.startswith(f"{control}="):
-                strength = name.split("=")[1]
-                is_chosen = control == "calibration" and float(strength) == halves
-                lines.append(row(f"**{strength}**" if is_chosen else strength, figures))
-        lines.append("")
+    for control in EFFECTS:
+        lines += [*control_table(control, result["fronts"], strength), ""]
     return "\n".join(lines)
 
 
-def row(strength: str, figures: dict[str, dict[str, float]]) -> str:
+def control_table(control: str, fronts: Result, published: float) -> list[str]:
+    """Return the lines of one control's table, the published strength of calibration in bold."""
+    lines = ["| " + " | ".join([control, *METRICS]) + " |", "|" + " --- |" * (1 + len(METRICS))]
+    lines.append(row("0", fronts["plain"]))
+    for name, metrics in fronts.items():
+        if name.startswith(f"{control}="):
+            strength = name.split("=")[1]
+            is_published = control == "calibration" and float(strength) == published
+            lines.append(row(f"**{strength}**" if is_published else strength, metrics))
+    return lines
+
+
+def row(strength: str, metrics: dict[str, dict[str, float]]) -> str:
     def cell(name: str) -> str:
-        value = figures[name]
-        text = f"{value['mean']:.3f}"
-        return text + (f" [{value['low']:.3f}, {value['high']:.3f}]" if name == COST else "")
+        value = metrics[name]
+        mean = f"{value['mean']:.3f}"
+        return mean + (f" [{value['low']:.3f}, {value['high']:.3f}]" if name == COST else "")
 
-    return "| " + " | ".join([strength, *(cell(name) for name in SHOWN)]) + " |"
+    return "| " + " | ".join([strength, *(cell(name) for name in METRICS)]) + " |"
 
 
-def plot(results: Path, document: Path) -> int:
-    """Draw one row of panels a data set, as .svg beside the document; return exit status 0.
-
-    The same results give the same bytes.
-    """
-    published = read(results)
+def plot_controls(results: Path) -> str:
+    """Draw one row of panels a data set, as SVG; the same results give the same bytes."""
+    published = read_results(results)
     rows = [
         group(0, ROW_HEIGHT * number, panels(result)) for number, result in enumerate(published)
     ]
-    picture = chart(
-        PANEL_WIDTH * len(GIVES) + 16,
+    return chart(
+        PANEL_WIDTH * len(EFFECTS) + 16,
         ROW_HEIGHT * len(published),
         rows,
         title="Re-ranking controls: accuracy against the effect of each control",
         standalone=True,
     )
-    document.with_suffix(".svg").write_text(picture)
-    return 0
 
 
 def panels(result: Result) -> list[str]:
@@ -119,7 +111,7 @@ def panels(result: Result) -> list[str]:
     bounds = [front[COST][end] for front in fronts.values() for end in ("low", "high")]
     y = linear_axis(bounds, 220, 56)
     parts = []
-    for number, (control, (effect, label)) in enumerate(GIVES.items()):
+    for number, (control, (effect, label)) in enumerate(EFFECTS.items()):
         names = ["plain", *(name for name in fronts if name.startswith(control))]
         x_values = [fronts[name][effect]["mean"] for name in names]
         costs = [fronts[name][COST] for name in names]
@@ -141,7 +133,3 @@ def panels(result: Result) -> list[str]:
         ]
         parts.append(group(PANEL_WIDTH * number, 0, panel))
     return parts
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

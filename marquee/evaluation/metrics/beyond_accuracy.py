@@ -30,7 +30,7 @@ from marquee.core.item_stats import genre_shares, miscalibration, rarity
 
 
 class ItemStats(NamedTuple):
-    """What the metrics of a list read of the catalog."""
+    """The catalog as the metrics of a list read it."""
 
     novelty_I: Float64
     """-log2 of the share of users who rated it."""

@@ -3,9 +3,9 @@
     rmse, mae                of the expected ratings
     rmse_snips/propensity=movie    rmse as if every item were rated as often: errors weighed by
                              1 / (its training ratings + 1); propensity.py has its limits
-    ece                      of P(rating >= 4): ratings in 15 bins of equal mass by that probability,
-                             the mean distance of a bin's probability from its share (Naeini et al.
-                             2015, "expected calibration error")
+    ece                      of P(rating >= 4): ratings in 15 bins of equal mass by probability, the
+                             mean distance of a bin's probability from its share (expected
+                             calibration error, Naeini et al. 2015)
     coverage@90              share of ratings within the central 90% of their distribution
     coverage@90/support=1    the same by training ratings of the item
     rmse/rater=harsh         by kind of user
@@ -56,7 +56,7 @@ class RatingPredictions:
     p_like: Float64 | None = None
     """P(rating >= 4); None for a model without a distribution."""
     pit: Float64 | None = None
-    """Where the ratings lie in their distribution, 0 to 1; see `randomized_pit`."""
+    """Places of the ratings in their distributions, 0 to 1; see `randomized_pit`."""
     num_ratings: Int64 | None = None
     """Training ratings of the item."""
     rater_kind: Int64 | None = None
@@ -73,7 +73,7 @@ class MetricSums(NamedTuple):
 
 
 def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
-    """Return every metric that the predictions allow; a bucket or kind without a rating has none."""
+    """Return every metric that the predictions allow; an empty bucket or kind has none."""
     num_users = int(predictions.user.max()) + 1
     error_N = predictions.expected - predictions.rating
     square_N, ones_N = error_N * error_N, np.ones_like(error_N)

@@ -67,7 +67,7 @@ def few_ratings(aggregates: Aggregates) -> Finding:
         action="Ask for ratings where they are missing, show the number of ratings of each movie, "
         "and let genres and titles carry the movies that have none. In a test with new people of "
         "ml-1m five answers took 190 questions asked this way, 321 asked at random.",
-        lever="POST /rate_next; `support` and the star interval on every card; "
+        lever="POST /rate_next; `num_ratings` and the star interval on every card; "
         "`filters.min_ratings`",
         how_sure="The interval leaves out each person once. A movie without any rating is in no "
         "count here.",

@@ -123,7 +123,7 @@ def _liked_share(aggregates: Aggregates, liked: int) -> Interval:
 
 def raters(aggregates: Aggregates, resamples: UserResamples) -> Finding:
     """Measure how much of the scale the users use."""
-    kind_U = rater_rater_kinds_of_counts(aggregates.value_count_UV, aggregates.scale)
+    kind_U = rater_kinds_of_counts(aggregates.value_count_UV, aggregates.scale)
     is_kind_UX = kind_U[:, None] == np.arange(len(RATER_KINDS))
     shares = resamples.percent(is_kind_UX, np.ones(aggregates.num_users))
     rating_sum_U = aggregates.value_count_UV @ np.asarray(aggregates.scale)

@@ -142,7 +142,7 @@ def groups_of(
             name=f"people with {length} movies rated",
             is_in_U=bucket_U == row,
         )
-    kind_U = rater_rater_kinds_of_counts(aggregates.value_count_UV[view.user_U], aggregates.scale)
+    kind_U = rater_kinds_of_counts(aggregates.value_count_UV[view.user_U], aggregates.scale)
     for row, kind in enumerate(RATER_KINDS):
         name = f"people who rate {RATER_NAMES[kind]}"
         yield Group(key=name, name=name, is_in_U=kind_U == row)

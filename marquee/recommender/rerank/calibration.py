@@ -1,4 +1,6 @@
-"""Lists that follow a genre mix: calibration (Steck 2018, "Calibrated recommendations").
+"""Calibration: lists that follow a genre mix.
+
+Steck 2018, "Calibrated recommendations".
 
     order = calibrate(
         genre_set_id_C, share_CG, probability_C, profile_G, strength=0.4, num_places=10
@@ -46,7 +48,7 @@ def calibrate(
     strength: float,
     num_places: int,
 ) -> Int64:
-    """Return the first `num_places` of C candidates, as positions, ordered to follow a genre mix.
+    """Order C candidates to follow a genre mix; return the first positions.
 
     Only the first MAX_RERANKED places follow the mix.
 
@@ -74,7 +76,7 @@ def calibrate(
 def exchange_items(
     probability_C: Float64, share_CG: AnyFloat, profile_G: Float64, weight: float
 ) -> Int64:
-    """Return the positions of the ten that together gain most; ascending, so best first.
+    """Return the positions of the ten that gain most; ascending, so best first.
 
     probability_C: descending. One step tries every exchange of one of the ten for a candidate.
     """
@@ -107,7 +109,7 @@ def exchange_items(
 
 
 def expected_gains(probability_C: Float64, group_K: Int64, discount_K: Float64) -> Float64:
-    """Return (K, C): the expected gain after the item at place k is replaced by candidate c."""
+    """Return (K, C): the expected gain after candidate c replaces the item at place k."""
     num, position_C = len(group_K), np.arange(len(probability_C))
     other_KJ = group_K[np.nonzero(~np.eye(num, dtype=bool))[1].reshape(num, num - 1)]
     probability_KJ = probability_C[other_KJ]

@@ -1,4 +1,4 @@
-"""The re-ranking controls of a query: how far a list may move away from pure relevance."""
+"""The controls of a query: how far reranking may move a list from relevance."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields

@@ -1,4 +1,4 @@
-"""Re-rank a scored list: diversity (MMR), novelty, freshness, and calibration to a genre mix.
+"""Rerank a scored list: diversity (MMR), novelty, freshness, calibration.
 
     reranker = Reranker(movies, num_ratings_I, num_users=6040, item_vector_ID=vectors)
     items, next_offset = reranker.rank_page(
@@ -58,7 +58,7 @@ class Reranker:
     def __init__(
         self, movies: Movies, num_ratings_I: AnyInt, num_users: int, item_vector_ID: Float32
     ) -> None:
-        """item_vector_ID: an embedding of each item; the cosine of two is their similarity."""
+        """item_vector_ID: an embedding of each item; cosine is similarity."""
         self.rarity_I = rarity(num_ratings_I, num_users)
         self.share_IG = genre_shares(movies.genre_matrix())
         set_ids: dict[bytes, int] = {}  # np.unique sorts whole rows: 29 ms for 9,724 items
@@ -79,7 +79,7 @@ class Reranker:
         k: int,
         offset: int,
     ) -> tuple[Int64, int | None]:
-        """Return the items of one page under the controls, and the next offset (None at the end).
+        """Return one page under the controls, and the next offset (None at the end).
 
         score_I: of the network. mask_I: candidates. history_L: items whose genre mix calibration
         follows.
@@ -140,7 +140,7 @@ class Reranker:
         return out_I
 
     def demote_similar(self, score_I: Float32, items: Int64) -> Float32:
-        """Return (I,) scores, lower for the neighbors of `items`, which are `not_interested`."""
+        """Return (I,) scores, lower for the neighbors of `not_interested` items."""
         if len(items) == 0:
             return score_I
         cosine_I = (self.unit_vector_ID @ self.unit_vector_ID[items].T).max(axis=1)
@@ -149,7 +149,7 @@ class Reranker:
         )
 
     def genre_profile(self, history_L: Int64, controls: Controls) -> Float64 | None:
-        """Return the genre shares to follow, (G,), summing to 1: the query's, or the history's.
+        """Return the genre shares to follow, (G,), sum 1: of the query, or the history.
 
         None without calibration and profile, or where the history has no genres. RequestError for
         an unknown genre, a weight below 0, or weights that are all 0.

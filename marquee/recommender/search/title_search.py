@@ -1,4 +1,4 @@
-"""Search movies by title as people type it; tolerates accents, articles, punctuation and typos.
+"""Search movies by title; tolerates accents, articles, punctuation and typos.
 
     TitleSearch(movies, num_ratings_I).find("matrix 1999", k=5)
 
@@ -71,7 +71,7 @@ class TitleSearch:
         self._index = TrigramIndex(self._keys)
 
     def find(self, query: str, k: int) -> Int64:
-        """Return at most k item indices, best first; none where no title is similar to the query.
+        """Return at most k item indices, best first; none where no title is similar.
 
         A year at the end ("heat 1995") is tried as the release year and as part of the title.
         """

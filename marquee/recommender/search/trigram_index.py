@@ -77,7 +77,7 @@ def _to_digits(word: str, previous: str) -> str:
 
 
 def numerals_to_digits(key: str) -> str:
-    """Return the key with spelled numbers as digits: a second key, since "sevn" is "seven"."""
+    """Return the key with number words as digits: a second key ("sevn" is "seven")."""
     words = key.split()
     if _WORD_DIGITS.keys().isdisjoint(words):
         return key
@@ -91,7 +91,11 @@ def strip_article(key: str) -> str:
 
 
 def title_keys(title: str) -> dict[str, float]:
-    """Return key -> cost, of the full title, the titles in its brackets, and its parts."""
+    """Return key -> cost, of the full title, titles in its brackets, and its parts.
+
+    >>> title_keys("Alien: Part II")
+    {'alien part 2': 0.0, 'alien': 0.7, 'part 2': 0.7}
+    """
     keys = {to_key(title): 0.0}
     if "(" in title:
         title, *others = _BRACKETS.split(title)
@@ -125,7 +129,7 @@ class TrigramIndex:
         self._size_T = np.bincount(self._key, minlength=len(keys)).astype(np.float32)
 
     def nearest(self, key: str, count: int, bonus_T: Float32) -> Int64:
-        """Return keys (C,), count..2 x count of them where so many share a gram with this one.
+        """Return keys (C,), count..2 x count of them where so many share a gram.
 
         Half of them share the most grams in proportion to both lengths (another spelling), half
         the most in all (a longer title that holds the query). bonus_T, 0..1, orders equal ones.
@@ -141,7 +145,7 @@ class TrigramIndex:
 
 
 def _min_shared(shared_T: Int64, count: int) -> int:
-    """Return the most grams (1 at least) that `count` keys share: to sort all T takes 5 ms."""
+    """Return the most grams, at least 1, that `count` keys share; sorting takes 5 ms."""
     num_keys = np.cumsum(np.bincount(shared_T)[::-1])[::-1]  # of the keys that share n or more
     return max(1, int(np.sum(num_keys >= count)) - 1)
 

@@ -69,17 +69,17 @@ def compare(args: argparse.Namespace) -> None:
 def default_runs(runs: Path) -> list[str]:
     names = newest_runs(runs, MAX_DEFAULT_RUNS)
     if not names:
-        raise InputError(f"{runs} holds no finished run; first: python train.py fit --config …")
+        raise InputError(f"{runs}: no finished run; first: python train.py fit --config …")
     say(f"no RUN was named: the {len(names)} newest finished ones of {runs}\n")
     return names
 
 
 def tested_protocols(runs: Sequence[Run], protocol: str | None) -> list[str]:
     """Return the protocols that some run was tested on, or the one of --protocol."""
-    tested = [name for name in PROTOCOLS if any(name in run.results for run in runs)]
-    if protocol is not None and protocol not in tested:
+    names = [name for name in PROTOCOLS if any(name in run.results for run in runs)]
+    if protocol is not None and protocol not in names:
         raise InputError(
             f"--protocol {protocol}: none of these runs was tested on it, expected one of "
-            f"{', '.join(tested) or 'none'}"
+            f"{', '.join(names) or 'none'}"
         )
-    return tested if protocol is None else [protocol]
+    return names if protocol is None else [protocol]

@@ -176,10 +176,10 @@ def rows_by_epoch(points: Sequence[MetricPoint]) -> list[Row]:
 
 def best_epoch(epochs: Sequence[Row], monitor: str) -> Row:
     """Return the epoch that a selection chooses: the first of the highest."""
-    validated = [row for row in epochs if monitor in row]
-    if not validated:
+    rows = [row for row in epochs if monitor in row]
+    if not rows:
         return {}
-    row = max(validated, key=lambda row: row[monitor])
+    row = max(rows, key=lambda row: row[monitor])
     return {"epochs": row["epoch"], monitor: row[monitor]}
 
 

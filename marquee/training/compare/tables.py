@@ -19,8 +19,12 @@ from marquee.training.compare.run_types import FACTS, Run
 UNCOMPARED_SETTINGS = (
     *("name", "runs", "bundles", "results", "comet", "ckpt_path", "refit", "out", "data.root"),
     *("trainer.logger", "trainer.callbacks", "trainer.enable_progress_bar"),
+    *("optimizer", "lr_scheduler"),
 )
-"""Settings that say where and how a run was started, not what was learned."""
+"""Settings that say where and how a run was started, not what was learned.
+
+Older runs list Lightning's optimizer and lr_scheduler, which were never set.
+"""
 TEST_SETTINGS = {
     "data.name": "another data set",
     "data.protocol": "another protocol",
@@ -97,11 +101,11 @@ def settings_table(runs: Sequence[Run]) -> Table:
     names = sorted({name for run in runs for name in run.settings} - {*UNCOMPARED_SETTINGS, *FACTS})
     names = [name for name in names if not name.startswith("checkpoints.")]
     rows = [[name, *(setting_text(run.settings.get(name, "-")) for run in runs)] for name in names]
-    different = [row for row in rows if len(set(row[1:])) > 1]
+    different_rows = [row for row in rows if len(set(row[1:])) > 1]
     facts = [[name, *(fact_text(run, name) for run in runs)] for name in FACTS]
-    different += [row for row in facts if len(set(row[1:]) - {"-"}) > 1]
+    different_rows += [row for row in facts if len(set(row[1:]) - {"-"}) > 1]
     head = ["setting", *(str(number) for number in range(1, len(runs) + 1))]
-    return Table("Settings that differ", head, different, [] if different else ["None."])
+    return Table("Settings that differ", head, different_rows, [] if different_rows else ["None."])
 
 
 def setting_text(value: Any) -> str:
@@ -202,10 +206,10 @@ def difference_refusal(base: Run, other: Run, protocol: str, number: int) -> str
                 f"{position} has no test rows of {protocol}, so {number} cannot be compared with 1."
             )
         metrics = paired_bootstrap.mean_metrics(run.rows[protocol], protocol)
-        published = run.results[protocol]["metrics"]
+        result_metrics = run.results[protocol]["metrics"]
         if any(
-            abs(metrics[name] - published[name]["mean"]) > METRIC_TOLERANCE
-            for name in published
+            abs(metrics[name] - result_metrics[name]["mean"]) > METRIC_TOLERANCE
+            for name in result_metrics
             if name in metrics
         ):
             return f"WARNING: the test rows of {position} are not those of its {protocol} results."

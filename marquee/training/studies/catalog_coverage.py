@@ -101,7 +101,9 @@ def grow_catalog(
             counts_IV[items, value_n] += 1
         answers += sum(map(len, sessions.items))
         questions += sum(counts[-1] for counts in sessions.questions)
-        states.append(CatalogState(questions, answers, share_with_ratings(counts_IV, MIN_ITEM_RATINGS)))
+        states.append(
+            CatalogState(questions, answers, share_with_ratings(counts_IV, MIN_ITEM_RATINGS))
+        )
     return states
 
 

@@ -123,29 +123,29 @@ def session_metrics(
 ) -> Iterator[tuple[str, Float64]]:
     """Yield every metric of every user, (U,) each."""
     for num in ANSWERS:
-        known = sessions.after_answers(num)
-        yield f"ndcg@10/answers={num}", target_ndcg(model, users, known)
-        yield f"mse/answers={num}", rating_error(model, users, known)
+        rated_items = sessions.after_answers(num)
+        yield f"ndcg@10/answers={num}", target_ndcg(model, users, rated_items)
+        yield f"mse/answers={num}", rating_error(model, users, rated_items)
         counts = [float(counts[num - 1]) for counts in sessions.questions]
         yield f"questions/answers={num}", np.array(counts)
     for num in QUESTIONS:
-        known = sessions.after_questions(num)
-        yield f"ndcg@10/questions={num}", target_ndcg(model, users, known)
-        yield f"answers/questions={num}", np.array([float(len(items)) for items in known])
+        rated_items = sessions.after_questions(num)
+        yield f"ndcg@10/questions={num}", target_ndcg(model, users, rated_items)
+        yield f"answers/questions={num}", np.array([float(len(items)) for items in rated_items])
 
 
-def target_ndcg(model: Recommender, users: HeldOutUsers, known: list[list[int]]) -> Float64:
-    """Return ndcg@10 of each user's targets, (U,). known: the items that each user has rated."""
-    score_UI = model.score([entries(model, users, u, items) for u, items in enumerate(known)])
+def target_ndcg(model: Recommender, users: HeldOutUsers, rated_items: list[list[int]]) -> Float64:
+    """Return ndcg@10 of each user's targets, (U,). rated_items: by user."""
+    score_UI = model.score([entries(model, users, u, items) for u, items in enumerate(rated_items)])
     user_N, item_N = np.nonzero(users.target_UI)
     better_N, tied_N = rank_counts_multi(score_UI, user_N, item_N, users.answerable_UI)
     return ndcg_multi(better_N, tied_N, user_N, 10)
 
 
-def rating_error(model: Recommender, users: HeldOutUsers, known: list[list[int]]) -> Float64:
+def rating_error(model: Recommender, users: HeldOutUsers, rated_items: list[list[int]]) -> Float64:
     """Return the mean squared error of the expected ratings of each user's targets, (U,)."""
-    error_U = np.empty(len(known))
-    for u, items in enumerate(known):
+    error_U = np.empty(len(rated_items))
+    for u, items in enumerate(rated_items):
         rows = np.flatnonzero(users.target_UI[u])
         expected_n = model.predict_stars([entries(model, users, u, items)], model.movie_ids[rows])
         error_U[u] = np.mean((expected_n[0] - users.rating_UI[u, rows]) ** 2)

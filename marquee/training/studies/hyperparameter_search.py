@@ -131,24 +131,24 @@ def open_study(plan: SearchPlan, config: RunConfig, name: str, data_sha256: str)
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(plan.startup_trials, plan.warmup_tenths),
     )
-    stored = study.user_attrs
+    attributes = study.user_attrs
     content = {key: value for key, value in asdict(plan).items() if key != "trials"}
     current = {"study": content, "recipe": config.training_settings(), "data": data_sha256}
-    for key in stored:
-        if stored[key] != current[key]:
+    for key in attributes:
+        if attributes[key] != current[key]:
             raise InputError(
                 f"{storage}: begun with another {key}, expected the same, as its trials cannot be "
                 "compared; move it away to start anew, or give the study file another name"
             )
-    if not stored:
+    if not attributes:
         for key, value in current.items():
             study.set_user_attr(key, value)
         first = {setting: config.value(setting) for setting in plan.space}
         if all(in_space(each, first[setting]) for setting, each in plan.distributions().items()):
             study.enqueue_trial(first)
-    for killed in study.get_trials(states=[TrialState.RUNNING]):
-        study.tell(killed.number, state=TrialState.FAIL)
-        study.enqueue_trial(killed.params)
+    for killed_trial in study.get_trials(states=[TrialState.RUNNING]):
+        study.tell(killed_trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(killed_trial.params)
     return study
 
 

@@ -108,14 +108,14 @@ def halving_strength(metrics: Mapping[str, Any]) -> float | None:
 
 def profile_edits(bundle: Path, queries: EvalQueries) -> dict[str, float]:
     """Return the number of edits of genre mixes, and the share of lists that follow them."""
-    recommender, moved = Recommender.load(bundle), list[bool]()
+    recommender, follows = Recommender.load(bundle), list[bool]()
     score, names = library_scorer(recommender), recommender.movies.genre_names
     rows = np.random.default_rng(0).permutation(len(queries))[:NUM_EDITED_USERS]
     for row in rows.tolist():
         query = queries.take(slice(row, row + 1))
         (context,) = query.contexts()
-        moved += edits_followed(score(query)[0], context, recommender.reranker, names, row)
-    return {"edits": len(moved), "moved": float(np.mean(moved))}
+        follows += edits_followed(score(query)[0], context, recommender.reranker, names, row)
+    return {"edits": len(follows), "moved": float(np.mean(follows))}
 
 
 def swept_metrics(

@@ -101,10 +101,10 @@ def trial_settings(
 
     Drawn numbers are rounded to three digits: what is printed is what was trained.
     """
-    rounded = {
+    values = {
         name: float(f"{value:.3g}") if isinstance(value, float) else value
         for name, value in params.items()
     }
-    settings = {**plan.settings, **rounded}
+    settings = {**plan.settings, **values}
     epochs = settings.get("trainer.max_epochs", config.trainer["max_epochs"])
     return settings | {"trainer.check_val_every_n_epoch": max(1, epochs // TENTHS)}

@@ -42,7 +42,7 @@ NUM_TRAINED_USERS = 1500
 NUM_NEW_USERS = 300
 """Users of a world who are not trained on; they are its last ones."""
 NUM_RANDOM_PAIRS = 2_000
-"""Ratings of random items, which `rating_propensity` needs: in practice, users would be asked for them."""
+"""Ratings of random items, which `rating_propensity` needs; real users would be asked for them."""
 LIST_LENGTH = 10
 
 UserEntries: TypeAlias = list[tuple[int, float | None] | tuple[int, float | None, float]]
@@ -65,7 +65,7 @@ def simulate(args: list[str]) -> None:
         rows = pd.DataFrame([world[protocol] for world in worlds])
         metrics = {name: over_worlds(rows[name]) for name in rows}
         content = {
-            "synthetic": "simulated persons; no figure tells of real people",
+            "synthetic": "simulated users; no metric describes real users",
             "recipe": "recipes/simulated.yaml",
             "protocol": protocol,
             "data": "simulated",
@@ -87,9 +87,9 @@ def over_worlds(values: "pd.Series[float]") -> Metrics:
 def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Metrics]:
     """Draw one world, fit the recipe on it, and return the metrics of both results."""
     world = World.generate(seed, NUM_TRAINED_USERS + NUM_NEW_USERS)
-    trained, new = np.split(np.arange(len(world.rating_UI)), [NUM_TRAINED_USERS])
+    trained_users, new_users = np.split(np.arange(len(world.rating_UI)), [NUM_TRAINED_USERS])
     files = ("ratings.csv", "movies.csv")
-    for name, text in zip(files, world.to_csv(trained, seed), strict=True):
+    for name, text in zip(files, world.to_csv(trained_users, seed), strict=True):
         write_atomic(folder / "demo" / name, text)
     own = {"data.root": folder, "seed_everything": seed, "seeds": f"[{seed}]", "comet": "off"}
     own |= {name: folder / name for name in ("runs", "bundles", "results")}
@@ -100,7 +100,7 @@ def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Met
     rows = pd.read_parquet(config.runs_folder / TEST_ROWS)
     return {
         "selection": selection_metrics(world, model, rows, seed),
-        "portion": portion_metrics(world, model, new),
+        "portion": portion_metrics(world, model, new_users),
     }
 
 

@@ -96,13 +96,13 @@ def seed_overlaps(
     """
     config = config.with_settings({"seed_everything": seed})
     top_UK, _ = top_lists(config, run, selection, f"nobody-{seed}")
-    overlap, left = {}, []
+    overlap, excluded_users = {}, []
     for group in GROUPS:
         changed = config.with_settings({"data.without": group})
         other_UK, parts = top_lists(changed, run, selection, f"{group}-{seed}")
         overlap[group] = (top_UK[:, :, None] == other_UK[:, None]).any(2).mean(1)
-        left.append(parts.data.excluded_users)
-    leaves_U = np.isin(parts.data.base_split.test.user, np.concatenate(left))
+        excluded_users.append(parts.data.excluded_users)
+    leaves_U = np.isin(parts.data.base_split.test.user, np.concatenate(excluded_users))
     means = [f"without {group} {overlap[group][~leaves_U].mean():.3f}" for group in GROUPS]
     say(f"seed {seed}: overlap@10 of the others, {', '.join(means)}")
     overlap = {group: np.where(leaves_U, np.nan, value_U) for group, value_U in overlap.items()}

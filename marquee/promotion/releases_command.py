@@ -20,9 +20,9 @@ from tqdm import tqdm
 from marquee.core.command import REFUSED, ArgumentParser, fail, run_command, say
 from marquee.core.errors import InputError
 from marquee.promotion import gate
-from marquee.promotion.limits import Limits, Refused
+from marquee.promotion.gate_limits import Limits, Refused
 from marquee.recommender.bundle import read_bundle
-from marquee.releases import cache, versions
+from marquee.releases import bundle_cache, versions
 from marquee.releases.open_store import open_store
 from marquee.releases.pointer import POINTER
 from marquee.releases.store import ProgressCallback, Store, UnreachableError
@@ -119,7 +119,7 @@ def rollback(store: Store, options: argparse.Namespace) -> int:
 
 
 def pull(store: Store, options: argparse.Namespace) -> int:
-    say(str(cache.pull(store, options.cache, options.version, _progress_bar("pull"))))
+    say(str(bundle_cache.pull(store, options.cache, options.version, _progress_bar("pull"))))
     return 0
 
 
@@ -142,7 +142,7 @@ def verify(store: Store, options: argparse.Namespace) -> int:
     if not names:
         say(NO_VERSIONS.format(store.url))
     for version in names:
-        faults = cache.verify(store, version)
+        faults = bundle_cache.verify(store, version)
         num_faults += len(faults)
         say(f"{version}  {'; '.join(faults) or 'intact'}")
     return REFUSED if num_faults else 0
