@@ -236,7 +236,8 @@ def test_a_recipe_is_asked_only_what_it_holds_out(
 ) -> None:
     args = ["--config", str(ROOT / "recipes" / "demo.yaml"), f"--data.root={root}"]
     assert train.main(["fit", *args, "--data.protocol=new-users", "--protocols=[next]"]) == 2
-    assert "one or more of ['new-users'], which data.protocol new-users answers" in capsys.readouterr().err
+    message = "one or more of ['new-users'], which data.protocol new-users answers"
+    assert message in capsys.readouterr().err
 
 
 def part(*names: str, mean: float) -> dict[str, dict[str, float]]:
