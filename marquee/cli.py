@@ -27,15 +27,19 @@ VERBS = {
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run one verb; 2 for an unknown one."""
+    """Run one verb; 2 for an unknown one, or one whose packages are not installed."""
     verb, *verb_args = (sys.argv[1:] if args is None else args) or ["--help"]
     if verb in ("-h", "--help"):
         say(usage())
         return 0
     if verb not in VERBS:
         return fail("marquee", f"verb {verb!r}: expected one of {', '.join(VERBS)}", INPUT_ERROR)
-    module, _ = VERBS[verb]
-    status: int = importlib.import_module(module).main(verb_args)
+    try:
+        module = importlib.import_module(VERBS[verb][0])
+    except ModuleNotFoundError as error:
+        message = f"{error}; expected a clone with the extra `train`: make setup"
+        return fail(f"marquee {verb}", message, INPUT_ERROR)
+    status: int = module.main(verb_args)
     return status
 
 

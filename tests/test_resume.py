@@ -243,7 +243,7 @@ def test_a_damaged_checkpoint_is_named(
     last.write_bytes(last.read_bytes()[:1000])
     assert select(data, tmp_path, f"--ckpt_path={last}", user="history") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"{last} is no checkpoint, or a damaged one" in line
+    assert f"{last}: no checkpoint, or a damaged one" in line
 
 
 def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(

@@ -208,7 +208,7 @@ def test_a_bundle_that_was_never_logged_or_sent_is_not_registered(
     assert register([bundle, f"--runs={offline.root / 'runs'}"]) == 2
     assert f"comet upload {archive_of(offline)}" in capsys.readouterr().err
     assert register([bundle, "--runs=nowhere"]) == 2
-    assert "no run in nowhere/demo has logged this bundle" in capsys.readouterr().err
+    assert "nowhere/demo: no run has logged this bundle" in capsys.readouterr().err
     assert not server.registered
 
 
@@ -338,8 +338,10 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
 
 
 def test_a_run_and_its_own_archive_compare_as_the_same(offline: Place) -> None:
-    here, sent = (runs.find(str(path), offline.root) for path in (offline.run, archive_of(offline)))
-    assert sent.home == "archive"
+    here, sent = (
+        runs.read_run(str(path), offline.root) for path in (offline.run, archive_of(offline))
+    )
+    assert sent.source == "archive"
     assert sent.results == here.results
     assert {**sent.settings} == {**here.settings}
     assert sent.facts == here.facts

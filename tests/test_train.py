@@ -187,7 +187,7 @@ def test_the_classic_user_is_trained_measured_and_never_exported(
     assert (place.root / "results" / "ncf-classic-ml-1m.next.json").is_file()
     assert not (place.root / "bundles" / "ncf-classic-ml-1m").exists()
     assert export([*args, f"--out={place.root / 'classic'}"]) == 2
-    assert "cannot serve a new person" in capsys.readouterr().err
+    assert "cannot serve a new user" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
