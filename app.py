@@ -20,7 +20,10 @@ LOGO = str(STYLE.with_name("logo.svg"))
 
 
 def pages() -> dict[str, list[st.Page]]:
-    """Return the pages by section; the movie page has no entry, because movies link to it."""
+    """Return the pages by section.
+
+    The movie page has no entry, because movies link to it.
+    """
     file = "app_pages/{}.py".format
     return {
         "": [

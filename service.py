@@ -72,7 +72,9 @@ routes: Starlette = get_routes()
     },
 )
 class Marquee:
-    """Endpoints are async and compute in line: a hop to a thread costs half a millisecond.
+    """The endpoints of the service.
+
+    They are async and compute in line: a hop to a thread costs half a millisecond.
 
     Each returns a finished Response, which BentoML passes through; /openapi.json is ours.
     """

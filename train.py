@@ -34,7 +34,6 @@ from marquee.training.selection import SelectionResult
 from marquee.training.studies.cross_validation import fit_folds
 from marquee.training.trainer import build_trainer, is_done, quiet_libraries
 from models.lightning_module import RankingModule
-from models.ncf import Sizes
 
 
 def fit(config: RunConfig) -> None:
@@ -48,7 +47,7 @@ def fit(config: RunConfig) -> None:
     # Select: train on the training part, and choose the epoch by validation.
     pl.seed_everything(config.seed_everything, workers=True)
     data = InteractionDataModule(config.data)
-    model = RankingModule(Sizes(**data.sizes), config.model.network, config.model.learning)
+    model = RankingModule(data.sizes, config.model.network, config.model.learning)
     trainer = build_trainer(config, run, data, phase="select")
     try:
         selection = pipeline.select(config, run, data, model, trainer)
@@ -76,7 +75,7 @@ def select(config: RunConfig) -> None:
 
 
 def refit(config: RunConfig) -> None:
-    """Train `seed_everything` on train + validation, and export it: a second step of fit."""
+    """Train `seed_everything` on train + validation, and export it."""
     if config.seed_everything not in config.seeds:
         raise InputError(
             f"--seed_everything {config.seed_everything}: expected one of the recipe's seeds "

@@ -34,7 +34,10 @@ def address() -> str:
 
 
 def service() -> Marquee:
-    """Return the connection; without settings for one, show the reason and end the page."""
+    """Return the connection to the service.
+
+    Without settings for one, show the reason and end the page.
+    """
     try:
         return _connection(address(), os.environ.get("MARQUEE_KEY"))
     except ValueError as error:
@@ -102,19 +105,25 @@ def genres() -> list[str]:
 
 
 def genre_profile() -> RecommendRequest:
-    """Return the user's own genre mix as part of a query: only genres that the catalog has."""
-    known = genres() if state.mix() else []
-    mix = {genre: weight for genre, weight in state.mix().items() if genre in known}
+    """Return the user's own genre mix as part of a query.
+
+    It holds only genres that the catalog has.
+    """
+    catalog_genres = genres() if state.mix() else []
+    mix = {genre: weight for genre, weight in state.mix().items() if genre in catalog_genres}
     return {"genre_profile": mix} if mix else {}
 
 
 def is_synthetic() -> bool:
-    """Return True where movies and users are generated; the pages must say so."""
+    """Return whether movies and users are generated; the pages must say so."""
     return str(model()["data"].get("name")) == "demo"
 
 
 def last_popular() -> list[ChartMovie]:
-    """Return the popular chart as this machine last received it; empty if it never did."""
+    """Return the popular chart as this machine last received it.
+
+    It is empty if the machine never did.
+    """
     with suppress(OSError, ValueError):
         return cast(list[ChartMovie], json.loads(_popular_path().read_text()))
     return []
@@ -123,6 +132,7 @@ def last_popular() -> list[ChartMovie]:
 def _save_popular(items: list[ChartMovie]) -> None:
     """Write the chart; a full or read-only disk must not fail the page."""
     with suppress(OSError):
+        # An atomic write of its own: the pages import marquee_client only, not marquee.core.files.
         path = _popular_path()
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(f".{os.getpid()}")

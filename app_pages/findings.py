@@ -56,7 +56,10 @@ def show() -> None:
 
 
 def show_report(report: Record) -> None:
-    """Show the report in its own order: summary, limits of the data, then each finding."""
+    """Show the report in its own order.
+
+    The order is summary, limits of the data, then each finding.
+    """
     available = [finding for finding in report["findings"] if finding["told"]]
     unavailable = [finding for finding in report["findings"] if not finding["told"]]
     st.title(widgets.plain(report["title"]), anchor=False)
@@ -168,7 +171,10 @@ def chart_spec(chart: Record, columns: Sequence[int]) -> dict[str, Any]:
 
 
 def download_buttons(path: Path) -> None:
-    """Offer the report's files unchanged; the HTML page is one file that needs no network."""
+    """Offer the report's files unchanged.
+
+    The HTML page is one file that needs no network.
+    """
     with st.container(horizontal=True):
         for name, kind in (("findings.html", "text/html"), ("findings.json", "application/json")):
             file = path.with_name(name)

@@ -142,13 +142,18 @@ def make_rows(
 
 
 def favourites(ratings: Sequence[HistoryItem]) -> list[HistoryItem]:
-    """Return the best-liked movie, the newest of equal ones; none below MIN_LIKED_STARS."""
+    """Return the best-liked movie, the newest of equal ones.
+
+    There is none below MIN_LIKED_STARS.
+    """
     liked = [entry for entry in ratings if "title" in entry and entry["stars"] >= MIN_LIKED_STARS]
     return [max(liked, key=lambda entry: entry["stars"])] if liked else []
 
 
 def best_known(strength: float) -> list[int]:
-    """Return the ids that novelty leaves out: up to a hundred of the most-watched movies.
+    """Return the ids that novelty leaves out.
+
+    They are up to a hundred of the most-watched movies.
 
     Re-ranking alone moves little where few users have rated.
     """
@@ -157,7 +162,10 @@ def best_known(strength: float) -> list[int]:
 
 
 def take_unused(items: Sequence[RecommendedMovie], used_ids: set[int]) -> list[RecommendedMovie]:
-    """Return the items that no row above has, in their order, and add them to used_ids."""
+    """Return the items that no row above has, in their order.
+
+    Their ids are added to used_ids.
+    """
     unused = [item for item in items if item["movie_id"] not in used_ids][:ROW_LENGTH]
     used_ids |= {item["movie_id"] for item in unused}
     return unused
@@ -203,7 +211,10 @@ def welcome(history: Sequence[HistoryItem]) -> None:
 
 
 def explain(response: RecommendResponse) -> None:
-    """Show the reasons of the whole row: without any of them the movie would score less."""
+    """Show the reasons of the whole row.
+
+    Without any of them the movie would score less.
+    """
     if response["strategy"] == "popular" or not response["items"]:
         return
     with st.expander("Because: what put these movies here", icon=":material/help:", key="because"):

@@ -27,7 +27,10 @@ def normalize(weights: Mapping[str, float]) -> dict[str, float]:
 
 
 def overlap(mix_a: Mapping[str, float], mix_b: Mapping[str, float]) -> float:
-    """Return the share that two mixes have in common: 1 for equal ones, 0 for disjoint ones."""
+    """Return the share that two mixes have in common.
+
+    It is 1 for equal ones, and 0 for disjoint ones.
+    """
     return sum(min(share, mix_b.get(genre, 0.0)) for genre, share in mix_a.items())
 
 

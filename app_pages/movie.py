@@ -24,7 +24,10 @@ def show() -> None:
 @st.fragment
 @widgets.page
 def show_movie(movie_id: int) -> None:
-    """Draw the page with three requests: stars and facts, the history, and the reasons."""
+    """Draw the page with three requests.
+
+    They are for stars and facts, the history, and the reasons.
+    """
     service = api.service()
     item = service.predict([movie_id], user_id=state.me())["items"][0]
     history = service.history(state.me())["items"]

@@ -136,7 +136,10 @@ def import_ratings() -> None:
 
 
 def store(rows: list[ratings_csv.Row]) -> None:
-    """Send the rows that match a movie, and list the others: no row is dropped silently."""
+    """Send the rows that match a movie, and list the others.
+
+    No row is dropped silently.
+    """
     service, bar = api.service(), st.progress(0.0, text="Finding the movies")
     events, failures = [], []
     for count, row in enumerate(rows, 1):

@@ -59,7 +59,7 @@ def show(key: str = "rate", goal: int = 0) -> None:
 
 
 def search(key: str) -> Movie | None:
-    """Search any movie of the catalog by title while it is typed; return the selected hit."""
+    """Search the catalog by title while it is typed; return the selected hit."""
     text = st.text_input(
         "Search a movie by title",
         key=f"{key}-typed",
@@ -113,7 +113,10 @@ def selected(key: str, candidates: Sequence[Movie]) -> Movie | None:
 
 
 def queue(key: str, movies: Sequence[Movie]) -> None:
-    """Show posters of further movies: visitors spot a seen one faster than they answer."""
+    """Show posters of further movies.
+
+    Visitors spot a seen one faster than they answer.
+    """
     if not movies:
         return
     st.subheader("Or have you seen any of these?", anchor=False)
@@ -149,13 +152,13 @@ def form(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None:
 def stars_slider(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None:
     """Show half stars to give, with the user's earlier ratings for comparison."""
     movie_id = movie["movie_id"]
-    before = next(
+    previous_stars = next(
         (e["stars"] for e in rating_scale.rated_items(history) if e["movie_id"] == movie_id), None
     )
     stars = st.select_slider(
         f"Your stars for {widgets.plain(movie['title'])}",
         rating_scale.HALF_STARS,
-        value=before or rating_scale.DEFAULT_STARS,
+        value=previous_stars or rating_scale.DEFAULT_STARS,
         format_func=rating_scale.describe,
         key=f"{key}-stars-{movie_id}",
     )
@@ -163,11 +166,13 @@ def stars_slider(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None
     if text := rating_scale.yardstick(stars, others):
         st.caption(f"Yardstick: {widgets.plain(text)}")
     st.button(
-        f"Give {stars:g} ★" if before is None else f"Change {before:g} to {stars:g} ★",
+        f"Give {stars:g} ★"
+        if previous_stars is None
+        else f"Change {previous_stars:g} to {stars:g} ★",
         key=f"{key}-rate",
         type="primary",
         on_click=rate,
-        args=(movie_id, movie["title"], stars, before),
+        args=(movie_id, movie["title"], stars, previous_stars),
     )
 
 
@@ -212,10 +217,10 @@ def reason(movie: Movie | MovieToRate) -> str:
     return f"{text}, and your stars would say much about your taste."
 
 
-def rate(movie_id: int, title: str, stars: float, before: float | None) -> None:
-    """Store a rating. before: the stars that it replaces, for undo."""
+def rate(movie_id: int, title: str, stars: float, previous_stars: float | None) -> None:
+    """Store a rating. previous_stars: those that it replaces, for undo."""
     if state.act(f"{stars:g} ★ for {title}", api.service().rate, state.me(), movie_id, stars):
-        _remember(movie_id, title, before)
+        _remember(movie_id, title, previous_stars)
 
 
 def mark_not_interested(movie_id: int, title: str) -> None:
@@ -238,23 +243,23 @@ def mark_not_seen(movie_id: int, title: str) -> None:
 
 def undo() -> None:
     """Take the last answer back: restore the stars before it, or none."""
-    movie_id, title, before = st.session_state["undo"][-1]
-    if before is None:
+    movie_id, title, previous_stars = st.session_state["undo"][-1]
+    if previous_stars is None:
         succeeded = state.act(f"Taken back: {title}", api.service().unrate, state.me(), movie_id)
     else:
-        message = f"Again {before:g} ★ for {title}"
-        succeeded = state.act(message, api.service().rate, state.me(), movie_id, before)
+        message = f"Again {previous_stars:g} ★ for {title}"
+        succeeded = state.act(message, api.service().rate, state.me(), movie_id, previous_stars)
     if succeeded:
         st.session_state["undo"].pop()
         st.session_state["skipped"] = _skipped_ids() - {movie_id}
 
 
-def _remember(movie_id: int, title: str, before: float | None) -> None:
-    st.session_state.setdefault("undo", []).append((movie_id, title, before))
+def _remember(movie_id: int, title: str, previous_stars: float | None) -> None:
+    st.session_state.setdefault("undo", []).append((movie_id, title, previous_stars))
 
 
 def _select(key: str, movie_id: int) -> None:
-    """A click on a poster also ends a search, whose hit would take precedence."""
+    """Select a clicked movie, and end the search: its hit would take precedence."""
     st.session_state[f"{key}-picked"] = movie_id
     st.session_state[f"{key}-typed"] = ""
 

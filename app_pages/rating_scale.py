@@ -28,7 +28,10 @@ def rated_items(history: Sequence[HistoryItem]) -> list[HistoryItem]:
 
 
 def yardstick(stars: float, history: Sequence[HistoryItem]) -> str:
-    """Name movies that got as many stars, else the nearest below and above; "" without ratings."""
+    """Name movies that got as many stars, else the nearest below and above.
+
+    Without ratings the text is "".
+    """
     ratings = [(entry["stars"], entry.get("title", "")) for entry in rated_items(history)]
     ratings = [(value, title) for value, title in ratings if title]
     equal = [title for value, title in ratings if value == stars]

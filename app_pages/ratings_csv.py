@@ -27,12 +27,18 @@ MAX_QUERY_CHARS = 200
 
 
 class Unmatched(ValueError):  # noqa: N818
-    """A row that names no movie of the catalog, or has no rating; `str()` is the reason."""
+    """A row that names no movie of the catalog, or has no rating.
+
+    `str()` is the reason.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of a file: a MovieLens row has a movie_id, a Letterboxd row title and year."""
+    """A line of a file.
+
+    A MovieLens row has a movie_id, a Letterboxd row title and year.
+    """
 
     line: int
     movie_id: int | None
@@ -69,7 +75,9 @@ def read(file: bytes) -> list[Row]:
 
 
 def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchResponse]) -> Event:
-    """Return the event that stores a row; raises Unmatched where there is nothing to store.
+    """Return the event that stores a row.
+
+    Raises Unmatched if there is nothing to store.
 
     search: finds movies by title, at most so many.
     """

@@ -62,7 +62,10 @@ def become(user_id: str) -> None:
 
 
 def mix() -> dict[str, float]:
-    """Return the genre mix that the visitor set, genre -> weight; empty where none is set."""
+    """Return the genre mix that the visitor set, genre -> weight.
+
+    It is empty if none is set.
+    """
     weights = {}
     for part in str(st.session_state.get("own_mix", "")).split(","):
         genre, _, weight = part.rpartition(":")
@@ -76,12 +79,14 @@ def set_mix(weights: dict[str, float]) -> None:
     _set("mix", ",".join(f"{genre}:{weight:g}" for genre, weight in weights.items() if weight > 0))
 
 
-def link(**params: object) -> dict[str, str]:
-    """Return the query parameters of a link to another page: this visitor, and `params`."""
-    own = {key: str(st.session_state.get(f"own_{key}", "")) for key in ADDRESS_KEYS}
-    return {key: text for key, text in own.items() if text} | {
-        key: str(value) for key, value in params.items()
-    }
+def link(movie_id: int | None = None) -> dict[str, str]:
+    """Return the query parameters of a link to another page.
+
+    They hold this visitor's identity, and `movie` for the page of one movie.
+    """
+    values = {key: str(st.session_state.get(f"own_{key}", "")) for key in ADDRESS_KEYS}
+    own_params = {key: value for key, value in values.items() if value}
+    return own_params if movie_id is None else own_params | {"movie": str(movie_id)}
 
 
 def profile_of(text: str) -> tuple[str, str]:
@@ -93,7 +98,9 @@ def profile_of(text: str) -> tuple[str, str]:
 
 
 def act(message: str, call: Callable[..., Any], *args: Any) -> bool:
-    """Run a widget's action and return its success; `show_outcome` shows the outcome later.
+    """Run a widget's action and return its success.
+
+    `show_outcome` shows the outcome later.
 
     message: shown after success.
     """
@@ -101,9 +108,10 @@ def act(message: str, call: Callable[..., Any], *args: Any) -> bool:
         call(*args)
     except Unavailable as error:
         log.warning("not saved: %s", error)  # its address is nothing for visitors
-        st.session_state["trouble"] = f"Not saved, as the service did not answer ({error.code})."
+        message = f"Not saved, as the service did not answer ({error.code})."
+        st.session_state["error_message"] = message
     except MarqueeError as error:
-        st.session_state["trouble"] = f"Not saved: {error}."
+        st.session_state["error_message"] = f"Not saved: {error}."
     else:
         notify(message)
         return True
@@ -117,14 +125,14 @@ def notify(message: str) -> None:
 
 def show_outcome() -> None:
     """Show the outcome of the last action."""
-    if trouble := st.session_state.pop("trouble", ""):
-        st.error(trouble, icon=":material/error:")
+    if error_message := st.session_state.pop("error_message", ""):
+        st.error(error_message, icon=":material/error:")
     if message := st.session_state.pop("message", ""):
         st.toast(message, icon=":material/check:")
 
 
 def is_user_id(text: str) -> bool:
-    """Return True for text that the service takes as a user_id."""
+    """Return whether the service takes this text as a user_id."""
     return 0 < len(text) <= MAX_USER_ID_CHARS and text.isprintable()
 
 

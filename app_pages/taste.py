@@ -104,12 +104,12 @@ def genre_chart(columns: Mapping[str, Mapping[str, float]], genres: Sequence[str
         for genre in genres
         for name, shares in columns.items()
     ]
-    of = {"field": "of", "type": "nominal", "sort": list(columns)}
+    series = {"field": "of", "type": "nominal", "sort": list(columns)}
     encoding = {
         "x": {"field": "share", "type": "quantitative", "axis": {"format": "%", "tickCount": 6}},
         "y": {"field": "genre", "type": "nominal", "sort": list(genres), "title": None},
-        "yOffset": of,
-        "color": of | {"title": None, "legend": {"orient": "bottom"}},
+        "yOffset": series,
+        "color": series | {"title": None, "legend": {"orient": "bottom"}},
         "tooltip": [{"field": "genre"}, {"field": "of"}, {"field": "share", "format": ".0%"}],
     }
     draw_bars(rows, encoding, height=44 * len(genres))

@@ -35,7 +35,10 @@ FOR_YOU_PAGE = "app_pages/for_you.py"
 
 
 def page(draw: Callable[Params, None]) -> Callable[Params, None]:
-    """Add to a page: the last action's outcome, a spinner, and a screen for each error."""
+    """Add an outcome, a spinner and error screens to a page.
+
+    The outcome is that of the last action.
+    """
 
     @wraps(draw)
     def draw_safely(*args: Params.args, **kwargs: Params.kwargs) -> None:
@@ -60,7 +63,10 @@ def page(draw: Callable[Params, None]) -> Callable[Params, None]:
 
 
 def show_unavailable(error: MarqueeError, key: str) -> None:
-    """Say that the service does not answer, show popular movies, and offer another try."""
+    """Say that the service does not answer, and offer another try.
+
+    The screen also shows popular movies.
+    """
     state.log.warning("unavailable: %s", error)
     st.warning(
         "**The service is away.** What you rated is kept there and comes back with it. "
@@ -135,7 +141,7 @@ def short(title: str) -> str:
 
 def movie_link(movie_id: int) -> dict[str, str]:
     """Return the query parameters of a movie's page."""
-    return state.link(movie=movie_id)
+    return state.link(movie_id)
 
 
 def facts(movie: Movie) -> str:
@@ -181,7 +187,10 @@ def scale(stars: Stars) -> str:
 
 
 def reasons(item: RecommendedMovie) -> list[str]:
-    """Return the explanations, strongest first: titles of the user's movies, or genres."""
+    """Return the explanations, strongest first.
+
+    They are titles of the user's movies, or genres.
+    """
     return [entry.get("title", entry.get("genre", "")) for entry in item.get("because", [])]
 
 

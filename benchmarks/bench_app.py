@@ -55,7 +55,7 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         run_service(bundle, f"sqlite:///{folder}/events.sqlite") as url,
-        run_app(free_port(), MARQUEE_URL=url, APP_CACHE=folder) as (address, process),
+        run_app(free_port(), {"MARQUEE_URL": url, "APP_CACHE": folder}) as (address, process),
         Marquee(url) as marquee,
     ):
         with browser.browser() as chromium:

@@ -27,6 +27,7 @@ from typing import Any
 from bench_reading import machine, row
 from generate import write_generated
 
+from datamodules.config import DataConfig
 from datamodules.loaders import SequenceWindows, TrainingPairs, rating_bins
 from datamodules.splits import Split, split_next
 from marquee.core.memmap import scratch_folder
@@ -94,19 +95,16 @@ def feed(name: str, root: str, pairs: bool) -> Run:
         split = split_next(histories, len(dataset.movies))
         len(split.train_histories)
     with meter.stage("pairs" if pairs else "epoch"):
-        for batch in pair_batches(split) if pairs else windows(split, dataset.scale):
+        for batch in pair_batches(split) if pairs else windows(name, split, dataset.scale):
             num_examples += len(batch["user_B"]) if pairs else int((batch["target_BL"] >= 0).sum())
     return {"cpu": meter.cpu, "examples": num_examples, **meter.peak}
 
 
-def windows(split: Split, scale: tuple[float, ...]) -> SequenceWindows:
+def windows(name: str, split: Split, scale: tuple[float, ...]) -> SequenceWindows:
     return SequenceWindows(
         split,
         rating_bins(split.train_histories.rating, scale),
-        history_length=200,
-        targets_per_batch=8192,
-        star_dropout=0.1,
-        seed=0,
+        DataConfig(name=name),
         epoch=lambda: 0,
     )
 
@@ -145,7 +143,10 @@ def runs_of(name: str, num_ratings: int, root: str, rounds: int) -> dict[str, li
 
 
 def table(size: str, num_ratings: int, runs: dict[str, list[Run]]) -> list[dict[str, object]]:
-    """Return the rows of one size: name, what, value (median), unit, spread (max - min)."""
+    """Return the rows of one size.
+
+    A row has name, what, value (median), unit and spread (max - min).
+    """
     feeds, pairs, millions = runs["feed"], runs.get("pairs", []), num_ratings / MILLION
     rows = [
         row(

@@ -27,13 +27,13 @@ from bench_reading import machine
 
 from marquee.evaluation.results import code_commit
 from marquee.recommender.ann_index import AnnIndex
-from marquee.recommender.encoder import Head
+from marquee.recommender.encoder import Head, UserVector
 from marquee.recommender.recommender import Recommender
 from marquee.recommender.topk import top_page
 
 RESULTS = Path(__file__).resolve().parent.parent / "results" / "bench-reach.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-PERSONS, FOR_THE_BIAS = 108, 8
+NUM_USERS, FOR_THE_BIAS = 108, 8
 NOISE = 0.3
 """Of a generated movie, in standard deviations of each number over the bundle's movies."""
 Rows = list[dict[str, Any]]
@@ -45,7 +45,7 @@ def main() -> None:
     arguments.add_argument("--short", action="store_true", help="10,000 movies, prints only")
     chosen = arguments.parse_args()
     recommender = Recommender.load(chosen.bundle)
-    halves = people(recommender)
+    halves = user_vectors(recommender)
     rows: Rows = []
     for size in SIZES[:1] if chosen.short else SIZES:
         rows += measured(grown(recommender, size), halves)
@@ -56,20 +56,20 @@ def main() -> None:
         RESULTS.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def people(recommender: Recommender) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Halves of random histories of 3 to 80 movies, well-known ones more often."""
+def user_vectors(recommender: Recommender) -> list[UserVector]:
+    """Encode random histories of 3 to 80 movies, popular ones more often."""
     rng, count_I = np.random.default_rng(0), recommender.num_ratings + 1
     chance_I, ids = count_I / count_I.sum(), recommender.movie_ids
     drawn = (
         rng.choice(len(ids), int(rng.integers(3, 80)), replace=False, p=chance_I)
-        for _ in range(PERSONS)
+        for _ in range(NUM_USERS)
     )
     histories = [recommender.parse_history(ids[rows].tolist()) for rows in drawn]
     return list(recommender.scorer.encoder(histories))
 
 
 def grown(recommender: Recommender, size: int) -> Head:
-    """A head over generated movies."""
+    """Return a head over generated movies."""
     rng, head = np.random.default_rng(1), recommender.scorer.head
     first, second = rng.integers(0, len(head.item_bias_I), (2, size))
     share = rng.beta(2, 2, size).astype(np.float32) / 2
@@ -88,19 +88,19 @@ def grown(recommender: Recommender, size: int) -> Head:
     )
 
 
-def measured(head: Head, halves: list[tuple[np.ndarray, np.ndarray]]) -> Rows:
+def measured(head: Head, halves: list[UserVector]) -> Rows:
     """The rows of one size."""
     begun = time.process_time()
     index = AnnIndex(head, halves[:FOR_THE_BIAS])
     built_s, size = time.process_time() - begun, len(head.item_bias_I)
     everything = np.ones(size, dtype=bool)
 
-    def exact(gmf: np.ndarray, mlp: np.ndarray) -> np.ndarray:
-        return top_page(head.logits(gmf, mlp), everything, 10, 0)[0]
+    def exact(user: UserVector) -> np.ndarray:
+        return top_page(head.logits(user), everything, 10, 0)[0]
 
-    def near(gmf: np.ndarray, mlp: np.ndarray) -> np.ndarray:
-        rows = index.search(gmf)
-        return rows[top_page(head.take(rows).logits(gmf, mlp), everything[: len(rows)], 10, 0)[0]]
+    def near(user: UserVector) -> np.ndarray:
+        rows = index.search(user.gmf_D)
+        return rows[top_page(head.take(rows).logits(user), everything[: len(rows)], 10, 0)[0]]
 
     times: dict[str, list[float]] = {"exact": [], "reach": []}
     recall = []
@@ -112,9 +112,11 @@ def measured(head: Head, halves: list[tuple[np.ndarray, np.ndarray]]) -> Rows:
     return list(rows_of(size, times, recall, built_s))
 
 
-def timed(ask: Callable[..., np.ndarray], half: Any, into: list[float]) -> np.ndarray:
+def timed(
+    ask: Callable[[UserVector], np.ndarray], half: UserVector, into: list[float]
+) -> np.ndarray:
     begun = time.process_time()
-    results = ask(*half)
+    results = ask(half)
     into.append(1e3 * (time.process_time() - begun))
     return results
 

@@ -121,7 +121,10 @@ def main() -> None:
 def table(
     runs: dict[str, list[dict[str, float]]], num_rows: int, size_mb: float
 ) -> list[dict[str, object]]:
-    """Return the rows of the result: name, what, value (median), unit, spread (max - min)."""
+    """Return the rows of the result.
+
+    A row has name, what, value (median), unit and spread (max - min).
+    """
     rows: list[dict[str, object]] = []
     for reader, measured in runs.items():
         what = f"{READERS[reader][0]}; {num_rows:,} rows, {size_mb:.0f} MB"

@@ -60,7 +60,10 @@ def read_catalogue(root: Path) -> tuple[Movies, np.ndarray]:
 
 
 def found_in(search: TitleSearch, queries: Iterable[Query]) -> tuple[np.ndarray, np.ndarray]:
-    """(Q,) whether a right film is among the first five, and (Q, 2) milliseconds: CPU, wall."""
+    """Return whether a right movie is among the first five, and the times.
+
+    Arrays over Q queries: bool (Q,), and milliseconds of CPU and of wall time, (Q, 2).
+    """
     hits, ms = [], []
     for query in queries:
         cpu, wall = time.thread_time(), time.perf_counter()
@@ -71,7 +74,7 @@ def found_in(search: TitleSearch, queries: Iterable[Query]) -> tuple[np.ndarray,
 
 
 def building(movies: Movies, num_ratings: np.ndarray) -> tuple[float, TitleSearch]:
-    """CPU seconds of a new index, and the index."""
+    """Return the CPU seconds of a new index, and the index."""
     start = time.thread_time()
     search = TitleSearch(movies, num_ratings)
     return time.thread_time() - start, search

@@ -27,7 +27,7 @@ import orjson
 from bench_reading import machine
 from serving_catalogues import generated_catalogue, histories, real_catalogue, write_scaled
 from serving_growth import CATALOGUES, plot
-from serving_parts import LENGTH, PEOPLE, SEED, K
+from serving_parts import LENGTH, NUM_USERS, SEED, K
 from serving_programs import FASTAPI, MARQUEE, NOOP, Server, load, wrk
 from serving_table import PARTS, Runs, table
 
@@ -61,7 +61,7 @@ class Size:
     catalogues: tuple[int, ...]
 
 
-FULL = Size(5, 3, PEOPLE, STEADY, CATALOGUES)
+FULL = Size(5, 3, NUM_USERS, STEADY, CATALOGUES)
 SHORT = Size(1, 1, 8, (50, 100), (20, 40))
 
 
@@ -98,8 +98,10 @@ class Bench:
         self.runs.setdefault(name, []).append(run)
 
     def server(self, name: str) -> Server:
-        """A program that is not started yet: ours, noop, fastapi; the no-op with the four parts in
-        it, parts, or with one of PARTS. The large catalogue's are large, largeparts, largestars, …
+        """Return a program that is not started yet.
+
+        name: ours, noop or fastapi; parts for the no-op with the four parts in it, or one of PARTS.
+        Those of the large catalogue are large, largeparts, largestars, …
         """
         home = Path(tempfile.mkdtemp(prefix=name, dir=self.folder))
         if name in ("ours", "large"):

@@ -131,7 +131,10 @@ def floor_rows(name: str, runs: list[Run]) -> list[Row]:
 
 
 def evaluation_rows(runs: Runs) -> list[Row]:
-    """Full ranking of everybody in ml-1m: everything that validation does after training."""
+    """Return the rows of the full ranking of all users of ml-1m.
+
+    It is everything that validation does after training.
+    """
     of_all = "all unseen movies of ml-1m ranked for everybody"
     own_runs = [run["evaluation"] for each in runs.values() for run in each if is_ours(run)]
     head, encoder = ([run[part] for run in runs["history"]] for part in ("head", "encoder"))

@@ -11,8 +11,8 @@ NeuMF has the same sizes everywhere: 64 factors for the product, 64 for the MLP,
 is the best of them: ours against theirs at their best. The history network (recipes/ml-1m.yaml)
 trains a target at every entry of a window, RecBole's SASRec (its defaults: 64 wide, 50 entries) one
 a row; both are counted in targets. Time to a target is measured once, at each program's own
-settings. Values are medians of the rounds, spreads are (max - min). The peers need an environment of
-their own, which the make target makes; without it their rows are left out, and the reason is
+settings. Values are medians of the rounds, spreads are (max - min). The peers need an environment
+of their own, which the make target makes; without it their rows are left out, and the reason is
 printed.
 """
 
@@ -130,9 +130,10 @@ class Programs:
     short: bool
 
     def of_round(self, number: int) -> Iterator[Program]:
-        """Yield the programs of a round; time to a target is measured in the first one alone.
+        """Yield the programs of a round.
 
-        It takes as long as everything else together.
+        Time to a target is measured in the first round alone. It takes as long as everything else
+        together.
         """
         for name, batch_sizes in BATCHES.items():
             for size in [OURS] if self.short else batch_sizes:
@@ -149,7 +150,10 @@ class Programs:
             yield "history-to-target", self.history(self.until(NEXT_TARGET, CAP_S))
 
     def steps_of(self, name: str, size: int) -> Run:
-        """Return the options of a round: the steps, and the evaluation where sizes are alike."""
+        """Return the options of a round.
+
+        They hold the steps, and the evaluation where sizes are alike.
+        """
         examples = EXAMPLES[name] // (10 if self.short else 1)
         options: Run = {"warmup": 3, "steps": -(-examples // size), "lr": 0.001}
         if name == "ncf-classic":
@@ -167,7 +171,10 @@ class Programs:
         return 20 if self.short else 1
 
     def until(self, target: float, cap_s: float) -> Run:
-        """Return the options of a time to a target; in short form one validation, after a step."""
+        """Return the options of a time to a target.
+
+        In short form there is one validation, after the first step.
+        """
         times = (0, 0) if self.short else (FIRST_LOOK_S, cap_s)
         return {"target": target, "first_look_s": times[0], "cap_s": times[1]}
 

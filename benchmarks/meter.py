@@ -26,7 +26,10 @@ late (or a step), and a program that learns slowly is not validated more often t
 
 
 class Meter:
-    """Times training steps, until a number of them or until validation reaches a target."""
+    """A meter of training steps.
+
+    It stops after a number of them, or when validation reaches a target.
+    """
 
     def __init__(
         self, options: dict[str, Any], metric: Callable[[], float] = lambda: float("nan")

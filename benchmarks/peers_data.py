@@ -24,7 +24,10 @@ EVERY = 3
 def validation_batches(
     data: InteractionDataModule, every: int = EVERY, *, drawn: bool
 ) -> EvalLoader:
-    """Return validation batches of every so many users, with drawn candidates or all items."""
+    """Return validation batches of every so many users.
+
+    drawn: with drawn candidates, else with all items.
+    """
     queries = data.base_split.valid
     return EvalLoader(
         queries.with_candidates(data.valid_candidates) if drawn else queries,

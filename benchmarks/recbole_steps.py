@@ -104,7 +104,10 @@ def main(folder: str, options: dict[str, Any]) -> None:
 def evaluation_s(
     trainer: Trainer, test: Any, batch_sizes: list[int], every: int
 ) -> dict[int, float]:
-    """CPU seconds of RecBole's own full ranking of every so many people, by eval_batch_size."""
+    """Return CPU seconds of RecBole's own full ranking, by eval_batch_size.
+
+    every: rank every so many users.
+    """
     seconds, subset = {}, test._dataset.copy(test._dataset.inter_feat[::every])
     for size in batch_sizes:
         trainer.config["eval_batch_size"] = trainer.test_batch_size = size

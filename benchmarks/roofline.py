@@ -21,8 +21,9 @@ from itertools import pairwise
 
 import torch
 
+from marquee.core.sizes import Sizes
 from models.lightning_module import LearningConfig
-from models.ncf import NetworkConfig, Sizes
+from models.ncf import NetworkConfig
 
 MOVES_PER_PARAMETER = 8
 """Floats moved: its gradient written; parameter, gradient and two moments read, three written."""
@@ -120,12 +121,12 @@ def bound(products: Products, moves: list[tuple[float, float]], dtype: torch.dty
 def pairs_products(
     network: NetworkConfig, num_examples: float, num_users: float, num_items: float
 ) -> Products:
-    """Return the floating-point operations of a step of NeuMF by shape, forward and backward.
+    """Return the floating-point operations of a step of NeuMF by shape.
 
-    The first layer of the MLP is split: its item half is computed once for the items of a batch,
-    its user half once for the users. The outputs of layers are moved by the products, whose rates
-    are measured with that. The product part has no matrix product: its operations run while rows
-    are moved.
+    The step is forward and backward. The first layer of the MLP is split: its item half is computed
+    once for the items of a batch, its user half once for the users. The outputs of layers are moved
+    by the products, whose rates are measured with that. The product part has no matrix product: its
+    operations run while rows are moved.
     """
     D, products = network.embedding_dim - network.embedding_dim // 2, Products()
     first, *deeper = network.hidden_dims
@@ -194,9 +195,9 @@ def copy_rate(size: int) -> float:
 
 
 def best_time(call: Callable[[], object], least_s: float = 0.05, rounds: int = 3) -> float:
-    """Return the CPU seconds of the fastest round: other load only makes a round slower.
+    """Return the CPU seconds of the fastest round.
 
-    One thread, as in the steps that are compared with it.
+    Other load only makes a round slower. One thread, as in the steps that are compared with it.
     """
     call()
     start = time.process_time()

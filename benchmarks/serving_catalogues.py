@@ -29,10 +29,13 @@ UserHistories = list[list[HistoryEntry]]
 
 
 def real_catalogue() -> Movies:
-    """The 62,423 movies of ml-25m, ascending; InputError where DATA_ROOT does not hold them."""
+    """Return the 62,423 movies of ml-25m, ascending.
+
+    Raises InputError if DATA_ROOT does not hold them.
+    """
     path = data_root(None) / CATALOGUE / "movies.csv"
     if not path.is_file():
-        raise InputError(f"{path}: not there; put the movies.csv of ml-25m in its place")
+        raise InputError(f"{path}: not there, expected the movies.csv of ml-25m; put it there")
     movies = read_movies(path, layout_of("ml-25m"))
     return movies.select(np.sort(movies.movie_id))
 
@@ -84,8 +87,10 @@ def write_scaled(trained: str | Path, movies: Movies, folder: Path, seed: int) -
 
 
 def histories(bundle: Bundle, num_users: int, length: int, seed: int) -> UserHistories:
-    """Films that people of whom nothing else is known watched, the popular ones more often; each
-    once, with stars."""
+    """Draw histories of users without any other data.
+
+    Popular movies are drawn more often. A user has each movie once, with stars.
+    """
     rng = np.random.default_rng(seed)
     chance = bundle.arrays["num_ratings"] + 1.0
     size = min(length, len(bundle.movies) - 1)

@@ -21,7 +21,7 @@ from marquee.recommender.recommender import Recommender
 
 CATALOGUES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
 LENGTHS = (1, 5, 20, 50, 100, 200, 500, 1_000)
-PEOPLE, PASSES = 32, 5
+NUM_USERS, PASSES = 32, 5
 X_LABELS = {"movies": f"movies, history of {LENGTH}", "history": "movies of the history"}
 COLORS = {
     "whole": "#0f62a8",
@@ -35,7 +35,10 @@ Lines = dict[str, dict[str, dict[str, float]]]
 
 
 def growth(folder: str, catalogues: Sequence[int]) -> Lines:
-    """CPU microseconds of a list and of its parts: {movies: {size: …}, history: {length: …}}."""
+    """Return CPU microseconds of a list and of its parts.
+
+    The result is {movies: {size: …}, history: {length: …}}.
+    """
     trained = read_bundle(folder)
     return {
         "movies": {str(size): in_catalogue(trained, size) for size in catalogues},
@@ -47,20 +50,23 @@ def in_catalogue(trained: Bundle, size: int) -> dict[str, float]:
     bundle = scaled(trained, generated_catalogue(trained.movies, size), SEED)
     recommender = Recommender(bundle)
     recommender.scorer.ann_index = None  # bench_reach.py compares the two
-    return parts(recommender, histories(bundle, PEOPLE, LENGTH, SEED), PASSES)
+    return parts(recommender, histories(bundle, NUM_USERS, LENGTH, SEED), PASSES)
 
 
 def in_histories(trained: Bundle) -> dict[str, dict[str, float]]:
     recommender = Recommender(trained)
     lengths = [length for length in LENGTHS if length < len(trained.movies)]
     return {
-        str(length): parts(recommender, histories(trained, PEOPLE, length, SEED), PASSES)
+        str(length): parts(recommender, histories(trained, NUM_USERS, length, SEED), PASSES)
         for length in lengths
     }
 
 
 def plot(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Draw a list and its parts in milliseconds, against both sizes; all axes are logarithmic."""
+    """Draw a list and its parts in milliseconds, against both sizes.
+
+    All axes are logarithmic.
+    """
     lines = {kind: {part: points(rows, kind, part) for part in COLORS} for kind in X_LABELS}
     values = [y for parts in lines.values() for line in parts.values() for _, y in line]
     y = log_axis(values, 260, 32)

@@ -42,9 +42,9 @@ class NoOp:
         self.work: Callable[[int], object] = lambda n: None
         self.turns = itertools.cycle(range(1))
         if "NOOP_PARTS" in os.environ:
-            from serving_parts import PEOPLE, maker
+            from serving_parts import NUM_USERS, maker
 
-            self.turns = itertools.cycle(range(PEOPLE))
+            self.turns = itertools.cycle(range(NUM_USERS))
             self.work = maker(os.environ["NOOP_PARTS"], os.environ.get("NOOP_PART", "in_turn"))
 
     @bentoml.on_startup

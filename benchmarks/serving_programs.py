@@ -93,7 +93,7 @@ class Server:
         self.ready_s = time.perf_counter() - begun
         family = [self._process, *self._process.children(recursive=True)]
         self.ready_cpu_s = sum(sum(each.cpu_times()[:2]) for each in family)
-        self.worker = max(family, key=lambda each: each.pid)
+        self.worker = max(family, key=lambda process: process.pid)
         return self
 
     def __exit__(
@@ -145,16 +145,17 @@ def free_port() -> int:
 def wrk() -> str:
     wrk_path = shutil.which("wrk")
     if wrk_path is None:
-        raise InputError("wrk is not installed; it asks the servers: apt-get install wrk")
+        raise InputError("wrk: not installed, expected the load generator; apt-get install wrk")
     return wrk_path
 
 
 def load(
     server: Server, path: str, bodies: Sequence[bytes], clients: int, seconds: float
 ) -> dict[str, Any]:
-    """Ask for so long -> requests, cpu_us of a request, rate (requests a second), p50_ms, p99_ms.
+    """Send requests for so many seconds, and return the figures of the run.
 
-    Raises InputError where an answer was none: a benchmark of errors says nothing.
+    They are requests, cpu_us of a request, rate (requests a second), p50_ms and p99_ms. Raises
+    InputError if an answer was an error: a benchmark of errors has no meaning.
     """
     script = Path(server._log.parent) / "ask.lua"
     quoted = ",\n".join(f"[==[{body.decode()}]==]" for body in bodies)

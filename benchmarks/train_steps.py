@@ -115,10 +115,10 @@ def validation_metric(data: InteractionDataModule, module: RankingModule) -> flo
 def evaluation_s(
     data: InteractionDataModule, module: RankingModule, every: int
 ) -> dict[str, float]:
-    """Return CPU seconds of ranking all unseen items for every so many users, as validation does.
+    """Return CPU seconds of ranking all unseen items, as validation does.
 
-    Of the history network the user states (`encoder`) and everything after (`head`) are timed
-    apart.
+    every: rank every so many users. Of the history network the user states (`encoder`) and
+    everything after (`head`) are timed apart.
     """
     network, loader = module.network.eval(), validation_batches(data, every, drawn=False)
     start = time.process_time()

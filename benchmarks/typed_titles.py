@@ -196,7 +196,10 @@ DATED = ("right-year", "year-off")
 
 
 def names_of(title: str) -> list[str]:
-    """Return ["The Postman", "Il Postino"] for "The Postman (Il Postino)"; never empty."""
+    """Return the names of a title; never empty.
+
+    "The Postman (Il Postino)" has "The Postman" and "Il Postino".
+    """
     main = _BRACKET.sub(" ", title).strip()
     names = [re.sub(r"\s+", " ", main), *(_ALSO.sub("", name) for name in _BRACKET.findall(title))]
     return [name for name in names if bare(name)] or [title]

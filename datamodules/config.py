@@ -18,7 +18,10 @@ OmittedUsers = Literal["nobody", "top", "random"]
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """One data set, its split and its training batches; InputError for a contradiction."""
+    """The settings of one data set, its split and its training batches.
+
+    InputError for a contradiction.
+    """
 
     name: str
     """The data set: a name of `marquee.data.sources`, or a folder of your own below `root`."""

@@ -35,6 +35,7 @@ from datamodules.splits import (
 from marquee.core.arrays import Int64
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
+from marquee.core.sizes import Sizes
 from marquee.data.dataset import Dataset, load_dataset
 from marquee.data.user_histories import build_histories
 
@@ -122,16 +123,16 @@ class InteractionDataModule(pl.LightningDataModule):
         return draw_candidates(self.base_split, seed=self.config.split_seed + 1)
 
     @cached_property
-    def sizes(self) -> dict[str, int]:
-        """The sizes of the network's tables, by the names of `models.ncf.Sizes`."""
-        return {
-            "num_users": len(self.base_split.all_histories),
-            "num_items": self.base_split.num_items,
-            "num_genres": max(1, len(self.dataset.movies.genre_names)),
-            "num_periods": item_features.NUM_PERIODS,
-            "num_rating_bins": len(self.dataset.scale),
-            "text_dim": item_features.TEXT_DIM,
-        }
+    def sizes(self) -> Sizes:
+        """The sizes of the network's tables."""
+        return Sizes(
+            num_users=len(self.base_split.all_histories),
+            num_items=self.base_split.num_items,
+            num_genres=max(1, len(self.dataset.movies.genre_names)),
+            num_periods=item_features.NUM_PERIODS,
+            num_rating_bins=len(self.dataset.scale),
+            text_dim=item_features.TEXT_DIM,
+        )
 
     @property
     def genre_IG(self) -> Tensor:
@@ -174,12 +175,7 @@ class InteractionDataModule(pl.LightningDataModule):
         return SequenceWindows(
             split,
             rating_bins(split.train_histories.rating, self.dataset.scale),
-            history_length=config.history_length,
-            targets_per_batch=config.targets_per_batch,
-            star_dropout=config.star_dropout,
-            horizon=config.horizon,
-            shuffled=config.shuffled,
-            seed=config.seed,
+            config,
             epoch=self._epoch,
             rank=self._rank,
             world_size=self._world_size,

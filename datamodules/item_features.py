@@ -26,7 +26,10 @@ TEXT_DIM = 64
 
 
 def genre_matrix(movies: Movies) -> Tensor:
-    """Return multi-hot genres, float32 (I, G); one empty column where no movie has a genre."""
+    """Return multi-hot genres, float32 (I, G).
+
+    If no movie has a genre, there is one empty column.
+    """
     genre_IG = torch.from_numpy(movies.genre_matrix())
     return genre_IG if genre_IG.shape[1] else torch.zeros(len(genre_IG), 1)
 
@@ -56,7 +59,10 @@ def title_and_tags(dataset: Dataset, histories: UserHistories) -> Tensor:
 
 
 def content_vectors(genre_IG: Tensor, period_I: Tensor, text_IT: Tensor) -> Tensor:
-    """Return genre shares, the one-hot release period and the text side by side, float32."""
+    """Return the content of each item as one float32 row.
+
+    Genre shares, the one-hot release period and the text stand side by side.
+    """
     share_IG = genre_IG / genre_IG.sum(1, keepdim=True).clamp(min=1)
     period_IY = F.one_hot(period_I, NUM_PERIODS).float()
     return torch.cat([share_IG, period_IY, text_IT], 1)

@@ -18,7 +18,10 @@ MAX_TABLE_BYTES = 1 << 26
 
 
 class NegativeSampler:
-    """A uniform sampler that rejects training pairs. user_N, item_N: (N,) int64, those pairs."""
+    """A uniform sampler that rejects training pairs.
+
+    user_N, item_N: (N,) int64, those pairs.
+    """
 
     def __init__(self, user_N: Tensor, item_N: Tensor, num_users: int, num_items: int) -> None:
         self.num_items = num_items

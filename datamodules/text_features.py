@@ -35,14 +35,15 @@ def text_features(
     dim: int = 128,
     seed: int = 0,
 ) -> Float32:
-    """Return the text of I movies as (I, T), each row of length at most 1, 0 without known words.
+    """Return the text of I movies as (I, T).
 
-    The length of a row is the share of its document that the T directions hold; normalised to 1,
-    the rows of rare words are noise (docs/decisions.md).
+    Each row has a length of at most 1, and 0 without known words. The length of a row is the share
+    of its document that the T directions hold; normalised to 1, the rows of rare words are noise
+    (docs/decisions.md).
     trained_user_id, trained_movie_id: (N,) ids, as in the files, of the training ratings. A tag
     counts only where its user and movie are among them, and words are weighed on the movies among
     them; every other movie is described by its title alone.
-    dim: T, or fewer where there are fewer words or movies (at least 1). seed: of the SVD's random
+    dim: T, or fewer if there are fewer words or movies (at least 1). seed: of the SVD's random
     start; the same seed gives the same numbers.
     """
     from sklearn.decomposition import TruncatedSVD

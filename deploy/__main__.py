@@ -22,7 +22,7 @@ from marquee.core.command import ArgumentParser, run_command
 MAX_MINUTES = 366 * 24 * 60
 PARAMETERS = {
     "model": "name of the model: its releases are at s3://BUCKET/models/MODEL",
-    "bucket": "its name (default: STACK-ACCOUNT-REGION); made where it is not there",
+    "bucket": "its name (default: STACK-ACCOUNT-REGION); made if it is not there",
     "vpc": "default: the region's default VPC",
     "subnets": "comma-separated, in two zones or more (default: one in each of two)",
     "instance-type": "default: t3.medium",
@@ -37,7 +37,10 @@ PARAMETERS = {
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run one of up, status, logs, release, restore and down; 2 for an error that you can mend."""
+    """Run one of up, status, logs, release, restore and down.
+
+    Returns the exit status: 2 for an error that the caller can mend.
+    """
     args = sys.argv[1:] if args is None else args
     return run_command(
         "deploy",
@@ -50,7 +53,7 @@ def connect_and_run(args: list[str]) -> None:
     options = parser().parse_args(args)
     aws = Aws.connect(options.region)
     with explained_errors(aws.region):
-        run(Stack(aws, options.stack), options)
+        run(Stack(aws=aws, name=options.stack), options)
 
 
 def run(stack: Stack, options: argparse.Namespace) -> None:
@@ -68,7 +71,10 @@ def run(stack: Stack, options: argparse.Namespace) -> None:
 
 
 def template_parameters(options: argparse.Namespace) -> dict[str, str]:
-    """Return --instance-type t3.large as InstanceType=t3.large; unset options are left out."""
+    """Return the options that are set under the template's names.
+
+    --instance-type t3.large becomes InstanceType=t3.large.
+    """
     pairs = ((name, getattr(options, name.replace("-", "_"))) for name in PARAMETERS)
     return {name.title().replace("-", ""): str(value) for name, value in pairs if value is not None}
 
@@ -88,24 +94,28 @@ def parser() -> ArgumentParser:
     )
     commands = root.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def command(name: str, does: str) -> argparse.ArgumentParser:
-        subparser = commands.add_parser(name, help=does, description=does)
+    def command(name: str, summary: str) -> argparse.ArgumentParser:
+        subparser = commands.add_parser(name, help=summary, description=summary)
         subparser.add_argument("--stack", default="marquee", help="its name (default: marquee)")
         subparser.add_argument("--region", help="default: as the AWS command finds it")
         return subparser
 
-    for name, does in (
-        ("up", "make the stack, or change it: parameters that are not given stay"),
+    for name, summary in (
+        ("up", "make the stack, or change it: parameters that are left out stay"),
         ("restore", "make the stack anew, with the code and the model that a bucket holds"),
     ):
-        subparser = command(name, does)
+        subparser = command(name, summary)
         for option, meaning in PARAMETERS.items():
             kind = int if option in ("min", "max") else str
             subparser.add_argument(f"--{option}", type=kind, help=meaning)
     subparser = command("release", "new code on every machine, one after the other")
-    either = subparser.add_mutually_exclusive_group()
-    either.add_argument("--code", default="", metavar="VERSION", help="one that is in the bucket")
-    either.add_argument("--upload-only", action="store_true", help="send it, and change no machine")
+    code_options = subparser.add_mutually_exclusive_group()
+    code_options.add_argument(
+        "--code", default="", metavar="VERSION", help="one that is in the bucket"
+    )
+    code_options.add_argument(
+        "--upload-only", action="store_true", help="send it, and change no machine"
+    )
     command("status", "the stack, its machines, the model that answers")
     subparser = command("logs", "what the machines wrote")
     subparser.add_argument(

@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         say(f"app: loading {args.bundle}")
         with (
             run_service(args.bundle, args.events) as url,
-            run_app(args.port, MARQUEE_URL=url) as (address, process),
+            run_app(args.port, {"MARQUEE_URL": url}) as (address, process),
         ):
             say(f"app: {address} (ctrl-C stops it; the service behind it: {url})")
             process.wait()

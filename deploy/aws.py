@@ -31,12 +31,12 @@ class Aws:
 
     @classmethod
     def connect(cls, region: str | None) -> "Aws":
-        """Open a session; InputError where no region is set."""
+        """Open a session; InputError if no region is set."""
         with explained_errors(region or ""):
             session = boto3.session.Session(region_name=region)
         if not session.region_name:
             raise InputError(
-                "no AWS region is set, expected --region us-east-1 or AWS_DEFAULT_REGION"
+                "no AWS region is set, expected one; --region us-east-1, or AWS_DEFAULT_REGION"
             )
         return cls(session.region_name, session)
 
@@ -46,7 +46,7 @@ class Aws:
             client = self.session.client(service, region_name=self.region)
         except ValueError as error:
             raise InputError(
-                f"{error}; expected AWS_ENDPOINT_URL=http://HOST:PORT, or unset for AWS"
+                f"AWS_ENDPOINT_URL: {error}, expected http://HOST:PORT, or unset for AWS"
             ) from error
         self.__dict__[service] = client
         return client
@@ -60,35 +60,45 @@ def explained_errors(region: str) -> Iterator[None]:
     except exceptions.ClientError as error:
         raise InputError(describe(error, region)) from error
     except exceptions.ProfileNotFound as error:
-        raise InputError(f"{error}; aws configure list-profiles names those there are") from error
+        raise InputError(
+            f"AWS_PROFILE: {error}, expected one that `aws configure list-profiles` lists"
+        ) from error
     except (exceptions.NoCredentialsError, exceptions.PartialCredentialsError) as error:
-        raise InputError(f"there are no AWS credentials; {SIGN_IN}") from error
+        raise InputError(f"no AWS credentials, expected a session or keys; {SIGN_IN}") from error
     except (exceptions.TokenRetrievalError, exceptions.CredentialRetrievalError) as error:
-        raise InputError(f"the AWS credentials cannot be read ({error}); {SIGN_IN}") from error
+        raise InputError(
+            f"credentials of AWS: {error}, expected ones that can be read; {SIGN_IN}"
+        ) from error
     except exceptions.EndpointConnectionError as error:
-        reason = f"{error.kwargs['endpoint_url']} does not answer"
-        raise InputError(f"{reason}; is {region!r} a region, and this machine online?") from error
+        raise InputError(
+            f"{error.kwargs['endpoint_url']}: no answer, expected AWS in region {region!r}; "
+            "check --region, and that this machine is online"
+        ) from error
     except ResponseParserError as error:
         raise InputError(
-            f"what answers is not AWS; check --region ({region}), AWS_ENDPOINT_URL and any proxy"
+            "the endpoint is not AWS, expected an answer of AWS; "
+            f"check --region ({region}), AWS_ENDPOINT_URL and any proxy"
         ) from error
     except exceptions.BotoCoreError as error:
-        raise InputError(f"AWS: {one_line(str(error))}") from error
+        raise InputError(f"request to AWS: {one_line(str(error))}") from error
 
 
 def describe(error: exceptions.ClientError, region: str) -> str:
     code = error.response["Error"].get("Code", "")
     message = one_line(error.response["Error"].get("Message", ""))
     if code in EXPIRED_CODES:
-        return f"the AWS credentials have expired; {SIGN_IN}"
+        return f"credentials of AWS: expired ({code}), expected valid ones; {SIGN_IN}"
     if code in UNKNOWN_KEY_CODES:
-        return f"AWS does not know these credentials ({code}); {SIGN_IN}"
+        return f"credentials of AWS: unknown there ({code}), expected valid ones; {SIGN_IN}"
     if code in CLOCK_SKEW_CODES:
-        return "this machine's clock is wrong by over 15 minutes; set it (timedatectl set-ntp true)"
+        return (
+            "this machine's clock is wrong by over 15 minutes, expected the time of AWS; "
+            "set it (timedatectl set-ntp true)"
+        )
+    request = f"{error.operation_name} in {region}"
     if code in FORBIDDEN_CODES:
-        call = f"{error.operation_name} in {region}"
-        return f"these credentials may not call {call}: {message}; ask for that permission"
-    return f"AWS refused {error.operation_name} in {region}: {message or code}"
+        return f"{request}: {message}, expected credentials that may; ask for that permission"
+    return f"{request}: refused by AWS ({message or code})"
 
 
 def one_line(text: str) -> str:

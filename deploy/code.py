@@ -44,14 +44,19 @@ def version_of(content: bytes) -> str:
 
 
 def files(root: Path) -> list[Path]:
-    """List the files of the image, by bentofile.yaml, and those of deploy/ that a machine needs."""
+    """List the files of the image, and those of deploy/ that a machine needs.
+
+    bentofile.yaml names the files of the image.
+    """
     bento = yaml.safe_load((root / "bentofile.yaml").read_text())
     names = {*FOR_MACHINES}
     for pattern in bento["include"]:
         names |= {str(path.relative_to(root)) for path in root.glob(pattern.lstrip("/"))}
     missing = [name for name in FOR_MACHINES if not (root / name).is_file()]
     if missing:
-        raise InputError(f"{missing[0]} is missing; run this in a clone (and make lock for a lock)")
+        raise InputError(
+            f"{missing[0]}: missing, expected a clone; run this in one (and make lock for a lock)"
+        )
     return sorted(root / name for name in names)
 
 
@@ -70,13 +75,13 @@ def archive(root: Path) -> bytes:
 def wheels(lock: Path) -> bytes:
     """Download every package of the lock, hashes checked, as one tar.
 
-    Raises InputError where one cannot be fetched.
+    Raises InputError if one cannot be fetched.
     """
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.run(download(lock, folder), capture_output=True, text=True)
         if process.returncode:
             reason = (process.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-            raise InputError(f"the packages of {lock.name} cannot be fetched: {reason}")
+            raise InputError(f"{lock.name}: {reason}, expected packages that can be fetched")
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w") as tar:
             for path in sorted(Path(folder).iterdir()):
@@ -119,7 +124,7 @@ def record(s3: Any, bucket: str, version: str) -> None:
 
 
 def current(s3: Any, bucket: str) -> str:
-    """Return the version that was rolled out last; empty where none was."""
+    """Return the version that was rolled out last; empty if none was."""
     if not exists(s3, bucket, "code/current"):
         return ""
     return str(s3.get_object(Bucket=bucket, Key="code/current")["Body"].read().decode())

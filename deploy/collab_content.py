@@ -28,7 +28,10 @@ _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)\s*$")
 
 
 def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Return titles of the top_n (1..100) movies most similar to these, taken together."""
+    """Return titles of the top_n movies most similar to these, taken together.
+
+    top_n: 1 to 100.
+    """
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
         ids = [movie["movie_id"] for movie in favourites]
@@ -37,9 +40,9 @@ def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
 
 
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Return titles of the top_n (1..100) movies recommended to a user of these favourites.
+    """Return titles of the top_n movies recommended to a user of these favourites.
 
-    The favourites are a history of five-star ratings, oldest first.
+    The favourites are a history of five-star ratings, oldest first. top_n: 1 to 100.
     """
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
@@ -58,16 +61,19 @@ def connect() -> Marquee:
 
 
 def find_all(marquee: Marquee, movie_list: Sequence[str]) -> list[Movie]:
-    """Return the movies of these titles, in their order; the service drops repeated ones."""
+    """Return the movies of these titles, in their order.
+
+    The service drops repeated ones.
+    """
     if not movie_list:
         raise ValueError("movie_list: empty, expected at least one title")
     return [find(marquee, title) for title in movie_list]
 
 
 def find(marquee: Marquee, title: str) -> Movie:
-    """Return the movie of exactly this title, else the best search hit of the same year.
+    """Return the movie of exactly this title, else the best hit of the same year.
 
-    Raises ValueError where there is none, and names the nearest hit.
+    Raises ValueError if there is none, and names the nearest hit.
     """
     match = _YEAR.search(title)
     name, year = (title[: match.start()], int(match[1])) if match else (title, None)
@@ -86,7 +92,7 @@ def find(marquee: Marquee, title: str) -> Movie:
 
 
 def new_titles(items: Iterable[SimilarMovie], favourites: Iterable[Movie], top_n: int) -> list[str]:
-    """Return the first top_n titles, without those that a favourite has, year included."""
+    """Return the first top_n titles, without those of favourites, year included."""
     favourite_titles = {label(movie) for movie in favourites}
     titles = dict.fromkeys(map(label, items))
     return [title for title in titles if title not in favourite_titles][:top_n]

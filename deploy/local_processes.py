@@ -1,7 +1,7 @@
 """Start the service and the app on this machine, wait until they answer, and stop them.
 
 with run_service("bundles/demo", "sqlite:///events.sqlite") as url:
-    with run_app(8501, MARQUEE_URL=url) as (address, process):
+    with run_app(8501, {"MARQUEE_URL": url}) as (address, process):
         process.wait()
 """
 
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def run_service(bundle: str, events: str) -> Iterator[str]:
     """Run the service on a free port and yield its URL.
 
     bundle: folder of the bundle. events: URL of the event store. Raises InputError with the
-    service's output where it does not start.
+    service's output if it does not start.
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -60,15 +60,20 @@ def run_service(bundle: str, events: str) -> Iterator[str]:
 
 
 @contextmanager
-def run_app(port: int, **settings: str) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+def run_app(
+    port: int, environment: Mapping[str, str]
+) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """Run the app and yield its address and its process.
 
-    settings: environment variables of the app. Raises InputError where nothing answers.
+    environment: variables beside those of this process. Raises InputError if nothing answers.
     """
     command = [sys.executable, "-m", "streamlit", "run", "app.py"]
     command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
     process = subprocess.Popen(
-        command, env=os.environ | settings, stdout=subprocess.DEVNULL, start_new_session=True
+        command,
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     address = f"http://127.0.0.1:{port}"
     try:
@@ -87,7 +92,7 @@ def run_app(port: int, **settings: str) -> Iterator[tuple[str, "subprocess.Popen
 
 
 def is_app_healthy(address: str) -> bool:
-    """Return True where Streamlit's health page answers."""
+    """Return whether Streamlit's health page answers."""
     try:
         return httpx.get(f"{address}/_stcore/health", timeout=2).status_code == 200
     except httpx.TransportError:
@@ -97,7 +102,10 @@ def is_app_healthy(address: str) -> bool:
 def wait_until(
     is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]", timeout_s: float
 ) -> bool:
-    """Poll until ready; return False where the process ends or the time is over before."""
+    """Poll until ready; return whether that came in time.
+
+    It does not if the process ends before.
+    """
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline and process.poll() is None:
         if is_ready():

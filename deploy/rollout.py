@@ -24,10 +24,11 @@ know other users."""
 def up(
     stack: Stack, options: Mapping[str, str], restored: bool = False, root: Path = code.ROOT
 ) -> None:
-    """Create or change the stack so that it serves; options: parameters of the template.
+    """Create or change the stack so that it serves.
 
-    restored: with the code that the bucket names, instead of that of this clone. Raises InputError
-    where something is missing, before anything is created where that can be known.
+    options: parameters of the template. restored: with the code that the bucket names, instead of
+    that of this clone. Raises InputError if something is missing, before anything is created if
+    that can be known.
     """
     description = stack.describe()
     stack.refuse(description)
@@ -43,7 +44,8 @@ def up(
         )
     if values.get("Bucket") != parameters(description).get("Bucket", values.get("Bucket")):
         raise InputError(
-            f"{stack.name} has a bucket already; for another: --stack NAME, or down and restore"
+            f"{stack.name}: has a bucket already, expected no other --bucket; "
+            "for another: --stack NAME, or down and restore"
         )
     require_secrets(stack, values["Settings"])
     if description is None:
@@ -61,9 +63,10 @@ def up(
 
 
 def release(stack: Stack, version: str, upload_only: bool = False, root: Path = code.ROOT) -> None:
-    """Roll code out to every machine, one after the other; an empty version is this clone's.
+    """Roll code out to every machine, one after the other.
 
-    Machines that have this code are replaced, too: they read settings when they start.
+    version: "" for this clone's code. Machines that have this code are replaced, too: they read
+    settings when they start.
     """
     description = stack.require()
     stack.refuse(description)
@@ -72,7 +75,8 @@ def release(stack: Stack, version: str, upload_only: bool = False, root: Path = 
         version = upload_code(stack, bucket_name, root)
     elif not code.exists(stack.aws.s3, bucket_name, f"code/{version}/marquee.tar.gz"):
         raise InputError(
-            f"no code {version} in s3://{bucket_name}/code/; aws s3 ls lists the versions"
+            f"no code {version} in s3://{bucket_name}/code/, expected a version there; "
+            "aws s3 ls lists them"
         )
     if not upload_only:
         require_promoted(stack, bucket_name, parameters(description)["Model"])
@@ -81,7 +85,7 @@ def release(stack: Stack, version: str, upload_only: bool = False, root: Path = 
 
 
 def roll(stack: Stack, options: Mapping[str, str], version: str) -> bool:
-    """Roll a version out; return True where the stack changed.
+    """Roll a version out; return whether the stack changed.
 
     A machine counts when it has answered. Where one does not, CloudFormation goes back to the
     version before, and the bucket still names that one.
@@ -114,16 +118,24 @@ def renew(stack: Stack) -> None:
             return
         if status in ("Failed", "Cancelled", "RollbackSuccessful", "RollbackFailed"):
             reason = refresh.get("StatusReason", "no reason is given")
-            raise InputError(f"{line}: {reason}; python -m deploy logs may say more")
+            raise InputError(
+                f"{line} ({reason}), expected Successful; python -m deploy logs may say more"
+            )
         time.sleep(stack.poll_s)
 
 
 def down(stack: Stack, confirmation: str) -> None:
-    """Remove everything but the bucket; the bucket too where its name is the confirmation."""
+    """Remove everything but the bucket.
+
+    confirmation: the bucket's name removes the bucket, too; "" leaves it.
+    """
     description = stack.require()
     bucket_name = parameters(description)["Bucket"]
     if confirmation and confirmation != bucket_name:
-        raise InputError(f"the bucket is {bucket_name}, not {confirmation}; nothing was removed")
+        raise InputError(
+            f"--delete-bucket {confirmation}: another name, expected {bucket_name}; "
+            "nothing was removed"
+        )
     stack.remove()
     if not confirmation:
         stack.report(
@@ -131,9 +143,9 @@ def down(stack: Stack, confirmation: str) -> None:
         )
         return
     for page in stack.aws.s3.get_paginator("list_object_versions").paginate(Bucket=bucket_name):
-        for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
             stack.aws.s3.delete_object(
-                Bucket=bucket_name, Key=each["Key"], VersionId=each["VersionId"]
+                Bucket=bucket_name, Key=entry["Key"], VersionId=entry["VersionId"]
             )
     stack.aws.s3.delete_bucket(Bucket=bucket_name)
     stack.report(f"s3://{bucket_name} is removed, with every version of everything in it")
@@ -149,7 +161,8 @@ def recorded_code(stack: Stack, bucket_name: str) -> str:
     version = code.current(stack.aws.s3, bucket_name)
     if not version:
         raise InputError(
-            f"s3://{bucket_name}/code/current is missing, so no code was ever rolled out: up"
+            f"s3://{bucket_name}/code/current: missing, expected the code that was rolled out "
+            "last; python -m deploy up"
         )
     return version
 
@@ -158,27 +171,29 @@ def require_promoted(stack: Stack, bucket_name: str, model: str) -> None:
     if not code.exists(stack.aws.s3, bucket_name, f"models/{model}/{POINTER}"):
         store = f"s3://{bucket_name}/models/{model}"
         raise InputError(
-            f"no model is promoted in {store}; marquee releases push bundles/{model} {store}, "
+            f"no model is promoted in {store}, expected one; "
+            f"marquee releases push bundles/{model} {store}, "
             f"marquee releases promote VERSION {store}, then this again"
         )
 
 
 def require_secrets(stack: Stack, path: str) -> None:
-    """Raise InputError where a setting is missing, or stored unencrypted."""
+    """Raise InputError if a setting is missing, or stored unencrypted."""
     names = [f"{path}/{name}" for name in SETTINGS]
-    stored = stack.aws.ssm.get_parameters(Names=names)["Parameters"]
-    kinds = {each["Name"]: each["Type"] for each in stored}
+    settings = stack.aws.ssm.get_parameters(Names=names)["Parameters"]
+    kinds = {setting["Name"]: setting["Type"] for setting in settings}
     for name in names:
         if kinds.get(name) != "SecureString":
-            reason = f"is a {kinds[name]}" if name in kinds else "is not in Parameter Store"
+            reason = f"a {kinds[name]}" if name in kinds else "not in Parameter Store"
             raise InputError(
-                f"{name} {reason}; aws ssm put-parameter --type SecureString --overwrite "
+                f"{name}: {reason}, expected a SecureString; "
+                "aws ssm put-parameter --type SecureString --overwrite "
                 f"--region {stack.aws.region} --name {name} --value …"
             )
 
 
 def bucket(stack: Stack, options: Mapping[str, str], restored: bool) -> dict[str, str]:
-    """Return the bucket's name, and `MakeBucket` where the stack creates it."""
+    """Return the bucket's name, and `MakeBucket` if the stack creates it."""
     name = options.get("Bucket") or f"{stack.name}-{account(stack.aws)}-{stack.aws.region}"
     try:
         stack.aws.s3.head_bucket(Bucket=name)
@@ -186,40 +201,44 @@ def bucket(stack: Stack, options: Mapping[str, str], restored: bool) -> dict[str
         status = error.response["ResponseMetadata"]["HTTPStatusCode"]
         if status == 404 and not restored:
             return {"Bucket": name, "MakeBucket": "yes"}
-        reason = {404: "is not there", 301: "is in another region"}.get(
-            status, "belongs to another account"
-        )
+        problem = {404: "missing", 301: "in another region"}.get(status, "of another account")
         raise InputError(
-            f"the bucket {name} {reason}; expected --bucket NAME, or --region"
+            f"bucket {name}: {problem}, expected one of this account and region; "
+            "name another with --bucket, or --region"
         ) from error
     return {"Bucket": name, "MakeBucket": "no"}
 
 
 def network(stack: Stack, options: Mapping[str, str]) -> dict[str, str]:
-    """Return the VPC of the options, else the default one, and a subnet in two of its zones."""
+    """Return the VPC of the options, else the default one, and its subnets.
+
+    There is one subnet in each of two zones, unless the options name subnets.
+    """
     default = {"Filters": [{"Name": "is-default", "Values": ["true"]}]}
     vpcs = stack.aws.ec2.describe_vpcs(**({} if "Vpc" in options else default))["Vpcs"]
-    names = [each["VpcId"] for each in vpcs]
+    names = [vpc["VpcId"] for vpc in vpcs]
     if not names or options.get("Vpc", names[0]) not in names:
         problem = f"no VPC {options['Vpc']}" if "Vpc" in options else "no default VPC"
-        known = f"; there are {', '.join(names)}" if names else ""
+        expected = f"one of {', '.join(names)}" if names else "one"
         raise InputError(
-            f"{problem} in {stack.aws.region}{known}; expected --vpc and --subnets, or --region"
+            f"{problem} in {stack.aws.region}, expected {expected}; "
+            "name it with --vpc and --subnets, or another --region"
         )
     vpc = options.get("Vpc", names[0])
     if "Subnets" in options:
         return {"Vpc": vpc}
     inside = [{"Name": "vpc-id", "Values": [vpc]}]
     subnets: list[dict[str, Any]] = stack.aws.ec2.describe_subnets(Filters=inside)["Subnets"]
-    zones = {each["AvailabilityZone"]: each["SubnetId"] for each in subnets}
+    zones = {subnet["AvailabilityZone"]: subnet["SubnetId"] for subnet in subnets}
     if len(zones) < 2:
         raise InputError(
-            f"{vpc} has subnets in {len(zones)} zones, expected two for a load balancer"
+            f"{vpc}: subnets in {len(zones)} zones, expected two for a load balancer; "
+            "name another with --vpc and --subnets"
         )
     return {"Vpc": vpc, "Subnets": ",".join(zones[name] for name in sorted(zones)[:2])}
 
 
 def parameters(description: Mapping[str, Any] | None) -> dict[str, str]:
-    """Return the parameters of a stack; none where there is no stack."""
+    """Return the parameters of a stack; none if there is no stack."""
     pairs = (description or {}).get("Parameters", ())
-    return {each["ParameterKey"]: each["ParameterValue"] for each in pairs}
+    return {pair["ParameterKey"]: pair["ParameterValue"] for pair in pairs}

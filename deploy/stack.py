@@ -24,7 +24,7 @@ BROKEN_STATES = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELET
 Report = Callable[[str], object]
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Stack:
     """A stack by its name.
 
@@ -35,10 +35,10 @@ class Stack:
     name: str
     report: Report = print
     poll_s: float = 5.0
-    _seen: set[str] = field(default_factory=set)
+    _seen: set[str] = field(init=False, default_factory=set)
 
     def describe(self) -> dict[str, Any] | None:
-        """Return CloudFormation's description; None where there is no such stack."""
+        """Return CloudFormation's description; None if there is no such stack."""
         try:
             stacks = self.aws.cloudformation.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
@@ -52,8 +52,8 @@ class Stack:
         if description is None:
             location = f"in {self.aws.region} of account {account(self.aws)}"
             raise InputError(
-                f"there is no stack {self.name} {location}, expected another --region or "
-                "--stack, or make it: python -m deploy up"
+                f"there is no stack {self.name} {location}, expected one; name another --region "
+                "or --stack, or make it: python -m deploy up"
             )
         return description
 
@@ -63,10 +63,10 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in pairs}
 
     def apply(self, parameters: Mapping[str, str]) -> bool:
-        """Create or change the stack; parameters that are absent stay.
+        """Create or change the stack; return whether anything changed.
 
-        Returns False where nothing is to change. Raises InputError with the reason of the first
-        part that failed.
+        Parameters that are absent stay. Raises InputError with the reason of the first part that
+        failed.
         """
         description = self.describe()
         self.refuse(description)
@@ -86,30 +86,41 @@ class Stack:
             if "No updates are to be performed" in str(error):
                 return False
             raise
-        ended = self._wait()
-        if not ended.endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")) or "ROLLBACK" in ended:
-            raise InputError(f"{self.name} is {ended}: {self.reason()}{self._remedy(ended)}")
+        status = self._wait()
+        if not status.endswith(("CREATE_COMPLETE", "UPDATE_COMPLETE")) or "ROLLBACK" in status:
+            raise InputError(
+                f"{self.name}: {status} ({self.reason()}), expected a finished change"
+                f"{self._remedy(status)}"
+            )
         return True
 
     def remove(self) -> None:
         self._events(self.describe())
         self.aws.cloudformation.delete_stack(StackName=self.name)
-        if (ended := self._wait()) != "DELETE_COMPLETE":
-            raise InputError(f"{self.name} is {ended}: {self.reason()}; mend that, then down again")
+        if (status := self._wait()) != "DELETE_COMPLETE":
+            raise InputError(
+                f"{self.name}: {status} ({self.reason()}), expected DELETE_COMPLETE; "
+                "mend that, then down again"
+            )
 
     def refuse(self, description: Mapping[str, Any] | None) -> None:
-        """Raise InputError where the stack is in a state that cannot be changed."""
+        """Raise InputError if the stack is in a state that cannot be changed."""
         status = description["StackStatus"] if description else ""
         if status in BROKEN_STATES:
-            raise InputError(f"{self.name} is {status}: {self.reason()}{self._remedy(status)}")
+            raise InputError(
+                f"{self.name}: {status} ({self.reason()}), expected a stack that can change"
+                f"{self._remedy(status)}"
+            )
         if status == "UPDATE_ROLLBACK_FAILED":
             raise InputError(
-                f"{self.name} is {status}: {self.reason()}; mend that, then: "
-                f"aws cloudformation continue-update-rollback --stack-name {self.name}"
+                f"{self.name}: {status} ({self.reason()}), expected a stack that can change; "
+                "mend that, then: aws cloudformation continue-update-rollback "
+                f"--stack-name {self.name}"
             )
         if status.endswith("_IN_PROGRESS"):
             raise InputError(
-                f"{self.name} is being changed ({status}); wait for it: python -m deploy status"
+                f"{self.name}: {status}, expected no change under way; "
+                "wait for it: python -m deploy status"
             )
 
     def valid(self) -> str:
@@ -122,7 +133,8 @@ class Stack:
                 raise
             message = one_line(error.response["Error"].get("Message", ""))
             raise InputError(
-                f"{TEMPLATE.name} is not valid: {message}; cfn-lint deploy/template.yaml says where"
+                f"{TEMPLATE.name}: {message}, expected a valid template; "
+                "cfn-lint deploy/template.yaml shows the line"
             ) from error
         return body
 
@@ -148,10 +160,11 @@ class Stack:
     def _parameters(
         self, values: Mapping[str, str], description: Mapping[str, Any] | None
     ) -> list[dict[str, Any]]:
-        known = {each["ParameterKey"] for each in (description or {}).get("Parameters", ())}
+        previous = (description or {}).get("Parameters", ())
+        previous_keys = {parameter["ParameterKey"] for parameter in previous}
         new = [{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()]
         return new + [
-            {"ParameterKey": k, "UsePreviousValue": True} for k in sorted(known - {*values})
+            {"ParameterKey": k, "UsePreviousValue": True} for k in sorted(previous_keys - {*values})
         ]
 
     def _wait(self) -> str:
@@ -193,7 +206,7 @@ def rules() -> dict[str, dict[str, Any]]:
 
 def defaults() -> dict[str, str]:
     """Return the defaults of the template's parameters."""
-    return {name: str(each["Default"]) for name, each in rules().items() if "Default" in each}
+    return {name: str(rule["Default"]) for name, rule in rules().items() if "Default" in rule}
 
 
 def check(values: Mapping[str, str]) -> None:
@@ -221,7 +234,7 @@ def line(event: Mapping[str, Any]) -> str:
 
 
 def is_start(event: Mapping[str, Any], stack: str) -> bool:
-    """Test for the event that starts a change of the whole stack."""
+    """Return whether the event starts a change of the whole stack."""
     starts = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
     return event["LogicalResourceId"] == stack and event["ResourceStatus"] in starts
 

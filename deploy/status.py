@@ -28,12 +28,13 @@ def machines(stack: Stack, group: str, targets: str) -> Iterator[str]:
     if not group:
         return
     health = stack.aws.elbv2.describe_target_health(TargetGroupArn=targets)
-    seen = {
-        each["Target"]["Id"]: each["TargetHealth"] for each in health["TargetHealthDescriptions"]
+    health_by_id = {
+        target["Target"]["Id"]: target["TargetHealth"]
+        for target in health["TargetHealthDescriptions"]
     }
     response = stack.aws.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group])
     for machine in response["AutoScalingGroups"][0]["Instances"]:
-        health_state = seen.get(machine["InstanceId"], {"State": "not registered yet"})
+        health_state = health_by_id.get(machine["InstanceId"], {"State": "not registered yet"})
         reason = f" ({health_state['Description']})" if health_state.get("Description") else ""
         state = f"{machine['LifecycleState']}, {health_state['State']}{reason}"
         yield f"{machine['InstanceId']}  {state}"
@@ -53,7 +54,10 @@ def answering(address: str) -> str:
 
 
 def logs(stack: Stack, since_s: float, follow: bool, poll_s: float = 2.0) -> None:
-    """Report log lines of the last `since_s` seconds, oldest first; follow: until ctrl-C."""
+    """Report log lines of the last `since_s` seconds, oldest first.
+
+    follow: go on until ctrl-C.
+    """
     group = stack.outputs()["LogGroup"]
     start, event_ids = int((time.time() - since_s) * 1000), set[str]()
     while True:

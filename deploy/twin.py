@@ -8,10 +8,10 @@ bucket; then, under load, the second is promoted and taken back. Each step print
 
     step=promote model_version=91c0… served=812 failed=0
 
-Exit status 1 where a request failed, or a version did not come within a minute.
+Exit status 1 if a request failed, or a version did not come within a minute; 2 if a bundle cannot
+be used.
 """
 
-import argparse
 import logging
 import os
 import sys
@@ -25,6 +25,8 @@ import boto3
 from moto.server import ThreadedMotoServer
 
 from deploy.local_processes import run_service
+from marquee.core.command import ArgumentParser, run_command
+from marquee.core.errors import InputError
 from marquee.promotion.releases_command import main as releases
 from marquee.recommender.bundle import read_bundle
 from marquee_client import Marquee, MarqueeError, Retries
@@ -75,21 +77,26 @@ class Load:
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        description="Push, serve, promote and roll back on this machine."
-    )
+    """Run the steps; return 2 for an error that the caller can mend."""
+    return run_command("twin", lambda: run(sys.argv[1:] if args is None else args))
+
+
+def run(args: Sequence[str]) -> int:
+    parser = ArgumentParser(description="Push, serve, promote and roll back on this machine.")
     parser.add_argument("first", help="folder of the bundle that is promoted first")
     parser.add_argument("second", help="that of the next one")
     options = parser.parse_args(args)
     first, second = read_bundle(options.first), read_bundle(options.second)
     versions = [str(bundle.manifest["model_version"]) for bundle in (first, second)]
     if versions[0] == versions[1]:
-        raise SystemExit(f"{options.first} and {options.second} are the same version, expected two")
-    with tempfile.TemporaryDirectory() as home, bucket():
-        os.environ |= {"BUNDLE_CACHE": f"{home}/cache", "BUNDLE_POLL_S": "1"}
+        raise InputError(
+            f"{options.first} and {options.second}: the same version, expected two; train another"
+        )
+    with tempfile.TemporaryDirectory() as scratch, bucket():
+        os.environ |= {"BUNDLE_CACHE": f"{scratch}/cache", "BUNDLE_POLL_S": "1"}
         command("push", options.first, STORE)
         command("promote", versions[0], STORE)
-        with run_service(STORE, f"sqlite:///{home}/events.sqlite") as url:
+        with run_service(STORE, f"sqlite:///{scratch}/events.sqlite") as url:
             return walk(
                 url, options.second, versions, first.movies.movie_id[:HISTORY_LENGTH].tolist()
             )
@@ -125,8 +132,11 @@ def step(name: str, url: str, expected: str, load: Load) -> bool:
 
 
 def command(*args: str) -> None:
+    """Run `marquee releases`; InputError if it fails."""
     if releases(list(args)) != 0:
-        raise SystemExit(f"marquee releases {' '.join(args)}: failed")
+        raise InputError(
+            f"marquee releases {' '.join(args)}: failed, expected exit status 0; see its error"
+        )
 
 
 @contextmanager

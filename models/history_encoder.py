@@ -27,12 +27,13 @@ class UserTable(nn.Module):
 
 
 class Block(nn.Module):
-    """One pre-norm layer: causal self-attention, then a feed-forward net of twice the width.
+    """One pre-norm layer of the encoder.
 
-    Attention sees each entry mixed with the `conv_width - 1` before it, channel by channel (a
-    causal depthwise convolution, as in So et al. 2021, "Primer"). The entry just before is the
-    strongest sign of what comes next, and attention alone finds it slowly. Each head adds a
-    learned bias by distance (as in HSTU, Zhai et al. 2024, without its times).
+    It is causal self-attention, then a feed-forward net of twice the width. Attention sees each
+    entry mixed with the `conv_width - 1` before it, channel by channel (a causal depthwise
+    convolution, as in So et al. 2021, "Primer"). The entry just before is the strongest sign of
+    what comes next, and attention alone finds it slowly. Each head adds a learned bias by distance
+    (as in HSTU, Zhai et al. 2024, without its times).
     """
 
     def __init__(

@@ -5,9 +5,9 @@
     loss (id)      = binary cross-entropy of watched and drawn pairs
 
 The GMF part sees every position. The MLP costs H times as much a pair, so it joins the logit at a
-random share of the positions (`mlp_share`), as a layer that is dropped elsewhere (after Huang et
-al. 2016, "Deep networks with stochastic depth", without their rescaling). Ranking always uses the
-fused logit.
+random share of the positions (`mlp_share`) and is dropped elsewhere. This is stochastic depth
+(Huang et al. 2016, "Deep networks with stochastic depth"), without the rescaling. Ranking always
+uses the fused logit.
 
 Local letters: B rows (windows of histories), P positions with a target; M items of each user in a
 batch of pairs.
@@ -23,9 +23,10 @@ import torch.distributed as dist
 from torch import Tensor
 
 from marquee.core.errors import InputError
+from marquee.core.sizes import Sizes
 from marquee.evaluation.ranker import rank_batch
 from models.losses import binary_loss, catalog_softmax, softmax_loss
-from models.ncf import NCF, NetworkConfig, Sizes
+from models.ncf import NCF, NetworkConfig
 
 T = TypeVar("T")
 PROGRESS_BAR_METRICS = ("ndcg@10", "ndcg@100", "auc")
@@ -86,7 +87,10 @@ class HasFeatures(Protocol):
 
 
 class RankingModule(pl.LightningModule):
-    """Trains an `NCF` network. `RankingModule.load_from_checkpoint(path)` needs no arguments."""
+    """A Lightning module that trains an `NCF` network.
+
+    `RankingModule.load_from_checkpoint(path)` needs no arguments.
+    """
 
     def __init__(
         self,
@@ -163,10 +167,10 @@ class RankingModule(pl.LightningModule):
         return loss, len(target_P)
 
     def candidates(self, target_P: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the candidate items, (C,), and the column of each item there, (I,), else -1.
+        """Return the candidate items, (C,), and each item's column there, (I,).
 
-        Items without a training rating are never candidates. As negatives at every position they
-        would teach that new items are bad.
+        The column of an item that is no candidate is -1. Items without a training rating are never
+        candidates. As negatives at every position they would teach that new items are bad.
         """
         num_ratings_I = self.network.items.num_ratings_I
         candidate_C = num_ratings_I.nonzero().squeeze(1)
@@ -181,7 +185,7 @@ class RankingModule(pl.LightningModule):
     def negative_mask(
         self, batch: dict[str, Tensor], column_I: Tensor, num_candidates: int
     ) -> Tensor:
-        """Return float32 (B, C), 0 where a candidate is a training item of the row's user."""
+        """Return float32 (B, C), 0 if a candidate is a training item of the row's user."""
         mask_BC = torch.ones(len(batch["target_BL"]), num_candidates, device=column_I.device)
         if self.learning.reject_positives:
             column_N = column_I[batch["positive_item_N"]]
@@ -202,7 +206,10 @@ class RankingModule(pl.LightningModule):
         return weight_P / len(weight_P)
 
     def split_positions(self, num: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Draw the positions that the MLP joins; return them and those of the product alone."""
+        """Draw the positions that the MLP joins.
+
+        Returns them and those of the product alone.
+        """
         num_fused = round(self.learning.mlp_share * num)
         order = torch.randperm(num, device=device)
         # Without the product branch the other positions have nothing to learn from.

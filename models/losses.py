@@ -33,11 +33,11 @@ def catalog_softmax(
     target always counts. weight_P: float32. row_P: int64, rising. mask_BC: 0. where a candidate is
     one of the user's own training items and so no negative, else 1.
 
-    Where the candidates leave items out this is a sampled softmax without the log-probability
+    If the candidates leave items out, this is a sampled softmax without the log-probability
     correction (Jean et al. 2015). Under autocast the products run in its dtype (bfloat16: 2 to 3
-    times as fast on CPUs that have it); the target's logit and the loss stay float32. Gradients are
-    computed in the same pass, block by block, so that (P, C) logits, 120 MB on ml-1m, never reach
-    memory: half the time of log_softmax over them.
+    times as fast on CPUs that have it). The target's logit and the loss stay float32. Gradients are
+    computed in the same pass, block by block. So the (P, C) logits, 120 MB on ml-1m, never reach
+    memory, which takes half the time of log_softmax over them.
     """
     device = user_PD.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
@@ -105,10 +105,11 @@ def softmax_loss(logit_PC: Tensor, column_P: Tensor, weight_P: Tensor, mask_PC: 
 
 
 def binary_loss(logit_PC: Tensor, column_P: Tensor, weight_P: Tensor, mask_PC: Tensor) -> Tensor:
-    """Return the binary cross-entropy of each target and the mean of its negatives, summed.
+    """Return the summed binary cross-entropy of targets and negatives.
 
-    As in SASRec (Kang and McAuley 2018, equation 6), but the negatives of a batch are shared and
-    averaged instead of one drawn for each position.
+    A position counts its target and the mean of its negatives. As in SASRec (Kang and McAuley 2018,
+    equation 6), but the negatives of a batch are shared and averaged instead of one drawn for each
+    position.
     """
     target_P = logit_PC.gather(1, column_P[:, None]).squeeze(1)
     mask_PC = mask_PC.scatter(1, column_P[:, None], 0).float()

@@ -12,22 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from marquee.core.errors import InputError
+from marquee.core.sizes import Sizes
 from models.history_encoder import HistoryEncoder, UserTable
 from models.item_tower import Feature, ItemTower
 from models.neumf_head import NeuMFHead
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Table sizes, which follow from the data."""
-
-    num_users: int
-    num_items: int
-    num_genres: int
-    num_periods: int
-    num_rating_bins: int
-    """Values of the rating scale."""
-    text_dim: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,13 +72,19 @@ class NeuMFHead(nn.Module):
         return self.gmf_part(user_BD) @ self.item_gmf(item_CD).T
 
     def mlp(self, user_BD: Tensor, item_CD: Tensor) -> Tensor:
-        """Return (B, C) outputs of the MLP; it takes B x C x H floats, so callers send few rows."""
+        """Return (B, C) outputs of the MLP.
+
+        It takes B x C x H floats, so callers send few rows.
+        """
         user_BH = self.user_half(self.mlp_part(user_BD))
         item_CH = self.item_half(self.mlp_part(item_CD))
         return self.tail(user_BH[:, None] + item_CH[None])
 
     def tail(self, hidden: Tensor) -> Tensor:
-        """Apply the layers after the split one, (..., H) -> (...); the input is overwritten."""
+        """Apply the layers after the split one, (..., H) -> (...).
+
+        The input is overwritten.
+        """
         hidden = hidden.relu_()
         for layer in self.deeper:
             hidden = layer(hidden).relu_()
@@ -108,9 +114,10 @@ class NeuMFHead(nn.Module):
     def pair_loss(
         self, user_BD: Tensor, vector_ID: Tensor, bias_I: Tensor, item_MB: Tensor
     ) -> Tensor:
-        """Return the mean loss of M items for each of B users, the first watched, the others drawn.
+        """Return the mean loss of M items for each of B users.
 
-        A user's half is computed once for their M items, an item's half once for all users.
+        The first item is watched, the others are drawn. A user's half is computed once for their M
+        items, an item's half once for all users.
         """
         user_gmf_BF, user_mlp = self.split(user_BD)
         item_gmf, item_mlp = self.split(vector_ID)

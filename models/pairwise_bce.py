@@ -96,7 +96,10 @@ class _PairLoss(torch.autograd.Function):
 
 
 def forward_mlp(hidden_NH: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
-    """Return the activations of each layer, the split one first, which reuses `hidden_NH`."""
+    """Return the activations of each layer, the split one first.
+
+    That one reuses `hidden_NH`.
+    """
     activations = [hidden_NH.relu_()]
     for weight, bias in zip(layers[:-1:2], layers[1::2], strict=True):
         activations.append(torch.addmm(bias, activations[-1], weight.T).relu_())
@@ -110,7 +113,10 @@ def backward_mlp(
     grad_layers: Sequence[Tensor],
     grad_hidden_NH: Tensor,
 ) -> None:
-    """Add the layers' gradients to `grad_layers`, and fill that of the first layer's sum."""
+    """Add the layers' gradients to `grad_layers`.
+
+    The gradient of the first layer's sum is filled in.
+    """
     grad_layers[-1][0].addmv_(activations[-1].T, grad_logit_N)
     outputs = [grad_hidden_NH, *(torch.empty_like(values) for values in activations[1:])]
     torch.mul(grad_logit_N[:, None], layers[-1][0], out=outputs[-1])
@@ -147,9 +153,10 @@ def sum_by_item(
     gmf_BF: Tensor,
     num_items: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of gmf_IF, hidden_IH and bias_I: sums over each item's pairs.
+    """Return the gradients of gmf_IF, hidden_IH and bias_I.
 
-    embedding_bag with the start of each item's pairs takes a quarter of the time of index_add_.
+    They are sums over each item's pairs. embedding_bag with the start of each item's pairs takes a
+    quarter of the time of index_add_.
     """
     M, grad_logit_N = item_BM.shape[1], grad_logit_BM.view(-1)
     pair_N, start_I = sort_by_item(item_BM.view(-1), num_items)
@@ -163,7 +170,10 @@ def sum_by_item(
 
 
 def sort_by_item(item_N: Tensor, num_items: int) -> tuple[Tensor, Tensor]:
-    """Return the pairs in the order of their items, and the start of each item's pairs, (I,)."""
+    """Return the pairs in the order of their items.
+
+    The second array is the start of each item's pairs, (I,).
+    """
     if item_N.device.type == "cpu":
         # Radix sort where rows fit 16 bits: .07 ms for 16,384 pairs, where torch takes .8.
         rows = item_N.numpy().astype(np.min_scalar_type(num_items))

@@ -24,7 +24,7 @@ from marquee.api.openapi import POST_ENDPOINTS
 from marquee.core.times import MICROS_PER_SECOND
 from marquee.feedback.event_schema import KINDS, STATELESS_KINDS, Event
 from marquee.feedback.store import EventStore
-from marquee.feedback.user_state import UserState, reduce_events
+from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
 
 CANARY = "canary-8d3f"
 """In every id and query that is sent; no log may hold it."""
@@ -319,7 +319,7 @@ def known_of(book: list[Event]) -> UserState:
     """What a store must know after these events, in the order of their acknowledgement."""
     rows = [(event.at_us, number, event) for number, event in enumerate(book)]
     return reduce_events(
-        (e.user_id, e.movie_id, e.kind, e.stars, e.watched, at_us, number)
+        StoredEvent(e.user_id, e.movie_id, e.kind, e.stars, e.watched, at_us, number)
         for at_us, number, e in sorted(rows, key=lambda row: row[:2])
         if e.kind not in STATELESS_KINDS
     )

@@ -8,8 +8,8 @@ changed in the store, or on the machine; a process killed in the middle; two who
 full disk; a store that is away at a start. Pushing is the command in a process of its own, racing
 too; the follower is the service's own code (marquee/api/lifecycle/model_reloader.py) without HTTP.
 During the trouble a whole version answers; after it the promoted one does, every version that was
-ever pushed and not pruned is whole, and no upload is left over. Exit status 1, and the reasons, if anything was
-otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut (tests/line.py).
+ever pushed and not pruned is whole, and no upload is left over. Exit status 1, and the reasons, if
+anything was otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut (tests/line.py).
 """
 
 import argparse
@@ -95,7 +95,7 @@ class Service:
         self._take(load_first_model(self.source))
         self._watch = ModelReloader(self.source, self._take, poll_s=0)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         asyncio.run(self._watch.poll())
 
     def _take(self, model: LoadedModel) -> None:
@@ -208,7 +208,7 @@ class Chaos:
             racer.stdin.flush()
         said = [racer.communicate()[1] for racer in racers]
         won = [v for v, racer in zip(versions, racers, strict=True) if racer.returncode == 0]
-        if len(won) != 1 or sum("somebody else was first" in each for each in said) != 1:
+        if len(won) != 1 or sum("concurrent promotion" in each for each in said) != 1:
             self.faults.append(f"of two who promote at once {len(won)} won: {said}")
         elif self._current() != won[0]:
             self.faults.append(f"{won[0]} won, but {self._current()} is promoted")

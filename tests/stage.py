@@ -47,7 +47,10 @@ def staged(bundle: str, report: bool = False) -> Iterator[tuple[Browser, str]]:
     with (
         tempfile.TemporaryDirectory() as folder,
         run_service(bundle, f"sqlite:///{folder}/events.sqlite") as url,
-        run_app(free_port(), MARQUEE_URL=url, APP_CACHE=folder, FINDINGS=folder) as (address, _),
+        run_app(free_port(), {"MARQUEE_URL": url, "APP_CACHE": folder, "FINDINGS": folder}) as (
+            address,
+            _,
+        ),
         browser.browser() as chromium,
         Marquee(url) as marquee,
     ):

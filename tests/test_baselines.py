@@ -270,4 +270,4 @@ def test_without_implicit_ials_is_left_out_in_one_line(
 
 
 def test_settings_are_every_combination() -> None:
-    assert expand_grid(a=(1, 2), b=(3,)) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]
+    assert expand_grid({"a": (1, 2), "b": (3,)}) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]

@@ -1,11 +1,13 @@
 """Batches: windows of histories, pairs with negatives, and cases, cut from a split."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from datamodules.config import DataConfig
 from datamodules.loaders import EvalLoader, SequenceWindows, TrainingPairs, rating_bins
 from datamodules.splits import Split, split_next, training_ratings
 from marquee.data.user_histories import UserHistories
@@ -26,14 +28,18 @@ def make_split(lengths: list[int], num_items: int = 30) -> Split:
     return split_next(histories, num_items)
 
 
-def windows(split: Split, length: int, epoch: int = 0, per_batch: int = 16) -> SequenceWindows:
+def windows(
+    split: Split, length: int, epoch: int = 0, per_batch: int = 16, **settings: Any
+) -> SequenceWindows:
     return SequenceWindows(
         split,
         rating_bins(split.train_histories.rating, SCALE),
-        history_length=length,
-        targets_per_batch=per_batch,
-        star_dropout=0.0,
-        seed=3,
+        DataConfig(
+            name="demo",
+            history_length=length,
+            targets_per_batch=per_batch,
+            **{"star_dropout": 0.0, "seed": 3, **settings},
+        ),
         epoch=lambda: epoch,
     )
 
@@ -82,11 +88,9 @@ def test_windows_are_the_same_for_one_epoch_and_as_many_in_all() -> None:
 
 def test_windows_carry_stars_or_none_at_all() -> None:
     split = make_split([12, 30])
-    source = windows(split, 50)
-    source.star_dropout = 1.0
-    assert all((batch["star_BL"] == 0).all() for batch in source)
-    source.star_dropout = 0.0
-    for batch in source:
+    bare = windows(split, 50, star_dropout=1.0)
+    assert all((batch["star_BL"] == 0).all() for batch in bare)
+    for batch in windows(split, 50, star_dropout=0.0):
         kept = batch["target_BL"] >= 0
         assert (batch["star_BL"][kept] == 1 + batch["item_BL"][kept] % 5).all()
 
@@ -168,8 +172,7 @@ def test_cases_neither_show_nor_rank_what_stands_before_the_history() -> None:
 
 def test_targets_come_from_the_horizon() -> None:
     split = make_split([30])  # entry i of the only person is movie i; 28 of them are trained on
-    source = windows(split, 50)
-    source.horizon = 3
+    source = windows(split, 50, horizon=3)
     ahead = set()
     for source.epoch in (lambda: 0, lambda: 1, lambda: 2):
         for batch in source:
@@ -182,10 +185,8 @@ def test_targets_come_from_the_horizon() -> None:
 
 def test_shuffled_windows_hold_the_same_entries_in_another_order() -> None:
     split = make_split([30])
-    plain = windows(split, 50)
-    plain.star_dropout, plain.history_length = 0.0, 40
-    mixed = windows(split, 50)
-    mixed.shuffled, mixed.star_dropout, mixed.history_length = True, 0.0, 40
+    plain = windows(split, 40)
+    mixed = windows(split, 40, shuffled=True)
     (before,), (first,), (again,) = list(plain), list(mixed), list(mixed)
     entries = [b["item_BL"][0].tolist() + b["target_BL"][0, -1:].tolist() for b in (before, first)]
     assert entries[0] == list(range(28)) == sorted(entries[1]) != entries[1]

@@ -43,7 +43,7 @@ def service(bundle: Path, home: Path, port: int) -> Iterator[httpx.Client]:
 @contextmanager
 def looking(url: str, cache: Path) -> Iterator[Page]:
     settings = {"MARQUEE_URL": url, "APP_CACHE": str(cache)}
-    with run_app(free_port(), **settings) as (address, _), browser.browser() as chromium:
+    with run_app(free_port(), settings) as (address, _), browser.browser() as chromium:
         yield browser.opened(chromium, address)
 
 

@@ -92,7 +92,8 @@ def test_a_manifest_that_is_none_is_refused(copy: Path, raw: bytes) -> None:
 
 
 def test_a_folder_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no such bundle folder; make one with: python train.py"):
+    message = r"no such bundle folder, expected a bundle; make one with: python train.py"
+    with pytest.raises(InputError, match=message):
         read_bundle(tmp_path / "none")
 
 
@@ -218,7 +219,9 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
     ("change", "sentence"),
     [
         pytest.param({"scores": [0.0, 0.0]}, r"golden.json: answer 0 is off by", id="scores"),
-        pytest.param({"top": [110, 541]}, r"golden.json: answer 0 is .*, expected \[110, 541\]", id="ids"),
+        pytest.param(
+            {"top": [110, 541]}, r"golden.json: answer 0 is .*, expected \[110, 541\]", id="ids"
+        ),
     ],
 )
 def test_a_wrong_golden_answer_is_refused_at_load(

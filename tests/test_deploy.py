@@ -38,7 +38,7 @@ valid = Stack.valid
 def aws() -> Iterator[Aws]:
     with server(), pytest.MonkeyPatch.context() as patched:
         aws = Aws.connect("us-east-1")
-        body = valid(Stack(aws, "any"))  # moto takes 1.3 s for it each time
+        body = valid(Stack(aws=aws, name="any"))  # moto takes 1.3 s for it each time
         patched.setattr(Stack, "valid", lambda stack: body)
         yield aws
 
@@ -46,7 +46,7 @@ def aws() -> Iterator[Aws]:
 def new_stack(aws: Aws) -> Stack:
     """Not made yet; what it tells is in `said`. Its settings lie in Parameter Store."""
     said: list[str] = []
-    made = Stack(aws, f"m{uuid4().hex[:8]}", said.append, poll_s=0)
+    made = Stack(aws=aws, name=f"m{uuid4().hex[:8]}", report=said.append, poll_s=0)
     for name in ("API_KEYS", "EVENTS_URL"):
         made.aws.ssm.put_parameter(
             Name=f"/{made.name}/{name}", Value="secret", Type="SecureString", Overwrite=True
@@ -139,7 +139,7 @@ def test_up_makes_the_bucket_first_and_machines_when_a_model_is_promoted(
     stack: Stack, root: Path
 ) -> None:
     there = f"no model is promoted in s3://{bucket_of(stack)}/models/ml-1m"
-    with pytest.raises(InputError, match=f"{there}; marquee releases push"):
+    with pytest.raises(InputError, match=f"{there}, expected one; marquee releases push"):
         rollout.up(stack, given(stack), root=root)
     assert "Group" not in stack.outputs()
     promote(stack)
@@ -161,7 +161,9 @@ def test_up_again_changes_what_is_given_and_leaves_the_rest(up: Stack, root: Pat
     assert launch(up)["InstanceType"] == "c7i.large"
     assert (group(up)["MinSize"], group(up)["MaxSize"]) == (1, 4)
     assert rollout.parameters(up.describe())["Model"] == "ml-1m"
-    with pytest.raises(InputError, match=f"{up.name} has a bucket already; for another: --stack"):
+    with pytest.raises(
+        InputError, match=f"{up.name}: has a bucket already, expected .*; for another: --stack"
+    ):
         rollout.up(up, {"Bucket": "another"}, root=root)
 
 
@@ -205,13 +207,18 @@ def test_release_of_the_same_code_replaces_machines_for_new_settings(
         aws.add_response("start_instance_refresh", {"InstanceRefreshId": "r"})
         failed = {"Status": "Failed", "StatusReason": "i-1 is unhealthy"}
         aws.add_response("describe_instance_refreshes", {"InstanceRefreshes": [failed]})
-        with pytest.raises(InputError, match="machines anew: Failed, 0%: i-1 is unhealthy; python"):
+        with pytest.raises(
+            InputError,
+            match=r"machines anew: Failed, 0% .i-1 is unhealthy., expected Successful; python",
+        ):
             rollout.renew(up)
 
 
 def test_down_keeps_the_bucket_and_restore_serves_from_it(up: Stack, root: Path) -> None:
     bucket, version = bucket_of(up), code_launched(up)
-    with pytest.raises(InputError, match=f"the bucket is {bucket}, not other; nothing was removed"):
+    with pytest.raises(
+        InputError, match=f"other: another name, expected {bucket}; nothing was removed"
+    ):
         rollout.down(up, "other")
     rollout.down(up, "")
     assert up.describe() is None
@@ -225,11 +232,11 @@ def test_down_keeps_the_bucket_and_restore_serves_from_it(up: Stack, root: Path)
 
 
 def test_restore_needs_a_bucket_with_code(stack: Stack) -> None:
-    with pytest.raises(InputError, match="the bucket nowhere-at-all is not there"):
+    with pytest.raises(InputError, match="bucket nowhere-at-all: missing, expected one of"):
         rollout.up(stack, given(stack, Bucket="nowhere-at-all"), restored=True)
     empty = f"b{uuid4().hex}"
     stack.aws.s3.create_bucket(Bucket=empty)
-    with pytest.raises(InputError, match=f"s3://{empty}/code/current is missing"):
+    with pytest.raises(InputError, match=f"s3://{empty}/code/current: missing, expected the code"):
         rollout.up(stack, given(stack, Bucket=empty), restored=True)
 
 
@@ -343,10 +350,13 @@ def test_machines_are_replaced_one_by_one_and_only_when_they_signal() -> None:
         pytest.param({"InstanceType": "t9"}, "--instance-type t9: expected t3.small, ", id="type"),
         pytest.param({"Callers": "all"}, "--callers all: expected ", id="callers"),
         pytest.param({"Certificate": "mine"}, "--certificate mine: expected .arn:", id="arn"),
-        pytest.param({"Vpc": "vpc-1"}, r"no VPC vpc-1 in us-east-1; there are vpc-", id="vpc"),
+        pytest.param(
+            {"Vpc": "vpc-1"}, r"no VPC vpc-1 in us-east-1, expected one of vpc-", id="vpc"
+        ),
         pytest.param(
             {"Settings": "/other"},
-            "/other/API_KEYS is not in Parameter Store; aws ssm put-parameter --type SecureString",
+            "/other/API_KEYS: not in Parameter Store, expected a SecureString; "
+            "aws ssm put-parameter --type SecureString",
             id="settings",
         ),
     ],
@@ -363,7 +373,7 @@ def test_a_setting_in_clear_is_refused(stack: Stack) -> None:
     name = f"/{stack.name}/API_KEYS"
     stack.aws.ssm.delete_parameter(Name=name)
     stack.aws.ssm.put_parameter(Name=name, Value="k", Type="String")
-    with pytest.raises(InputError, match=f"{name} is a String; aws ssm put-parameter"):
+    with pytest.raises(InputError, match=f"{name}: a String, expected a SecureString; aws ssm put"):
         rollout.up(stack, given(stack))
 
 
@@ -371,7 +381,8 @@ def test_a_region_without_a_default_vpc_is_named(stack: Stack) -> None:
     with Stubber(stack.aws.ec2) as ec2:
         ec2.add_response("describe_vpcs", {"Vpcs": []}, {"Filters": ANY})
         with pytest.raises(
-            InputError, match="no default VPC in us-east-1; expected --vpc and --subnets"
+            InputError,
+            match="no default VPC in us-east-1, expected one; name it with --vpc and --subnets",
         ):
             rollout.network(stack, {})
 
@@ -430,7 +441,8 @@ def test_an_update_is_asked_for_exactly_and_its_failure_told_with_the_reason(sta
         aws.add_response("describe_stack_events", FAILED)
         aws.add_response("describe_stack_events", FAILED)
         sentence = (
-            r"m is UPDATE_ROLLBACK_COMPLETE: Group: Received 0 SUCCESS signal\(s\) out of 1; "
+            r"m: UPDATE_ROLLBACK_COMPLETE \(Group: Received 0 SUCCESS signal\(s\) out of 1\), "
+            "expected a finished change; "
         )
         with pytest.raises(InputError, match=sentence + "the stack is as it was before"):
             stack.apply({"Code": "0" * 16})
@@ -452,7 +464,10 @@ def test_nothing_to_update_is_no_failure(stack: Stack) -> None:
     [
         ("ROLLBACK_COMPLETE", "remove it: python -m deploy down --stack m, then up again"),
         ("UPDATE_ROLLBACK_FAILED", "aws cloudformation continue-update-rollback --stack-name m"),
-        ("UPDATE_IN_PROGRESS", "is being changed .* wait for it: python -m deploy status"),
+        (
+            "UPDATE_IN_PROGRESS",
+            "expected no change under way; wait for it: python -m deploy status",
+        ),
     ],
 )
 def test_a_stack_that_cannot_be_changed_is_left_alone(
@@ -470,7 +485,9 @@ def test_a_stack_that_cannot_be_changed_is_left_alone(
 def test_a_template_that_is_not_valid_is_said_with_where_to_look(stack: Stack) -> None:
     with Stubber(stack.aws.cloudformation) as aws:
         aws.add_client_error("validate_template", "ValidationError", "Template format error: x")
-        with pytest.raises(InputError, match=r"template.yaml is not valid: .* x; cfn-lint deploy/"):
+        with pytest.raises(
+            InputError, match=r"template.yaml: .* x, expected a valid .* cfn-lint deploy/"
+        ):
             valid(stack)
 
 
@@ -481,18 +498,33 @@ def refused(name: str, message: str = "no") -> exceptions.ClientError:
 @pytest.mark.parametrize(
     ("error", "sentence"),
     [
-        (exceptions.NoCredentialsError(), r"no AWS credentials; sign in \(aws sso login"),
-        (refused("ExpiredToken"), "the AWS credentials have expired; sign in"),
-        (refused("SignatureDoesNotMatch"), "AWS does not know these credentials"),
+        (
+            exceptions.NoCredentialsError(),
+            r"no AWS credentials, expected .*; sign in \(aws sso login",
+        ),
+        (refused("ExpiredToken"), r"credentials of AWS: expired .*, expected valid ones; sign in"),
+        (
+            refused("SignatureDoesNotMatch"),
+            "credentials of AWS: unknown there .*, expected valid ones; sign in",
+        ),
         (refused("RequestTimeTooSkewed"), "clock is wrong"),
-        (refused("AccessDenied", "not\n authorized"), "may not call DescribeStacks in r: not auth"),
-        (refused("Odd", "what\n else"), "AWS refused DescribeStacks in r: what else"),
+        (
+            refused("AccessDenied", "not\n authorized"),
+            "DescribeStacks in r: not authorized, expected credentials",
+        ),
+        (refused("Odd", "what\n else"), r"DescribeStacks in r: refused by AWS \(what else"),
         (
             exceptions.EndpointConnectionError(endpoint_url="https://cloudformation.r"),
-            "https://cloudformation.r does not answer; is 'r' a region",
+            "https://cloudformation.r: no answer, expected AWS in region 'r'; check --region",
         ),
-        (ResponseParserError("invalid\nXML: <html>"), r"not AWS; check --region .r., AWS_END"),
-        (exceptions.ParamValidationError(report="a\nb"), "AWS: Parameter validation failed: a b"),
+        (
+            ResponseParserError("invalid\nXML: <html>"),
+            r"not AWS, expected .*; check --region .r., AWS_END",
+        ),
+        (
+            exceptions.ParamValidationError(report="a\nb"),
+            "request to AWS: Parameter validation failed: a b",
+        ),
     ],
 )
 def test_what_aws_refuses_is_one_sentence_with_the_remedy(error: Exception, sentence: str) -> None:
@@ -511,10 +543,10 @@ def test_the_command_line_says_what_is_wrong_and_fails(
     monkeypatch.delenv("AWS_REGION")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     assert main(["status"]) == 2
-    assert "no AWS region is set, expected --region" in capsys.readouterr().err
+    assert "no AWS region is set, expected one; --region" in capsys.readouterr().err
     monkeypatch.setenv("AWS_ENDPOINT_URL", "moto")
     assert main(["status", "--region", "us-east-1"]) == 2
-    assert "Invalid endpoint: moto; expected AWS_ENDPOINT_URL=http" in capsys.readouterr().err
+    assert "AWS_ENDPOINT_URL: Invalid endpoint: moto, expected http" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -602,7 +634,7 @@ def test_the_archive_of_the_same_files_is_the_same_and_holds_what_the_image_does
     (root / "service.py").write_text("x = 2\n")
     assert code.archive(root) != first
     (root / code.LOCK).unlink()
-    with pytest.raises(InputError, match=f"{code.LOCK} is missing"):
+    with pytest.raises(InputError, match=f"{code.LOCK}: missing, expected a clone"):
         code.archive(root)
 
 
@@ -638,5 +670,7 @@ def test_wheels_are_fetched_for_the_machines_with_their_hashes_checked(tmp_path:
     for part in ("--require-hashes", "--only-binary :all:", "--python-version 3.11", "--no-deps"):
         assert part in command
     assert "--platform manylinux_2_28_x86_64" in command
-    with pytest.raises(InputError, match=r"the packages of a\.lock cannot be fetched: ERROR"):
+    with pytest.raises(
+        InputError, match=r"a\.lock: ERROR.*, expected packages that can be fetched"
+    ):
         code.wheels(lock)

@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from benchmarks import generate
+from datamodules.config import DataConfig
 from datamodules.loaders import SequenceWindows, rating_bins
 from datamodules.splits import Split, random_holdout, split_new_movies, split_new_users, split_next
 from marquee.core import memmap
@@ -39,12 +40,8 @@ def windows(split: Split, shuffled: bool = False) -> SequenceWindows:
     return SequenceWindows(
         split,
         rating_bins(split.train_histories.rating, HALF_STARS),
-        history_length=200,
-        targets_per_batch=2048,
-        star_dropout=0.1,
-        seed=0,
+        DataConfig(name="mine", targets_per_batch=2048, shuffled=shuffled),
         epoch=lambda: 0,
-        shuffled=shuffled,
     )
 
 

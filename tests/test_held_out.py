@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from datamodules.config import DataConfig
 from datamodules.loaders import SequenceWindows, TrainingPairs
 from datamodules.splits import (
     Split,
@@ -57,10 +58,7 @@ def trained_on(split: Split) -> tuple[set[int], set[int]]:
     windows = SequenceWindows(
         split,
         np.ones(len(split.train_histories.item), np.int64),
-        history_length=7,
-        targets_per_batch=32,
-        star_dropout=0.0,
-        seed=0,
+        DataConfig(name="demo", history_length=7, targets_per_batch=32, star_dropout=0.0),
         epoch=lambda: 0,
     )
     for batch in windows:
@@ -209,7 +207,7 @@ def test_a_history_out_of_time_order_is_refused(split: Callable[..., Split]) -> 
     histories = make_histories(PEOPLE)
     histories.timestamp[:5] = [3, 2, 1, 0, 0]
     with pytest.raises(
-        InputError, match="user 100: history goes back in time, .* no test precedes its training"
+        InputError, match=r"user 100: history goes back in time, .* no test precedes its training"
     ):
         split(histories, 40)
 

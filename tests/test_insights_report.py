@@ -104,7 +104,8 @@ def seen(root: Path, bundle: str = "next") -> tuple[Any, Any, ModelView]:
     from marquee.data.dataset import load_dataset
 
     dataset, folder = load_dataset(NAME, root), root / "bundles" / bundle
-    histories = build_histories(dataset, **tie_order_of(folder, dataset))
+    tie_order = tie_order_of(folder, dataset)
+    histories = build_histories(dataset, tie_order.ties, tie_order.seed)
     view = view_of(dataset, histories, folder)
     assert view is not None
     return dataset, histories, view
@@ -248,6 +249,28 @@ def test_what_is_stopped_writes_nothing(
     monkeypatch.setattr("marquee.insights.findings_command.markdown", stop)
     assert main([NAME, "--root", str(tmp_path), "--out", str(tmp_path / "out")]) == 130
     assert "nothing was written" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_a_write_that_fails_leaves_all_old_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_ratings(tmp_path, ALONE, CATALOGUE)
+    command = [NAME, "--root", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    writes = iter([Path.write_bytes])
+
+    def fill_disk(path: Path, data: bytes) -> int:
+        """Write the first file, and find the disk full at the second."""
+        write = next(writes, None)
+        if write is None:
+            raise OSError(28, "No space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fill_disk)
+    assert main([*command, "--seed", "1"]) == 2
+    assert "not writable (No space left on device)" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
 
 
 def test_a_seed_below_zero_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from marquee.core.bootstrap import (
     draw_counts,
     iter_draw_counts,
     paired,
+    percentile_interval,
     summarise,
     summarise_paired,
 )
@@ -27,6 +28,14 @@ def test_interval_holds_the_truth_in_about_95_of_100() -> None:
     found = [bootstrap(rng.random(200), draws=400) for _ in range(300)]
     held = np.mean([one.low <= 0.5 <= one.high for one in found])
     assert 0.91 <= held <= 0.98
+
+
+def test_percentile_interval_leaves_out_draws_without_a_value() -> None:
+    # Of 0, 1, …, 40 the 2.5th percentile is the second value, and the 97.5th the last but one.
+    value_S = np.append(np.arange(41.0), np.nan)
+    assert percentile_interval(20.5, value_S) == Interval(20.5, 1.0, 39.0)
+    empty = percentile_interval(np.nan, np.full(3, np.nan))
+    assert np.isnan([empty.mean, empty.low, empty.high]).all()
 
 
 def test_everybody_alike_leaves_no_width() -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from marquee.core.sizes import Sizes
 from marquee.evaluation.ranker import mask_pairs
 from models import losses
 from models.layers import Dropout
 from models.lightning_module import LearningConfig, RankingModule
 from models.losses import binary_loss, catalog_softmax, softmax_loss
-from models.ncf import NCF, NetworkConfig, Sizes
+from models.ncf import NCF, NetworkConfig
 
 SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_rating_bins=5, text_dim=2)
 SMALL = NetworkConfig(embedding_dim=8, history_length=6, dropout=0.0, hidden_dims=[4])

@@ -8,9 +8,10 @@ from torch import Tensor
 
 from datamodules import negative_sampler
 from datamodules.negative_sampler import NegativeSampler
+from marquee.core.sizes import Sizes
 from models import neumf_head, pairwise_bce
 from models.lightning_module import RankingModule
-from models.ncf import NetworkConfig, Sizes
+from models.ncf import NetworkConfig
 from models.pairwise_bce import pair_loss
 
 SIZES = Sizes(num_users=5, num_items=7, num_genres=1, num_periods=1, num_rating_bins=5)

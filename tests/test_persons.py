@@ -16,7 +16,7 @@ def said(*events: tuple[Any, ...]) -> UserState:
     for at, (kind, *value) in enumerate(events):
         number = value[0] if value else None
         stars, watched = (number, None) if kind == "rating" else (None, number)
-        rows.append(("ann", 1, kind, stars, watched, at, at))
+        rows.append(StoredEvent("ann", 1, kind, stars, watched, at, at))
     return reduce_events(rows)
 
 
@@ -75,11 +75,11 @@ def test_what_is_said_of_one_film(events: list[tuple[Any, ...]], known: UserStat
 
 def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
     rows: list[StoredEvent] = [
-        ("ann", 1, "rating", 4.0, None, 10, 0),
-        ("ann", 2, "rating", 3.0, None, 20, 1),
-        ("ann", 3, "watch", None, 0.9, 20, 2),
-        ("ann", 1, "watch", None, 0.2, 30, 3),
-        ("ann", 2, "click", None, None, 40, 4),
+        StoredEvent("ann", 1, "rating", 4.0, None, 10, 0),
+        StoredEvent("ann", 2, "rating", 3.0, None, 20, 1),
+        StoredEvent("ann", 3, "watch", None, 0.9, 20, 2),
+        StoredEvent("ann", 1, "watch", None, 0.2, 30, 3),
+        StoredEvent("ann", 2, "click", None, None, 40, 4),
     ]
     assert reduce_events(rows).history == (
         (2, 3.0, None, 20),
@@ -90,10 +90,10 @@ def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
 
 def test_marks_stand_in_the_order_in_which_they_were_set() -> None:
     rows: list[StoredEvent] = [
-        ("ann", 2, "not_interested", None, None, 10, 0),
-        ("ann", 9, "not_seen", None, None, 10, 1),
-        ("ann", 1, "not_interested", None, None, 20, 2),
-        ("ann", 5, "not_seen", None, None, 30, 3),
-        ("ann", 2, "not_interested", None, None, 40, 4),
+        StoredEvent("ann", 2, "not_interested", None, None, 10, 0),
+        StoredEvent("ann", 9, "not_seen", None, None, 10, 1),
+        StoredEvent("ann", 1, "not_interested", None, None, 20, 2),
+        StoredEvent("ann", 5, "not_seen", None, None, 30, 3),
+        StoredEvent("ann", 2, "not_interested", None, None, 40, 4),
     ]
     assert reduce_events(rows) == UserState((), (1, 2), (9, 5))

@@ -61,7 +61,7 @@ def test_the_preflight_says_what_is_wrong(bundle_folder: Path, tmp_path: Path) -
             command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60
         )
         assert done.returncode == status, done.stderr
-    assert done.stderr.startswith(f"marquee: {tmp_path / 'missing'}: ")
+    assert done.stderr.startswith(f"marquee: error: {tmp_path / 'missing'}: ")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -129,7 +129,7 @@ def test_bentoml_serve_refuses_a_bad_bundle(bundle_folder: Path, tmp_path: Path)
     process = serve(bad, tmp_path, free_port())
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 2, output
-    assert f"marquee: {bad / 'golden.json'}: " in output and "Traceback" not in output
+    assert f"marquee: error: {bad / 'golden.json'}: " in output and "Traceback" not in output
 
 
 def test_a_stop_under_load_answers_what_it_was_asked(bundle_folder: Path, tmp_path: Path) -> None:

@@ -217,9 +217,7 @@ def test_instrument_popularity_on_ml_1m() -> None:
     histories = build_histories(dataset, ties="file")
     split = split_next(histories, len(dataset.movies)).with_refit("validation")
     user, item, _ = training_ratings(split)
-    train = Interactions(
-        user=user, item=item, num_users=len(histories), num_items=split.num_items
-    )
+    train = Interactions(user=user, item=item, num_users=len(histories), num_items=split.num_items)
     model = Popularity().fit(train)
     means = []
     for seed in range(5):

@@ -13,7 +13,7 @@ from marquee.recommender.ann_index import (
     is_ann_worthwhile,
 )
 from marquee.recommender.bundle import write_bundle
-from marquee.recommender.encoder import Head
+from marquee.recommender.encoder import Head, UserVector
 from marquee.recommender.recommender import Recommender
 from tests.conftest import FILMS, tiny_parts
 
@@ -32,10 +32,10 @@ def head() -> Head:
     return Head(item_gmf_ID=gmf_ID, item_mlp_HI=mlp_HI, mlp_out_H=out_H, item_bias_I=bias_I)
 
 
-def persons(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
+def persons(number: int) -> list[UserVector]:
     rng = np.random.default_rng(1)
     return [
-        (rng.standard_normal(D, np.float32), rng.standard_normal(H, np.float32))
+        UserVector(rng.standard_normal(D, np.float32), rng.standard_normal(H, np.float32))
         for _ in range(number)
     ]
 
@@ -43,16 +43,16 @@ def persons(number: int) -> list[tuple[np.ndarray, np.ndarray]]:
 def test_the_best_are_among_the_candidates(head: Head) -> None:
     """Though the MLP, which the codes know by its mean alone, counts much here."""
     reach, found = AnnIndex(head, persons(4)), []
-    for gmf, mlp in persons(40):
-        rows = reach.search(gmf)
+    for user in persons(40):
+        rows = reach.search(user.gmf_D)
         assert len(rows) == NUM_CANDIDATES and (np.diff(rows) > 0).all()
-        best = np.argsort(-head.logits(gmf, mlp))[:10]
+        best = np.argsort(-head.logits(user))[:10]
         found.append(np.isin(best, rows).mean())
     assert np.mean(found) > 0.98
 
 
 def test_it_is_the_same_each_time(head: Head) -> None:
-    first, second = (AnnIndex(head, persons(2)).search(persons(1)[0][0]) for _ in range(2))
+    first, second = (AnnIndex(head, persons(2)).search(persons(1)[0].gmf_D) for _ in range(2))
     assert first.tolist() == second.tolist()
 
 

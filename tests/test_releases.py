@@ -107,7 +107,7 @@ def test_the_way_back_leads_further_back_each_time(store: Store, bundles: list[P
     first, second, third = released(store, *bundles)
     assert versions.rollback(store).version == second
     assert versions.rollback(store).version == first
-    with pytest.raises(InputError, match=f"no version is known before {first}"):
+    with pytest.raises(InputError, match=f"no version before {first}, expected one to go back to"):
         versions.rollback(store)
     assert versions.promote(store, third, versions.current(store)).previous == (first,)
 
@@ -478,7 +478,7 @@ def test_a_puller_that_is_killed_goes_on_next_time(
 ) -> None:
     (version,) = released(store, bundles[0])
     program = (
-        "import sys, time; from marquee.releases import cache, open_store as s\n"
+        "import sys, time; from marquee.releases import bundle_cache, open_store as s\n"
         "for kind in (s.FolderStore, s.S3Store):\n"
         "    def slow(self, key, path, progress, download=kind.download):\n"
         "        download(self, key, path, progress)\n"
@@ -486,7 +486,7 @@ def test_a_puller_that_is_killed_goes_on_next_time(
         "            path.write_bytes(path.read_bytes()[:5]); print('half', flush=True)\n"
         "            time.sleep(60)\n"
         "    kind.download = slow\n"
-        "cache.pull(s.open_store(sys.argv[1]), sys.argv[2])"
+        "bundle_cache.pull(s.open_store(sys.argv[1]), sys.argv[2])"
     )
     command = [sys.executable, "-c", program, url, str(tmp_path / "cache")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT) as puller:

@@ -74,7 +74,7 @@ def test_the_soak_sees_a_damaged_version_and_what_is_left_over(trouble: Chaos) -
 def test_the_soak_sees_a_service_that_stays_behind(
     trouble: Chaos, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Service, "look", lambda self: None)
+    monkeypatch.setattr(Service, "poll", lambda self: None)
     for _ in range(2):  # so that a way back leads elsewhere, too
         trouble._promote(trouble._push())
     trouble._settle()

@@ -65,7 +65,7 @@ def test_without_conditional_writes_nothing_goes_unless_asked_for(
     url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = named(tmp_path / "v1")
-    assert main(["push", str(bundle), url]) == 1
+    assert main(["push", str(bundle), url]) == 2
     said = capsys.readouterr().err
     assert "this server has no conditional writes" in said and "--allow-unconditional" in said
     assert versions.list_versions(open_store(url)) == []
@@ -83,7 +83,7 @@ def test_the_whole_way(url: str, store: Store, tmp_path: Path) -> None:
     assert main(["verify", url]) == 0
     assert main(["rollback", url, "--allow-unconditional"]) == 0
     assert bundle_cache.pull(store, tmp_path / "cache").name == first
-    with pytest.raises(InputError, match="somebody else was first"):
+    with pytest.raises(InputError, match="concurrent promotion"):
         versions.promote(store, second, pointer)
 
 

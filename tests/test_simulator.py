@@ -28,9 +28,7 @@ def test_the_true_propensity_is_the_share_that_rates(world: World) -> None:
         at = world.rating_UI == star
         watched = at & world.watched_UI
         assert world.rated_UI[watched].mean() == pytest.approx(rate, abs=0.05)
-        assert world.rated_UI[at].mean() == pytest.approx(
-            world.propensity_UI[at].mean(), abs=0.01
-        )
+        assert world.rated_UI[at].mean() == pytest.approx(world.propensity_UI[at].mean(), abs=0.01)
 
 
 def test_the_same_seed_is_the_same_world(world: World) -> None:

@@ -125,22 +125,23 @@ def test_file_ties_keep_the_order_of_the_file() -> None:
 
 def test_file_ties_are_refused_where_a_person_goes_back_in_time() -> None:
     with pytest.raises(
-        InputError, match="in small the rows of user 5 go back in time, .*; set ties: hash"
+        InputError, match=r"in small the rows of user 5 go back in time, .*; set ties: hash"
     ):
         build_histories(dataset_of(THREE), ties="file")
 
 
 def test_an_unknown_tie_rule_is_refused() -> None:
-    with pytest.raises(InputError, match="ties: .random., expected hash or file"):
+    with pytest.raises(InputError, match=r"ties: .random., expected hash or file"):
         build_histories(dataset_of(THREE), ties="random")  # type: ignore[arg-type]
 
 
 def test_an_empty_part_is_refused() -> None:
     histories = build_histories(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
-    with pytest.raises(InputError, match="next: the test part is empty, .*; no user has 3 ratings"):
+    sentence = r"next: the test part is empty, .*; no user has 3 ratings"
+    with pytest.raises(InputError, match=sentence):
         split_next(histories, 2)
     with pytest.raises(
-        InputError, match="time: the test part is empty, .*; no user has 5 ratings before"
+        InputError, match=r"time: the test part is empty, .*; no user has 5 ratings before"
     ):
         split_time(histories, 2, cut=2)
 
@@ -149,7 +150,7 @@ def test_a_test_older_than_its_training_is_refused() -> None:
     histories = build_histories(dataset_of(THREE))
     backwards = replace(histories, timestamp=histories.timestamp[::-1].copy())
     with pytest.raises(
-        InputError, match="user 5: history goes back in time, .* no test precedes its training"
+        InputError, match=r"user 5: history goes back in time, .* no test precedes its training"
     ):
         split_next(backwards, 4)
 

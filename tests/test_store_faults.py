@@ -165,7 +165,9 @@ def test_a_server_without_conditional_writes_is_named_and_needs_consent(
     monkeypatch.setattr(
         s3_store.S3Store, "_put", lambda self, key, content, **condition: put(self, key, content)
     )
-    with pytest.raises(InputError, match=r"ignores the condition of a write.*--allow-unconditional"):
+    with pytest.raises(
+        InputError, match=r"ignores the condition of a write.*--allow-unconditional"
+    ):
         versions.promote(store, version, None)
     assert versions.current(store) is None
     willing = open_store(url, allow_unconditional=True)

@@ -199,9 +199,9 @@ def test_a_trial_that_cannot_be_trained_is_a_row_with_its_reason(
 ) -> None:
     space = {"model.network.embedding_dim": {"type": "categorical", "choices": [33]}}
     assert tune(data, tmp_path, "--trials=2", plan=PLAN | {"space": space}) == 2
-    assert "33 is not a multiple of" in capsys.readouterr().err
+    assert "embedding_dim 33: expected a multiple of" in capsys.readouterr().err
     assert [row["state"] for row in rows(tmp_path)] == ["fail", "fail"]
-    assert "33 is not a multiple of" in rows(tmp_path)[0]["error"]
+    assert "embedding_dim 33: expected a multiple of" in rows(tmp_path)[0]["error"]
 
 
 def test_a_study_that_was_changed_is_refused(

@@ -8,10 +8,11 @@ from datamodules.loaders import EvalLoader
 from datamodules.splits import draw_candidates, split_new_movies, split_new_users, split_next
 from marquee.core.arrays import Int64
 from marquee.core.eval_queries import EvalQueries
+from marquee.core.sizes import Sizes
 from marquee.data.user_histories import UserHistories
 from marquee.evaluation.ranker import evaluate, rank_batch
 from models.lightning_module import LearningConfig, RankingModule
-from models.ncf import NetworkConfig, Sizes
+from models.ncf import NetworkConfig
 
 NUM_ITEMS = 60
 SCALE = (1.0,)
@@ -41,9 +42,7 @@ SCORE_UI = np.random.default_rng(1).integers(9, size=(80, NUM_ITEMS)).astype(np.
 
 
 def validated(questions: EvalQueries, protocol: str, candidates: Int64 | None) -> dict[str, float]:
-    cases = EvalLoader(
-        questions.with_candidates(candidates), SCALE, history_length=5, batch_size=7
-    )
+    cases = EvalLoader(questions.with_candidates(candidates), SCALE, history_length=5, batch_size=7)
     found = [rank_batch(torch.from_numpy(SCORE_UI)[batch["user_B"]], batch) for batch in cases]
     return {name: np.concatenate([each[name] for each in found]).mean() for name in found[0]}
 

@@ -11,7 +11,7 @@ and `models`:
     EvalLoader       user_B, item_BL, star_BL, length_B, and EvalQueries.ranking_arrays: the pairs
                      that are not ranked, the targets, and the items of protocols that rank few
 
-`star` is a rating bin: 1 + the row of the rating on the scale, 0 where there is no rating. Each
+`star` is a rating bin: 1 + the row of the rating on the scale, 0 if there is no rating. Each
 loader yields the same batches for the same (seed, epoch), whatever ran before, and the same number
 of them every epoch: a stopped run needs both to resume exactly.
 """

@@ -18,10 +18,11 @@ Rows = TypeVar("Rows", Int64, Tensor)
 
 
 class ResumableBatches(ABC):
-    """An epoch's batches, the same for the same (seed, epoch); a stopped epoch can be resumed.
+    """An epoch's batches, the same for the same (seed, epoch).
 
-    rank, world_size: each of several processes takes its share of every batch. The number of
-    steps, and the examples of a step, are then the same for any number of processes.
+    A stopped epoch can be resumed. rank, world_size: each of several processes takes its share of
+    every batch. The number of steps, and the examples of a step, are then the same for any number
+    of processes.
     """
 
     def __init__(self, seed: int, epoch: Callable[[], int], rank: int, world_size: int) -> None:
@@ -51,7 +52,10 @@ class ResumableBatches(ABC):
         return own_rows if len(own_rows) else rows[self.rank % len(rows)][None]
 
     def state_dict(self) -> dict[str, int]:
-        """Return the epoch and the number of its batches so far, for Lightning's checkpoints."""
+        """Return the epoch and the number of its batches so far.
+
+        Lightning stores them in its checkpoints.
+        """
         epoch, num_batches = self.position
         return {"epoch": epoch, "num_batches": num_batches}
 
@@ -61,7 +65,10 @@ class ResumableBatches(ABC):
 
 
 def rating_bins(rating_N: Float32, scale: tuple[float, ...]) -> npt.NDArray[np.uint8]:
-    """Return 1 + the row of each rating on the scale, (N,); 0 is reserved for "no rating"."""
+    """Return 1 + the row of each rating on the scale, (N,).
+
+    0 is reserved for "no rating".
+    """
     bin_N = memmap.zeros(len(rating_N), np.uint8)
     for rows in memmap.iter_chunks(len(rating_N)):
         bin_N[rows] = 1 + np.searchsorted(np.asarray(scale, np.float32), rating_N[rows])
@@ -69,7 +76,10 @@ def rating_bins(rating_N: Float32, scale: tuple[float, ...]) -> npt.NDArray[np.u
 
 
 def pad_rows(value_N: AnyInt, start_B: Int64, length_B: Int64, fill: int) -> Tensor:
-    """Return the slices [start, start + length) as rows of one int64 array, right-padded."""
+    """Return slices of a column as the rows of one int64 array, right-padded.
+
+    A row holds the entries of [start, start + length).
+    """
     row_N, position_N = spans(start_B, length_B)
     padded_BL = np.full((len(start_B), int(length_B.max())), fill, np.int64)
     padded_BL[row_N, position_N - start_B[row_N]] = value_N[position_N]

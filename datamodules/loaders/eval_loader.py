@@ -11,9 +11,10 @@ from marquee.core.eval_queries import EvalQueries
 
 
 class EvalLoader:
-    """Batches of validation queries: the latest entries of each context, and what is ranked.
+    """Batches of validation queries.
 
-    scale: the ratings that a user can give. history_length: longest context that is shown.
+    A batch holds the latest entries of each context, and the items that are ranked. scale: the
+    ratings that a user can give. history_length: longest context that is shown.
     """
 
     def __init__(

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from datamodules.config import DataConfig
 from datamodules.loaders.batches import Batch, ResumableBatches, pad_rows
 from datamodules.splits.base import Split
 from marquee.core import memmap
@@ -21,31 +22,25 @@ class SequenceWindows(ResumableBatches):
     has little padding. The cuts of a long history move from epoch to epoch.
 
     rating_bin_N: (N,) bins of the split's training ratings, see `rating_bins`.
-    targets_per_batch: targets of a step, all processes together. star_dropout: share of windows
-    without their ratings. horizon: each target is drawn from the next so many entries. shuffled:
-    every epoch reads each user's entries in a new random order, so that their order teaches
-    nothing.
+    config: gives `history_length`, `seed`, and these. `targets_per_batch`: targets of a step, all
+    processes together. `star_dropout`: share of windows without their ratings. `horizon`: each
+    target is drawn from the next so many entries. `shuffled`: every epoch reads each user's entries
+    in a new random order, so that their order teaches nothing.
     """
 
     def __init__(
         self,
         split: Split,
         rating_bin_N: AnyInt,
+        config: DataConfig,
         *,
-        history_length: int,
-        targets_per_batch: int,
-        star_dropout: float,
-        seed: int,
         epoch: Callable[[], int],
-        horizon: int = 1,
-        shuffled: bool = False,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
-        super().__init__(seed, epoch, rank, world_size)
+        super().__init__(config.seed, epoch, rank, world_size)
         self.histories, self.rating_bin_N = split.train_histories, rating_bin_N
-        self.history_length, self.star_dropout = history_length, star_dropout
-        self.horizon, self.shuffled = horizon, shuffled
+        self.config = config
         self.targets_U = np.maximum(self.histories.length - 1, 0)
         self.num_targets = int(self.targets_U.sum())
         if self.num_targets == 0:
@@ -54,7 +49,7 @@ class SequenceWindows(ResumableBatches):
                 "has no target before it; add ratings"
             )
         # Two windows at least, or a batch might find no window that ends in its share of targets.
-        targets = max(targets_per_batch, 2 * history_length)
+        targets = max(config.targets_per_batch, 2 * config.history_length)
         self.num_batches = max(1, round(self.num_targets / targets))
 
     def __len__(self) -> int:
@@ -64,7 +59,7 @@ class SequenceWindows(ResumableBatches):
         """Yield all batches of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         item_N, rating_bin_N = self.histories.item, self.rating_bin_N
-        if self.shuffled:
+        if self.config.shuffled:
             item_N, rating_bin_N = self._shuffle(rng)
         user, start, length = self._cut(rng)
         order = np.argsort(length + rng.random(len(length)), kind="stable")
@@ -80,7 +75,7 @@ class SequenceWindows(ResumableBatches):
             start_B = self.histories.indptr[user_B] + start[rows]
             rating_bin_BL = pad_rows(rating_bin_N, start_B, length_B, 0)
             # A served history may carry no ratings: some rows learn to do without.
-            rating_bin_BL[torch.from_numpy(rng.random(len(user_B)) < self.star_dropout)] = 0
+            rating_bin_BL[torch.from_numpy(rng.random(len(user_B)) < self.config.star_dropout)] = 0
             yield {
                 "item_BL": pad_rows(item_N, start_B, length_B, 0),
                 "star_BL": rating_bin_BL,
@@ -90,7 +85,7 @@ class SequenceWindows(ResumableBatches):
 
     def _cut(self, rng: np.random.Generator) -> tuple[Int64, Int64, Int64]:
         """Return user, first entry and number of targets of every window of an epoch."""
-        targets_U, L = self.targets_U, self.history_length
+        targets_U, L = self.targets_U, self.config.history_length
         # A long history starts with a piece of random length; whole windows and a shorter follow.
         head_U = np.where(targets_U > L, rng.integers(1, L + 1, len(targets_U)), targets_U)
         num_pieces_U = np.where(targets_U > 0, 1 + -(-(targets_U - head_U) // L), 0)
@@ -118,11 +113,11 @@ class SequenceWindows(ResumableBatches):
         rng: np.random.Generator,
     ) -> Tensor:
         """Return one of the `horizon` entries after each entry, or of as many as there are."""
-        if self.horizon == 1:
+        if self.config.horizon == 1:
             return pad_rows(item_N, start_B + 1, length_B, -1)
         row_N, position_N = spans(start_B, length_B)
         end_B = self.histories.indptr[user_B + 1]
-        ahead_N = np.minimum(self.horizon, end_B[row_N] - 1 - position_N)
+        ahead_N = np.minimum(self.config.horizon, end_B[row_N] - 1 - position_N)
         target_BL = np.full((len(start_B), int(length_B.max())), -1, np.int64)
         drawn_N = position_N + 1 + (rng.random(len(row_N)) * ahead_N).astype(np.int64)
         target_BL[row_N, position_N - start_B[row_N]] = item_N[drawn_N]

@@ -12,10 +12,11 @@ from marquee.core.errors import InputError
 
 
 class TrainingPairs(ResumableBatches):
-    """Every training pair once an epoch, each with drawn movies of no training pair of the user.
+    """Every training pair once an epoch, each with drawn movies.
 
-    Test pairs may be drawn: rejecting them too would tell the model which movies are held out
-    (+13% ndcg@10 on ml-1m, measured, and all of it a leak).
+    The drawn movies are in no training pair of the user. Test pairs may be drawn: rejecting them
+    too would tell the model which movies are held out (+13% ndcg@10 on ml-1m, measured, and all of
+    it a leak).
 
     num_negatives: drawn movies per pair. batch_size: pairs of a step, drawn ones included.
     """

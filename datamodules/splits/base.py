@@ -43,7 +43,10 @@ class Split:
 
     @cached_property
     def train_histories(self) -> UserHistories:
-        """The ratings that training may read; users that it may not know have an empty row."""
+        """The ratings that training may read.
+
+        Users that it may not know have an empty row.
+        """
         return self.all_histories.filter(self.subset_N <= LAST_TRAINED_SUBSET[self.refit])
 
     @property
@@ -71,7 +74,10 @@ class Split:
 
 
 def training_ratings(split: Split) -> tuple[Int64, Int64, Float32]:
-    """Return user rows, item rows and values of all ratings that training may read, (N,) each."""
+    """Return all ratings that training may read.
+
+    These are user rows, item rows and values, (N,) each.
+    """
     histories = split.train_histories
     return histories.user, histories.item.astype(np.int64), histories.rating
 
@@ -107,9 +113,10 @@ def cut_queries(
 
 
 def check_split(split: Split, reason: str) -> Split:
-    """Return the split; InputError where a part is empty or a test precedes its training.
+    """Return the split if it can be tested.
 
-    reason: the explanation of an empty part.
+    InputError if a part is empty, or if a test precedes its training. reason: the explanation of an
+    empty part.
     """
     histories = split.all_histories
     sizes = {

@@ -38,8 +38,8 @@ def split_new_users(histories: UserHistories, num_items: int, seed: int = 0) -> 
     """Hold out 10% of users, half of them for validation.
 
     Users with fewer than 5 ratings are trained on and never drawn. Refit `validation` trains on
-    the validation users with all their ratings, and on the test users never. InputError where a
-    part would be empty, or where a history is not in time order.
+    the validation users with all their ratings, and on the test users never. InputError if a
+    part would be empty, or if a history is not in time order.
     """
     eligible = np.flatnonzero(histories.length >= MIN_NEW_USER)
     subset_U = _draw_subsets(eligible, len(histories), USERS_PERCENT, seed)
@@ -55,9 +55,10 @@ def split_new_users(histories: UserHistories, num_items: int, seed: int = 0) -> 
 
 
 def random_holdout(histories: UserHistories, queries: EvalQueries, seed: int = 0) -> EvalQueries:
-    """Draw as many targets per user over the whole history: `new-users` as in Liang et al. 2018.
+    """Redraw the targets at random (Liang et al. 2018).
 
-    The context keeps its order.
+    Each user of `new-users` has as many targets as in `queries`, drawn over the whole history. The
+    context keeps its order.
     """
     context_length_U = histories.length
     context_length_U[queries.user] = queries.context_end - queries.start
@@ -74,11 +75,11 @@ def random_holdout(histories: UserHistories, queries: EvalQueries, seed: int = 0
 def split_new_movies(histories: UserHistories, num_items: int, seed: int = 0) -> Split:
     """Hold out 15% of the rated movies, 5% for validation.
 
-    A user who watched a held-out movie of a part, and a trained movie before it, has a query: the
-    target is the last one of the part, ranked among all movies of the part that they had not
-    watched earlier. The context holds what has been trained on by then: refit `validation` trains
-    on the validation movies, so at test they are in it. InputError where a part would be empty, or
-    where a history is not in time order.
+    A user who watched a held-out movie of a part, and a trained movie before it, has a query. Its
+    target is the last movie of the part. It is ranked among all movies of the part that the user
+    had not watched earlier. The context holds the movies that are trained on by then. Refit
+    `validation` trains on the validation movies, so at test they are in the context. InputError
+    if a part would be empty, or if a history is not in time order.
     """
     rated = np.flatnonzero(histories.item_counts(num_items))
     subset_I = _draw_subsets(rated, num_items, MOVIES_PERCENT, seed)

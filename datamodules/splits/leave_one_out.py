@@ -18,10 +18,11 @@ from marquee.data.user_histories import MIN_HISTORY_LENGTH, UserHistories
 
 
 def split_next(histories: UserHistories, num_items: int) -> Split:
-    """Hold out the last movie of each user for test, and the one before it for validation.
+    """Hold out the last two movies of each user.
 
-    Users with fewer than 3 ratings are trained on and have no query. InputError where no user is
-    left to test, or where a history is not in time order.
+    The last one is the test, the one before it the validation. Users with fewer than 3 ratings are
+    trained on and have no query. InputError if no user is left to test, or if a history is
+    not in time order.
     """
     user = np.flatnonzero(histories.length >= MIN_HISTORY_LENGTH)
     last = histories.length[user] - 1
@@ -40,15 +41,19 @@ def split_next(histories: UserHistories, num_items: int) -> Split:
 
 
 def cut_at(histories: UserHistories, user: Int64, position: Int64) -> EvalQueries:
-    """Return queries for the entry at each user's position, after everything before it."""
+    """Return queries for the entry at each user's position.
+
+    The context is everything before it.
+    """
     return cut_queries(histories, user, context_end=position, target_end=position + 1)
 
 
 def draw_candidates(split: Split, num: int = 99, seed: int = 0) -> Int64:
-    """Draw item rows beside each test target, (B, num), for `ncf-paper` (He et al. 2017).
+    """Draw item rows beside each test target, (B, num).
 
-    Uniform without replacement from the movies that the user has in no part. The same seed draws
-    the same: draw once and store it. InputError where a user has too few unwatched movies.
+    The protocol is `ncf-paper` (He et al. 2017). Uniform without replacement from the movies that
+    the user has in no part. The same seed draws the same: draw once and store it. InputError if
+    a user has too few unwatched movies.
     """
     rng = np.random.default_rng(seed)
     histories = split.all_histories

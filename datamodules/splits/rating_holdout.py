@@ -28,10 +28,10 @@ FOLDS = range(1, 6)
 def split_ratings(
     histories: UserHistories, num_items: int, seed: int = 0, is_test_N: Bools | None = None
 ) -> Split:
-    """Hide some ratings of all users. is_test_N: (N,) the hidden ones, else a random 10%.
+    """Hide some ratings of all users.
 
-    All users with a test rating have a query, even without a training rating. InputError where a
-    part would be empty.
+    is_test_N: (N,) the hidden ones, else a random 10%. All users with a test rating have a query,
+    even without a training rating. InputError if a part would be empty.
     """
     rng, num_ratings = np.random.default_rng(seed), len(histories.item)
     if is_test_N is None:

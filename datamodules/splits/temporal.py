@@ -23,7 +23,7 @@ def split_time(histories: UserHistories, num_items: int, cut: int) -> Split:
 
     Users with at least 5 ratings before the cut and one after it are tested on the first movie at
     or after the cut, and validated on the last one before it. Of other users, the ratings before
-    the cut are trained on. InputError where no user qualifies, or where a history is not in time
+    the cut are trained on. InputError if no user qualifies, or if a history is not in time
     order.
     """
     is_before_N = histories.timestamp < cut

@@ -65,7 +65,7 @@ class ApiKeyAuth:
         scheme, _, key = header(scope, b"authorization").partition(" ")
         sent_key = key.strip().encode("latin-1", "replace")
         # Every key is compared, so that the time tells nothing.
-        matches = [hmac.compare_digest(sent_key, known) for known in self._keys]
+        matches = [hmac.compare_digest(sent_key, valid_key) for valid_key in self._keys]
         return key.strip() if scheme.lower() == "bearer" and any(matches) else None
 
     def _allowed_without_key(self, scope: Scope) -> bool:

@@ -23,7 +23,9 @@ UV = (
 
 
 def image() -> Image:
-    """Describe the image; BASE_IMAGE replaces the base by another Python 3.11 with pip.
+    """Describe the image.
+
+    BASE_IMAGE replaces the base by another Python 3.11 with pip.
 
     The lock is in the image twice: as the requirements, and as their constraint, since BentoML adds
     its own name without a hash.

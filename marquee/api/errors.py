@@ -68,7 +68,10 @@ def error_body(error: RequestError) -> dict[str, Any]:
 
 
 def validation_response(errors: Sequence[dict[str, Any]]) -> Response:
-    """Return the response for errors of pydantic: 400 for no JSON, else 422 with every field."""
+    """Return the response for errors of pydantic.
+
+    The status is 400 for no JSON, else 422 with every field.
+    """
     for error in errors:
         if error["type"] == "json_invalid":
             return error_response("not_json", f"{error['msg']}; send a JSON object")

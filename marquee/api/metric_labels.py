@@ -18,7 +18,10 @@ _REAL_PATH = "marquee.path"
 
 
 class RouteLabels:
-    """Puts the route of each request into scope["path"]; unknown paths share one label."""
+    """The middleware that puts the route of a request into scope["path"].
+
+    Unknown paths share one label.
+    """
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
@@ -28,7 +31,10 @@ class RouteLabels:
 
     @classmethod
     def install(cls, app: Any) -> None:
-        """Wrap a Starlette application whose middleware is built already (at its lifespan)."""
+        """Wrap a Starlette application whose middleware is built already.
+
+        That is so at its lifespan.
+        """
         app.middleware_stack = cls(app.middleware_stack, app.routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -48,7 +48,10 @@ log = logging.getLogger("bentoml.marquee")
 
 
 class ApiMiddleware:
-    """Refuses requests before they reach an endpoint, and normalizes every error response."""
+    """The middleware that refuses requests before they reach an endpoint.
+
+    It also normalizes every error response.
+    """
 
     def __init__(
         self, app: ASGIApp, read_settings: Callable[[], Settings] = Settings.from_environment

@@ -35,7 +35,10 @@ def build_query(
 def merge_history(
     recommender: Recommender, request: UserRequest, user: CachedUser | None
 ) -> list[HistoryEntry]:
-    """Return the stored history, then the request's; by time where every entry has one."""
+    """Return the stored history, then the request's.
+
+    The entries are sorted by time if every one has a time.
+    """
     entries: list[tuple[float | None, HistoryEntry]] = []
     if user is not None:
         entries += recommender.usable_entries(user.state.history)
@@ -49,7 +52,9 @@ def merge_history(
 
 
 def cache_key(request: RecommendRequest) -> tuple[Any, ...] | None:
-    """Return the fields that distinguish plain requests of one user, or None for another request.
+    """Return the fields that distinguish plain requests of one user.
+
+    None stands for a request that is not plain.
 
     A plain request names neither a movie, a genre nor a filter.
     """

@@ -22,7 +22,10 @@ _SAFE_ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 def header(scope: Scope, name: bytes, default: str = "") -> str:
-    """Return a header by its name in lower case; Starlette decodes all of them each time."""
+    """Return a header by its name in lower case.
+
+    Starlette decodes all of them each time.
+    """
     for key, value in scope["headers"]:
         if key == name:
             return str(value, "latin-1")

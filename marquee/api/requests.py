@@ -12,16 +12,16 @@ from pydantic_core import PydanticCustomError
 from marquee.feedback.event_schema import MAX_ID_CHARS
 from marquee.recommender.responses import ChartKind
 
-MAX_ID = 2**63 - 1
+MAX_INT64 = 2**63 - 1
 MAX_HISTORY = 10_000
 MAX_IDS = 10_000
 MAX_PREDICTIONS = 1_000
 MAX_REQUESTS = 256
 MAX_EVENTS = 1_000
 
-MovieId = Annotated[int, Field(ge=0, le=MAX_ID)]
+MovieId = Annotated[int, Field(ge=0, le=MAX_INT64)]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
-UserId = Annotated[int, Field(ge=-MAX_ID, le=MAX_ID)] | Text
+UserId = Annotated[int, Field(ge=-MAX_INT64, le=MAX_INT64)] | Text
 Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
@@ -53,7 +53,7 @@ class Filters(_Request):
     exclude_genres: list[Genre] | None = Field(None, max_length=100, description="none of these")
     year_min: Year | None = None
     year_max: Year | None = None
-    min_ratings: int | None = Field(None, ge=0, le=MAX_ID, description="training ratings")
+    min_ratings: int | None = Field(None, ge=0, le=MAX_INT64, description="training ratings")
 
 
 class UserRequest(_Request):
@@ -69,7 +69,7 @@ class RecommendRequest(UserRequest):
     """A list for one user."""
 
     k: K = 10
-    offset: int = Field(0, ge=0, le=MAX_ID, description="an answer's next_offset")
+    offset: int = Field(0, ge=0, le=MAX_INT64, description="an answer's next_offset")
     filters: Filters | None = None
     include_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS, description="only these")
     exclude_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS)
@@ -130,7 +130,10 @@ class RateNextRequest(UserRequest):
 
 
 class EventIn(_Request):
-    """One interaction of a user. stars: with a rating, and only there; watched: with a watch."""
+    """One interaction of a user.
+
+    stars: with a rating, and only there; watched: with a watch.
+    """
 
     event_id: Text
     user_id: UserId

@@ -67,7 +67,10 @@ class ErrorResponse(TypedDict):
 
 @with_config(extra="forbid")
 class BatchResponse(TypedDict):
-    """In the order of the requests; one that cannot be answered has its error in its place."""
+    """The results in the order of the requests.
+
+    A request that cannot be answered has its error in its place.
+    """
 
     results: list[RecommendResponse | ErrorResponse]
 
@@ -125,8 +128,11 @@ class DeleteResponse(TypedDict):
 
 @with_config(extra="forbid")
 class ReadyResponse(TypedDict):
-    """events: "away" while the event store does not answer; lists go on without it. releases, only
-    where a store of releases is followed: "away" while it does not answer; the model stays."""
+    """The state of a service that is ready.
+
+    events: "away" while the event store does not answer; lists go on without it. releases, only if
+    a store of releases is followed: "away" while it does not answer; the model stays.
+    """
 
     ready: bool
     model_version: ModelVersion

@@ -35,7 +35,10 @@ log = logging.getLogger("bentoml.marquee")
 
 
 class RouteHandlers(Protocol):
-    """The handlers of these routes; marquee.api.handlers.Handlers, without its import cost."""
+    """The handlers of these routes.
+
+    It is marquee.api.handlers.Handlers, without its import cost.
+    """
 
     def search(self, query: str, k: int) -> Awaitable[Any]: ...
     def movie(self, movie_id: int) -> Awaitable[Any]: ...
@@ -46,7 +49,7 @@ class RouteHandlers(Protocol):
 
 
 async def respond(result: Awaitable[Any]) -> Response:
-    """Await a handler; return its result as JSON, or the error that it raised for the caller."""
+    """Await a handler; return its result as JSON, or the caller's error."""
     try:
         return json_response(await result)
     except RequestError as error:

@@ -22,8 +22,8 @@ from marquee.feedback.errors import DEFAULT_EVENTS_URL
 DEFAULT_CACHE = "runs/releases"
 DEFAULT_POLL_S = 2.0
 LOG_LEVELS = ("all", "errors", "off")
-MESSAGE_PREFIX = "marquee: "
-"""Begins the line on stderr with which the service refuses to start."""
+COMMAND_NAME = "marquee"
+"""Begins the error line on stderr with which the service refuses to start."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read all settings. Raises InputError that names the one that is missing or wrong."""
+        """Read all settings.
+
+        Raises InputError that names the one that is missing or wrong.
+        """
         bundle = environment.get("BUNDLE", "")
         if not bundle:
             raise InputError(
@@ -68,7 +71,10 @@ class Settings:
 
 
 def read_cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return CORS_ORIGINS, which service.py needs before the other settings can be checked."""
+    """Return CORS_ORIGINS.
+
+    service.py needs it before the other settings can be checked.
+    """
     return _comma_separated(environment, "CORS_ORIGINS")
 
 

@@ -58,7 +58,7 @@ class UserCache:
         self._invalidations = 0
 
     async def get(self, user_id: str) -> CachedUser:
-        """Return a user as the store knows them, or as it last did while it is unavailable.
+        """Return a user as stored, or as last read while the store is unavailable.
 
         Raises StoreUnavailable where the store does not answer and the user is not in the cache.
         """

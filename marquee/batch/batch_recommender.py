@@ -57,7 +57,7 @@ class BatchRecommender:
         self.store = EventStore(job.events, read_only=True)
 
     def columns(self, first: str, last: str) -> Table:
-        """Return the lists of every user of the store from `first` to `last`, in that order.
+        """Return the lists of the store's users from `first` to `last`, in order.
 
         A user who has seen every movie has no row. Raises RequestError where a query is refused.
         """

@@ -49,7 +49,7 @@ class TableBatches:
 
 
 def make_table(batch: BatchRecommender, first: str, last: str) -> "pa.Table":
-    """Return the lists of the users from `first` to `last` as an Arrow table of COLUMNS."""
+    """Return the lists of users `first` to `last` as an Arrow table of COLUMNS."""
     import pyarrow as pa
 
     return pa.table(batch.columns(first, last), schema=pa.schema(COLUMNS))
@@ -65,7 +65,9 @@ def write_ranges(batch: BatchRecommender, ranges: Iterable[tuple[str, str]], fol
 
 @contextmanager
 def atomic_dir(out: Path) -> Iterator[Path]:
-    """Yield a new folder that takes the place of `out` at the end; removed on an error.
+    """Yield a new folder that takes the place of `out` at the end.
+
+    An error removes it.
 
     Raises InputError where `out` is not empty or cannot be written, or the disk is full.
     """

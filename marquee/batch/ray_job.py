@@ -113,7 +113,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def check_arguments(args: argparse.Namespace) -> None:
-    """Raise InputError for numbers out of range and for options that contradict each other."""
+    """Raise InputError for numbers out of range and contradictory options."""
     if not 1 <= args.k <= MAX_K:
         raise InputError(f"--k {args.k}: expected 1 to {MAX_K}")
     for name in ("block", "cpus"):
@@ -161,7 +161,7 @@ def write_with_ray(
 
 @contextmanager
 def connect(ray: Any, address: str | None, cpus: int | None) -> Iterator[int]:
-    """Start Ray on this machine, or join the cluster at `address`; yields its number of cores.
+    """Start Ray here, or join the cluster at `address`; yield its cores.
 
     Ray is left at the end. An error in another process is reported by the last line of its
     traceback.

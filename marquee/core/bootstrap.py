@@ -23,6 +23,8 @@ from marquee.core.arrays import Float64, Int64
 
 Values: TypeAlias = Mapping[str, ArrayLike]
 """Name -> values of each user, as `bootstrap` takes them."""
+Section: TypeAlias = dict[str, dict[str, float]]
+"""A `metrics` or `paired` section of results: name -> "mean" or "diff", "low", "high"."""
 
 NUM_DRAWS = 2000
 BLOCK = 1_000_000  # users drawn at once: 8 MB an array
@@ -44,7 +46,7 @@ def bootstrap(values: ArrayLike, *, seed: int = 0, draws: int = NUM_DRAWS) -> In
     Interval(mean=0.5, low=0.5, high=0.5)
 
     values: floats (U,), one a user, or (seeds, U), averaged over seeds first.
-    Raises ValueError where there is no user, or a NaN.
+    Raises ValueError if there is no user, or a NaN.
     """
     return _intervals(_user_values(values)[:, None], seed, draws)[0]
 
@@ -58,7 +60,7 @@ def paired(
 
     values, reference: floats (U,) or (seeds, U), the same users in the same order; the number of
     seeds may differ.
-    Raises ValueError as bootstrap does, and where the numbers of users differ.
+    Raises ValueError as bootstrap does, and if the numbers of users differ.
     """
     return _intervals(_difference(values, reference)[:, None], seed, draws)[0]
 
@@ -66,39 +68,36 @@ def paired(
 def ratio(
     values: ArrayLike, reference: ArrayLike, *, seed: int = 0, draws: int = NUM_DRAWS
 ) -> Interval:
-    """Return the mean of values over the mean of reference, of the same users drawn together.
+    """Return the mean of values over the mean of reference, with its 95% interval.
 
-    values, reference: floats (U,) or (seeds, U). Raises ValueError as bootstrap does, and where the
-    mean of the reference is 0.
+    A draw takes the same users on both sides. values, reference: floats (U,) or (seeds, U). Raises
+    ValueError as bootstrap does, and if the mean of the reference is 0.
     """
     value_U2 = np.stack([_user_values(values), _user_values(reference)], axis=1)
     mean_S2 = _means_of_draws(value_U2, seed, draws)
     (numerator, denominator), drawn_S = value_U2.mean(axis=0), mean_S2[:, 1]
     if denominator == 0 or not drawn_S.all():
-        raise ValueError("a ratio to a mean of 0")
-    low, high = np.percentile(mean_S2[:, 0] / drawn_S, [2.5, 97.5])
-    return Interval(float(numerator / denominator), float(low), float(high))
+        raise ValueError("a ratio to a mean of 0, expected a reference that is 0 in no draw")
+    return percentile_interval(float(numerator / denominator), mean_S2[:, 0] / drawn_S)
 
 
-def summarise(
-    values: Values, *, seed: int = 0, draws: int = NUM_DRAWS
-) -> dict[str, dict[str, float]]:
-    """Return the `metrics` section of results: {"ndcg@10": {"mean", "low", "high"}, …}.
+def summarise(values: Values, *, seed: int = 0, draws: int = NUM_DRAWS) -> Section:
+    """Return a `metrics` section: {"ndcg@10": {"mean", "low", "high"}, …}.
 
     values: name -> values as bootstrap takes them, all of the same users.
     """
-    columns = [_user_values(each) for each in values.values()]
+    columns = [_user_values(column) for column in values.values()]
     intervals = _intervals(np.stack(columns, axis=1), seed, draws)
     return {
-        name: {"mean": each.mean, "low": each.low, "high": each.high}
-        for name, each in zip(values, intervals, strict=True)
+        name: {"mean": interval.mean, "low": interval.low, "high": interval.high}
+        for name, interval in zip(values, intervals, strict=True)
     }
 
 
 def summarise_paired(
     values: Values, reference: Values, *, seed: int = 0, draws: int = NUM_DRAWS
-) -> dict[str, dict[str, float]]:
-    """Return the `paired` section of results: {"ndcg@10": {"diff", "low", "high"}, …}.
+) -> Section:
+    """Return a `paired` section: {"ndcg@10": {"diff", "low", "high"}, …}.
 
     diff is values - reference, for the names that both have. Raises ValueError as paired does.
     """
@@ -106,16 +105,27 @@ def summarise_paired(
     columns = [_difference(values[name], reference[name]) for name in names]
     intervals = _intervals(np.stack(columns, axis=1), seed, draws)
     return {
-        name: {"diff": each.mean, "low": each.low, "high": each.high}
-        for name, each in zip(names, intervals, strict=True)
+        name: {"diff": interval.mean, "low": interval.low, "high": interval.high}
+        for name, interval in zip(names, intervals, strict=True)
     }
 
 
-def draw_counts(rng: np.random.Generator, num_users: int, num_draws: int) -> Int64:
-    """Draw users with replacement, and return how often each is in each draw: (num_draws, U).
+def percentile_interval(estimate: float, value_S: Float64) -> Interval:
+    """Return an estimate with the 2.5th and 97.5th percentile of its draws.
 
-    One draw takes as many users as there are, so each row sums to U. The counts depend on the
-    generator alone: two calls of 100 draws continue one stream, as one call of 200 does.
+    value_S: (S,) the statistic in each draw; NaN draws are left out. NaN bounds if none is left.
+    """
+    known_S = value_S[~np.isnan(value_S)]
+    low, high = np.percentile(known_S, [2.5, 97.5]) if len(known_S) else (np.nan, np.nan)
+    return Interval(estimate, float(low), float(high))
+
+
+def draw_counts(rng: np.random.Generator, num_users: int, num_draws: int) -> Int64:
+    """Draw users with replacement; return the counts of each draw: (num_draws, U).
+
+    A count is how often a user is in a draw. One draw takes as many users as there are, so each row
+    sums to U. The counts depend on the generator alone: two calls of 100 draws continue one stream,
+    as one call of 200 does.
     """
     user_SU = rng.integers(num_users, size=(num_draws, num_users))
     user_SU += np.arange(num_draws)[:, None] * num_users
@@ -155,9 +165,8 @@ def _difference(values: ArrayLike, reference: ArrayLike) -> Float64:
 
 def _intervals(value_UM: Float64, seed: int, draws: int) -> list[Interval]:
     mean_SM = _means_of_draws(value_UM, seed, draws)
-    low_M, high_M = np.percentile(mean_SM, [2.5, 97.5], axis=0)
-    mean_M = value_UM.mean(axis=0)
-    return [Interval(*map(float, each)) for each in zip(mean_M, low_M, high_M, strict=True)]
+    columns = zip(value_UM.mean(axis=0), mean_SM.T, strict=True)
+    return [percentile_interval(float(mean), mean_S) for mean, mean_S in columns]
 
 
 def _means_of_draws(value_UM: Float64, seed: int, draws: int) -> Float64:

@@ -35,9 +35,9 @@ class EvalQueries:
     item_N: AnyInt
     """(N,) item rows of the table. Its entries need not stand in time order."""
     rating_N: Float32
-    """(N,) ratings of the table; NaN where there is none."""
+    """(N,) ratings of the table; NaN if there is none."""
     timestamp_N: Int64
-    """(N,) seconds since 1970; 0 where there is none."""
+    """(N,) seconds since 1970; 0 if there is none."""
     user: Int64
     """(B,) user rows of the split."""
     start: Int64
@@ -72,9 +72,9 @@ class EvalQueries:
     ) -> Self:
         """Build queries from one list of item rows per user; the table is made of copies.
 
-        ratings: as long as the contexts; NaN where they are absent. excluded: item rows that are
+        ratings: as long as the contexts; NaN if they are absent. excluded: item rows that are
         not ranked either, beside the context. The users are the rows 0 to B - 1.
-        Raises ValueError where the lists are not of the same number of users.
+        Raises ValueError if the lists are not of the same number of users.
         """
         excluded = [[]] * len(contexts) if excluded is None else excluded
         lengths = {
@@ -113,7 +113,10 @@ class EvalQueries:
         return self.context_end - self.context_start
 
     def take(self, rows: slice | npt.NDArray[Any]) -> Self:
-        """Return some of the queries, by a slice, row numbers or a mask; the table is shared."""
+        """Return some of the queries; the table is shared.
+
+        rows: a slice, row numbers or a mask.
+        """
         candidate_BC = None if self.candidate_BC is None else self.candidate_BC[rows]
         return replace(
             self,
@@ -188,7 +191,7 @@ class EvalQueries:
         seen_row_N, seen_item_N      pairs that are not ranked: context and excluded items
         target_B                     the one target of each query, or with has_many_targets
         target_row_N, target_item_N  pairs of query and target, query by query
-        ranked_item_C, candidate_BC  where only some items are ranked
+        ranked_item_C, candidate_BC  if only some items are ranked
         """
         seen_row_N, seen_item_N = self._pairs(self.start, self.context_end)
         target_row_N, target_item_N = self.target_pairs()

@@ -4,7 +4,8 @@
     with atomic_path(path) as part: part.write_bytes(...)
 
 A file is written beside its place and renamed into it, so that a reader never meets half of one and
-a stop leaves the file that was there. This does not survive a power cut unless `fsync` is set.
+a stop leaves the file that was there. Concurrent writers of one file do not meet: the last rename
+wins. This does not survive a power cut unless `fsync` is set.
 """
 
 import hashlib
@@ -14,29 +15,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 BLOCK_BYTES = 1 << 20
+
+
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """Yield a new path beside `path`; removed at the end unless it was moved.
+
+    The folder is created if it is missing. The name is hidden (.NAME.UUID.part), and another one at
+    every call. A process that is killed leaves its file there, which nothing reads.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{uuid4().hex}.part")
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextmanager
 def atomic_path(path: str | Path, *, fsync: bool = False) -> Iterator[Path]:
     """Yield a path beside `path` that takes its place at the end; removed on an error.
 
-    The folder is made where it is missing. fsync: also wait until the disk has file and name.
+    The folder is created if it is missing. fsync: also wait until the disk has file and name.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.part")
-    try:
+    with temporary_beside(path) as part:
         yield part
         if fsync:
             sync(part)
         part.replace(path)
         if fsync:
             sync(path.parent)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def write_atomic(path: str | Path, content: bytes | str, *, fsync: bool = False) -> Path:
@@ -53,7 +65,7 @@ def write_json(path: str | Path, content: Any, indent: int | None = 1) -> Path:
 
 
 def read_json(path: str | Path, default: Any = None) -> Any:
-    """Read JSON; `default` where there is no such file."""
+    """Read JSON; `default` if there is no such file."""
     try:
         return json.loads(Path(path).read_bytes())
     except FileNotFoundError:

@@ -5,6 +5,8 @@ import numpy as np
 from marquee.core.arrays import AnyFloat, AnyInt, Float64
 from marquee.core.movies import Movies
 
+LIKED_RATING = 4.0
+"""A rating from here on counts as liked."""
 SMOOTHING = 0.01
 """Share of the profile mixed into a list's shares: without it one genre missing from a list would
 cost infinitely much."""
@@ -34,7 +36,7 @@ def ages(movies: Movies) -> Float64:
 
 
 def genre_shares(genre_IG: AnyFloat) -> Float64:
-    """Share an item's unit among its genres, (I, G); all 0 where it has none.
+    """Share an item's unit among its genres, (I, G); all 0 if it has none.
 
     >>> genre_shares(np.array([[1, 1], [0, 1], [0, 0]])).tolist()
     [[0.5, 0.5], [0.0, 1.0], [0.0, 0.0]]

@@ -30,7 +30,10 @@ CHUNK_ROWS = 1 << 18
 
 
 def zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return (size,) zeros in a temporary file; InputError where the disk is too full for it."""
+    """Return (size,) zeros in a temporary file.
+
+    InputError if the disk is too full for it.
+    """
     num_bytes = size * np.dtype(dtype).itemsize
     if num_bytes == 0:  # an empty file cannot be mapped
         return np.zeros(0, dtype)
@@ -51,7 +54,7 @@ def zeros(size: int, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 def open_npy(path: Path) -> npt.NDArray[Any]:
     """Map the array of a .npy file, read-only.
 
-    Raises ValueError, OSError or EOFError where the file is incomplete.
+    Raises ValueError, OSError or EOFError if the file is incomplete.
     """
     array = np.load(path, mmap_mode="r")
     _MAPS.add(array._mmap)
@@ -59,7 +62,10 @@ def open_npy(path: Path) -> npt.NDArray[Any]:
 
 
 def release_pages() -> None:
-    """Return the memory of mapped arrays to the system; their contents stay in the files."""
+    """Return the memory of mapped arrays to the system.
+
+    Their contents stay in the files.
+    """
     for memory in tuple(_MAPS):
         memory.madvise(mmap.MADV_DONTNEED)
 
@@ -73,7 +79,10 @@ def scratch_folder() -> Path:
 
 
 def reserve(file: int, num_bytes: int) -> None:
-    """Allocate disk space now: a disk that fills up later would end the process by a signal."""
+    """Allocate disk space now.
+
+    A disk that fills up later would end the process by a signal.
+    """
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, 0, num_bytes)
     else:  # macOS

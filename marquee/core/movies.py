@@ -27,7 +27,7 @@ class Movies:
     title: list[str]
     """Display titles without the year: "The Matrix"."""
     year: list[int | None]
-    """Release years; None where the title has none."""
+    """Release years; None if the title has none."""
     genres: list[tuple[str, ...]]
     """Genres in file order; empty where none are known."""
 
@@ -40,7 +40,10 @@ class Movies:
         return tuple(sorted({name for row in self.genres for name in row} - {NO_GENRES}))
 
     def genre_matrix(self) -> Float32:
-        """Return (I, G), 1 where the movie has the genre; a movie without genres is a row of 0."""
+        """Return (I, G), 1 for each genre of a movie, else 0.
+
+        A movie without genres is a row of 0.
+        """
         column = {name: g for g, name in enumerate(self.genre_names)}
         genre_IG = np.zeros((len(self), len(column)), dtype=np.float32)
         for i, names in enumerate(self.genres):
@@ -77,7 +80,10 @@ class Movies:
         return self.title[row] if year is None else f"{self.title[row]} ({year})"
 
     def to_columns(self) -> dict[str, list[Any]]:
-        """Return plain lists by column name, ready for JSON; `from_columns` reads them back."""
+        """Return plain lists by column name, ready for JSON.
+
+        `from_columns` reads them back.
+        """
         return {
             "movie_id": self.movie_id.tolist(),
             "title": list(self.title),
@@ -87,7 +93,10 @@ class Movies:
 
     @classmethod
     def from_columns(cls, columns: dict[str, Any]) -> "Movies":
-        """Build the movies from `to_columns`; InputError for a missing or too short column."""
+        """Build the movies from `to_columns`.
+
+        InputError for a missing or too short column.
+        """
         try:
             movie_id, title, year, genres = (
                 columns[k] for k in ("movie_id", "title", "year", "genres")

@@ -1,6 +1,6 @@
 """Nested dictionaries of settings, and the same by dotted names.
 
-    flatten({"data": {"ties": "hash"}})      # {"data.ties": "hash"}
+flatten({"data": {"ties": "hash"}})      # {"data.ties": "hash"}
 """
 
 from collections.abc import Mapping

@@ -112,7 +112,10 @@ def axis_from_zero(largest: float, start: float, end: float) -> Axis:
 
 
 def log_axis(values: Sequence[float], start: float, end: float) -> Axis:
-    """Return a logarithmic axis over all values, which are above 0, with a tick a power of ten."""
+    """Return a logarithmic axis over all values, with a tick a power of ten.
+
+    The values are above 0.
+    """
     low, high = min(values) / 1.2, max(values) * 1.2
     powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
     ticks = [10.0**power for power in powers]
@@ -120,7 +123,10 @@ def log_axis(values: Sequence[float], start: float, end: float) -> Axis:
 
 
 def round_step(rough: float) -> float:
-    """Return the first of 1, 2, 5, 10 times a power of ten that is at least about `rough`."""
+    """Return a round step of at least about `rough`.
+
+    It is the first of 1, 2, 5, 10 times a power of ten that is so large.
+    """
     power = 10 ** math.floor(math.log10(rough))
     return next(size * power for size in (1, 2, 5, 10) if size * power >= rough * 0.99)
 
@@ -225,7 +231,10 @@ def bar(x: float, y: float, width: float, height: float, css: str) -> str:
 def text(
     x: float, y: float, content: str, *, css: str = "", anchor: str = "start", color: str = ""
 ) -> str:
-    """Write a line of text, level with y. anchor: "start", "middle" or "end" lies at x."""
+    """Write a line of text, level with y.
+
+    anchor: "start", "middle" or "end" lies at x.
+    """
     name = f' class="{css}"' if css else ""
     place = f' text-anchor="{anchor}"' if anchor != "start" else ""
     style = f' style="fill: {color}"' if color else ""

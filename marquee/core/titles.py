@@ -30,14 +30,20 @@ _UNDECOMPOSED = str.maketrans(
 
 
 def split_title(title: str) -> tuple[str, int | None]:
-    """Return the display title, its article in front, and the release year (None if absent)."""
+    """Return the display title and the release year.
+
+    The title has its article in front. The year is None if absent.
+    """
     match = _YEAR.search(title)
     name = title[: match.start()] if match else title
     return _article_first(name.strip()), int(match.group(1)) if match else None
 
 
 def normalise_title(title: str) -> str:
-    """Return the form for search: lower case, no accents or punctuation, the article in front."""
+    """Return the form of a title for search.
+
+    It is in lower case, without accents or punctuation, with the article in front.
+    """
     text = _article_first(title.strip()).casefold()
     if text.isascii():
         return " ".join(text.translate(_ASCII).split())

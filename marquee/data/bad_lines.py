@@ -11,14 +11,17 @@ from marquee.core.columns import MAX_TIMESTAMP
 from marquee.core.errors import InputError
 from marquee.data.layouts import Layout
 
-MAX_ID = 2**31 - 1
+MAX_FILE_ID = 2**31 - 1
 """Largest user or movie id: two of them fit one 64-bit key."""
 _DIGITS = re.compile(r"\d{1,18}")
 _TAIL_BYTES = 4096
 
 
 def check_ends(path: Path, layout: Layout) -> None:
-    """Raise InputError for an empty file, a wrong header, or a last line that is cut off."""
+    """Check the two ends of a ratings file.
+
+    Raises InputError for an empty file, a wrong header, or a last line that is cut off.
+    """
     size = path.stat().st_size
     with path.open("rb") as stream:
         first = stream.readline(_TAIL_BYTES)
@@ -39,7 +42,10 @@ def check_ends(path: Path, layout: Layout) -> None:
 
 
 def find_bad_line(path: Path, layout: Layout) -> InputError:
-    """Return the error that names the first bad line of a file that the fast reader refused."""
+    """Return the error that names the first bad line of a file.
+
+    The fast reader has refused the file.
+    """
     with path.open("rb") as stream:
         for line, content in enumerate(stream, 1):
             if line == 1 and layout.header:
@@ -74,14 +80,14 @@ def _check_last_line(path: Path, last_two: list[str], layout: Layout) -> None:
 
 
 def describe_bad_line(text: str, layout: Layout) -> str | None:
-    """Return what a ratings line holds and what was expected; None where it is good."""
+    """Return what a ratings line holds and what was expected; None if it is good."""
     fields = text.split(layout.delimiter)
     if len(fields) != 4:
         return f"{_count(len(fields))}, expected 4 ({layout.form})"
     user, movie, rating, time = (field.strip() for field in fields)
     for name, field in (("user id", user), ("movie id", movie)):
-        if not (_DIGITS.fullmatch(field) and 1 <= int(field) <= MAX_ID):
-            return f"{name} {field[:40]!r}, expected a whole number from 1 to {MAX_ID}"
+        if not (_DIGITS.fullmatch(field) and 1 <= int(field) <= MAX_FILE_ID):
+            return f"{name} {field[:40]!r}, expected a whole number from 1 to {MAX_FILE_ID}"
     if _number(rating) not in layout.scale:
         low, high, step = layout.scale[0], layout.scale[-1], layout.scale[0]
         return f"{rating[:40]!r} stars, expected {low:g} to {high:g} in steps of {step:g}"

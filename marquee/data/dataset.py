@@ -23,7 +23,7 @@ from marquee.core.arrays import AnyInt, Int64
 from marquee.core.columns import MAX_TIMESTAMP
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
-from marquee.data.bad_lines import MAX_ID, check_ends, describe_bad_line, find_bad_line
+from marquee.data.bad_lines import MAX_FILE_ID, check_ends, describe_bad_line, find_bad_line
 from marquee.data.fast_csv import parse_csv
 from marquee.data.interactions import InteractionTable
 from marquee.data.layouts import COLUMNS, Layout, layout_of
@@ -51,21 +51,22 @@ class Dataset:
     report: tuple[str, ...]
     """Repairs made while reading, one sentence each."""
     tags: Tags = field(default_factory=Tags.empty)
-    """Tags of all movies of the data set, rated or not; empty where the data set has none."""
+    """Tags of all movies of the data set, rated or not; empty if the data set has none."""
 
 
 def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
-    """Read data set `name` from folder `root`/`name`, and download it if it is missing.
+    """Read data set `name` from folder `root`/`name`.
 
-    `root` is None for the environment's DATA_ROOT, else "data". Raises InputError, one sentence,
-    for an unknown name, a failed download, or a file with a bad line (file, line, expected).
+    It is downloaded if it is missing. `root` is None for the environment's DATA_ROOT, else "data".
+    Raises InputError, one sentence, for an unknown name, a failed download, or a file with a bad
+    line (file, line, expected).
     Formats: the README of each data set at https://grouplens.org/datasets/movielens/.
     """
     folder = locate(name, root)
     layout = layout_of(name, folder)
     table, num_duplicates = read_ratings(folder, name)
-    listed = read_movies(folder / layout.movies_file, layout)
-    movies, num_missing = _rated_movies(listed, table.movie_id)
+    file_movies = read_movies(folder / layout.movies_file, layout)
+    movies, num_missing = _rated_movies(file_movies, table.movie_id)
     return Dataset(
         name=name,
         interactions=table,
@@ -78,9 +79,9 @@ def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
 
 
 def read_ratings(folder: Path, name: str) -> tuple[InteractionTable, int]:
-    """Return the checked ratings of a data set folder, and how many duplicates were dropped.
+    """Return the checked ratings of a folder, and the number of dropped duplicates.
 
-    Where a user rated a movie twice, the later line counts. Raises InputError as `load_dataset`.
+    If a user rated a movie twice, the later line counts. Raises InputError as `load_dataset`.
     """
     layout = layout_of(name, folder)
     path = folder / layout.ratings_file
@@ -97,7 +98,10 @@ def read_ratings(folder: Path, name: str) -> tuple[InteractionTable, int]:
 
 
 def fingerprint(folder: Path, layout: Layout) -> str:
-    """Return the sha256, hex, of the ratings file, the movie file and a tags file, if any."""
+    """Return the sha256 of a data set's files, in hex.
+
+    These are the ratings file, the movie file and, if there is one, the tags file.
+    """
     digest = hashlib.sha256()
     files = [*layout.rating_files, layout.movies_file]
     if layout.tags_file is not None and (folder / layout.tags_file).is_file():
@@ -143,7 +147,7 @@ def _is_clean(table: InteractionTable, layout: Layout) -> bool:
 
 def _is_clean_chunk(table: InteractionTable, rows: slice, layout: Layout) -> bool:
     ids = (table.user_id[rows], table.movie_id[rows])
-    if any(column.min() < 1 or column.max() > MAX_ID for column in ids):
+    if any(column.min() < 1 or column.max() > MAX_FILE_ID for column in ids):
         return False
     timestamp = table.timestamp[rows]
     if timestamp.min() < 0 or timestamp.max() >= MAX_TIMESTAMP:
@@ -200,18 +204,18 @@ def _is_ascending(table: InteractionTable) -> bool:
     return True
 
 
-def _rated_movies(listed: Movies, rated_movie_id: AnyInt) -> tuple[Movies, int]:
+def _rated_movies(file_movies: Movies, rated_movie_id: AnyInt) -> tuple[Movies, int]:
     """Return the rated movies by ascending id, and how many of them the movie file lacks."""
-    rated = memmap.unique(rated_movie_id)
-    missing = np.setdiff1d(rated, listed.movie_id)
-    if len(missing):
-        listed = Movies(
-            np.concatenate([listed.movie_id, missing]),
-            listed.title + [f"Movie {movie_id}" for movie_id in missing],
-            listed.year + [None] * len(missing),
-            listed.genres + [()] * len(missing),
+    rated_ids = memmap.unique(rated_movie_id)
+    missing_ids = np.setdiff1d(rated_ids, file_movies.movie_id)
+    if len(missing_ids):
+        file_movies = Movies(
+            np.concatenate([file_movies.movie_id, missing_ids]),
+            file_movies.title + [f"Movie {movie_id}" for movie_id in missing_ids],
+            file_movies.year + [None] * len(missing_ids),
+            file_movies.genres + [()] * len(missing_ids),
         )
-    return listed.select(rated), len(missing)
+    return file_movies.select(rated_ids), len(missing_ids)
 
 
 def _report(layout: Layout, num_duplicates: int, num_missing: int) -> tuple[str, ...]:

@@ -68,7 +68,10 @@ class _World:
 
 
 def write_demo(folder: Path, seed: int = 0, num_users: int = 800, num_movies: int = 600) -> None:
-    """Write ratings.csv, movies.csv and README.txt into a new folder; same seed, same bytes."""
+    """Write ratings.csv, movies.csv and README.txt into a new folder.
+
+    The same seed gives the same bytes.
+    """
     rng = np.random.default_rng(seed)
     world = _world(num_movies, rng)
     movie_id = np.sort(rng.choice(np.arange(1, 4 * num_movies), num_movies, replace=False))

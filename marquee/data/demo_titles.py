@@ -42,7 +42,10 @@ _ROMAN = ("", " II", " III", " IV", " V", " VI")
 
 
 def invent_names(genre: str, rng: np.random.Generator) -> Iterator[tuple[str, str]]:
-    """Yield different names of one genre with their article or "": ("Copper Orbit", "The")."""
+    """Yield different names of one genre with their article or "".
+
+    An example is ("Copper Orbit", "The").
+    """
     words = GENRE_WORDS[genre].split()
     adjectives, places = _ADJECTIVES.split(), _PLACES.split()
     names = [(f"{adjective} {word}", "The") for adjective in adjectives for word in words]
@@ -53,7 +56,10 @@ def invent_names(genre: str, rng: np.random.Generator) -> Iterator[tuple[str, st
 
 
 def file_title(name: str, article: str, part: int, year: int | None) -> str:
-    """Return the title as MovieLens writes it: "Copper Orbit II, The (1987)" is a second part."""
+    """Return the title as MovieLens writes it.
+
+    "Copper Orbit II, The (1987)" is a second part.
+    """
     title = name + _ROMAN[part - 1]
     title = f"{title}, {article}" if article else title
     return title if year is None else f"{title} ({year})"

@@ -33,7 +33,10 @@ class BrokenDownloadError(Exception):
 
 
 def with_retries(attempt: Callable[[], None], url: str, folder: Path) -> None:
-    """Run `attempt` up to three times; InputError with the last reason where all failed."""
+    """Run `attempt` up to three times.
+
+    InputError with the last reason if all failed.
+    """
     for number in range(1, MAX_ATTEMPTS + 1):
         try:
             return attempt()
@@ -43,13 +46,16 @@ def with_retries(attempt: Callable[[], None], url: str, folder: Path) -> None:
             print(f"{url}: {reason}; trying again", file=sys.stderr)
             time.sleep(WAIT_S * number)
     raise InputError(
-        f"{url}: not downloaded in {MAX_ATTEMPTS} attempts, {reason}; try later, set MOVIELENS_URL "
-        f"to a mirror, or unzip the data set by hand to {folder}"
+        f"{url}: not downloaded in {MAX_ATTEMPTS} attempts, {reason}, expected a complete "
+        f"file; try later, set MOVIELENS_URL to a mirror, or unzip the data set by hand to {folder}"
     )
 
 
 def download(url: str, path: Path) -> str:
-    """Fetch `url` into `path` and return the md5, hex; BrokenDownloadError where it breaks off."""
+    """Fetch `url` into `path` and return the md5, hex.
+
+    BrokenDownloadError if it breaks off.
+    """
     digest = hashlib.md5(usedforsecurity=False)
     size = 0
     with _open(url) as response, path.open("wb") as file, _bar() as bar:
@@ -71,7 +77,7 @@ def download(url: str, path: Path) -> str:
 
 
 def fetch_text(url: str) -> str:
-    """Fetch a small text file; BrokenDownloadError where the server fails."""
+    """Fetch a small text file; BrokenDownloadError if the server fails."""
     with _open(url) as response:
         return _read(response).decode("latin-1")
 

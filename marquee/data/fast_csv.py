@@ -46,9 +46,10 @@ _FRAME_MASK, _FRAME = _U(0xF0F0FFF0FFF0FFF0), _U(0x30302C302E302C30)
 
 
 def parse_csv(path: Path) -> Columns | None:
-    """Return user_id, movie_id (int64), rating (float32), timestamp (int64), (N,), in file order.
+    """Return the four columns of a ratings file in file order.
 
-    None where any line has another form. The first line is the header, skipped unread.
+    They are user_id, movie_id, rating and timestamp, (N,) each: float32 for the rating, else int64.
+    None if any line has another form. The first line is the header, skipped unread.
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         start = content.find(b"\n") + 1
@@ -70,13 +71,13 @@ def _parse_blocks(data: Bytes, cuts: list[int], end_bytes: int) -> Columns | Non
     blocks = list(pairwise(cuts))
     with ThreadPoolExecutor(pa.cpu_count()) as pool:
         counts = pool.map(lambda block: np.count_nonzero(data[slice(*block)] == 10), blocks)
-        rows = np.concatenate([[0], np.cumsum(list(counts))])
-        user, movie, time = (np.empty(rows[-1], dtype=np.int64) for _ in range(3))
-        rating = np.empty(rows[-1], dtype=np.float32)
+        offsets = np.concatenate([[0], np.cumsum(list(counts))])
+        user, movie, time = (np.empty(offsets[-1], dtype=np.int64) for _ in range(3))
+        rating = np.empty(offsets[-1], dtype=np.float32)
 
         def fill(number: int) -> bool:
-            own = slice(rows[number], rows[number + 1])
-            out = (user[own], movie[own], rating[own], time[own])
+            rows = slice(offsets[number], offsets[number + 1])
+            out = (user[rows], movie[rows], rating[rows], time[rows])
             return _parse_block(data, *blocks[number], end_bytes, out)
 
         is_plain = all(pool.map(fill, range(len(blocks))))
@@ -84,7 +85,7 @@ def _parse_blocks(data: Bytes, cuts: list[int], end_bytes: int) -> Columns | Non
 
 
 def _parse_block(data: Bytes, begin: int, end: int, end_bytes: int, out: Columns) -> bool:
-    """Fill `out` with the lines from `begin` to `end`; False where one has another form."""
+    """Fill `out` with the lines from `begin` to `end`; return whether all have the one form."""
     block = data[begin:end]
     line_end = np.flatnonzero(block == ord("\n")) + (begin + 1 - end_bytes)
     # Four separators and the line end are checked below in every line: there must be no others.
@@ -121,13 +122,13 @@ def _records(data: Bytes, line_end: Int64) -> tuple[Words, Words, Words, Words]:
     record_at = np.ndarray(shape, dtype=f"V{_RECORD_BYTES}", buffer=data, strides=(1,))
     words = record_at[line_end - _RECORD_BYTES].view("<u8").reshape(-1, 4)
     w0, w1, w2, w3 = np.ascontiguousarray(words.T)
-    nine = np.flatnonzero((w2 >> _U(48)) & _U(0xFF) == ord(","))
-    if len(nine):
-        n0, n1, n2 = w0[nine], w1[nine], w2[nine]
-        w0[nine] = (n0 >> _U(8)) | (n1 << _U(56))
-        w1[nine] = (n1 >> _U(8)) | (n2 << _U(56))
+    short_rows = np.flatnonzero((w2 >> _U(48)) & _U(0xFF) == ord(","))
+    if len(short_rows):
+        n0, n1, n2 = w0[short_rows], w1[short_rows], w2[short_rows]
+        w0[short_rows] = (n0 >> _U(8)) | (n1 << _U(56))
+        w1[short_rows] = (n1 >> _U(8)) | (n2 << _U(56))
         zero_then_last = (n2 & _U(0xFF << 56)) | _U(ord("0") << 48)
-        w2[nine] = ((n2 >> _U(8)) & _U((1 << 48) - 1)) | zero_then_last
+        w2[short_rows] = ((n2 >> _U(8)) & _U((1 << 48) - 1)) | zero_then_last
     return w0, w1, w2, w3
 
 

@@ -12,7 +12,10 @@ from marquee.core.arrays import AnyInt, Float32, Int64
 
 @dataclass(frozen=True, eq=False)
 class InteractionTable:
-    """N ratings, no (user, movie) twice. Ids are int64; those of mapped columns are int32."""
+    """N ratings, no (user, movie) twice.
+
+    Ids are int64; those of mapped columns are int32.
+    """
 
     user_id: AnyInt
     """(N,)"""

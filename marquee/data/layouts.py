@@ -49,7 +49,7 @@ COLUMN_FILES = tuple(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Layout:
     """The official files of one data set."""
 
@@ -61,7 +61,7 @@ class Layout:
     """The fields of a movie line, by GroupLens' names."""
     movie_delimiter: str
     header: bool
-    """True where the files open with their field names."""
+    """True if the files open with their field names."""
     scale: tuple[float, ...]
     """The ratings that a user can give, ascending."""
     rating_fields: tuple[str, ...] = ("userId", "movieId", "rating", "timestamp")
@@ -120,9 +120,10 @@ LAYOUTS = {
 
 
 def layout_of(name: str, folder: Path | None = None) -> Layout:
-    """Return the layout of a data set, by its name or because `folder` holds npy columns.
+    """Return the layout of a data set.
 
-    InputError lists the known names.
+    It follows from the name, or from the npy columns that `folder` holds. InputError lists the
+    known names.
     """
     if name in LAYOUTS:
         return LAYOUTS[name]

@@ -1,6 +1,6 @@
 """Read the movie file of any MovieLens layout: ids, titles, release years, genres.
 
-Titles are decoded as UTF-8, and as Latin-1 where the file is not UTF-8 (ml-100k and ml-1m ship
+Titles are decoded as UTF-8, and as Latin-1 if the file is not UTF-8 (ml-100k and ml-1m ship
 Latin-1). Genre names stay as the file writes them: ml-1m says "Children's", ml-25m "Children".
 62,423 movies (ml-25m) take 0.3 s.
 """
@@ -50,9 +50,10 @@ def read_movies(path: Path, layout: Layout) -> Movies:
 def numbered_lines(
     path: Path, text: str, names: tuple[str, ...], delimiter: str, header: bool
 ) -> Iterator[tuple[int, list[str]]]:
-    """Yield line numbers and fields without header and empty lines, field counts checked.
+    """Yield line numbers and fields, field counts checked.
 
-    With a header the text is csv with quoted fields. names: the fields that a line must have.
+    Header and empty lines are left out. With a header the text is csv with quoted fields. names:
+    the fields that a line must have.
     """
     lines = text.split("\n")
     if header:

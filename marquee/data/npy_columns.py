@@ -33,10 +33,11 @@ Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[
 
 
 def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
-    """Write `folder`/columns, whole or not at all; users must ascend through all blocks.
+    """Write `folder`/columns, whole or not at all.
 
-    ratings: blocks of user_id, movie_id, rating and timestamp, (N,) each. Values are checked when
-    the data set is loaded. InputError where the columns exist already, or cannot be written.
+    Users must ascend through all blocks. ratings: blocks of user_id, movie_id, rating and
+    timestamp, (N,) each. Values are checked when the data set is loaded. InputError if the
+    columns exist already, or cannot be written.
     """
     target = folder / COLUMNS_FOLDER
     if target.exists():
@@ -82,7 +83,7 @@ def _write_headers(files: list[Any], size: int) -> None:
 def open_columns(folder: Path) -> Block:
     """Map the four columns, their values not yet checked.
 
-    InputError where a file is incomplete, of another type or length than expected, or where users
+    InputError if a file is incomplete, of another type or length than expected, or if users
     do not ascend.
     """
     user_id, movie_id, rating, timestamp = (

@@ -1,4 +1,4 @@
-"""Find data sets: a folder of the data root, downloaded where it is missing.
+"""Find data sets: a folder of the data root, downloaded if it is missing.
 
     locate("ml-1m", root="data")       # -> data/ml-1m, downloaded and unzipped if it was not there
 
@@ -33,7 +33,7 @@ class Source:
     """The origin of one data set."""
 
     zip_name: str | None
-    """Name on the server; None where the data is generated."""
+    """Name on the server; None if the data is generated."""
     md5: str | None = None
     """MD5 of the zip; None reads it from NAME.zip.md5 beside the zip."""
 
@@ -49,12 +49,18 @@ DATASETS: dict[str, Source] = {
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """Return the folder of all data sets' folders: `root`, else DATA_ROOT, else "data"."""
+    """Return the folder that holds the folders of all data sets.
+
+    It is `root`, else DATA_ROOT, else "data".
+    """
     return Path(root or os.environ.get("DATA_ROOT") or "data")
 
 
 def base_url() -> str:
-    """Return the URL of the zips: MOVIELENS_URL (a mirror with the same names), else GroupLens."""
+    """Return the URL of the zips.
+
+    It is MOVIELENS_URL (a mirror with the same names), else GroupLens.
+    """
     return (os.environ.get("MOVIELENS_URL") or OFFICIAL_URL).rstrip("/")
 
 
@@ -113,7 +119,7 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
 
 
 def _fetch(url: str, md5: str | None, scratch: Path) -> None:
-    """Download, check and unzip into `scratch`; BrokenDownloadError where a retry may help."""
+    """Download, check and unzip into `scratch`; BrokenDownloadError if a retry may help."""
     archive = scratch / "download.zip"
     expected = md5 or _published_md5(url)
     digest = download(url, archive)

@@ -16,7 +16,7 @@ from pyarrow import csv
 from marquee.core.arrays import Int64
 from marquee.core.columns import MAX_TIMESTAMP
 from marquee.core.errors import InputError
-from marquee.data.bad_lines import MAX_ID
+from marquee.data.bad_lines import MAX_FILE_ID
 from marquee.data.layouts import TAG_FIELDS, Layout
 from marquee.data.movie_files import decode, numbered_lines
 
@@ -48,7 +48,7 @@ class Tags:
 
 
 def read_tags(folder: Path, layout: Layout) -> Tags:
-    """Read and check the tags of a data set folder; empty where it has no tags file.
+    """Read and check the tags of a data set folder; empty if it has no tags file.
 
     Raises InputError that names file, line, found and expected.
     """
@@ -63,7 +63,7 @@ def read_tags(folder: Path, layout: Layout) -> Tags:
 
 
 def _parse(text: str) -> Tags | None:
-    """Parse the tags, numbers not yet checked; None where the text has another form."""
+    """Parse the tags, numbers not yet checked; None if the text has another form."""
     header, _, body = text.partition("\n")
     if header.rstrip("\r") != ",".join(TAG_FIELDS):
         return None
@@ -89,8 +89,8 @@ def _parse(text: str) -> Tags | None:
 
 def _is_clean(tags: Tags) -> bool:
     limits = [
-        (tags.user_id, 1, MAX_ID),
-        (tags.movie_id, 1, MAX_ID),
+        (tags.user_id, 1, MAX_FILE_ID),
+        (tags.movie_id, 1, MAX_FILE_ID),
         (tags.timestamp, 0, MAX_TIMESTAMP - 1),
     ]
     return all(bool(((low <= column) & (column <= high)).all()) for column, low, high in limits)
@@ -102,10 +102,10 @@ def _find_bad_line(path: Path, text: str) -> InputError:
     for line, (user, movie, _, time) in numbered_lines(path, text, TAG_FIELDS, ",", header=True):
         where = f"{path} line {line}"
         for name, field in (("user id", user), ("movie id", movie)):
-            if not (_is_digits(field) and 1 <= int(field) <= MAX_ID):
+            if not (_is_digits(field) and 1 <= int(field) <= MAX_FILE_ID):
                 return InputError(
-                    f"{where}: {name} {field[:40]!r}, expected a whole number from 1 to {MAX_ID} "
-                    f"({expected})"
+                    f"{where}: {name} {field[:40]!r}, expected a whole number from 1 to "
+                    f"{MAX_FILE_ID} ({expected})"
                 )
         if not (_is_digits(time) and int(time) < MAX_TIMESTAMP):
             return InputError(

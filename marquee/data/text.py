@@ -20,7 +20,10 @@ def documents(movies: Movies, tags: Tags) -> list[list[str]]:
 
 
 def stem_reader() -> Callable[[str], list[str]]:
-    """Return a cached function from a text to the stems of its words, without stop words."""
+    """Return a cached function from a text to the stems of its words.
+
+    It leaves out stop words.
+    """
     from nltk.stem.porter import PorterStemmer
     from nltk.tokenize import RegexpTokenizer
     from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS

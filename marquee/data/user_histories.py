@@ -27,7 +27,10 @@ MIN_HISTORY_LENGTH = 3
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class UserHistories:
-    """The ratings of every user, oldest first: user u owns the rows indptr[u] to indptr[u + 1]."""
+    """The ratings of every user, oldest first.
+
+    User u owns the rows indptr[u] to indptr[u + 1].
+    """
 
     user_id: Int64
     """(U,) ascending; the position is the user's row number."""
@@ -65,7 +68,10 @@ class UserHistories:
         return np.repeat(np.arange(len(self)), self.length)
 
     def iter_chunks(self) -> Iterator[tuple[slice, Int64]]:
-        """Yield the ratings in chunks that split no user: their rows, and the user of each row."""
+        """Yield the ratings in chunks that split no user.
+
+        A chunk is its rows, and the user of each row.
+        """
         for users, rows in memmap.iter_user_chunks(self.indptr):
             length = np.diff(self.indptr[users.start : users.stop + 1])
             yield rows, np.repeat(np.arange(users.start, users.stop), length)
@@ -151,7 +157,10 @@ def build_histories(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Use
 
 
 def tie_hash(user_id: AnyInt, movie_id: AnyInt, seed: int) -> npt.NDArray[np.uint64]:
-    """Hash seed, user and movie by splitmix64 (Steele et al. 2014), the same on every machine."""
+    """Hash seed, user and movie by splitmix64 (Steele et al. 2014).
+
+    The hash is the same on every machine.
+    """
     hash_N = _splitmix64(np.array([seed % 2**64], dtype=np.uint64))
     for ids in (user_id, movie_id):
         hash_N = _splitmix64(hash_N ^ ids.astype(np.uint64))

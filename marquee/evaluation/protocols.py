@@ -49,12 +49,12 @@ class Protocol:
 
     @property
     def has_lists(self) -> bool:
-        """True where the ten best of all items are a list that a user could be shown."""
+        """Return whether the ten best of all items are a list that a user could be shown."""
         return self.ranks_all_items and self.targets != "ratings"
 
     @property
     def is_split(self) -> bool:
-        """True where a recipe can name it as its `data.protocol`."""
+        """Return whether a recipe can name it as its `data.protocol`."""
         return self.name == self.split
 
 
@@ -135,9 +135,9 @@ PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}
 
 def ranking_protocols() -> dict[str, Protocol]:
     """Return the protocols that rank items: all but the one of ratings."""
-    return {name: each for name, each in PROTOCOLS.items() if each.targets != "ratings"}
+    return {name: protocol for name, protocol in PROTOCOLS.items() if protocol.targets != "ratings"}
 
 
 def protocols_of_split(split: str) -> list[str]:
     """Return the protocols that one split can be measured by, in alphabetical order."""
-    return sorted(name for name, each in PROTOCOLS.items() if each.split == split)
+    return sorted(name for name, protocol in PROTOCOLS.items() if protocol.split == split)

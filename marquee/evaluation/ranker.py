@@ -71,7 +71,7 @@ def evaluate(
     scorer: called with `block` queries at a time, in their order. protocol: a name of PROTOCOLS.
     lists: keep the ten best of each user, too. An item of the context is not ranked, a target
     always is; a drawn candidate that equals its target counts once. Nothing is drawn here.
-    Returns {protocol: Ranked}, and "ncf-paper" where the queries hold candidates.
+    Returns {protocol: Ranked}, and "ncf-paper" if the queries hold candidates.
     Raises ValueError for queries of another kind than the protocol's, unknown rows and NaN scores.
     """
     _check(queries, PROTOCOLS[protocol])
@@ -84,7 +84,7 @@ def evaluate(
 def rank_batch(score_BI: Any, batch: Batch) -> Metrics:
     """Return the metrics of a batch's scores, float64 (B,) each.
 
-    score_BI: numpy or torch, on any device. Drawn candidates, where the batch has them, are ranked
+    score_BI: numpy or torch, on any device. Drawn candidates, if the batch has them, are ranked
     instead of all items.
     """
     if "candidate_BC" in batch:
@@ -93,7 +93,10 @@ def rank_batch(score_BI: Any, batch: Batch) -> Metrics:
 
 
 def not_ranked(score_BI: Any, batch: Batch) -> Any:
-    """Return bool (B, I), True for the items that are not ranked; False for every target."""
+    """Return bool (B, I), True for the items that are not ranked.
+
+    It is False for every target.
+    """
     excluded_BI = mask_pairs(score_BI, batch["seen_row_N"], batch["seen_item_N"])
     if "ranked_item_C" in batch:
         outside_BI = score_BI == score_BI  # True everywhere
@@ -108,7 +111,10 @@ def not_ranked(score_BI: Any, batch: Batch) -> Any:
 
 
 def mask_pairs(score_BI: Any, row_N: Any, item_N: Any) -> Any:
-    """Return bool (B, I) of the kind of the scores, True at the pairs; item -1 marks nothing."""
+    """Return bool (B, I) of the kind of the scores, True at the pairs.
+
+    Item -1 marks nothing.
+    """
     mask_BI = score_BI != score_BI  # False everywhere: metrics refuse NaN
     is_item_N = item_N >= 0
     mask_BI[row_N[is_item_N], item_N[is_item_N]] = True
@@ -116,18 +122,20 @@ def mask_pairs(score_BI: Any, row_N: Any, item_N: Any) -> Any:
 
 
 def shuffle_contexts(queries: EvalQueries, seed: int = 0) -> EvalQueries:
-    """Return the queries with each context in a seeded random order, ratings with their items.
+    """Return the queries with each context in a seeded random order.
 
-    What is lost against the original is what the order of a history was worth; a model that reads
-    only the latest L entries now reads any L of them. The table holds these queries alone.
+    Ratings stay with their items. The drop in a metric measures the value of order. A model that
+    reads only the latest L entries now reads any L of them. The table holds these queries alone.
     """
     rng = np.random.default_rng(seed)
-    mixed = queries.compact()
-    for start, end in zip(mixed.context_start, mixed.context_end, strict=True):
+    shuffled_queries = queries.compact()
+    bounds = zip(shuffled_queries.context_start, shuffled_queries.context_end, strict=True)
+    columns = (shuffled_queries.item_N, shuffled_queries.rating_N, shuffled_queries.timestamp_N)
+    for start, end in bounds:
         order = start + rng.permutation(end - start)
-        for column_N in (mixed.item_N, mixed.rating_N, mixed.timestamp_N):
+        for column_N in columns:
             column_N[start:end] = column_N[order]
-    return mixed
+    return shuffled_queries
 
 
 def _rank_block(
@@ -142,7 +150,7 @@ def _rank_block(
         ranked[protocol.name] = ranked[protocol.name]._replace(top=top_BK)
     if queries.candidate_BC is not None:
         ranked[CANDIDATES] = _rank_candidates(score_BI, batch)
-    return {name: _select_metrics(each, PROTOCOLS[name].metrics) for name, each in ranked.items()}
+    return {name: _select_metrics(ranks, PROTOCOLS[name].metrics) for name, ranks in ranked.items()}
 
 
 def _rank_items(score_BI: Any, batch: Batch, excluded_BI: Any) -> Ranked:
@@ -191,7 +199,7 @@ def _as_array(values: Any) -> Any:
 
 
 def _score(scorer: Scorer, queries: EvalQueries, batch: Batch) -> Float32:
-    """The scores of a block; ValueError where they or the targets do not fit."""
+    """Return the scores of a block; ValueError if they or the targets do not fit."""
     score_BI = np.asarray(scorer(queries))
     if score_BI.ndim != 2 or len(score_BI) != len(queries):
         raise ValueError(

@@ -12,24 +12,22 @@ which no user has, gets an interval of its own (metrics/beyond_accuracy.py) and 
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from marquee.core.arrays import Float64
-from marquee.core.bootstrap import summarise, summarise_paired
+from marquee.core.bootstrap import Section, summarise, summarise_paired
 from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.metrics.beyond_accuracy import ItemStats, coverage, list_metrics
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.ranker import Ranked, Scorer, evaluate
 
-Section: TypeAlias = dict[str, dict[str, float]]
-
 
 def measure(
     scorer: Scorer, queries: EvalQueries, protocol: str, stats: ItemStats
 ) -> dict[str, Ranked]:
-    """Evaluate, and add the metrics of each user's list where the protocol has lists."""
+    """Evaluate, and add the metrics of each user's list if the protocol has lists."""
     has_lists = PROTOCOLS[protocol].has_lists
     ranked = evaluate(scorer, queries, protocol, lists=has_lists)
     if has_lists:
@@ -40,15 +38,21 @@ def measure(
 
 
 def metrics_section(seeds: Sequence[Ranked], num_items: int) -> Section:
-    """Return {"ndcg@10": {"mean", "low", "high"}, …} of the same users under one or more seeds."""
+    """Return {"ndcg@10": {"mean", "low", "high"}, …} of one or more seeds.
+
+    The seeds have the same users.
+    """
     section = summarise(_by_seed(seeds))
     if seeds[0].top.size:
-        section["coverage"] = vars(coverage([each.top for each in seeds], num_items))
+        section["coverage"] = vars(coverage([ranked.top for ranked in seeds], num_items))
     return section
 
 
 def paired_section(seeds: Sequence[Ranked], baseline: Ranked) -> Section:
-    """Return {"ndcg@10": {"diff", "low", "high"}, …}: mean of the seeds minus the baseline."""
+    """Return {"ndcg@10": {"diff", "low", "high"}, …}.
+
+    A difference is the mean of the seeds minus the baseline.
+    """
     return summarise_paired(_by_seed(seeds), baseline.metrics)
 
 
@@ -62,7 +66,7 @@ def mean_metrics(ranked: Ranked, num_items: int) -> dict[str, float]:
 
 def _by_seed(seeds: Sequence[Ranked]) -> dict[str, Float64]:
     """(seeds, U) each."""
-    return {name: np.stack([each.metrics[name] for each in seeds]) for name in seeds[0].metrics}
+    return {name: np.stack([ranked.metrics[name] for ranked in seeds]) for name in seeds[0].metrics}
 
 
 def flatten_results(protocol: str, content: Mapping[str, Any]) -> dict[str, float]:

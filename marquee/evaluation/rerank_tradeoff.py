@@ -50,7 +50,10 @@ def sweep() -> dict[str, Controls]:
 def top_ten(
     score_BI: AnyFloat, contexts: Sequence[AnyInt], reranker: Reranker, controls: Controls
 ) -> Int64:
-    """List ten unseen items for each user, as the service does: int64 (B, 10), -1 at the end."""
+    """List ten unseen items for each user, as the service does.
+
+    Returns int64 (B, 10), -1 at the end.
+    """
     top_BK = np.full((len(score_BI), LIST_LENGTH), -1)
     for score_I, context, top_K in zip(score_BI, contexts, top_BK, strict=True):
         keep_I = np.ones(len(score_I), dtype=bool)
@@ -71,10 +74,11 @@ def control_metrics(
     year_I: Float64,
     query_year_U: Int64,
 ) -> dict[str, Float64]:
-    """Return accuracy, metrics beyond accuracy, `fresh` and `alike` of each list, (U,) each.
+    """Return the metrics of each list, (U,) each.
 
-    queries: the users of the lists, with one target each. year_I: of release, nan where unknown.
-    query_year_U: the year of each query.
+    These are accuracy, metrics beyond accuracy, `fresh` and `alike`. queries: the users of the
+    lists, with one target each. year_I: of release, nan if unknown. query_year_U: the year of
+    each query.
     """
     num_better_U, no_ties_U = list_rank(top_UK, queries.target_pairs()[1])
     fresh_UK = (query_year_U[:, None] - year_I[top_UK] <= FRESH_YEARS) & (top_UK >= 0)
@@ -89,14 +93,17 @@ def control_metrics(
 
 
 def list_rank(top_UK: Int64, target_U: AnyInt) -> tuple[Int64, Int64]:
-    """Return num_better and num_tied of targets in lists; a missing target is behind the list."""
+    """Return num_better and num_tied of targets in lists.
+
+    A missing target is behind the list.
+    """
     is_target_UK = top_UK == target_U[:, None]
     position_U = np.where(is_target_UK.any(1), is_target_UK.argmax(1), top_UK.shape[1])
     return position_U, np.zeros_like(position_U)
 
 
 def mean_cosine(direction_KD: AnyFloat) -> float:
-    """Return the mean cosine of two of K unit vectors; 1 where there are no two."""
+    """Return the mean cosine of two of K unit vectors; 1 if there are no two."""
     num = len(direction_KD)
     if num < 2:
         return 1.0
@@ -107,10 +114,11 @@ def mean_cosine(direction_KD: AnyFloat) -> float:
 def edits_followed(
     score_I: AnyFloat, context: AnyInt, reranker: Reranker, names: Sequence[str], seed: int
 ) -> list[bool]:
-    """Return whether a user's list follows two edits of their genre mix, as the app offers them.
+    """Return whether a user's list follows two edits of their genre mix.
 
-    One drawn genre gets RAISED_SHARE of the mix: its share of the ten must grow. One drawn genre of
-    the list is taken out: its share must fall. A list without genres allows no second edit.
+    The edits are those that the app offers. One drawn genre gets RAISED_SHARE of the mix: its share
+    of the ten must grow. One drawn genre of the list is taken out: its share must fall. A list
+    without genres allows no second edit.
     """
     rng = np.random.default_rng(seed)
     mix_G = reranker.share_IG[context].sum(0)
@@ -124,32 +132,35 @@ def edits_followed(
         return np.asarray(reranker.share_IG[top_K[top_K >= 0]].sum(0))
 
     before_G = shares(mix_G)
-    raised = int(rng.integers(len(mix_G)))
+    raised_genre = int(rng.integers(len(mix_G)))
     raised_mix_G = (1 - RAISED_SHARE) * mix_G
-    raised_mix_G[raised] += RAISED_SHARE
-    moved = [bool(shares(raised_mix_G)[raised] > before_G[raised])]
-    shown = np.flatnonzero(before_G)
-    if len(shown) and (mix_G > 0).sum() > 1:
-        removed = int(rng.choice(shown))
-        mix_G[removed] = 0
-        moved.append(bool(shares(mix_G)[removed] < before_G[removed]))
-    return moved
+    raised_mix_G[raised_genre] += RAISED_SHARE
+    follows = [bool(shares(raised_mix_G)[raised_genre] > before_G[raised_genre])]
+    listed_genres = np.flatnonzero(before_G)
+    if len(listed_genres) and (mix_G > 0).sum() > 1:
+        removed_genre = int(rng.choice(listed_genres))
+        mix_G[removed_genre] = 0
+        follows.append(bool(shares(mix_G)[removed_genre] < before_G[removed_genre]))
+    return follows
 
 
 def against_plain(
     metrics: Mapping[str, Float64], plain: Mapping[str, Float64]
 ) -> dict[str, dict[str, float]]:
-    """Return the metrics of one strength, and two of them as a share of the uncontrolled list's."""
+    """Return the metrics of one strength, with two ratios.
+
+    The ratios are ndcg@10 and miscalibration as a share of the uncontrolled list's.
+    """
     names = {"ndcg@10_ratio": "ndcg@10", "miscalibration_ratio": "miscalibration"}
     ratios = {name: ratio(metrics[metric], plain[metric]) for name, metric in names.items()}
     return summarise(metrics) | {
-        name: {"mean": each.mean, "low": each.low, "high": each.high}
-        for name, each in ratios.items()
+        name: {"mean": interval.mean, "low": interval.low, "high": interval.high}
+        for name, interval in ratios.items()
     }
 
 
 def weakest_that_halves(rows: Iterable[tuple[float, float]]) -> float | None:
-    """Return the smallest strength with at most half of the plain list's miscalibration.
+    """Return the smallest strength that halves the plain list's miscalibration.
 
     rows: (strength, ratio of miscalibrations).
     """

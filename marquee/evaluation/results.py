@@ -43,7 +43,10 @@ def rounded(value: Any) -> Any:
 
 
 def code_commit() -> str:
-    """Return the git commit of this code, marked where files differ; `unknown` outside git."""
+    """Return the git commit of this code, marked if files differ.
+
+    It is `unknown` outside git.
+    """
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     folder = Path(__file__).parent
     try:

@@ -13,7 +13,7 @@ not:
     P(watch)         popularity * exp(.5 (liking - 3.3)), at most .9, independent of each other
     P(rate)          .1, .2, .4, .7, .9 of what was watched, by its rating
     watched share    to the end with probability 1 / (1 + exp(-2.5 (liking - 3))), else somewhere
-                     before, sooner where liked less
+                     before, sooner if liked less
 
 No metric made on it tells of real users: it shows whether an estimate meets a truth that is there.
 """
@@ -44,7 +44,7 @@ class World:
     watched_UI: Bools
     rated_UI: Bools
     watched_share_UI: Float64
-    """Share of the item that was watched, nan where none was."""
+    """Share of the item that was watched, nan if none was."""
 
     @property
     def propensity_UI(self) -> Float64:

@@ -34,34 +34,38 @@ Tunable: TypeAlias = tuple[Callable[..., Baseline], Sequence[Settings]]
 """A baseline's class and its grid."""
 
 
-def expand_grid(**values: Sequence[float]) -> list[Settings]:
-    """Return every combination.
+def expand_grid(values: Mapping[str, Sequence[float]]) -> list[Settings]:
+    """Return every combination of the values, by name.
 
-    >>> expand_grid(shrink=(0, 20))
+    >>> expand_grid({"shrink": (0, 20)})
     [{'shrink': 0}, {'shrink': 20}]
     """
-    return [dict(zip(values, each, strict=True)) for each in product(*values.values())]
+    combinations = product(*values.values())
+    return [dict(zip(values, combination, strict=True)) for combination in combinations]
 
 
 ONE_TARGET: dict[str, Tunable] = {
     "popularity": (Popularity, [{}]),
-    "item-knn": (ItemKNN, expand_grid(neighbours=(5, 10, 20, 50, 200), shrink=(0, 20, 100))),
-    "ease": (EASE, expand_grid(l2=(20, 50, 100, 200, 500, 1000, 2000))),
+    "item-knn": (
+        ItemKNN,
+        expand_grid({"neighbours": (5, 10, 20, 50, 200), "shrink": (0, 20, 100)}),
+    ),
+    "ease": (EASE, expand_grid({"l2": (20, 50, 100, 200, 500, 1000, 2000)})),
 }
 """Protocols with one target, soon after the context."""
 MANY_TARGETS: dict[str, Tunable] = {
     "popularity": (Popularity, [{}]),
     "item-knn": (
         ItemKNN,
-        expand_grid(neighbours=(10, 20, 50, 100, 200, 500, 1000), shrink=(0, 20, 100)),
+        expand_grid({"neighbours": (10, 20, 50, 100, 200, 500, 1000), "shrink": (0, 20, 100)}),
     ),
     "ease": (
         EASE,
-        expand_grid(l2=(10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)),
+        expand_grid({"l2": (10, 20, 50, 100, 200, 300, 500, 700, 1000, 1500, 2000, 3000, 5000)}),
     ),
     "ials": (
         IALS,
-        expand_grid(factors=(128, 256), alpha=(2, 5, 10), regularization=(10, 30, 50)),
+        expand_grid({"factors": (128, 256), "alpha": (2, 5, 10), "regularization": (10, 30, 50)}),
     ),
 }
 """`new-users`: many targets, up to years later; wider neighborhoods are best."""
@@ -70,7 +74,7 @@ MANY_TARGETS: dict[str, Tunable] = {
 def ranking_baselines(protocol: str, genre_IG: Float32) -> dict[str, Tunable]:
     """Return the baselines of a protocol by name, each with its grid.
 
-    genre_IG: the genres of the data set. `ials` is left out, and a line says so, where the package
+    genre_IG: the genres of the data set. `ials` is left out, and a line says so, if the package
     implicit is missing.
     """
     grids = MANY_TARGETS if PROTOCOLS[protocol].targets == "many" else ONE_TARGET
@@ -89,7 +93,9 @@ def tune(
     valid: EvalQueries,
     protocol: str,
 ) -> tuple[dict[str, Settings], list[dict[str, Any]]]:
-    """Fit every setting of a grid on train and choose by the headline metric on validation.
+    """Fit every setting of a grid on train and choose one on validation.
+
+    The headline metric decides.
 
         best, table = tune(EASE, ONE_TARGET["ease"][1], train, valid, "next")
         best                    # {"next": {"l2": 200}}
@@ -103,8 +109,8 @@ def tune(
     for settings in grid:
         ranked = evaluate(make(**settings).fit(train).score, valid, protocol)
         values = {
-            name: float(each.metrics[PROTOCOLS[name].headline].mean())
-            for name, each in ranked.items()
+            name: float(ranks.metrics[PROTOCOLS[name].headline].mean())
+            for name, ranks in ranked.items()
         }
         table.append({"settings": dict(settings), **values})
     names = [name for name in table[0] if name != "settings"]

@@ -137,7 +137,10 @@ class Database:
 
 
 def parse_url(text: str) -> sa.URL:
-    """Return SQLAlchemy's URL with its driver. Raises InputError without repeating a password."""
+    """Return SQLAlchemy's URL with its driver.
+
+    Raises InputError without repeating a password.
+    """
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):

@@ -6,4 +6,7 @@ DEFAULT_EVENTS_URL = "sqlite:///events.sqlite"
 
 
 class StoreUnavailable(InputError):  # noqa: N818
-    """The event store's database does not answer now; the same call may succeed in a second."""
+    """The event store's database does not answer now.
+
+    The same call may succeed in a second.
+    """

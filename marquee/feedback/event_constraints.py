@@ -73,7 +73,10 @@ def check_storable(event: Event) -> None:
 
 
 def check_id(name: str, value: str) -> None:
-    """Raise InputError unless value is text of 1 to 64 characters that every database stores."""
+    """Raise InputError unless every database stores this value as an id.
+
+    An id is text of 1 to 64 characters.
+    """
     if not 1 <= len(value) <= MAX_ID_CHARS:
         raise InputError(
             f"{name} {value[:80]!r}: {len(value)} characters, expected 1 to {MAX_ID_CHARS}"

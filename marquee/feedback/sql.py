@@ -6,15 +6,21 @@ A row of `ratings` is an event of kind "rating", but its time is in seconds.
 import sqlalchemy as sa
 
 from marquee.core.times import MICROS_PER_SECOND
+from marquee.feedback.user_state import StoredEvent
 
 CHANGES_STATE = "kind NOT IN ('click', 'impression')"
 """The condition of an index of migration 0002, word for word, so that queries use that index."""
+_RATING_AS_EVENT = {
+    "kind": "'rating' AS kind",
+    "watched": "CAST(NULL AS DOUBLE PRECISION) AS watched",
+    "at_us": f"at_s * {MICROS_PER_SECOND} AS at_us",
+}
+"""Column of `events` -> what a row of `ratings` has instead."""
 _SELECT_ROWS = f"""
-    SELECT user_id, movie_id, 'rating' AS kind, stars, CAST(NULL AS DOUBLE PRECISION) AS watched,
-           at_s * {MICROS_PER_SECOND} AS at_us, sequence
+    SELECT {", ".join(_RATING_AS_EVENT.get(name, name) for name in StoredEvent._fields)}
     FROM ratings WHERE user_id {{users}}
     UNION ALL
-    SELECT user_id, movie_id, kind, stars, watched, at_us, sequence
+    SELECT {", ".join(StoredEvent._fields)}
     FROM events WHERE user_id {{users}} AND {CHANGES_STATE}
     ORDER BY user_id, at_us, sequence
 """

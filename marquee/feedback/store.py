@@ -15,11 +15,11 @@ million imported ratings take 2.5 s of CPU on SQLite and 24 MB of disk. On Postg
 of CPU in this process, and more in the server.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
-from operator import itemgetter
-from typing import Any, cast
+from operator import attrgetter
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -29,7 +29,7 @@ from marquee.feedback.database import Database
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
 from marquee.feedback.event_constraints import Column, check_ratings, check_storable
 from marquee.feedback.event_schema import Event
-from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
+from marquee.feedback.user_state import UserState, reduce_events, to_stored_event
 
 ROWS_PER_BATCH = 20_000
 """Imported ratings handed to the database together: 5 MB of Python objects."""
@@ -49,7 +49,10 @@ class AddResult:
 
 
 class EventStore:
-    """Histories by user. Creates or migrates its tables at start; processes may share it."""
+    """The store of events by user.
+
+    It creates or migrates its tables at start. Processes may share it.
+    """
 
     def __init__(self, url: str = DEFAULT_EVENTS_URL, read_only: bool = False) -> None:
         """Open the store.
@@ -84,27 +87,31 @@ class EventStore:
             ]
             for batch in _batches(rows):
                 connection.execute(sql.INSERT_EVENTS, batch)
-            stored = _read_events(connection, list(unique))
+            stored_events = _read_events(connection, list(unique))
             conflicts = tuple(
                 position
                 for position, event in enumerate(events)
                 # An id that is absent was stored before, and deleted with its user at this moment.
-                if event.event_id in stored and stored[event.event_id][0] != event
+                if event.event_id in stored_events and stored_events[event.event_id][0] != event
             )
             if conflicts:
                 connection.rollback()
                 return AddResult(0, 0, conflicts)
-        accepted = sum(number == numbers[event_id] for event_id, (_, number) in stored.items())
+        accepted = sum(
+            number == numbers[event_id] for event_id, (_, number) in stored_events.items()
+        )
         return AddResult(accepted, len(events) - accepted, ())
 
     def user_state(self, user_id: int | str) -> UserState:
         """Return the state of a user; an empty UserState for an unknown one."""
         with self._database.begin() as connection:
             rows = connection.execute(sql.SELECT_USER, {"user_id": str(user_id)}).all()
-        return reduce_events(cast(Iterable[StoredEvent], rows))
+        return reduce_events(map(to_stored_event, rows))
 
     def state_version(self, user_id: int | str) -> tuple[int, int]:
-        """Return (newest sequence, count) of a user's rows: another pair after every change.
+        """Return (newest sequence, count) of a user's rows.
+
+        Every change gives another pair.
 
         Read from indexes alone. (0, 0) for an unknown user; after a deletion no pair comes back.
         """
@@ -121,7 +128,9 @@ class EventStore:
             )
 
     def user_id_ranges(self, num_users: int) -> Iterator[tuple[str, str]]:
-        """Yield the first and last user_id of every `num_users` users, in the store's order.
+        """Yield the first and last user_id of every `num_users` users.
+
+        They are in the store's order.
 
         Ids are streamed: a million users take 10 MB, not the memory of their ratings.
         """
@@ -137,8 +146,9 @@ class EventStore:
             rows = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(
                 sql.SELECT_USERS, {"first": first, "last": last}
             )
-            for user_id, user_rows in groupby(rows, key=itemgetter(0)):
-                yield user_id, reduce_events(cast(Iterable[StoredEvent], user_rows))
+            events = map(to_stored_event, rows)
+            for user_id, user_events in groupby(events, key=attrgetter("user_id")):
+                yield user_id, reduce_events(user_events)
 
     def import_ratings(self, user_id: Column, movie_id: Column, stars: Column, at_s: Column) -> int:
         """Store N ratings, all or none, and return N.
@@ -165,7 +175,7 @@ class EventStore:
         return len(rows)
 
     def is_alive(self) -> bool:
-        """Return True where the database answers and has our tables."""
+        """Return whether the database answers and has our tables."""
         try:
             self.state_version("")
         except InputError:

@@ -1,8 +1,10 @@
 """The state of a user: the events in the order of time, reduced to one record per movie.
 
     reduce_events([
-        StoredEvent("42", 1193, "rating", 4.0, None, 100, 1),
-        StoredEvent("42", 1193, "unrate", None, None, 200, 2),
+        StoredEvent(user_id="42", movie_id=1193, kind="rating", stars=4.0, watched=None,
+                    at_us=100, sequence=1),
+        StoredEvent(user_id="42", movie_id=1193, kind="unrate", stars=None, watched=None,
+                    at_us=200, sequence=2),
     ])
 
 A movie has stars or none. It is watched, to a share that may be unknown, or not. Beside that it can
@@ -18,19 +20,21 @@ The history holds every movie with stars or a watch and without a mark. A mark h
 the history, and does not delete what came before it. Clicks and impressions change nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import NamedTuple, TypeAlias
+from functools import partial
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias
 
 HistoryEntry: TypeAlias = tuple[int, float | None, float | None, int]
 """movie_id, stars, watched share, Unix microseconds of the last rating or watch."""
-EventTime: TypeAlias = tuple[int, ...]
-"""(Unix microseconds, sequence), so that equal times keep the order of arrival; () for never."""
 
 
 class StoredEvent(NamedTuple):
-    """One row of the event store: an event, or an imported rating."""
+    """One row of the event store: an event, or an imported rating.
+
+    The statements of marquee/feedback/sql.py select its fields by name, in the order of this class.
+    """
 
     user_id: str
     movie_id: int
@@ -55,55 +59,48 @@ class UserState:
     """Ids of movies with this mark, in the order in which the marks were set."""
 
 
-@dataclass(slots=True)
-class _MovieState:
-    stars: float | None = None
-    watched: float | None = None
-    rated_at: EventTime = ()
-    watched_at: EventTime = ()
-    not_interested_at: EventTime = ()
-    not_seen_at: EventTime = ()
+to_stored_event: Callable[[Iterable[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
+"""Make a StoredEvent of a row: `StoredEvent._make` without its check, 9 us less for 100 rows."""
+_time_of = attrgetter("at_us", "sequence")
+"""(Unix microseconds, sequence), so that equal times keep the order of arrival."""
 
 
 def reduce_events(events: Iterable[StoredEvent]) -> UserState:
     """Return the state of one user after `events`, which are in the order of time."""
-    movies: dict[int, _MovieState] = {}
-    for _, movie_id, kind, stars, watched, at_us, sequence in events:
-        movie, now = movies.get(movie_id), (at_us, sequence)
-        if movie is None:
-            movie = movies[movie_id] = _MovieState()
+    rating_of: dict[int, StoredEvent] = {}  # movie id -> its rating
+    watch_of: dict[int, StoredEvent] = {}  # movie id -> its last watch
+    last_of: dict[int, StoredEvent] = {}  # movie id -> the later of both
+    not_interested: dict[int, None] = {}  # movie ids, in the order in which the marks were set
+    not_seen: dict[int, None] = {}
+    for event in events:
+        movie_id, kind = event.movie_id, event.kind
         if kind == "rating":
-            movie.stars, movie.rated_at = stars, now
-            movie.not_interested_at = movie.not_seen_at = ()
+            rating_of[movie_id] = last_of[movie_id] = event
+            not_interested.pop(movie_id, None)
+            not_seen.pop(movie_id, None)
         elif kind == "watch":
-            movie.watched, movie.watched_at, movie.not_seen_at = watched, now, ()
+            watch_of[movie_id] = last_of[movie_id] = event
+            not_seen.pop(movie_id, None)
         elif kind == "not_interested":
-            movie.not_interested_at = now
+            not_interested.pop(movie_id, None)
+            not_interested[movie_id] = None
         elif kind == "not_seen":
-            movie.not_seen_at = now
+            not_seen.pop(movie_id, None)
+            not_seen[movie_id] = None
         elif kind == "unrate":
-            movie.stars, movie.rated_at = None, ()
-            movie.not_interested_at = movie.not_seen_at = ()
-    return _state_of(movies)
-
-
-def _state_of(movies: dict[int, _MovieState]) -> UserState:
-    last_at = {
-        movie_id: max(movie.rated_at, movie.watched_at)
-        for movie_id, movie in movies.items()
-        if not movie.not_interested_at and not movie.not_seen_at
-    }
-    history = tuple(
-        (movie_id, movies[movie_id].stars, movies[movie_id].watched, at[0])
-        for movie_id, at in sorted(last_at.items(), key=itemgetter(1))
-        if at
-    )
-    return UserState(
-        history,
-        _ids_by_time((movie.not_interested_at, movie_id) for movie_id, movie in movies.items()),
-        _ids_by_time((movie.not_seen_at, movie_id) for movie_id, movie in movies.items()),
-    )
-
-
-def _ids_by_time(marks: Iterable[tuple[EventTime, int]]) -> tuple[int, ...]:
-    return tuple(movie_id for _, movie_id in sorted(mark for mark in marks if mark[0]))
+            for by_movie in (rating_of, last_of, not_interested, not_seen):
+                by_movie.pop(movie_id, None)
+            if movie_id in watch_of:
+                last_of[movie_id] = watch_of[movie_id]
+    for movie_id in (*not_interested, *not_seen):
+        last_of.pop(movie_id, None)
+    history = [
+        (
+            event.movie_id,
+            rating_of[event.movie_id].stars if event.movie_id in rating_of else None,
+            watch_of[event.movie_id].watched if event.movie_id in watch_of else None,
+            event.at_us,
+        )
+        for event in sorted(last_of.values(), key=_time_of)
+    ]
+    return UserState(tuple(history), tuple(not_interested), tuple(not_seen))

@@ -23,7 +23,7 @@ import numpy as np
 
 from marquee.core import memmap
 from marquee.core.arrays import Float32, Float64, Int32, Int64
-from marquee.core.item_stats import release_years
+from marquee.core.item_stats import LIKED_RATING, release_years
 from marquee.core.movies import Movies
 from marquee.data.dataset import Dataset
 from marquee.data.user_histories import UserHistories
@@ -35,7 +35,6 @@ WINDOW_YEARS = 2
 """An early rating comes by the end of the second year after the movie's release."""
 PRIOR_RATINGS = 10
 """Means are shrunk: as if a movie had so many more ratings at the mean of all."""
-LIKED_RATING = 4.0
 SUPPORT = {"1": 1, "2-5": 5, "6-20": 20, "21-100": 100, "100+": np.inf}
 """Groups of movies by number of ratings: name and maximum of each group."""
 HEAD_SHARE = 0.1
@@ -123,9 +122,29 @@ def aggregate(dataset: Dataset, histories: UserHistories) -> Aggregates:
     second = _SecondPass(dataset, histories, first)
     for users, rows in memmap.iter_user_chunks(histories.indptr):
         second.read(users, rows)
-    sums = vars(first) | vars(second)
-    names = [name for name in Aggregates.__dataclass_fields__ if name in sums]
-    return Aggregates(**{name: sums[name] for name in names})
+    return Aggregates(
+        name=dataset.name,
+        movies=dataset.movies,
+        scale=dataset.scale,
+        user_id=histories.user_id,
+        value_count_UV=first.value_count_UV,
+        genre_count_UG=first.genre_count_UG,
+        genre_rating_sum_UG=first.genre_rating_sum_UG,
+        year_count_UY=first.year_count_UY,
+        years=first.years,
+        first_time_U=first.first_time_U,
+        last_time_U=first.last_time_U,
+        num_sessions_U=first.num_sessions_U,
+        in_first_session_U=first.in_first_session_U,
+        count_I=first.count_I,
+        rating_sum_I=first.rating_sum_I,
+        early_count_I=first.early_count_I,
+        edge_count_UX=second.edge_count_UX,
+        head_count_U=second.head_count_U,
+        liked_change_U=second.liked_change_U,
+        liked_only_U=second.liked_only_U,
+        early_only_UY=second.early_only_UY,
+    )
 
 
 def shrunk_mean(total: Any, count: Any, mean: float) -> Any:
@@ -137,8 +156,7 @@ class _FirstPass:
 
     def __init__(self, dataset: Dataset, histories: UserHistories) -> None:
         U, V, num_items = len(histories), len(dataset.scale), len(dataset.movies)
-        self.name, self.movies, self.scale = dataset.name, dataset.movies, dataset.scale
-        self.user_id, self._histories = histories.user_id, histories
+        self._histories, self._scale = histories, dataset.scale
         self._genre_IG = dataset.movies.genre_matrix()
         self._release_year_I = release_years(dataset.movies)
         starts, ends = histories.indptr[:-1], histories.indptr[1:] - 1
@@ -158,8 +176,8 @@ class _FirstPass:
     def read(self, users: slice, rows: slice) -> None:
         chunk = Chunk.from_histories(self._histories, users, rows)
         size = chunk.num_users
-        value = np.searchsorted(np.asarray(self.scale, np.float32), chunk.rating)
-        self.value_count_UV[users] = count_pairs(chunk.user, value, size, len(self.scale))
+        value = np.searchsorted(np.asarray(self._scale, np.float32), chunk.rating)
+        self.value_count_UV[users] = count_pairs(chunk.user, value, size, len(self._scale))
         self.genre_count_UG[users] = chunk.sum_over_items(np.ones(len(chunk.user)), self._genre_IG)
         self.genre_rating_sum_UG[users] = chunk.sum_over_items(chunk.rating, self._genre_IG)
         year = year_of(chunk.timestamp)
@@ -183,7 +201,7 @@ class _FirstPass:
 
 
 class _SecondPass:
-    """Counts of what would be gone without each user."""
+    """Count the movies that are gone or change group when one user is left out."""
 
     def __init__(self, dataset: Dataset, histories: UserHistories, first: _FirstPass) -> None:
         U, num_items = len(histories), len(dataset.movies)

@@ -49,13 +49,16 @@ class Chart:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A finding. Its verdict is in the title; every number has an interval and a sample size."""
+    """A finding with its verdict in the title.
+
+    Every number has an interval and a sample size.
+    """
 
     id: str
     title: str
     sentence: str
     number: Interval | None = None
-    """The main number with its 95% interval over users; None where there is not enough data."""
+    """The main number with its 95% interval over users; None if there is not enough data."""
     unit: str = ""
     meaning: str = ""
     """Text that follows the number: "of the ratings go to Comedy"."""
@@ -112,7 +115,10 @@ def unavailable(
     how_sure: str = "",
     how_we_will_know: str = "",
 ) -> Finding:
-    """Return a finding that this data does not support; reason: a sentence that says why."""
+    """Return a finding that this data does not support.
+
+    reason: a sentence that says why.
+    """
     return Finding(
         id=id,
         title=title,

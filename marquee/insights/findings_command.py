@@ -10,14 +10,15 @@ bytes. Exit status: 0 written, 2 bad arguments or data, 130 stopped.
 import argparse
 import json
 import sys
-import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 from marquee.core.command import ArgumentParser, run_command, say
 from marquee.core.errors import InputError
+from marquee.core.files import atomic_path
 from marquee.data.dataset import load_dataset
 from marquee.data.user_histories import build_histories
-from marquee.insights.model_view import tie_order_of, view_of
+from marquee.insights.model_view import TieOrder, tie_order_of, view_of
 from marquee.insights.render.html import page
 from marquee.insights.render.markdown import markdown
 from marquee.insights.report import Report, make_report
@@ -32,11 +33,12 @@ def run(args: list[str]) -> None:
     """Read the data and the bundle, write the three files, and list the titles."""
     options = _parser().parse_args(args)
     dataset = load_dataset(options.data, options.root)
-    ties = {} if options.bundle is None else tie_order_of(options.bundle, dataset)
-    histories = build_histories(dataset, **ties)
+    bundle = options.bundle
+    tie_order = TieOrder() if bundle is None else tie_order_of(bundle, dataset)
+    histories = build_histories(dataset, tie_order.ties, tie_order.seed)
     view = None
-    if options.bundle is not None:
-        view = view_of(dataset, histories, options.bundle, options.seed)
+    if bundle is not None:
+        view = view_of(dataset, histories, bundle, options.seed)
     report = make_report(dataset, histories, view, options.seed)
     paths = write(report, options.out or Path("reports") / options.data)
     for finding in report.findings:
@@ -52,12 +54,10 @@ def write(report: Report, folder: Path) -> list[Path]:
         "findings.json": json.dumps(report.to_json(), indent=1, sort_keys=True) + "\n",
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".findings-", dir=folder) as temporary:
+        with ExitStack() as stack:
             for name, text in content.items():
-                (Path(temporary) / name).write_text(text, encoding="utf-8", newline="\n")
-            for name in content:
-                (Path(temporary) / name).replace(folder / name)
+                part = stack.enter_context(atomic_path(folder / name))
+                part.write_bytes(text.encode())
     except OSError as error:
         raise InputError(
             f"{folder}: not writable ({error.strerror or error}), expected a folder that is; "

@@ -22,7 +22,7 @@ from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.dataset import Dataset
-from marquee.data.user_histories import MIN_HISTORY_LENGTH, UserHistories
+from marquee.data.user_histories import MIN_HISTORY_LENGTH, Ties, UserHistories
 from marquee.evaluation.ranker import Ranked, evaluate
 from marquee.recommender.recommender import Recommender
 
@@ -57,7 +57,10 @@ class ModelView:
         return len(self.user_U)
 
     def with_lists_of(self, mask_U: Bools) -> "ModelView":
-        """Return the users, histories and lists of a mask; the other columns stay as they are."""
+        """Return the users, histories and lists of a mask.
+
+        The other columns stay as they are.
+        """
         rows = np.flatnonzero(mask_U)
         return replace(
             self,
@@ -67,10 +70,19 @@ class ModelView:
         )
 
 
-def tie_order_of(folder: Path, dataset: Dataset) -> dict[str, Any]:
-    """Return the arguments of `build_histories` that the bundle's training used for equal times.
+@dataclass(frozen=True)
+class TieOrder:
+    """The order of equal timestamps, as `build_histories` takes it."""
 
-    Raises InputError where the bundle was trained on other data.
+    ties: Ties = "hash"
+    seed: int = 0
+    """Of the hash."""
+
+
+def tie_order_of(folder: Path, dataset: Dataset) -> TieOrder:
+    """Return the order of equal timestamps in the bundle's training.
+
+    Raises InputError if the bundle was trained on other data.
     """
     manifest = Recommender.load(folder).manifest
     trained = manifest.get("data", {})
@@ -81,7 +93,7 @@ def tie_order_of(folder: Path, dataset: Dataset) -> dict[str, Any]:
             f"{dataset.sha256[:12]}…); choose a bundle of this copy, or none"
         )
     data = manifest.get("config", {}).get("data", {})
-    return {"ties": data.get("ties", "hash"), "seed": data.get("split_seed", 0)}
+    return TieOrder(data.get("ties", "hash"), data.get("split_seed", 0))
 
 
 def view_of(
@@ -89,7 +101,7 @@ def view_of(
 ) -> ModelView | None:
     """Query the bundle for every user, or for MAX_USERS drawn ones.
 
-    Returns None where no user has MIN_HISTORY_LENGTH ratings. Raises InputError where the bundle
+    Returns None if no user has MIN_HISTORY_LENGTH ratings. Raises InputError if the bundle
     holds other movies.
     """
     model = Recommender.load(folder)

@@ -191,7 +191,10 @@ def rating_findings(
 def model_findings(
     aggregates: Aggregates, dataset: Dataset, view: ModelView | None, seed: int
 ) -> list[Finding]:
-    """Return taste groups, their words, under-served groups, and changes by the recommender."""
+    """Return the findings that need a model.
+
+    These are taste groups, their words, under-served groups, and changes by the recommender.
+    """
     if view is None:
         return [
             unavailable(id=id, title=f"{subject}: needs a trained model", reason=NEEDS_BUNDLE)
@@ -256,7 +259,10 @@ def data_part(dataset: Dataset, aggregates: Aggregates) -> dict[str, Any]:
 
 
 def rating_shares(aggregates: Aggregates) -> dict[str, float]:
-    """Return the percent of all ratings by value, two decimals: {"4": 34.11, "4.5": ...}."""
+    """Return the percent of all ratings by value, two decimals.
+
+    An example is {"4": 34.11, "4.5": ...}.
+    """
     count_V = aggregates.value_count_UV.sum(0)
     return {
         rating_scale.label(value): round(100 * int(size) / aggregates.num_ratings, 2)

@@ -28,9 +28,9 @@ import numpy.typing as npt
 
 from marquee.core import memmap
 from marquee.core.arrays import Float64
-from marquee.core.bootstrap import Interval, draw_counts
+from marquee.core.bootstrap import Interval, draw_counts, percentile_interval
 
-Columns = npt.NDArray[Any]
+AnyArray = npt.NDArray[Any]
 Statistic = Callable[[Float64], Float64]
 NUM_DRAWS = 1000
 CHUNK_VALUES = 2_000_000
@@ -60,10 +60,10 @@ class UserResamples:
     def _chunks(self) -> Iterator[slice]:
         return memmap.iter_chunks(self.num_draws, max(1, CHUNK_VALUES // self.num_users))
 
-    def intervals_of_sums(self, column_UF: Columns, statistic: Statistic) -> list[Interval]:
+    def intervals_of_sums(self, column_UF: AnyArray, statistic: Statistic) -> list[Interval]:
         """Return X intervals of a statistic of sums over users.
 
-        statistic: sums (S, F) -> values (S, X), NaN where a draw has none.
+        statistic: sums (S, F) -> values (S, X), NaN if a draw has none.
         """
         sums = np.asarray(column_UF, np.float64)
         estimate = statistic(sums.sum(0, keepdims=True))
@@ -74,22 +74,22 @@ class UserResamples:
         estimate = statistic(np.ones((1, self.num_users)))
         return _intervals(estimate, map(statistic, self.weights()))
 
-    def share(self, part_U: Columns, total_U: Columns) -> Interval:
+    def share(self, part_U: AnyArray, total_U: AnyArray) -> Interval:
         """Return the sum of the part over the sum of the total, in percent."""
         return self.percent(part_U[:, None], total_U)[0]
 
-    def percent(self, part_UF: Columns, total_U: Columns) -> list[Interval]:
+    def percent(self, part_UF: AnyArray, total_U: AnyArray) -> list[Interval]:
         """Return the sums of F parts over one total, in percent."""
         return [scaled(interval, 100) for interval in self.ratios(part_UF, total_U)]
 
-    def ratios(self, part_UF: Columns, total_U: Columns) -> list[Interval]:
+    def ratios(self, part_UF: AnyArray, total_U: AnyArray) -> list[Interval]:
         """Return the sums of F parts over one total."""
         return self.intervals_of_sums(
             np.column_stack([part_UF, total_U]),
             lambda sum_SF: divide(sum_SF[:, :-1], sum_SF[:, -1:]),
         )
 
-    def ratio_each(self, part_UF: Columns, total_UF: Columns) -> list[Interval]:
+    def ratio_each(self, part_UF: AnyArray, total_UF: AnyArray) -> list[Interval]:
         """Return the sums of F parts, each over its own total: means by group."""
         num = part_UF.shape[1]
         return self.intervals_of_sums(
@@ -101,19 +101,13 @@ class UserResamples:
 def _intervals(estimate: Float64, parts: Iterator[Float64]) -> list[Interval]:
     value_SX = np.concatenate(list(parts))
     return [
-        _interval(float(mean), value_S)
+        percentile_interval(float(mean), value_S)
         for mean, value_S in zip(estimate[0], value_SX.T, strict=True)
     ]
 
 
-def _interval(mean: float, value_S: Float64) -> Interval:
-    known = value_S[~np.isnan(value_S)]
-    low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
-    return Interval(mean, float(low), float(high))
-
-
 def divide(part: Float64, total: Float64) -> Float64:
-    """Return part / total; NaN where the total is 0."""
+    """Return part / total; NaN if the total is 0."""
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(total > 0, part / np.where(total > 0, total, 1), np.nan)
 

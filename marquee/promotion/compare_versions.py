@@ -29,10 +29,10 @@ COMPARABLE = [name for name, protocol in ranking_protocols().items() if protocol
 def compare_on_test_part(
     candidate: Recommender, current: Recommender, data: str
 ) -> list[tuple[str, bool]]:
-    """Return a sentence, and True where the candidate is worse, for lists and for ratings.
+    """Return a sentence, and whether the candidate is worse, for each metric.
 
-    data: the data set of the candidate's recipe. Raises InputError for another one, or another
-    copy of it.
+    The metrics are those of lists and of ratings. data: the data set of the candidate's recipe.
+    Raises InputError for another one, or another copy of it.
     """
     split = _test_part(candidate, data)
     queries, ids = test_queries(split, with_candidates=False), split.dataset.movies.movie_id
@@ -104,26 +104,29 @@ class BundleScorer:
 
     def __init__(self, recommender: Recommender, movie_ids: np.ndarray) -> None:
         self._recommender, self._ids = recommender, movie_ids
-        self._known = np.isin(movie_ids, recommender.movie_ids)
-        self._column = np.searchsorted(recommender.movie_ids, movie_ids[self._known])
+        self._is_held = np.isin(movie_ids, recommender.movie_ids)
+        self._column = np.searchsorted(recommender.movie_ids, movie_ids[self._is_held])
 
     def __call__(self, queries: EvalQueries) -> np.ndarray:
         score_BI = np.full((len(queries), len(self._ids)), np.finfo(np.float32).min, np.float32)
-        known_score_BC = self._recommender.score(self._entries(queries))
-        score_BI[:, self._known] = known_score_BC[:, self._column]
+        held_score_BC = self._recommender.score(self._entries(queries))
+        score_BI[:, self._is_held] = held_score_BC[:, self._column]
         return score_BI
 
     def squared_errors(self, queries: EvalQueries) -> np.ndarray:
-        """Return the mean squared error of each user's ratings, (B,); NaN without a known movie."""
+        """Return the mean squared error of each user's ratings, (B,).
+
+        It is NaN for a user without a movie that the bundle holds.
+        """
         targets = zip(
             self._entries(queries), queries.targets(), queries.target_ratings(), strict=True
         )
         error_B = np.full(len(queries), np.nan)
         for b, (entries, rows, ratings) in enumerate(targets):
-            known = self._known[rows]
-            if known.any():
-                expected = self._recommender.predict_stars([entries], self._ids[rows[known]])[0]
-                error_B[b] = np.mean((expected - ratings[known]) ** 2)
+            is_held = self._is_held[rows]
+            if is_held.any():
+                expected = self._recommender.predict_stars([entries], self._ids[rows[is_held]])[0]
+                error_B[b] = np.mean((expected - ratings[is_held]) ** 2)
         return error_B
 
     def _entries(self, queries: EvalQueries) -> list[list[Any]]:
@@ -132,7 +135,7 @@ class BundleScorer:
             [
                 (int(self._ids[row]), rating)
                 for row, rating in zip(rows.tolist(), ratings.tolist(), strict=True)
-                if self._known[row]
+                if self._is_held[row]
             ]
             for rows, ratings in contexts
         ]

@@ -1,6 +1,6 @@
 """Checks that a version must pass before it is promoted.
 
-    report = examine(store, "46ce893d", "ml-1m")      # sentences; InputError where it is refused
+    report = examine(store, "46ce893d", "ml-1m")      # sentences; InputError if it is refused
 
 golden answers   the bundle loads with this code and gives its recorded answers
 size and age     at most `max_mb`, created at most `max_age_days` ago
@@ -28,19 +28,19 @@ def examine(
 ) -> list[str]:
     """Check a version of the store; return one sentence for each result.
 
-    data: a data set of DATA_ROOT. Raises Refused with every reason, InputError where the bundle
+    data: a data set of DATA_ROOT. Raises Refused with every reason, InputError if the bundle
     cannot be served or compared at all.
     """
     limits = limits or Limits()
     pointer = versions.current(store)
-    with tempfile.TemporaryDirectory() as home:
-        candidate = _load(store, version, home)
+    with tempfile.TemporaryDirectory() as scratch:
+        candidate = _load(store, version, scratch)
         report = [f"golden answers hold ({len(candidate.movie_ids):,} movies)"]
         faults = list(_check_size_and_age(store, candidate, limits))
         if pointer is None:
             report.append("nothing has been promoted before: no metric to compare with")
         elif pointer.model_version != candidate.model_version:
-            for sentence, is_worse in _compare(store, candidate, pointer.version, data, home):
+            for sentence, is_worse in _compare(store, candidate, pointer.version, data, scratch):
                 report.append(sentence)
                 faults += [sentence] * is_worse
     if faults:
@@ -49,9 +49,9 @@ def examine(
 
 
 def prove(store: Store, version: str) -> None:
-    """Raise InputError where a version is damaged, or cannot be served by this code."""
-    with tempfile.TemporaryDirectory() as home:
-        _load(store, version, home)
+    """Raise InputError if a version is damaged, or cannot be served by this code."""
+    with tempfile.TemporaryDirectory() as scratch:
+        _load(store, version, scratch)
 
 
 def describe_training(recommender: Recommender) -> str:
@@ -63,24 +63,24 @@ def describe_training(recommender: Recommender) -> str:
     return ", ".join([f"{name} `{settings.get('protocol')}`", *details])
 
 
-def _load(store: Store, version: str, home: str) -> Recommender:
-    folder = bundle_cache.pull(store, home, version)
+def _load(store: Store, version: str, scratch: str) -> Recommender:
+    folder = bundle_cache.pull(store, scratch, version)
     try:
         return Recommender.load(folder)
     except InputError as error:
-        raise InputError(str(error).replace(home, f"{store.url}/versions")) from error
+        raise InputError(str(error).replace(scratch, f"{store.url}/versions")) from error
 
 
 def _compare(
-    store: Store, candidate: Recommender, version: str, data: str | None, home: str
+    store: Store, candidate: Recommender, version: str, data: str | None, scratch: str
 ) -> list[tuple[str, bool]]:
-    """Return a sentence, and True where the candidate is worse, for each metric.
+    """Return a sentence, and whether the candidate is worse, for each metric.
 
     A current version that cannot be loaded any more must not block every promotion: that refusal
     can be overruled.
     """
     try:
-        current = _load(store, version, home)
+        current = _load(store, version, scratch)
     except UnreachableError:
         raise
     except InputError as error:
@@ -101,13 +101,15 @@ def _compare(
             f"--data {data}: {error}; expected a clone with the extra `train` (make setup)"
         ) from error
     return compare_on_test_part(
-        _measurable_sibling(store, candidate, home), _measurable_sibling(store, current, home), data
+        _measurable_sibling(store, candidate, scratch),
+        _measurable_sibling(store, current, scratch),
+        data,
     )
 
 
 def _check_size_and_age(store: Store, candidate: Recommender, limits: Limits) -> Iterator[str]:
     name = candidate.model_version[:NAME_LENGTH]
-    size_mb = sum(stored.size for stored in store.listed(f"versions/{name}/")) / 1e6
+    size_mb = sum(listed.size for listed in store.listed(f"versions/{name}/")) / 1e6
     if size_mb > limits.max_mb:
         yield f"{size_mb:,.0f} MB, expected at most {limits.max_mb:,.0f} (--max-mb)"
     created = datetime.fromisoformat(candidate.manifest["created"])
@@ -120,7 +122,7 @@ def _check_size_and_age(store: Store, candidate: Recommender, limits: Limits) ->
 
 
 def _compare_reported_metrics(candidate: Recommender, current: Recommender) -> tuple[str, bool]:
-    """Compare the validation metrics in both bundles, where they measure the same."""
+    """Compare the validation metrics in both bundles, if they measure the same."""
     candidate_training, current_training = describe_training(candidate), describe_training(current)
     if candidate_training != current_training:
         sentence = (
@@ -138,15 +140,15 @@ def _compare_reported_metrics(candidate: Recommender, current: Recommender) -> t
     return sentence, value < MIN_METRIC_RATIO * current_value
 
 
-def _measurable_sibling(store: Store, recommender: Recommender, home: str) -> Recommender:
+def _measurable_sibling(store: Store, recommender: Recommender, scratch: str) -> Recommender:
     """Return the bundle, or its sibling that was trained without the test part."""
     if recommender.manifest["refit"] != "all":
         return recommender
     sibling = str(recommender.manifest["sibling"])
     try:
-        return _load(store, sibling[:NAME_LENGTH], home)
+        return _load(store, sibling[:NAME_LENGTH], scratch)
     except InputError as error:
         raise InputError(
-            f"{recommender.model_version[:NAME_LENGTH]} was trained on everything, so its "
-            f"sibling {sibling[:12]} must be measured; push that bundle, too ({error})"
+            f"{recommender.model_version[:NAME_LENGTH]} was trained on everything, expected its "
+            f"sibling {sibling[:12]} in the store ({error}); push that bundle, too"
         ) from error

@@ -24,7 +24,7 @@ from marquee.promotion.gate_limits import Limits, Refused
 from marquee.recommender.bundle import read_bundle
 from marquee.releases import bundle_cache, versions
 from marquee.releases.open_store import open_store
-from marquee.releases.pointer import POINTER
+from marquee.releases.pointer import POINTER, Pointer
 from marquee.releases.store import ProgressCallback, Store, UnreachableError
 from marquee.training.model_card import model_card, results_of
 
@@ -72,19 +72,20 @@ def push(store: Store, options: argparse.Namespace) -> int:
 def list_(store: Store, options: argparse.Namespace) -> int:
     pointer = versions.current(store)
     places = {} if pointer is None else {pointer.version: "current"}
-    for back, version in enumerate(pointer.previous if pointer else (), start=1):
-        places.setdefault(version, f"{back} back")
+    for steps_back, version in enumerate(pointer.previous if pointer else (), start=1):
+        places.setdefault(version, f"{steps_back} back")
     releases = versions.list_versions(store)
     if not releases:
         say(NO_VERSIONS.format(store.url))
-    for each in releases:
-        at = datetime.fromtimestamp(each.pushed, UTC).isoformat(timespec="seconds")
-        say(f"{each.version}  {at}  {each.size / 1e6:8.1f} MB  {places.get(each.version, '')}")
+    for release in releases:
+        at = datetime.fromtimestamp(release.pushed, UTC).isoformat(timespec="seconds")
+        place = places.get(release.version, "")
+        say(f"{release.version}  {at}  {release.size / 1e6:8.1f} MB  {place}")
     return 0
 
 
 def promote(store: Store, options: argparse.Namespace) -> int:
-    before = versions.current(store)
+    previous_pointer = versions.current(store)
     limits = Limits(max_mb=options.max_mb, max_age_days=options.max_age_days)
     try:
         for sentence in gate.examine(store, options.version, options.data, limits):
@@ -93,28 +94,28 @@ def promote(store: Store, options: argparse.Namespace) -> int:
         if not options.force:
             raise
         print(f"gate: overruled: {error}", file=sys.stderr)
-    pointer = versions.promote(store, options.version, before)
-    if before is not None and pointer.version == before.version:
+    pointer = versions.promote(store, options.version, previous_pointer)
+    if previous_pointer is not None and pointer.version == previous_pointer.version:
         say(f"{pointer.version} serves already")
     else:
-        say(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
+        _say_promoted(pointer, previous_pointer)
     return 0
 
 
 def rollback(store: Store, options: argparse.Namespace) -> int:
-    before = versions.current(store)
-    if before is not None and before.previous and not options.force:
+    previous_pointer = versions.current(store)
+    if previous_pointer is not None and previous_pointer.previous and not options.force:
         try:
-            gate.prove(store, before.previous[0])
+            gate.prove(store, previous_pointer.previous[0])
         except UnreachableError:
             raise
         except InputError as error:
             raise Refused(
-                f"{before.previous[0]} served before and would be refused: {error}; promote "
-                f"another (marquee releases list {store.url}), or --force"
+                f"{previous_pointer.previous[0]} served before and would be refused: {error}, "
+                f"expected one that passes; promote another (marquee releases list {store.url}), "
+                "or --force"
             ) from error
-    pointer = versions.rollback(store)
-    say(f"{pointer.version} promoted (before: {before.version if before else 'nothing'})")
+    _say_promoted(versions.rollback(store), previous_pointer)
     return 0
 
 
@@ -124,14 +125,14 @@ def pull(store: Store, options: argparse.Namespace) -> int:
 
 
 def verify(store: Store, options: argparse.Namespace) -> int:
-    """Print the faults of every version; REFUSED where there are any."""
-    names = [each.version for each in versions.list_versions(store)]
+    """Print the faults of every version; REFUSED if there are any."""
+    names = [release.version for release in versions.list_versions(store)]
     num_faults = 0
     try:
         pointer = versions.current(store)
         if pointer is not None and pointer.version not in names:
             raise InputError(
-                f"{store.url}/{POINTER}: names {pointer.version}, which is missing; "
+                f"{store.url}/{POINTER}: names {pointer.version}, expected a stored version; "
                 f"marquee releases rollback {store.url}, or promote"
             )
     except UnreachableError:
@@ -161,8 +162,13 @@ def amount(text: str) -> float:
     return value
 
 
+def _say_promoted(pointer: Pointer, previous_pointer: Pointer | None) -> None:
+    previous = "nothing" if previous_pointer is None else previous_pointer.version
+    say(f"{pointer.version} promoted (before: {previous})")
+
+
 def _progress_bar(verb: str) -> versions.FileProgress:
-    """Show a bar for each file, where the output is a terminal."""
+    """Show a bar for each file, if the output is a terminal."""
 
     def start(name: str, size: int) -> ProgressCallback:
         bar = tqdm(total=size, desc=f"{verb} {name}", unit="B", unit_scale=True, disable=None)
@@ -192,7 +198,7 @@ def _parser() -> ArgumentParser:
         subparser.add_argument(
             "--allow-unconditional",
             action="store_true",
-            help="also a server without conditional writes: safe only where one person promotes",
+            help="also a server without conditional writes: safe only for one promotion at a time",
         )
         subparser.set_defaults(verb=verb)
         return subparser
@@ -211,8 +217,10 @@ def _parser() -> ArgumentParser:
         flag = f"--{name.replace('_', '-')}"
         promoting.add_argument(flag, type=amount, default=value, metavar="N")
     promoting.add_argument("--force", action="store_true", help="promote whatever the gate says")
-    back = add("rollback", rollback, "go back to the version before")
-    back.add_argument("--force", action="store_true", help="skip the check that it is intact")
+    rolling_back = add("rollback", rollback, "go back to the version before")
+    rolling_back.add_argument(
+        "--force", action="store_true", help="skip the check that it is intact"
+    )
     pulling = add("pull", pull, "fetch and verify a version (default: the current one)")
     pulling.add_argument("version", nargs="?", metavar="VERSION")
     pulling.add_argument("--cache", required=True, metavar="FOLDER")

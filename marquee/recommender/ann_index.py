@@ -23,7 +23,7 @@ from importlib.util import find_spec
 import numpy as np
 
 from marquee.core.arrays import Float32, Int64
-from marquee.recommender.encoder import Head, UserVectors
+from marquee.recommender.encoder import Head, UserVector
 
 MIN_ITEMS_FOR_ANN = 100_000
 """Below, scoring all items takes 5 ms or less."""
@@ -36,14 +36,14 @@ SEED = 0
 
 
 def is_ann_worthwhile(num_items: int) -> bool:
-    """Return True where the catalog is large enough and faiss is installed."""
+    """Return whether the catalog is large enough and faiss is installed."""
     return num_items >= MIN_ITEMS_FOR_ANN and find_spec("faiss") is not None
 
 
 class AnnIndex:
     """The I items of a head in codes. A million take 3 s to build on one core."""
 
-    def __init__(self, head: Head, user_vectors: Sequence[UserVectors]) -> None:
+    def __init__(self, head: Head, user_vectors: Sequence[UserVector]) -> None:
         """Build the index; user_vectors: of a few users, at least one (see Encoder)."""
         import faiss
 
@@ -51,9 +51,7 @@ class AnnIndex:
         num_codes = -(-(dim + 1) // DIMS_PER_CODE)
         vector_IV = np.zeros((num_items, num_codes * DIMS_PER_CODE), np.float32)
         vector_IV[:, :dim] = head.item_gmf_ID
-        offset_I = sum(
-            head.logits(gmf_D, mlp_H) - head.item_gmf_ID @ gmf_D for gmf_D, mlp_H in user_vectors
-        )
+        offset_I = sum(head.logits(user) - head.item_gmf_ID @ user.gmf_D for user in user_vectors)
         vector_IV[:, dim] = np.asarray(offset_I) / len(user_vectors)  # bias, and the MLP on average
         sample = np.random.default_rng(SEED).permutation(num_items)[:MAX_TRAINING_ITEMS]
         self._index = faiss.IndexPQFastScan(

@@ -130,7 +130,9 @@ def read_bundle(folder: str | Path) -> Bundle:
         movies = Movies.from_columns(json.loads(parts["movies.json"]))
         golden = json.loads(parts["golden.json"])
     except Exception as error:
-        raise _error(folder, f"a file cannot be parsed ({error})") from error
+        raise _error(
+            folder, f"a file cannot be parsed ({error}), expected safetensors and JSON"
+        ) from error
     _check(folder, manifest, movies, arrays)
     return Bundle(
         folder=folder,
@@ -145,16 +147,18 @@ def read_bundle(folder: str | Path) -> Bundle:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise InputError(
-            f"{folder}: no such bundle folder; make one with: "
+            f"{folder}: no such bundle folder, expected a bundle; make one with: "
             "python train.py fit --config recipes/demo.yaml"
         )
-    raw = _read(folder / MANIFEST)
+    manifest_bytes = _read(folder / MANIFEST)
     try:
-        manifest = json.loads(raw)
+        manifest = json.loads(manifest_bytes)
         version, files = manifest["format"], set(manifest["files"])
-        intact = is_intact(manifest, raw)
+        intact = is_intact(manifest, manifest_bytes)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _error(folder / MANIFEST, f"not a manifest ({error})") from error
+        raise _error(
+            folder / MANIFEST, f"not a manifest ({error}), expected JSON with format and files"
+        ) from error
     if version != FORMAT:
         raise _error(folder / MANIFEST, f"bundle format {version!r}, expected {FORMAT}")
     if files != set(PARTS):
@@ -170,9 +174,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return dict(manifest)
 
 
-def is_intact(manifest: Mapping[str, Any], raw: bytes) -> bool:
-    """Return True where a manifest's bytes give its model_version."""
-    return _json(manifest) == raw and manifest.get("model_version") == _model_version(manifest)
+def is_intact(manifest: Mapping[str, Any], manifest_bytes: bytes) -> bool:
+    """Return whether a manifest's bytes give its model_version."""
+    return _json(manifest) == manifest_bytes and manifest.get("model_version") == _model_version(
+        manifest
+    )
 
 
 def _check(

@@ -34,7 +34,7 @@ def leave_one_out_effects(scorer: Scorer, history: History, item_K: Int64) -> Fl
     if L == 0 or len(item_K) == 0:
         return effect_LK
     entries = np.arange(max(0, L - scorer.history_length), L)
-    reduced = [
+    shorter_histories = [
         replace(
             history,
             item_L=np.delete(history.item_L, n),
@@ -42,7 +42,7 @@ def leave_one_out_effects(scorer: Scorer, history: History, item_K: Int64) -> Fl
         )
         for n in entries
     ]
-    score_BK = scorer.score([history, *reduced], item_K)
+    score_BK = scorer.score([history, *shorter_histories], item_K)
     effect_LK[entries] = score_BK[0] - score_BK[1:]
     return effect_LK
 

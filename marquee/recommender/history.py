@@ -34,7 +34,11 @@ FINISHED_SHARE = 0.9
 FINISHED_STARS = 4.0
 
 
-@dataclass(frozen=True, eq=False)
+def _no_items() -> Int64:
+    return np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class History:
     """The items of one user, oldest first, each once; of repeats the last counts."""
 
@@ -42,9 +46,9 @@ class History:
     """Indices of the items that the encoder reads."""
     rating_bin_L: Int64
     """0 where there is no rating, else 1 + its position on the scale."""
-    abandoned: Int64
+    abandoned: Int64 = field(default_factory=_no_items)
     """Indices of items left in their first tenth: a weak dislike, and seen."""
-    not_interested: Int64 = field(default_factory=lambda: np.zeros(0, np.int64))
+    not_interested: Int64 = field(default_factory=_no_items)
     """Indices of items that are never listed, and whose neighbors are demoted."""
 
     @property
@@ -56,7 +60,7 @@ class History:
         return len(self.item_L)
 
 
-EMPTY_HISTORY = History(*(np.zeros(0, np.int64) for _ in range(3)))
+EMPTY_HISTORY = History(item_L=_no_items(), rating_bin_L=_no_items())
 
 
 def parse_history(
@@ -108,7 +112,10 @@ def parse_history(
     read = {item: rating_bin for item, rating_bin in latest.items() if rating_bin is not None}
     abandoned = (item for item, rating_bin in latest.items() if rating_bin is None)
     return History(
-        _array(read), _array(read.values()), _array(abandoned), np.unique(_array(excluded))
+        item_L=_array(read),
+        rating_bin_L=_array(read.values()),
+        abandoned=_array(abandoned),
+        not_interested=np.unique(_array(excluded)),
     )
 
 

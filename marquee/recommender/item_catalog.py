@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from marquee.core.arrays import Int64
 from marquee.core.movies import Movies
-from marquee.recommender.errors import unknown_movie
+from marquee.recommender.errors import RequestError, unknown_movie
 
 
 class ItemCatalog:
@@ -35,6 +36,16 @@ class ItemCatalog:
         """Return the item indices of movie ids, in their order."""
         items = [self.index_of(movie_id, f"{field}.{n}") for n, movie_id in enumerate(movie_ids)]
         return np.array(items, dtype=np.int64)
+
+    def index_array(self, movie_ids: npt.ArrayLike, num_histories: int) -> Int64:
+        """Return the item indices of movie ids of shape (C,) or (num_histories, C)."""
+        ids = np.asarray(movie_ids)
+        if ids.ndim not in (1, 2) or (ids.ndim == 2 and len(ids) != num_histories):
+            raise RequestError(
+                f"movie_ids: shape {ids.shape}, expected (C,) or ({num_histories}, C)",
+                field="movie_ids",
+            )
+        return self.indices_of(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
 
     def to_records(
         self, item_K: Int64, columns: Mapping[str, Iterable[Any]] | None = None

@@ -18,12 +18,13 @@ from typing import get_args
 
 import numpy as np
 
-from marquee.core.arrays import AnyFloat, Float32, Int64
+from marquee.core.arrays import AnyFloat, Bools, Float32, Int64
 from marquee.core.item_stats import release_years
 from marquee.core.movies import Movies
 from marquee.recommender.errors import RequestError
 from marquee.recommender.rating_model import RatingModel
 from marquee.recommender.responses import ChartKind
+from marquee.recommender.topk import top_page
 
 CHART_KINDS: tuple[str, ...] = get_args(ChartKind)
 POPULAR_SHARE = 0.8
@@ -42,7 +43,10 @@ class NonPersonalized:
         num_recent_I: Int64,
         rating_model: RatingModel,
     ) -> None:
-        """num_recent_I: ratings among the newest twentieth of all ratings."""
+        """Sort the items by popularity.
+
+        num_recent_I: ratings among the newest twentieth of all ratings.
+        """
         self._num_ratings_I, self._num_recent_I = num_ratings_I, num_recent_I
         self._year_I = release_years(movies)
         self._rating_model = rating_model
@@ -66,6 +70,17 @@ class NonPersonalized:
             self._scores[kind] = compute().astype(np.float32)
         return self._scores[kind]
 
+    def top(self, kind: str, mask_I: Bools, k: int) -> tuple[Int64, Float32]:
+        """Return the k items of the mask that lead a chart, and their scores.
+
+        Raises RequestError for a kind that is none of CHART_KINDS, or k below 1.
+        """
+        score_I, order = self.scores(kind), self.item_by_popularity
+        is_listed_I = mask_I & np.isfinite(score_I)
+        positions, _ = top_page(score_I[order], is_listed_I[order], k, 0)
+        item_K = order[positions]
+        return item_K, score_I[item_K]
+
     def _popular(self) -> AnyFloat:
         return np.log1p(self._num_ratings_I)
 
@@ -79,9 +94,9 @@ class NonPersonalized:
 
     def _hidden_gems(self) -> AnyFloat:
         order = self.item_by_popularity
-        before = np.cumsum(self._num_ratings_I[order]) - self._num_ratings_I[order]
+        above = np.cumsum(self._num_ratings_I[order]) - self._num_ratings_I[order]
         is_popular_I = np.zeros(len(order), dtype=bool)
-        is_popular_I[order] = before < POPULAR_SHARE * self._num_ratings_I.sum()
+        is_popular_I[order] = above < POPULAR_SHARE * self._num_ratings_I.sum()
         rating_I = np.quantile(self._rating_model.cold_start_ratings(), GEM_QUANTILE, axis=0)
         is_excluded_I = is_popular_I | (self._num_ratings_I < MIN_GEM_RATINGS)
         return np.where(is_excluded_I, -np.inf, rating_I)

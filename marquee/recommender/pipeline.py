@@ -7,6 +7,9 @@ Each query yields a response or a RequestError.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from marquee.core.arrays import Float32, Int64
 from marquee.recommender.errors import RequestError
@@ -20,9 +23,14 @@ from marquee.recommender.history import History, parse_history
 from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
-from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.rerank.controls import NO_CONTROLS, Controls
 from marquee.recommender.rerank.reranker import Reranker
-from marquee.recommender.responses import Explanation, RecommendResponse, Strategy
+from marquee.recommender.responses import (
+    Explanation,
+    PredictResponse,
+    RecommendResponse,
+    Strategy,
+)
 from marquee.recommender.scoring import Scorer
 
 QUERIES_PER_BATCH = 256
@@ -76,6 +84,28 @@ class RankingPipeline:
                 for query, history in zip(batch, histories, strict=True)
             ]
             yield from self._respond(batch, pages)
+
+    def predict(self, history: History, item_K: Int64) -> PredictResponse:
+        """Predict score and stars of K items, in their order."""
+        return self._predict(history, item_K, self.scorer.score([history], item_K)[0])
+
+    def rerank(self, history: History, item_K: Int64) -> PredictResponse:
+        """Sort K items by score, best first, ties in the order of `item_K`."""
+        score_K = self.scorer.score([history], item_K)[0]
+        order = np.argsort(-score_K, kind="stable")
+        return self._predict(history, item_K[order], score_K[order])
+
+    def scored_records(self, history: History, item_K: Int64, score_K: Float32) -> list[Any]:
+        """Return K items as records with `score` and `stars`."""
+        (stars,) = self.rating_model.describe([history], [item_K])
+        return self.catalog.to_records(item_K, {"score": score_K.tolist(), "stars": stars})
+
+    def _predict(self, history: History, item_K: Int64, score_K: Float32) -> PredictResponse:
+        return {
+            "items": self.scored_records(history, item_K, score_K),
+            "strategy": choose_strategy(history, NO_CONTROLS),
+            "model_version": self.model_version,
+        }
 
     def _parse_history(self, query: RecommendQuery) -> History | RequestError:
         try:

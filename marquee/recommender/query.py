@@ -46,7 +46,9 @@ class RecommendQuery:
 
     @property
     def allows_ann(self) -> bool:
-        """True where approximate candidates suffice: by score alone, without filters.
+        """Return whether approximate candidates suffice.
+
+        They do for an order by score alone, without filters.
 
         Calibration and diversity choose among the best by score, so they are no obstacle.
         """

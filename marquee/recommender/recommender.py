@@ -5,8 +5,7 @@
 
 A history is the user's watched movies, oldest first. An entry is a movie id, a tuple `(movie_id,
 stars)` or `(movie_id, stars, watched)`, or the mapping of POST /recommend (`HistoryEntry` in
-marquee/recommender/history.py). One query over 3,700 items takes some 1.5 ms on one core, half of
-it for the expected stars.
+history.py). One query over 3,700 items takes 1.5 ms on one core, half for the expected stars.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,42 +15,32 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core.arrays import Float32, Int64
-from marquee.core.movies import Movies
+from marquee.core.arrays import Float32
 from marquee.recommender.bundle import Bundle, read_bundle
 from marquee.recommender.elicitation import RatingElicitation
 from marquee.recommender.errors import RequestError
 from marquee.recommender.filters import ItemFilter
 from marquee.recommender.golden import check_golden
-from marquee.recommender.history import (
-    EMPTY_HISTORY,
-    History,
-    HistoryEntry,
-    StoredEntry,
-    parse_history,
-)
-from marquee.recommender.item_catalog import ItemCatalog
+from marquee.recommender.history import EMPTY_HISTORY, HistoryEntry
+from marquee.recommender.movie_lookup import MovieLookup
 from marquee.recommender.non_personalized import NonPersonalized
 from marquee.recommender.pipeline import RankingPipeline, choose_strategy
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
 from marquee.recommender.rerank.controls import NO_CONTROLS
-from marquee.recommender.rerank.reranker import MIN_NORM, Reranker
+from marquee.recommender.rerank.reranker import Reranker
 from marquee.recommender.responses import (
     ChartKind,
     ChartsResponse,
-    Movie,
-    MovieReference,
     PredictResponse,
     RateNextResponse,
     RecommendResponse,
     SimilarResponse,
 )
 from marquee.recommender.scoring import Scorer
-from marquee.recommender.topk import top_page
 
 
-class Recommender:
+class Recommender(MovieLookup):
     """One bundle, ready to answer queries.
 
     Threads may share it: after `load` it only caches.
@@ -70,18 +59,12 @@ class Recommender:
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        manifest, arrays = bundle.manifest, bundle.arrays
-        num_users = manifest["data"]["num_users"]
-        self.manifest: dict[str, Any] = manifest
-        self.movies: Movies = bundle.movies
-        self.num_ratings: Int64 = arrays["num_ratings"]
-        """(I,) training ratings of each movie."""
-        self.catalog = ItemCatalog(self.movies, self.num_ratings)
+        super().__init__(bundle)
+        arrays, num_users = bundle.arrays, bundle.manifest["data"]["num_users"]
         self.scorer = Scorer(bundle, threads)
         self.rating_model = RatingModel.from_bundle(bundle)
         self.reranker = Reranker(self.movies, self.num_ratings, num_users, arrays["item_vector"])
         self.elicitation = RatingElicitation(self.num_ratings, num_users, self.rating_model)
-        self._rating_bin_of = {float(stars): 1 + r for r, stars in enumerate(manifest["scale"])}
         self._item_filter = ItemFilter(self.movies, self.num_ratings)
         self._non_personalized = NonPersonalized(
             self.movies, self.num_ratings, arrays["num_recent"], self.rating_model
@@ -108,21 +91,6 @@ class Recommender:
         check_golden(recommender, bundle)
         return recommender
 
-    @property
-    def movie_ids(self) -> Int64:
-        """(I,) int64 movie ids, ascending: the column order of `score`."""
-        return self.movies.movie_id
-
-    @property
-    def model_version(self) -> str:
-        """The 64 hex digits that name this bundle's exact content."""
-        return str(self.manifest["model_version"])
-
-    @property
-    def scale(self) -> list[float]:
-        """The star values of the rating scale, ascending."""
-        return list(self._rating_bin_of)
-
     def score(
         self, histories: Sequence[Iterable[HistoryEntry]], movie_ids: npt.ArrayLike | None = None
     ) -> Float32:
@@ -140,9 +108,9 @@ class Recommender:
         >>> recommender.score([[50, (296, 4.5)], []], movie_ids=[1, 6, 10]).shape
         (2, 3)
         """
-        parsed = [self.parse_history(history) for history in histories]
-        items = None if movie_ids is None else self._items_of(movie_ids, len(parsed))
-        return self.scorer.score(parsed, items)
+        user_histories = [self.parse_history(history) for history in histories]
+        items = None if movie_ids is None else self.catalog.index_array(movie_ids, len(histories))
+        return self.scorer.score(user_histories, items)
 
     def predict_stars(
         self, histories: Sequence[Iterable[HistoryEntry]], movie_ids: npt.ArrayLike
@@ -152,21 +120,17 @@ class Recommender:
         >>> recommender.predict_stars([[(50, 5.0), (296, 4.5)]], movie_ids=[1, 6]).shape
         (1, 2)
         """
-        parsed = [self.parse_history(history) for history in histories]
-        items = self._items_of(movie_ids, len(parsed))
-        item_BC = np.broadcast_to(items, (len(parsed), items.shape[-1]))
-        stars_BC = np.empty(item_BC.shape, dtype=np.float32)
-        for b, history in enumerate(parsed):
-            stars_BC[b] = self.rating_model.expected_ratings(history, item_BC[b])
-        return stars_BC
+        user_histories = [self.parse_history(history) for history in histories]
+        items = self.catalog.index_array(movie_ids, len(user_histories))
+        return self.rating_model.expected_ratings_batch(user_histories, items)
 
     def star_probabilities(
         self, history: Iterable[HistoryEntry], movie_ids: npt.ArrayLike
     ) -> Float32:
         """Predict P(stars = r) of C movies, float32 (C, R) along the scale."""
         items = self.catalog.indices_of(np.asarray(movie_ids).tolist(), "movie_ids")
-        parsed = self.parse_history(history)
-        return self.rating_model.rating_probabilities(parsed, items).astype(np.float32)
+        user_history = self.parse_history(history)
+        return self.rating_model.rating_probabilities(user_history, items).astype(np.float32)
 
     def recommend(
         self,
@@ -281,9 +245,9 @@ class Recommender:
         >>> [item["title"] for item in response["items"]], list(response["items"][0]["stars"])
         (['Pulp Fiction', 'Heat'], ['expected', 'low', 'high', 'p_like'])
         """
-        parsed = self.parse_history(history)
+        user_history = self.parse_history(history)
         item_K = self.catalog.indices_of(movie_ids, "movie_ids")
-        return self._predict(parsed, item_K, self.scorer.score([parsed], item_K)[0])
+        return self._pipeline.predict(user_history, item_K)
 
     def rerank(
         self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
@@ -292,11 +256,9 @@ class Recommender:
 
         history: as for `recommend`. Raises RequestError for an unknown movie.
         """
-        parsed = self.parse_history(history)
+        user_history = self.parse_history(history)
         item_K = self.catalog.indices_of(movie_ids, "movie_ids")
-        score_K = self.scorer.score([parsed], item_K)[0]
-        order = np.argsort(-score_K, kind="stable")
-        return self._predict(parsed, item_K[order], score_K[order])
+        return self._pipeline.rerank(user_history, item_K)
 
     def rate_next(
         self,
@@ -320,18 +282,14 @@ class Recommender:
         why: {seen_probability, information, scarcity}, num_ratings}, the largest product first.
         Raises RequestError for an unknown movie, or k < 1.
         """
-        parsed = self.parse_history(history, not_interested)
-        mask_I = np.ones(len(self.movies), dtype=bool)
-        mask_I[parsed.seen] = mask_I[parsed.not_interested] = False
-        mask_I[self.catalog.indices_of(not_seen, "not_seen")] = False
-        logit_I = self.scorer.score([parsed])[0] if len(parsed) else None
-        factors = self.elicitation.factors(parsed, logit_I)
-        item_K = factors.sample_page(mask_I, k, seed)
-        (stars,) = self.rating_model.describe([parsed], [item_K])
-        why = map(factors.to_record, item_K.tolist())
+        user_history = self.parse_history(history, not_interested)
+        not_seen_items = self.catalog.indices_of(not_seen, "not_seen")
+        logit_I = self.scorer.score([user_history])[0] if len(user_history) else None
+        item_K, factors = self.elicitation.select(user_history, logit_I, not_seen_items, k, seed)
+        (stars,) = self.rating_model.describe([user_history], [item_K])
         return {
-            "items": self.catalog.to_records(item_K, {"stars": stars, "why": why}),
-            "strategy": choose_strategy(parsed, NO_CONTROLS),
+            "items": self.catalog.to_records(item_K, {"stars": stars, "why": factors}),
+            "strategy": choose_strategy(user_history, NO_CONTROLS),
             "model_version": self.model_version,
         }
 
@@ -348,12 +306,9 @@ class Recommender:
             raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
         mask_I = self._item_filter.mask(filters)
         mask_I[items] = False
-        unit_vector_ID = self.reranker.unit_vector_ID
-        mean_D = unit_vector_ID[np.unique(items)].mean(axis=0)
-        cosine_I = unit_vector_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), MIN_NORM))
-        item_K, _ = top_page(cosine_I, mask_I, k, 0)
+        item_K, cosine_K = self.reranker.nearest_items(items, mask_I, k)
         return {
-            "items": self.catalog.to_records(item_K, {"score": cosine_I[item_K].tolist()}),
+            "items": self.catalog.to_records(item_K, {"score": cosine_K.tolist()}),
             "model_version": self.model_version,
         }
 
@@ -366,73 +321,9 @@ class Recommender:
         (marquee/recommender/non_personalized.py). Equal scores are ordered by number of ratings.
         The stars are those of a user without a history. Raises RequestError for another kind.
         """
-        score_I = self._non_personalized.scores(kind)
-        mask_I = self._item_filter.mask(filters) & np.isfinite(score_I)
-        order = self._non_personalized.item_by_popularity
-        positions, _ = top_page(score_I[order], mask_I[order], k, 0)
-        item_K = order[positions]
+        item_K, score_K = self._non_personalized.top(kind, self._item_filter.mask(filters), k)
         return {
-            "items": self._scored_records(item_K, score_I[item_K], EMPTY_HISTORY),
+            "items": self._pipeline.scored_records(EMPTY_HISTORY, item_K, score_K),
             "kind": kind,
             "model_version": self.model_version,
         }
-
-    def movie(self, movie_id: int) -> Movie:
-        """Return one movie; RequestError where the bundle does not hold it."""
-        (record,) = self.catalog.to_records(self.catalog.indices_of([movie_id], "movie_id"))
-        return record
-
-    def movie_reference(self, movie_id: int) -> MovieReference:
-        """Return one movie; one that the bundle does not hold is its id only."""
-        if not self.has_movie(movie_id):
-            return {"movie_id": movie_id}
-        (record,) = self.catalog.to_records(self.catalog.indices_of([movie_id], "movie_id"))
-        return record
-
-    def has_movie(self, movie_id: int) -> bool:
-        """Return True where the bundle holds this movie."""
-        return movie_id in self.catalog.item_of
-
-    def is_on_scale(self, stars: float) -> bool:
-        """Return True where these stars are a value of the rating scale."""
-        return stars in self._rating_bin_of
-
-    def known_ids(self, movie_ids: Iterable[int]) -> list[int]:
-        """Return the ids that the bundle holds, in their order."""
-        return [movie_id for movie_id in movie_ids if self.has_movie(movie_id)]
-
-    def usable_entries(self, stored: Iterable[StoredEntry]) -> Iterator[tuple[int, HistoryEntry]]:
-        """Yield (Unix microseconds, entry) for stored entries that the bundle can read.
-
-        Movies that the bundle does not hold are left out. Stars off the bundle's scale become None;
-        the movie still counts.
-        """
-        for movie_id, stars, watched, at_us in stored:
-            if self.has_movie(movie_id):
-                yield at_us, (movie_id, stars if stars in self._rating_bin_of else None, watched)
-
-    def parse_history(
-        self, entries: Iterable[HistoryEntry], not_interested: Iterable[int] = ()
-    ) -> History:
-        """Parse entries into item indices and rating bins (see `history.parse_history`)."""
-        return parse_history(entries, self.catalog.item_of, self._rating_bin_of, not_interested)
-
-    def _predict(self, history: History, item_K: Int64, score_K: Float32) -> PredictResponse:
-        return {
-            "items": self._scored_records(item_K, score_K, history),
-            "strategy": choose_strategy(history, NO_CONTROLS),
-            "model_version": self.model_version,
-        }
-
-    def _scored_records(self, item_K: Int64, score_K: Float32, history: History) -> list[Any]:
-        (stars,) = self.rating_model.describe([history], [item_K])
-        return self.catalog.to_records(item_K, {"score": score_K.tolist(), "stars": stars})
-
-    def _items_of(self, movie_ids: npt.ArrayLike, num_histories: int) -> Int64:
-        ids = np.asarray(movie_ids)
-        if ids.ndim not in (1, 2) or (ids.ndim == 2 and len(ids) != num_histories):
-            raise RequestError(
-                f"movie_ids: shape {ids.shape}, expected (C,) or ({num_histories}, C)",
-                field="movie_ids",
-            )
-        return self.catalog.indices_of(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)

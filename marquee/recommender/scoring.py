@@ -12,7 +12,7 @@ import numpy as np
 from marquee.core.arrays import Float32, Int64
 from marquee.recommender.ann_index import NUM_CANDIDATES, AnnIndex, is_ann_worthwhile
 from marquee.recommender.bundle import Bundle
-from marquee.recommender.encoder import USERS_PER_BATCH, Encoder, Head, UserVectors
+from marquee.recommender.encoder import USERS_PER_BATCH, Encoder, Head, UserVector
 from marquee.recommender.history import History
 from marquee.recommender.query import RecommendQuery
 
@@ -44,7 +44,7 @@ class Scorer:
         shared = self._select(items) if items is None or items.ndim == 1 else None
         for b, history in enumerate(histories):
             head, popularity = shared or self._select(items[b] if items is not None else None)
-            logit_BC[b] = head.logits(*next(user_vectors)) if len(history) else popularity
+            logit_BC[b] = head.logits(next(user_vectors)) if len(history) else popularity
         return logit_BC
 
     def score_candidates(
@@ -61,7 +61,7 @@ class Scorer:
     def _score_batch(
         self,
         queries: Sequence[tuple[RecommendQuery, History]],
-        user_vectors: Iterator[UserVectors],
+        user_vectors: Iterator[UserVector],
     ) -> Iterator[Float32]:
         """Score a batch; the item matrix is read once for all users that need all of it.
 
@@ -69,27 +69,27 @@ class Scorer:
         """
         vectors = [next(user_vectors) if len(history) else None for _, history in queries]
         indexes = [self._index_for(query, history) for query, history in queries]
-        exact = [each for each, index in zip(vectors, indexes, strict=True) if each and not index]
-        scores = iter(
-            self.head.logits_batch(*map(np.stack, zip(*exact, strict=True))) if exact else ()
-        )
-        for each, index in zip(vectors, indexes, strict=True):
-            if each is None:
+        exact = [
+            user
+            for user, index in zip(vectors, indexes, strict=True)
+            if user is not None and index is None
+        ]
+        scores = iter(self.head.logits_batch(exact) if exact else ())
+        for user, index in zip(vectors, indexes, strict=True):
+            if user is None:
                 yield self._popularity_I
             else:
-                yield self._score_retrieved(index, *each) if index else next(scores)
+                yield next(scores) if index is None else self._score_retrieved(index, user)
 
     def _index_for(self, query: RecommendQuery, history: History) -> AnnIndex | None:
-        """Return the index where its candidates suffice for this query, else None."""
+        """Return the index if its candidates suffice for this query, else None."""
         is_enough = query.allows_ann and len(history.seen) < NUM_CANDIDATES / 2
         return self.ann_index if is_enough else None
 
-    def _score_retrieved(
-        self, index: AnnIndex, user_gmf_D: Float32, user_mlp_H: Float32
-    ) -> Float32:
-        item_C = index.search(user_gmf_D)
+    def _score_retrieved(self, index: AnnIndex, user: UserVector) -> Float32:
+        item_C = index.search(user.gmf_D)
         score_I = np.full(len(self._popularity_I), -np.inf, np.float32)
-        score_I[item_C] = self.head.take(item_C).logits(user_gmf_D, user_mlp_H)
+        score_I[item_C] = self.head.take(item_C).logits(user)
         return score_I
 
     def _select(self, items: Int64 | None) -> tuple[Head, Float32]:
@@ -106,6 +106,6 @@ class Scorer:
             (NUM_SAMPLE_HISTORIES, SAMPLE_HISTORY_LENGTH),
             p=weight_I / weight_I.sum(),
         )
-        none, unrated_L = np.zeros(0, np.int64), np.zeros(SAMPLE_HISTORY_LENGTH, np.int64)
-        histories = [History(item_L, unrated_L, none) for item_L in item_BL]
+        unrated_L = np.zeros(SAMPLE_HISTORY_LENGTH, np.int64)
+        histories = [History(item_L=item_L, rating_bin_L=unrated_L) for item_L in item_BL]
         return AnnIndex(self.head, list(self.encoder(histories)))

@@ -39,11 +39,11 @@ def pull(
     version: str | None = None,
     progress: FileProgress = no_progress,
 ) -> Path:
-    """Return the folder of the current release, or of `version`, fetched where it is missing.
+    """Return the folder of the current release, or of `version`.
 
-    Every file's sha256 is checked against the manifest, and the manifest's against the pointer. A
-    copy that was damaged here is fetched again. Raises InputError where an object of the store is
-    damaged or the disk is full; the cache then stays as it was.
+    It is fetched if it is missing. Every file's sha256 is checked against the manifest, and the
+    manifest's against the pointer. A copy that was damaged here is fetched again. Raises InputError
+    if an object of the store is damaged or the disk is full; the cache then stays as it was.
     """
     pointer = _current(store) if version is None else find(store, version)
     return fetch(store, cache, pointer, progress)
@@ -75,7 +75,7 @@ def fetch(
 
 
 def is_complete(folder: Path, manifest_sha256: str) -> bool:
-    """Test that a folder is the bundle of this manifest, to the last byte."""
+    """Return whether a folder is the bundle of this manifest, to the last byte."""
     try:
         if sha256_of(folder / MANIFEST) != manifest_sha256:
             return False
@@ -86,7 +86,10 @@ def is_complete(folder: Path, manifest_sha256: str) -> bool:
 
 
 def set_good(cache: str | Path, folder: Path) -> None:
-    """Record the release that serves now, and delete old ones, which can be fetched again."""
+    """Record the release that serves now, and delete old ones.
+
+    A deleted one can be fetched again.
+    """
     cache = Path(cache)
     with _explained_errors(cache), _exclusive(cache):
         record = {"version": folder.name, "manifest_sha256": sha256_of(folder / MANIFEST)}
@@ -98,7 +101,7 @@ def set_good(cache: str | Path, folder: Path) -> None:
 
 
 def get_good(cache: str | Path) -> Path | None:
-    """Return the folder that served last, where it is still complete."""
+    """Return the folder that served last, if it is still complete."""
     try:
         record = read_json(Path(cache) / GOOD)
         folder = Path(cache) / record["version"]
@@ -109,7 +112,7 @@ def get_good(cache: str | Path) -> Path | None:
 
 
 def verify(store: Store, version: str) -> list[str]:
-    """List the faults of a version in the store, read to the last byte; [] where it is intact."""
+    """List the faults of a version in the store; [] if it is intact to the last byte."""
     prefix = f"versions/{version}"
     manifest = store.read(f"{prefix}/{MANIFEST}")
     if manifest is None:
@@ -118,7 +121,7 @@ def verify(store: Store, version: str) -> list[str]:
         files = parse_manifest(manifest.content, store, version)["files"]
     except InputError as error:
         return [str(error)]
-    keys, faults = {stored.key for stored in store.listed(f"{prefix}/")}, []
+    keys, faults = {listed.key for listed in store.listed(f"{prefix}/")}, []
     with tempfile.TemporaryDirectory() as folder, _explained_errors(Path(folder)):
         for name in PARTS:
             path, key = Path(folder) / name, f"{prefix}/{name}"
@@ -136,7 +139,8 @@ def _current(store: Store) -> Pointer:
     pointer = current(store)
     if pointer is None:
         raise InputError(
-            f"{store.url}: nothing has been promoted; marquee releases promote VERSION {store.url}"
+            f"{store.url}: nothing has been promoted, expected a version; "
+            f"marquee releases promote VERSION {store.url}"
         )
     return pointer
 
@@ -146,12 +150,13 @@ def _fetch(store: Store, part: Path, pointer: Pointer, progress: FileProgress) -
     manifest = store.read(f"{prefix}/{MANIFEST}")
     if manifest is None:
         raise InputError(
-            f"{store.url}/{prefix}: missing; marquee releases promote VERSION {store.url}"
+            f"{store.url}/{prefix}: missing, expected the promoted version; "
+            f"marquee releases promote VERSION {store.url}"
         )
     if hashlib.sha256(manifest.content).hexdigest() != pointer.manifest_sha256:
         raise _damaged(store, f"{prefix}/{MANIFEST}")
     files = parse_manifest(manifest.content, store, pointer.version)["files"]
-    sizes = {stored.key: stored.size for stored in store.listed(f"{prefix}/")}
+    sizes = {listed.key: listed.size for listed in store.listed(f"{prefix}/")}
     part.mkdir(exist_ok=True)
     for name in PARTS:
         path, key = part / name, f"{prefix}/{name}"
@@ -171,7 +176,8 @@ def _fetch(store: Store, part: Path, pointer: Pointer, progress: FileProgress) -
 
 def _damaged(store: Store, key: str) -> InputError:
     return InputError(
-        f"{store.url}/{key}: damaged or missing; {repair_command(store)}, or promote another"
+        f"{store.url}/{key}: damaged or missing, expected the file that was pushed; "
+        f"{repair_command(store)}, or promote another"
     )
 
 

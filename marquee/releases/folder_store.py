@@ -8,13 +8,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from uuid import uuid4
 
 from marquee.core.errors import InputError
+from marquee.core.files import BLOCK_BYTES, temporary_beside
 from marquee.recommender.bundle import MANIFEST
 from marquee.releases.store import ListedObject, ProgressCallback, StoredObject
 
-BLOCK_BYTES = 1 << 20
 REMEDIES = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "make room there",
@@ -25,7 +24,10 @@ REMEDIES = {
 
 
 class FolderStore:
-    """A folder of one file system that knows file locks and renames (not an object mount)."""
+    """A store in a folder of one file system.
+
+    The file system knows file locks and renames; an object mount does not.
+    """
 
     def __init__(self, root: Path) -> None:
         if root.exists() and not root.is_dir():
@@ -43,8 +45,8 @@ class FolderStore:
         return StoredObject(content, hashlib.sha256(content).hexdigest())
 
     def read_if_changed(self, key: str, etag: str) -> StoredObject | None:
-        stored = self.read(key)
-        return None if stored is None or stored.etag == etag else stored
+        current = self.read(key)
+        return None if current is None or current.etag == etag else current
 
     def create(self, key: str, content: bytes) -> bool:
         with self._explained_errors(key), self._temporary(key, content) as new:
@@ -56,8 +58,8 @@ class FolderStore:
 
     def swap(self, key: str, content: bytes, etag: str) -> bool:
         with self._explained_errors(key), self._temporary(key, content) as new, self._locked():
-            stored = self.read(key)
-            if stored is None or stored.etag != etag:
+            current = self.read(key)
+            if current is None or current.etag != etag:
                 return False
             new.replace(self._root / key)
         return True
@@ -107,16 +109,11 @@ class FolderStore:
     @contextmanager
     def _temporary(self, key: str, content: bytes) -> Iterator[Path]:
         """Yield a synced file beside its place; removed afterwards unless it was moved."""
-        target = self._root / key
-        target.parent.mkdir(parents=True, exist_ok=True)
-        new = target.with_name(f".{target.name}.{uuid4().hex}")
-        try:
+        with temporary_beside(self._root / key) as new:
             with new.open("wb") as file:
                 file.write(content)
                 os.fsync(file.fileno())
             yield new
-        finally:
-            new.unlink(missing_ok=True)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -135,5 +132,5 @@ class FolderStore:
 
 
 def _has_objects(folder: Path) -> bool:
-    """Test for more than the temporary files of a writer that was killed."""
+    """Return whether more is left than the temporary files of a writer that was killed."""
     return any(not path.name.startswith(".") for path in folder.iterdir())

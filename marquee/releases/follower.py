@@ -25,7 +25,7 @@ RETRY_REFUSED_S = 60.0
 
 
 class ReleaseFollower:
-    """One pointer and one cache; used by one thread at a time."""
+    """A follower of one pointer, with one cache; used by one thread at a time."""
 
     def __init__(self, url: str, cache: str | Path) -> None:
         """Raise InputError for a bad address; the store is not read yet."""
@@ -35,12 +35,13 @@ class ReleaseFollower:
         self._refused_etag, self._retry_at_s = "", 0.0
         self._last_error = InputError(f"{url}: no release to serve")
         self.unavailable: bool | None = False
-        """True where the store did not answer the last request, or refused it."""
+        """True if the store did not answer the last request, or refused it."""
 
     def candidates(self) -> Iterator[Path]:
-        """Yield folders for the start: the promoted release, then the one that served last.
+        """Yield folders for the start, the best first.
 
-        Raises InputError, with the promoted one's reason, where there is neither.
+        The promoted release comes first, then the one that served last. Raises InputError, with the
+        promoted one's reason, if there is neither.
         """
         promoted = None
         with suppress(InputError):
@@ -51,43 +52,42 @@ class ReleaseFollower:
             raise self._last_error
 
     def fetch_newer(self) -> Path | None:
-        """Fetch and verify a release that has been promoted since; None where there is none.
+        """Fetch and verify a release that has been promoted since; None if none has.
 
-        Raises InputError where it is damaged, or the store does not answer (then `unavailable`).
+        Raises InputError if it is damaged, or the store does not answer (then `unavailable`).
         """
-        stored: StoredObject | None = None
+        pointer_object: StoredObject | None = None
         self.unavailable = True  # expired keys leave the service as blind as a broken network
         try:
-            stored = self._changed_pointer()
-            if stored is None:
+            pointer_object = self._changed_pointer()
+            if pointer_object is None:
                 return None
-            pointer = Pointer.from_json(stored.content, self._store.url)
+            pointer = Pointer.from_json(pointer_object.content, self._store.url)
             folder = fetch(self._store, self._cache, pointer)
-            self._etag = stored.etag
+            self._etag = pointer_object.etag
             return None if pointer.version == self._version else folder
         except InputError as error:
             self._last_error = error
             self.unavailable = self.unavailable or isinstance(error, UnreachableError)
-            if stored is not None and not self.unavailable:
-                self._refused_etag = stored.etag
+            if pointer_object is not None and not self.unavailable:
+                self._refused_etag = pointer_object.etag
                 self._retry_at_s = time.monotonic() + RETRY_REFUSED_S
             raise
 
     def _changed_pointer(self) -> StoredObject | None:
-        """Read the pointer; None where it has not changed, or was refused a moment ago."""
+        """Read the pointer; None if it has not changed, or was refused a moment ago."""
         if self._etag:
-            stored = self._store.read_if_changed(POINTER, self._etag)
+            pointer_object = self._store.read_if_changed(POINTER, self._etag)
         else:
-            stored = self._store.read(POINTER)
+            pointer_object = self._store.read(POINTER)
         self.unavailable = False
-        if stored is None and not self._etag:
+        if pointer_object is None and not self._etag:
             raise InputError(
-                f"{self._store.url}: nothing has been promoted; "
+                f"{self._store.url}: nothing has been promoted, expected a version; "
                 f"marquee releases promote VERSION {self._store.url}"
             )
-        if stored and stored.etag == self._refused_etag and time.monotonic() < self._retry_at_s:
-            return None
-        return stored
+        is_refused = pointer_object is not None and pointer_object.etag == self._refused_etag
+        return None if is_refused and time.monotonic() < self._retry_at_s else pointer_object
 
     def mark_active(self, folder: Path) -> None:
         """Record that this release serves now."""

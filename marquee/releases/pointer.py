@@ -29,7 +29,7 @@ class Pointer:
 
     @classmethod
     def from_json(cls, content: bytes, store_url: str) -> "Pointer":
-        """Parse current.json; InputError that names the store where it is damaged."""
+        """Parse current.json; InputError that names the store if it is damaged."""
         try:
             values = json.loads(content)
             names = [field.name for field in fields(cls)]

@@ -46,14 +46,14 @@ def error_code(error: boto.ClientError) -> str:
 
 
 def is_network_error(error: Exception) -> bool:
-    """Test whether nothing, or half an answer, came back."""
+    """Return whether nothing, or half an answer, came back."""
     names = {f"{base.__module__}.{base.__qualname__}" for base in type(error).__mro__}
     return isinstance(error, NETWORK_ERRORS) or not names.isdisjoint(LATE_NETWORK_ERRORS)
 
 
 @contextmanager
 def explained_errors(url: str) -> Iterator[None]:
-    """Raise errors of S3 as InputError; UnreachableError where trying again may help."""
+    """Raise errors of S3 as InputError; UnreachableError if trying again may help."""
     try:
         yield
     except boto.ClientError as error:
@@ -65,16 +65,18 @@ def explained_errors(url: str) -> Iterator[None]:
         raise InputError(f"{url}: {code}: {remedy}") from error
     except (boto.NoCredentialsError, boto.PartialCredentialsError) as error:
         raise InputError(
-            f"{url}: no credentials; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, sign in "
-            "(aws sso login), or give the machine a role"
+            f"{url}: no credentials, expected keys, a session or a role; set AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, sign in (aws sso login), or attach a role to the machine"
         ) from error
     except (boto.CredentialRetrievalError, boto.TokenRetrievalError) as error:
         raise InputError(
-            f"{url}: credentials cannot be retrieved; sign in again (aws sso login)"
+            f"{url}: credentials cannot be retrieved, expected a session; "
+            "sign in again (aws sso login)"
         ) from error
     except (boto.ProfileNotFound, boto.NoRegionError, boto.InvalidRegionError) as error:
         raise InputError(
-            f"{url}: {str(error).rstrip('.')}; check AWS_PROFILE, AWS_REGION"
+            f"{url}: {str(error).rstrip('.')}, expected a profile and a region; "
+            "check AWS_PROFILE, AWS_REGION"
         ) from error
     except boto.ParamValidationError as error:
         raise InputError(
@@ -85,7 +87,8 @@ def explained_errors(url: str) -> Iterator[None]:
     except Exception as error:
         if is_network_error(error):
             raise UnreachableError(
-                f"{url}: no answer ({type(error).__name__}); check the network and AWS_ENDPOINT_URL"
+                f"{url}: no answer ({type(error).__name__}), expected one of S3; "
+                "check the network and AWS_ENDPOINT_URL"
             ) from error
         if isinstance(error, boto.BotoCoreError):
             message = " ".join(str(error).split()).rstrip(".")

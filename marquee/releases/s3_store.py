@@ -66,7 +66,7 @@ class S3Store:
                 self._s3 = boto3.Session().client("s3", config=config)
             except ValueError as error:
                 raise InputError(
-                    f"{url}: {error}; expected AWS_ENDPOINT_URL=http://HOST:PORT, or unset for AWS"
+                    f"{url}: {error}, expected AWS_ENDPOINT_URL=http://HOST:PORT, or unset for AWS"
                 ) from error
 
     def read(self, key: str) -> StoredObject | None:
@@ -82,8 +82,8 @@ class S3Store:
 
     def swap(self, key: str, content: bytes, etag: str) -> bool:
         if self._unconditional:
-            stored = self.read(key)
-            return stored is not None and stored.etag == etag and self._put(key, content)
+            existing = self.read(key)
+            return existing is not None and existing.etag == etag and self._put(key, content)
         return self._put(key, content, IfMatch=etag)
 
     def upload(self, path: Path, key: str, progress: ProgressCallback) -> None:
@@ -104,7 +104,7 @@ class S3Store:
                 tries = 0 if path.stat().st_size > num_bytes else tries + 1
         raise UnreachableError(
             f"{self.url}/{key}: cut off after {path.stat().st_size:,} bytes, "
-            f"{MAX_FRUITLESS_TRIES} times without one more; try again"
+            f"{MAX_FRUITLESS_TRIES} times without one more, expected the whole object; try again"
         )
 
     def listed(self, prefix: str) -> list[ListedObject]:
@@ -114,10 +114,10 @@ class S3Store:
         with explained_errors(self.url):
             return [
                 ListedObject(
-                    each["Key"][prefix_length:], each["Size"], each["LastModified"].timestamp()
+                    entry["Key"][prefix_length:], entry["Size"], entry["LastModified"].timestamp()
                 )
                 for page in pages.paginate(**location)
-                for each in page.get("Contents", [])
+                for entry in page.get("Contents", [])
             ]
 
     def delete(self, keys: list[str]) -> None:
@@ -126,7 +126,7 @@ class S3Store:
                 self._s3.delete_object(**self._at(key))
 
     def conditional(self) -> bool:
-        """Create an object twice: a server that takes the second ignores conditions."""
+        """Return whether the server refuses to create an object twice."""
         if self._unconditional:
             return True
         probe = f".probe-{uuid4().hex}"
@@ -152,7 +152,7 @@ class S3Store:
                 raise
 
     def _put(self, key: str, content: bytes, **condition: str) -> bool:
-        """Write an object; False where the condition does not hold."""
+        """Write an object; return whether the condition held and it was written."""
         with explained_errors(f"{self.url}/{key}"):
             try:
                 self._s3.put_object(**self._at(key), Body=content, **condition)
@@ -162,8 +162,9 @@ class S3Store:
                     return False
                 if condition and error_code(error) in NOT_IMPLEMENTED_CODES:
                     raise InputError(
-                        f"{self.url}: this server has no conditional writes, so two who promote at "
-                        "once may overwrite each other; where only one does: --allow-unconditional"
+                        f"{self.url}: this server has no conditional writes, expected one that "
+                        "has: two promotions at once may overwrite each other; if only one at a "
+                        "time is certain: --allow-unconditional"
                     ) from error
                 raise
 
@@ -185,9 +186,12 @@ class S3Store:
             self._refuse_short(key, file.tell() - num_bytes, response)
 
     def _refuse_short(self, key: str, size: int, response: dict[str, Any]) -> None:
-        """Raise where bytes are missing: truncated headers lack the length."""
+        """Raise if bytes are missing: truncated headers lack the length."""
         if size != response.get("ContentLength") or "ETag" not in response:
-            raise UnreachableError(f"{self.url}/{key}: cut off after {size:,} bytes; try again")
+            raise UnreachableError(
+                f"{self.url}/{key}: cut off after {size:,} bytes, expected the whole object; "
+                "try again"
+            )
 
     def _upload_parts(self, path: Path, key: str, progress: ProgressCallback) -> None:
         with explained_errors(f"{self.url}/{key}"), path.open("rb") as file:
@@ -215,21 +219,22 @@ class S3Store:
 
     def _abort_others(self, key: str) -> None:
         """Abort uploads that a lost answer left behind: their parts would be paid for."""
-        for each in self._uploads(key):
+        for upload in self._uploads(key):
             with suppress(ClientError):
-                self._s3.abort_multipart_upload(**self._at(key), UploadId=each["UploadId"])
+                self._s3.abort_multipart_upload(**self._at(key), UploadId=upload["UploadId"])
 
     def _resume_or_start(self, key: str) -> tuple[str, dict[int, dict[str, Any]]]:
         """Return an interrupted upload of this key, or a new one, and its parts by number."""
         at = self._at(key)
-        for each in self._uploads(key)[:1]:
-            pages = self._s3.get_paginator("list_parts").paginate(**at, UploadId=each["UploadId"])
+        for upload in self._uploads(key)[:1]:
+            upload_id = upload["UploadId"]
+            pages = self._s3.get_paginator("list_parts").paginate(**at, UploadId=upload_id)
             parts = [part for page in pages for part in page.get("Parts", [])]
-            return each["UploadId"], {part["PartNumber"]: part for part in parts}
+            return upload_id, {part["PartNumber"]: part for part in parts}
         return self._s3.create_multipart_upload(**at)["UploadId"], {}
 
     def _uploads(self, key: str) -> list[dict[str, Any]]:
         """List the unfinished uploads of this key."""
         at = self._at(key)
         response = self._s3.list_multipart_uploads(Bucket=at["Bucket"], Prefix=at["Key"])
-        return [each for each in response.get("Uploads", []) if each["Key"] == at["Key"]]
+        return [upload for upload in response.get("Uploads", []) if upload["Key"] == at["Key"]]

@@ -4,8 +4,8 @@
     store.create("a.json", b"{}")                      # False: another writer was first
     store.swap("a.json", b"[]", store.read("a.json").etag)
 
-Conditional writes keep two writers apart: `create` where nothing is stored yet, `swap` where the
-object still is the one that was read (its ETag). Everything else may be repeated without harm.
+Conditional writes keep two writers apart: `create` if nothing is stored yet, `swap` if the object
+still is the one that was read (its ETag). Everything else may be repeated without harm.
 """
 
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class UnreachableError(InputError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """A small object and its ETag, which differs where the content differs."""
+    """A small object and its ETag, which differs if the content differs."""
 
     content: bytes
     etag: str
@@ -33,7 +33,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class ListedObject:
-    """An object by its key within the store."""
+    """An entry of a listing: an object by its key within the store."""
 
     key: str
     size: int
@@ -42,27 +42,30 @@ class ListedObject:
 
 
 class Store(Protocol):
-    """Objects by relative keys with slashes. Every method raises InputError with a remedy."""
+    """A store of objects by relative keys with slashes.
+
+    Every method raises InputError with a remedy.
+    """
 
     url: str
 
     def read(self, key: str) -> StoredObject | None:
-        """Read a small object; None where there is none."""
+        """Read a small object; None if there is none."""
 
     def read_if_changed(self, key: str, etag: str) -> StoredObject | None:
         """Read an object that has another ETag by now, else None without a transfer."""
 
     def create(self, key: str, content: bytes) -> bool:
-        """Write where nothing is stored yet; False, and nothing written, where something is."""
+        """Write an object if the key is free; return whether it was written."""
 
     def swap(self, key: str, content: bytes, etag: str) -> bool:
-        """Replace the object of this ETag; False, and nothing written, where it has another."""
+        """Write an object if the stored one has this ETag; return whether it was written."""
 
     def upload(self, path: Path, key: str, progress: ProgressCallback) -> None:
         """Store a file of any size; an upload that was interrupted resumes."""
 
     def download(self, key: str, path: Path, progress: ProgressCallback) -> None:
-        """Fetch into a file, which holds the part that arrived where this raises."""
+        """Fetch into a file, which holds the part that arrived if this raises."""
 
     def listed(self, prefix: str) -> list[ListedObject]:
         """List every object whose key starts with the prefix, in the order of keys."""
@@ -71,4 +74,4 @@ class Store(Protocol):
         """Delete objects; missing ones are passed over."""
 
     def conditional(self) -> bool:
-        """Test that `create` and `swap` really refuse: some servers ignore conditions."""
+        """Return whether `create` and `swap` refuse; some servers ignore conditions."""

@@ -18,7 +18,10 @@ STATUS = Path("/proc/self/status")
 
 
 class StopAfter(Callback):
-    """Ends a refit after the selected epoch, on the learning-rate schedule of the full training."""
+    """Ends a refit after the selected epoch.
+
+    The learning-rate schedule stays that of the full training.
+    """
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -28,7 +31,7 @@ class StopAfter(Callback):
 
 
 class TrainLoss(Callback):
-    """Logs the mean loss of an epoch, exact even where a stop cut the epoch in two."""
+    """Logs the mean loss of an epoch, exact even if a stop cut the epoch in two."""
 
     def __init__(self) -> None:
         self.total, self.count = 0.0, 0
@@ -58,7 +61,7 @@ class TrainLoss(Callback):
 
 
 class EpochLogger(Callback):
-    """Prints one line an epoch, where there is no terminal to draw a progress bar on."""
+    """Prints one line an epoch, if there is no terminal to draw a progress bar on."""
 
     def __init__(self, monitor: str) -> None:
         self.monitor = monitor
@@ -72,10 +75,11 @@ class EpochLogger(Callback):
 
 
 class CostMeter(Callback):
-    """Records the cost of a training: `curve.json` at each validation, `cost.json` at its end.
+    """Records the cost of a training.
 
-    A resumed training goes on from its cost at the checkpoint: steps that are repeated after a kill
-    count once. Of several ranks the time of the first one counts.
+    It writes `curve.json` at each validation, and `cost.json` at the end. A resumed training goes
+    on from its cost at the checkpoint: steps that are repeated after a kill count once. Of several
+    ranks the time of the first one counts.
     """
 
     def __init__(self, folder: Path, monitor: str) -> None:
@@ -91,7 +95,10 @@ class CostMeter(Callback):
         self.start(state_dict["cost"])
 
     def start(self, previous: dict[str, float] | None = None) -> None:
-        """Start the clock. previous: an earlier wall_s and cpu_s, else those of this meter."""
+        """Start the clock.
+
+        previous: an earlier wall_s and cpu_s, else those of this meter.
+        """
         self.previous = previous or self.cost
         self.started = {"wall_s": time.time(), "cpu_s": time.process_time()}
 
@@ -129,7 +136,7 @@ validation, of all processes together |
     """
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self.on_train_epoch_start(trainer, module)  # not called where an epoch is resumed
+        self.on_train_epoch_start(trainer, module)  # not called if an epoch is resumed
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.started = self.last = time.monotonic()
@@ -166,7 +173,10 @@ validation, of all processes together |
 
 
 def num_examples(batch: dict[str, Tensor]) -> Tensor | int:
-    """Count the targets of a batch, as a tensor where counting now would make a GPU wait."""
+    """Count the targets of a batch.
+
+    A tensor if reading the number now would make a GPU wait.
+    """
     return (batch["target_BL"] >= 0).sum() if "target_BL" in batch else batch["item_MB"].numel()
 
 

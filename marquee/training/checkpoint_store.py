@@ -14,7 +14,7 @@ def is_url(path: Any) -> bool:
 
 
 def check_bucket(folder: str) -> None:
-    """Raise InputError where a URL's bucket does not exist.
+    """Raise InputError if a URL's bucket does not exist.
 
     Writing there would create the bucket, or fail after the first epoch.
     """
@@ -31,7 +31,10 @@ def check_bucket(folder: str) -> None:
 
 
 def exists(path: str) -> bool:
-    """Tell whether a file or object exists; InputError where its store cannot be reached."""
+    """Return whether a file or object exists.
+
+    Raises InputError if its store cannot be reached.
+    """
     try:
         system, local_path = fsspec.core.url_to_fs(path)
         return bool(system.isfile(local_path))
@@ -50,7 +53,7 @@ def touch(path: str) -> None:
 
 
 def newest_run(folder: str) -> str | None:
-    """Return the name of the newest run in a folder or URL of runs; None where it has none."""
+    """Return the name of the newest run in a folder or URL; None without one."""
     exists(folder)  # words the errors of a store
     system, path = fsspec.core.url_to_fs(folder)
     if not system.isdir(path):

@@ -77,6 +77,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     ) -> None:
         if is_url(path):  # an object appears when it is complete
             return super().save_checkpoint(checkpoint, path, storage_options)
+        # One name, unlike atomic_path: repeated kills leave one part of gigabytes, not many.
         part = Path(f"{path}.part")
         part.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -94,7 +95,10 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class CheckpointSaver(Checkpoint):
-    """Saves one training to one file: by time, by steps, at ends of epochs, and at a stop."""
+    """Saves one training to one file.
+
+    It saves by time, by steps, at the ends of epochs, and at a stop.
+    """
 
     def __init__(
         self, path: str, phase: str, config: CheckpointConfig, settings: Mapping[str, Any]
@@ -164,10 +168,10 @@ class CheckpointSaver(Checkpoint):
         self.saved_at = time.monotonic()
 
     def find_resumable(self, ckpt_path: str | None) -> Resumable | None:
-        """Return the checkpoint to resume this phase from; None to start from the beginning.
+        """Return the checkpoint to resume this phase from; None to start anew.
 
         ckpt_path: as on the command line; a path counts for the phase that it names. Raises
-        InputError where the checkpoint was made with other settings.
+        InputError if the checkpoint was made with other settings.
         """
         if ckpt_path is None:
             return None
@@ -202,7 +206,10 @@ def converted_stops(saver: CheckpointSaver) -> Iterator[None]:
 
 
 def system_message(error: BaseException) -> str:
-    """Return the system's words, "No space left on device"; torch hides them in a context."""
+    """Return the system's own message, such as "No space left on device".
+
+    torch hides it in the context of its error.
+    """
     for each in (error, error.__context__):
         if isinstance(each, OSError) and each.strerror:
             return each.strerror
@@ -210,7 +217,7 @@ def system_message(error: BaseException) -> str:
 
 
 def read_checkpoint(path: str) -> dict[str, Any]:
-    """Read a checkpoint to the CPU; InputError where it is damaged or no checkpoint."""
+    """Read a checkpoint to the CPU; InputError if it is damaged or no checkpoint."""
     try:
         with fsspec.open(path, "rb") as file:
             checkpoint: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=False)
@@ -223,7 +230,10 @@ def read_checkpoint(path: str) -> dict[str, Any]:
 
 
 def load_weights(model: pl.LightningModule, path: str) -> None:
-    """Load a checkpoint's weights; InputError where there is none, or one of another model."""
+    """Load a checkpoint's weights into a model.
+
+    Raises InputError if there is no checkpoint, or one of another model.
+    """
     if not exists(path):
         raise InputError(
             f"{path}: no checkpoint; run train.py fit first, or name another with --ckpt_path"
@@ -239,15 +249,22 @@ def load_weights(model: pl.LightningModule, path: str) -> None:
 
 
 def check_settings(path: str, checkpoint: dict[str, Any], settings: Mapping[str, Any]) -> None:
-    """Raise InputError where a checkpoint has other settings: its training would end otherwise."""
+    """Raise InputError unless the checkpoint has these settings.
+
+    Its training would end with another model than an unbroken one.
+    """
     state = checkpoint.get("callbacks", {}).get(CheckpointSaver.__name__, {})
     if "settings" not in state:
         raise InputError(f"{path}: cannot be resumed from, expected a last.ckpt that fit wrote")
-    now, before = flatten(settings), flatten(state["settings"])
-    names = sorted(key for key in now.keys() | before.keys() if now.get(key) != before.get(key))
+    settings, saved_settings = flatten(settings), flatten(state["settings"])
+    names = sorted(
+        name
+        for name in settings.keys() | saved_settings.keys()
+        if settings.get(name) != saved_settings.get(name)
+    )
     if names:
         differences = ", ".join(
-            f"{name} {before.get(name)} (now {now.get(name)})"
+            f"{name} {saved_settings.get(name)} (now {settings.get(name)})"
             for name in names[:MAX_SETTINGS_SHOWN]
         )
         raise InputError(

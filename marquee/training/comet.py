@@ -2,8 +2,8 @@
 
 | --comet | logs |
 |---|---|
-| auto | online where an API key is configured, else to an offline archive in runs/comet |
-| online | online; to the archive where the server cannot be reached |
+| auto | online if an API key is configured, else to an offline archive in runs/comet |
+| online | online; to the archive if the server cannot be reached |
 | offline | to the archive, to be sent later with `comet upload FILE.zip` |
 | off | local files only; comet_ml is not even imported |
 
@@ -72,7 +72,7 @@ class Comet(CometLogger):
         if not self.experiment.alive:
             raise ConnectionError
         self.experiment.set_offline_zip_uploader(self.store_archive)
-        self.note()
+        self.record({})
 
     def _create_experiment(self) -> None:
         import comet_ml
@@ -82,7 +82,10 @@ class Comet(CometLogger):
         super()._create_experiment()
 
     def store_archive(self, path: str) -> None:
-        """Rename a finished archive; the client calls this at its end, where not all was sent."""
+        """Rename a finished archive.
+
+        The client calls this at its end, if not everything was sent.
+        """
         allow_joining(Path(path))
         # The client's own names end in letters drawn after seed_everything: a resumed run's archive
         # would have the name of the one before, and replace it.
@@ -92,11 +95,14 @@ class Comet(CometLogger):
         reason = "Comet's server went away" if self._online else "Comet (offline)"
         say(f"{reason}: send it later with: comet upload {path}")
 
-    def note(self, **facts: Any) -> None:
-        """Write `comet.json`, and facts beside it; facts of before stay."""
-        record = {"key": self.version, "online": bool(self._online), "archive": self.archive}
-        record = read_record(self.run_folder) | record | facts
-        write_json(self.run_folder / EXPERIMENT_FILE, record, indent=None)
+    def record(self, facts: Mapping[str, Any]) -> None:
+        """Merge facts into `comet.json`.
+
+        Earlier facts stay; key, online and archive are written anew.
+        """
+        current = {"key": self.version, "online": bool(self._online), "archive": self.archive}
+        content = {**read_record(self.run_folder), **current, **facts}
+        write_json(self.run_folder / EXPERIMENT_FILE, content, indent=None)
 
     def close(self) -> None:
         """End the experiment, which is what writes an archive."""
@@ -107,7 +113,7 @@ class Comet(CometLogger):
                 self.experiment.end()
             except CometException as error:  # nothing that a finished training should fail of
                 say(f"Comet did not take everything: {error}")
-        self.note()
+        self.record({})
 
 
 def make_loggers(folder: Path, run_folder: Path, runs: Path, mode: Mode) -> list[Logger]:
@@ -121,7 +127,7 @@ def make_loggers(folder: Path, run_folder: Path, runs: Path, mode: Mode) -> list
 
 @contextmanager
 def continued(run_folder: Path, runs: Path, mode: Mode) -> Iterator[list[Logger]]:
-    """Yield the experiment that a run has, for a step on its own; none where it has none."""
+    """Yield the experiment of a run for one later step, if the run has one."""
     is_logged = mode != "off" and "key" in read_record(run_folder)
     loggers: list[Logger] = [open_experiment(run_folder, runs, mode)] if is_logged else []
     try:
@@ -131,9 +137,9 @@ def continued(run_folder: Path, runs: Path, mode: Mode) -> Iterator[list[Logger]
 
 
 def open_experiment(run_folder: Path, runs: Path, mode: Mode) -> Comet:
-    """Return the experiment of a run, a new one where it has none yet.
+    """Return the experiment of a run, a new one if it has none yet.
 
-    Raises InputError where mode is `online` and there is no key, or one that Comet refuses.
+    Raises InputError if mode is `online` and there is no key, or one that Comet refuses.
     """
     set_environment()
     from comet_ml.exceptions import CometException, InvalidAPIKey, Unauthorized
@@ -166,7 +172,7 @@ def set_environment() -> None:
 
 
 def has_key() -> bool:
-    """Tell whether an API key is configured."""
+    """Return whether an API key is configured."""
     from comet_ml.config import get_api_key, get_config  # type: ignore[attr-defined]
 
     return bool(get_api_key(None, get_config()))
@@ -174,7 +180,7 @@ def has_key() -> bool:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence the client's 100 lines of traceback, where one sentence will do."""
+    """Silence the client's 100 lines of traceback; one sentence says it."""
     log = logging.getLogger("comet_ml")
     level = log.level
     log.setLevel(logging.CRITICAL)
@@ -218,7 +224,7 @@ def register(
     """Register the model that a run logged with this bundle.
 
     version: X.Y.Z; None lets Comet count on. status: a stage of the registry. Raises InputError
-    where no run has logged the bundle, or the server does not know that run.
+    if no run has logged the bundle, or the server does not know that run.
     """
     folder = runs / manifest["name"]
     records = (read_record(path.parent) for path in folder.glob(f"*/{EXPERIMENT_FILE}"))
@@ -247,7 +253,7 @@ def register(
 
 
 def allow_joining(archive: Path) -> None:
-    """Rewrite an archive to add to its experiment where the server has it.
+    """Rewrite an archive to add to its experiment if the server has it.
 
     The client tells the archives of an interrupted run to create it, which is refused: it was begun
     online.

@@ -95,7 +95,7 @@ class RunConfig:
     args: tuple[str, ...]
     """The command line that these settings were read from."""
     config_file: str | None
-    """The recipe file, the last one where several are given."""
+    """The recipe file, the last one if several are given."""
     resolved: Mapping[str, Any]
     """Every setting as plain JSON, without the linked ones."""
 
@@ -122,7 +122,7 @@ class RunConfig:
         self.check_trainer()
 
     def check_trainer(self) -> None:
-        """Refuse settings of the trainer that a run cannot keep its promises with."""
+        """Refuse trainer settings that break resuming or exact results."""
         if not (self.trainer["max_epochs"] or 0) >= 1:
             raise InputError(f"trainer.max_epochs {self.trainer['max_epochs']}: expected 1 or more")
         devices = self.trainer["devices"]
@@ -145,7 +145,10 @@ class RunConfig:
 
     @property
     def recipe(self) -> str:
-        """The recipe as results name it; a variant or a fold bears another name than its file."""
+        """The recipe file as results name it, recipes/NAME.yaml.
+
+        A variant or a fold has another name than its file.
+        """
         file = Path(self.config_file).name if self.config_file else f"{self.name}.yaml"
         return f"recipes/{file}"
 
@@ -178,10 +181,10 @@ class RunConfig:
         return flatten(self.resolved)
 
     def training_settings(self, seed: int | None = None) -> dict[str, Any]:
-        """Return what a training depends on, as plain JSON without folders of this machine.
+        """Return the settings that a training depends on, as plain JSON.
 
-        seed: of a refit, instead of `seed_everything`. Bundles carry these settings, and a resumed
-        training must have the same.
+        Folders of this machine are left out. seed: of a refit, instead of `seed_everything`.
+        Bundles carry these settings, and a resumed training must have the same.
         """
         names = ("seed_everything", "data", "model", "stars", "trainer")
         settings = {name: self.comparable()[name] for name in names}
@@ -258,7 +261,10 @@ def build_parser() -> jsonargparse.ArgumentParser:
 
 
 def as_args(settings: Mapping[str, Any]) -> list[str]:
-    """Write settings as on a command line: `--model.network.features=["genres", "period"]`."""
+    """Write settings as on a command line, lists as JSON.
+
+    For example `--model.network.features=["genres", "period"]`.
+    """
     return [
         f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
         for name, value in settings.items()

@@ -86,7 +86,10 @@ def barrier() -> None:
 
 
 def leave() -> None:
-    """Wait for all ranks, then leave the group; a rank that exits at once ends the group."""
+    """Wait for all ranks, then leave the group.
+
+    A rank that exits at once would end the group for the others.
+    """
     if dist.is_initialized():
         barrier()
         dist.destroy_process_group()

@@ -36,6 +36,7 @@ from marquee.evaluation.report import (
 from marquee.evaluation.results import write_ranks, write_results
 from marquee.evaluation.tuning import ranking_baselines, tune
 from marquee.recommender.recommender import Recommender
+from marquee.training.run_folder import test_rows_name
 from marquee.training.selection import SelectionResult
 from models.ncf import NCF
 
@@ -71,7 +72,9 @@ def evaluate_on_test(
         for scorer in models.values()
     ]
     baseline_results, settings = measure_baselines(data, sets, stats)
-    selected = unrefitted and measure(unrefitted, sets["test"], data.config.protocol, stats)
+    unrefitted_results = unrefitted and measure(
+        unrefitted, sets["test"], data.config.protocol, stats
+    )
     common = {
         "recipe": f"recipes/{name}.yaml",
         "data": data.dataset.name,
@@ -90,12 +93,12 @@ def evaluate_on_test(
     for protocol in protocols:
         protocol_settings = {name: each[protocol] for name, each in settings.items()}
         content = common | {"protocol": protocol, "baseline_settings": protocol_settings}
-        content |= sections(protocol, seeds, baseline_results, selected, stats.num_items)
+        content |= sections(protocol, seeds, baseline_results, unrefitted_results, stats.num_items)
         path = write_results(results, name, protocol, content)
         ranks = {
             seed: each["test"][protocol].rank for seed, each in zip(models, seeds, strict=True)
         }
-        write_test_rows(data, rows / f"test-{protocol}.parquet", ranks)
+        write_test_rows(data, rows / test_rows_name(protocol), ranks)
         say(format_table(path, content))
         flat |= flatten_results(protocol, content)
     return flat
@@ -105,22 +108,22 @@ def sections(
     protocol: str,
     seeds: Sequence[Mapping[str, Results]],
     baseline_results: Mapping[str, Mapping[str, Results]],
-    selected: Results | None,
+    unrefitted_results: Results | None,
     num_items: int,
 ) -> dict[str, Any]:
     """Return the measured sections of a results file.
 
     They hold the model's metrics (means over seeds), those of the baselines, and the differences
     user by user. seeds: by query set, then by protocol. baseline_results: by baseline, then the
-    same. selected: of the model before its refit, on the test part.
+    same. unrefitted_results: of the model before its refit, on the test part.
     """
 
-    def of_seeds(query_set: str) -> list[Ranked]:
+    def results_by_seed(query_set: str) -> list[Ranked]:
         return [seed[query_set][protocol] for seed in seeds]
 
     def compared(query_set: str) -> dict[str, Any]:
         ranked = {name: each[query_set][protocol] for name, each in baseline_results.items()}
-        model = of_seeds(query_set)
+        model = results_by_seed(query_set)
         return {
             "metrics": metrics_section(model, num_items),
             "baselines": {
@@ -130,18 +133,21 @@ def sections(
         }
 
     content = compared("test")
-    content["per_seed"] = [mean_metrics(each, num_items) for each in of_seeds("test")]
-    if selected is not None:
-        content["unrefitted"] = metrics_section([selected[protocol]], num_items)
+    content["per_seed"] = [mean_metrics(each, num_items) for each in results_by_seed("test")]
+    if unrefitted_results is not None:
+        content["unrefitted"] = metrics_section([unrefitted_results[protocol]], num_items)
     if PROTOCOLS[protocol].has_lists:
-        content["order_shuffled"] = metrics_section(of_seeds("order_shuffled"), num_items)
+        content["order_shuffled"] = metrics_section(results_by_seed("order_shuffled"), num_items)
     if "random_holdout" in seeds[0]:
         content["random_holdout"] = compared("random_holdout")
     return content
 
 
 def query_sets(data: InteractionDataModule, protocols: Sequence[str]) -> dict[str, EvalQueries]:
-    """Return `test`, the queries of the test part, and the variants measured beside them."""
+    """Return the queries of the test part, and the variants beside them.
+
+    The test part is `test`; variants are `order_shuffled` and `random_holdout`.
+    """
     queries = test_queries(data, "ncf-paper" in protocols)
     sets = {"test": queries}
     if any(PROTOCOLS[protocol].has_lists for protocol in protocols):
@@ -152,12 +158,18 @@ def query_sets(data: InteractionDataModule, protocols: Sequence[str]) -> dict[st
 
 
 def test_queries(data: InteractionDataModule, with_candidates: bool) -> EvalQueries:
-    """Return the queries of the test part, with drawn candidates where `ncf-paper` needs them."""
+    """Return the queries of the test part.
+
+    with_candidates: draw candidates beside each target, as `ncf-paper` needs.
+    """
     return data.base_split.test.with_candidates(data.candidates if with_candidates else None)
 
 
 def item_stats(data: InteractionDataModule) -> ItemStats:
-    """Return the statistics of items that metrics beyond accuracy need, over all interactions."""
+    """Return item statistics over all interactions.
+
+    Metrics beyond accuracy need them.
+    """
     histories, genre_IG = data.base_split.all_histories, data.dataset.movies.genre_matrix()
     return ItemStats.from_interactions(histories.item, num_users=len(histories), genre_IG=genre_IG)
 
@@ -168,7 +180,10 @@ def bundle_scorer(folder: Path) -> Scorer:
 
 
 def library_scorer(recommender: Recommender) -> Scorer:
-    """Return a scorer that hands item rows and ratings to the library as movie ids and stars."""
+    """Return a scorer through the library.
+
+    It hands item rows and ratings over as movie ids and stars.
+    """
     ids = recommender.movie_ids
 
     def score(queries: EvalQueries) -> np.ndarray:

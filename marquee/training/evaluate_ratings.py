@@ -21,9 +21,9 @@ from datamodules.splits import Refit, training_ratings
 from marquee.core.columns import Columns
 from marquee.core.command import say
 from marquee.core.eval_queries import EvalQueries
+from marquee.core.item_stats import LIKED_RATING
 from marquee.evaluation.baselines.rating import RatingBaseline, rating_baselines
 from marquee.evaluation.metrics.rating import (
-    LIKED_RATING,
     RatingPredictions,
     compare_ratings,
     point_estimates,
@@ -37,9 +37,10 @@ from marquee.evaluation.report import flatten_results
 from marquee.evaluation.results import write_results, write_table
 from marquee.recommender.recommender import Recommender
 from marquee.training.evaluate import interactions, provenance
+from marquee.training.run_folder import test_rows_name
 from marquee.training.selection import SelectionResult
 
-TEST_ROWS = "test-stars.parquet"
+TEST_ROWS = test_rows_name("stars")
 
 
 def evaluate_on_test(
@@ -95,7 +96,10 @@ def validate(unrefitted: Recommender, data: InteractionDataModule) -> dict[str, 
 
 
 def rating_sections(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the parts of a results file that follow from test rows, of all seeds or folds."""
+    """Return the sections of a results file that follow from test rows.
+
+    The rows are those of all seeds or folds.
+    """
     model = rating_metrics(predictions_of(table))
     baselines = {
         name: rating_metrics(predictions_of(table, name))
@@ -180,7 +184,7 @@ def target_ratings(queries: EvalQueries) -> tuple[np.ndarray, np.ndarray, np.nda
 def baseline_predictions(
     data: InteractionDataModule,
 ) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
-    """Return each baseline's ratings of the test part, (N,), and the settings that it has.
+    """Return each baseline's ratings of the test part, (N,), and its settings.
 
     Settings are chosen on validation; the baseline is then fitted on train + validation.
     """
@@ -205,7 +209,7 @@ def baseline_predictions(
 
 
 def format_rating_table(path: Path, content: Mapping[str, Any]) -> str:
-    """Return lines for the terminal: every metric with its interval, then the baselines' errors."""
+    """Return every metric with its interval, and the baselines' errors, as lines."""
     lines = [f"{path} ({content['num_ratings']:,} ratings of {content['num_users']:,} users)"]
     for name, each in content["metrics"].items():
         lines.append(f"  {name:<28} {each['mean']:.4f}  [{each['low']:.4f}, {each['high']:.4f}]")

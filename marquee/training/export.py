@@ -45,7 +45,10 @@ NUM_BEST = 10
 
 
 class EncoderGraph(nn.Module):
-    """The graph of encoder.onnx: entries of a history to the user's halves of the head."""
+    """The graph of encoder.onnx.
+
+    It maps the entries of a history to the user's halves of the head.
+    """
 
     def __init__(self, network: NCF) -> None:
         super().__init__()
@@ -72,7 +75,7 @@ def export_bundle(
     rating_model: RatingModelConfig,
     seed: int,
 ) -> str:
-    """Write the bundle of a network with the history user, and return its model version.
+    """Write the bundle of a network, and return its model version.
 
     The bundle replaces an older one only after it has been loaded and its golden answers agree.
 
@@ -89,7 +92,13 @@ def export_bundle(
     network = network.cpu().eval()
     item_N = histories.item.astype(np.int64)
     rating_arrays, rating_scalars = fit_rating_model(
-        histories.user, item_N, histories.rating, feature_IF, scale, rating_model, seed
+        user_N=histories.user,
+        item_N=item_N,
+        rating_N=histories.rating,
+        feature_IX=feature_IF,
+        scale=scale,
+        config=rating_model,
+        seed=seed,
     )
     arrays = item_arrays(network) | rating_arrays
     time_N = histories.timestamp
@@ -117,7 +126,10 @@ def export_bundle(
 
 
 def check_exportable(config: NetworkConfig) -> None:
-    """Raise InputError for a network that cannot be served: the classic user, or a deep MLP."""
+    """Raise InputError for a network that cannot be served.
+
+    A bundle holds neither a table of users nor a deep MLP.
+    """
     if config.user != "history":
         raise InputError(
             f"model.network.user: {config.user}, expected history, because a table of users cannot "
@@ -131,7 +143,10 @@ def check_exportable(config: NetworkConfig) -> None:
 
 
 def item_arrays(network: NCF) -> dict[str, np.ndarray]:
-    """Return the item half of the network, float32; marquee/recommender/bundle.py lists it."""
+    """Return the item half of the network, float32.
+
+    marquee/recommender/bundle.py lists its arrays.
+    """
     (vector_ID, bias_I), head = network.items(), network.head
     parts = {
         "item_vector": vector_ID,
@@ -176,7 +191,8 @@ def deferred_signals() -> Iterator[None]:
     deferred: list[int] = []
     numbers = (signal.SIGTERM, signal.SIGINT)
     handlers = {
-        number: signal.signal(number, lambda each, _: deferred.append(each)) for number in numbers
+        number: signal.signal(number, lambda signum, _: deferred.append(signum))
+        for number in numbers
     }
     try:
         yield
@@ -194,7 +210,10 @@ def golden_answers(
     arrays: Mapping[str, np.ndarray],
     mean_rating: float,
 ) -> list[dict[str, Any]]:
-    """Return requests with PyTorch's own answers: logits and ratings of 20 items, the ten best."""
+    """Return requests with PyTorch's own answers.
+
+    An answer holds logits and ratings of 20 items, and the ten best unseen.
+    """
     num_ratings_I = arrays["num_ratings"]
     rng = np.random.default_rng(GOLDEN_SEED)
     probability_I = (num_ratings_I + 1) / (num_ratings_I + 1).sum()
@@ -238,7 +257,10 @@ def centered_expectation(
     is_rated_L: Bools,
     target_T: Int64,
 ) -> AnyFloat:
-    """Return expected ratings over the mean, (T,), for a history of which some items are rated."""
+    """Return centered expected ratings of the targets, (T,).
+
+    is_rated_L: the items of the history that have a rating.
+    """
     draws = PosteriorDraws.from_arrays(arrays)
     history = CenteredRatings(
         user_N=torch.zeros(len(item_L), dtype=torch.int64),

@@ -26,7 +26,7 @@ from marquee.training.studies.study_command import run_study
 
 def main(args: list[str]) -> int:
     """Run `marquee export` and return its exit status."""
-    return run_study("export", lambda each: export(read_config(each)), args)
+    return run_study("export", lambda settings: export(read_config(settings)), args)
 
 
 def export(config: RunConfig) -> None:

@@ -54,7 +54,8 @@ def results_of(manifest: Mapping[str, Any], folder: str | Path) -> Iterator[dict
             content = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise InputError(
-                f"{path}: not JSON ({error}); remove it, or name another folder: --results"
+                f"{path}: not JSON ({error}), expected a results file; remove it, or name another "
+                "folder: --results"
             ) from error
         names = ("recipe", "commit", "data_sha256")
         if isinstance(content, dict) and tuple(map(content.get, names)) == identity:
@@ -143,7 +144,7 @@ def network_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def training_facts(results: list[Mapping[str, Any]]) -> str:
-    """Return seeds, epochs and cost of a run, where its results tell the cost."""
+    """Return seeds, epochs and cost of a run, if its results tell the cost."""
     first = results[0] if results else {}
     if "cpu_s" not in first:
         return ""
@@ -163,7 +164,10 @@ def validation_table(metrics: Mapping[str, Any]) -> str:
 
 
 def test_table(content: Mapping[str, Any]) -> str:
-    """Return a table of one protocol, the baselines beside the model; groups are left out."""
+    """Return a table of one protocol, the baselines beside the model.
+
+    Metrics of groups of ratings are left out.
+    """
     seeds, baselines = ", ".join(map(str, content["seeds"])), content["baselines"]
     lines = [
         f"Test part of `{content['protocol']}`, read once: {content['num_users']:,} users, means "

@@ -41,7 +41,6 @@ from marquee.training.run_logging import archive_results, log_end, log_start
 from marquee.training.selection import SelectionResult
 from marquee.training.trainer import build_trainer, callback_of, is_done
 from models.lightning_module import RankingModule
-from models.ncf import Sizes
 
 
 class Parts(NamedTuple):
@@ -66,20 +65,23 @@ def prepare(
     epochs: int | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Parts:
-    """Seed everything, then build data, model and trainer of one phase; nothing runs yet.
+    """Seed everything, then build data, model and trainer of one phase.
 
-    phase: the folder within the run. refit: the ratings to train on. epochs: stop after so many,
-    without validation. callbacks: further ones.
+    Nothing is trained yet. phase: the folder within the run. refit: the ratings to train on.
+    epochs: stop after so many, without validation. callbacks: further ones.
     """
     pl.seed_everything(config.seed_everything, workers=True)
     data = build_data(config, refit)
-    model = RankingModule(Sizes(**data.sizes), config.model.network, config.model.learning)
+    model = RankingModule(data.sizes, config.model.network, config.model.learning)
     trainer = build_trainer(config, run, data, phase=phase, epochs=epochs, callbacks=callbacks)
     return Parts(data, model, trainer)
 
 
 def fit(config: RunConfig) -> None:
-    """Select, refit each seed, export and test: the steps of `train.py fit`, for a study."""
+    """Select, refit each seed, export and test.
+
+    These are the steps of `train.py fit`, for the studies.
+    """
     run = open_run(config, new=True)
     if is_done(config, run):
         return say_once(already_finished(run))
@@ -156,7 +158,7 @@ def refit(
 def train(
     config: RunConfig, data: InteractionDataModule, model: RankingModule, trainer: pl.Trainer
 ) -> None:
-    """Train one phase, from its checkpoint where --ckpt_path says so.
+    """Train one phase, from its checkpoint if --ckpt_path says so.
 
     Raises KeyboardInterrupt after a ctrl-C, with the way to resume as its message, and Terminated
     after a SIGTERM; both after the step has ended and been saved.
@@ -186,7 +188,7 @@ def save_config(config: RunConfig, trainer: pl.Trainer) -> None:
 
 
 def best_epoch(trainer: pl.Trainer) -> tuple[int, float]:
-    """Return the number of epochs after which validation was best, and its value there."""
+    """Return the number of epochs with the best validation, and its value."""
     best = callback_of(trainer, ModelCheckpoint)
     if best.best_model_score is None:
         raise InputError("no epoch was validated, expected one or more; train longer")
@@ -202,7 +204,10 @@ def export(
     selection: SelectionResult,
     folder: Path,
 ) -> Path:
-    """Write the bundle of a trained model; its rating model is fitted here, at the phase's cost."""
+    """Write the bundle of a trained model.
+
+    Its rating model is fitted here, which counts as cost of the phase.
+    """
     meter = callback_of(trainer, CostMeter)
     meter.start()
     write_run_bundle(folder, model.network, config=config, data=data, selection=selection)
@@ -220,10 +225,10 @@ def evaluate_run(
     *,
     loggers: Sequence[Logger],
 ) -> None:
-    """Read the test part once, and write its results: to `results/`, the run's folder and Comet.
+    """Read the test part once, and publish its results.
 
-    model: takes the weights of the classic user's checkpoints. trainer: for its device. In a
-    distributed training rank 0 alone evaluates.
+    They go to `results/`, the run's folder and Comet. model: takes the weights of the classic
+    user's checkpoints. trainer: for its device. In a distributed training rank 0 alone evaluates.
     """
     if distributed.global_rank() != 0:
         return
@@ -247,7 +252,10 @@ def validate(
     model: RankingModule,
     trainer: pl.Trainer,
 ) -> dict[str, float]:
-    """Return the validation metrics of the selected checkpoint, or of the one of --ckpt_path."""
+    """Return the validation metrics of a checkpoint.
+
+    It is the selected one, or that of --ckpt_path.
+    """
     checkpoints.load_weights(model, config.ckpt_path or run.checkpoint(SELECT, BEST))
     save_config(config, trainer)
     with checkpoints.converted_stops(callback_of(trainer, CheckpointSaver)):

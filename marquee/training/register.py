@@ -29,7 +29,7 @@ def build_parser() -> ArgumentParser:
 
 
 def register(options: argparse.Namespace) -> None:
-    """Register the model of a bundle; InputError where no run has logged it."""
+    """Register the model of a bundle; InputError if no run has logged it."""
     manifest = read_bundle(options.bundle).manifest
     comet.register(manifest, options.runs, options.version, options.status)
     version = manifest["model_version"][:12]

@@ -28,14 +28,17 @@ from models.ncf import NCF
 class VerifiedBundles:
     """The first seed's bundles of a finished run."""
 
-    selected: Path
+    unrefitted: Path
     """The model as selected, trained without the validation part."""
     refitted: Path
     """The model that is served, trained with it."""
 
 
 def is_served(config: RunConfig) -> bool:
-    """Tell whether bundles are exported; a network with a table of users is never served."""
+    """Return whether bundles are exported.
+
+    A network with a table of users is never served.
+    """
     return config.model.network.user == "history"
 
 
@@ -48,10 +51,11 @@ def seed_bundle(config: RunConfig, run: RunFolder, seed: int) -> Path:
 def check_before_training(
     config: RunConfig, data: InteractionDataModule, bundle: Path | None
 ) -> None:
-    """Refuse before the training what would fail after it; print the notes on the data.
+    """Refuse before the training what would fail after it.
 
-    bundle: the folder that a bundle will be written to, if one will. Raises InputError for a
-    network that cannot be exported, a folder that is not a bundle, and one that cannot be written.
+    Prints the notes on the data, too. bundle: the folder that a bundle will be written to, if one
+    will. Raises InputError for a network that cannot be exported, a folder that is not a bundle,
+    and one that cannot be written.
     """
     for note in data.dataset.report:
         say_once(f"data: {note}")
@@ -62,7 +66,8 @@ def check_before_training(
         Path(folder).mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise InputError(
-                f"{folder}: cannot be written to; name another with --bundles or --results"
+                f"{folder}: cannot be written to, expected a writable folder; name another with "
+                "--bundles or --results"
             )
     if "ncf-paper" in config.protocols:
         _ = data.candidates, data.valid_candidates
@@ -150,9 +155,12 @@ def verify_bundle(
 def verified_bundles(
     config: RunConfig, run: RunFolder, data: InteractionDataModule, selection: SelectionResult
 ) -> VerifiedBundles:
-    """Return the first seed's bundles of a finished run; InputError where one is not of it."""
+    """Return the first seed's bundles of a finished run.
+
+    Raises InputError if a bundle is not of this run.
+    """
     return VerifiedBundles(
-        selected=verify_bundle(
+        unrefitted=verify_bundle(
             run.unrefitted_bundle,
             config=config,
             data=data,

@@ -29,27 +29,28 @@ def evaluate_models(
     *,
     device: str,
 ) -> dict[str, float]:
-    """Evaluate every seed's model, and the one as selected; write results and test rows.
+    """Evaluate every seed's model, and the one as selected.
 
-    model: takes the weights of the classic user's checkpoints. Returns every metric by a flat name:
-    test/next/ndcg@10, baseline/ease/…. Raises InputError where a bundle is not of this run.
+    Writes results and test rows. model: takes the weights of the classic user's checkpoints.
+    Returns every metric by a flat name: test/next/ndcg@10, baseline/ease/…. Raises InputError if
+    a bundle is not of this run.
     """
     if PROTOCOLS[config.data.protocol].targets == "ratings":
-        bundles, selected = bundles_of_seeds(config, run, data, selection)
+        bundles, unrefitted_bundle = bundles_of_seeds(config, run, data, selection)
         return evaluate_ratings.evaluate_on_test(
             data,
             selection,
             {seed: Recommender.load(folder) for seed, folder in bundles.items()},
-            Recommender.load(selected),
+            Recommender.load(unrefitted_bundle),
             name=config.name,
             results=Path(config.results),
             rows=config.runs_folder,
             device=device,
         )
     if is_served(config):
-        bundles, selected = bundles_of_seeds(config, run, data, selection)
+        bundles, unrefitted_bundle = bundles_of_seeds(config, run, data, selection)
         scorers = {seed: evaluate.bundle_scorer(folder) for seed, folder in bundles.items()}
-        unrefitted = evaluate.bundle_scorer(selected)
+        unrefitted = evaluate.bundle_scorer(unrefitted_bundle)
     else:
         scorers = {
             seed: checkpoint_scorer(model, trained_checkpoint(run, "validation", seed))
@@ -84,7 +85,7 @@ def bundles_of_seeds(
         )
         for seed in config.seeds
     }
-    return bundles, verified_bundles(config, run, data, selection).selected
+    return bundles, verified_bundles(config, run, data, selection).unrefitted
 
 
 def trained_checkpoint(run: RunFolder, refit: Refit, seed: int) -> str:

@@ -49,12 +49,17 @@ class RunFolder:
         return self.path / UNREFITTED_BUNDLE
 
     def is_finished(self) -> bool:
-        """Tell whether the run has nothing left to do."""
+        """Return whether the run has nothing left to do."""
         return checkpoint_store.exists(f"{self.checkpoint_folder}/{FINISHED}")
 
     def mark_finished(self) -> None:
         """Leave the mark that `is_finished` looks for."""
         checkpoint_store.touch(f"{self.checkpoint_folder}/{FINISHED}")
+
+
+def test_rows_name(protocol: str) -> str:
+    """Return the file name of a protocol's test rows."""
+    return f"test-{protocol}.parquet"
 
 
 def run_folder(config: RunConfig, path: Path) -> RunFolder:
@@ -63,11 +68,11 @@ def run_folder(config: RunConfig, path: Path) -> RunFolder:
 
 
 def open_run(config: RunConfig, *, new: bool) -> RunFolder:
-    """Return the run that `--ckpt_path` names, else a new one or the newest finished one.
+    """Return the run of `--ckpt_path`, else a new one or the newest one.
 
-    new: start a run where none is resumed, as a selection does; else the newest run whose selection
+    new: start a run if none is resumed, as a selection does; else the newest run whose selection
     is finished, as all commands after it need. All processes of a training get the same folder.
-    Raises InputError where there is no such run, or no such store of checkpoints.
+    Raises InputError if there is no such run, or no such store of checkpoints.
     """
     checkpoint_store.check_bucket(config.checkpoint_root)
 
@@ -83,7 +88,10 @@ def open_run(config: RunConfig, *, new: bool) -> RunFolder:
 
 
 def run_name_of(checkpoint: str, root: str) -> str:
-    """Return the name of the run of a checkpoint; InputError where it is none below `root`."""
+    """Return the name of the run that a checkpoint belongs to.
+
+    Raises InputError if it is no checkpoint below `root`.
+    """
     run, _, _ = checkpoint.rstrip("/").rpartition("/")[0].rpartition("/")
     parent, _, name = run.rpartition("/")
     is_below = parent == root or (
@@ -110,7 +118,10 @@ def new_run(folder: Path) -> Path:
 
 
 def newest_run(folder: Path) -> Path:
-    """Return the newest run whose selection is finished; InputError where there is none."""
+    """Return the newest run whose selection is finished.
+
+    Raises InputError if there is none.
+    """
     runs = sorted(path.parent for path in folder.glob(f"*/{SELECTION_FILE}"))
     if not runs:
         raise InputError(f"{folder}: no finished run; first: python train.py fit --config …")

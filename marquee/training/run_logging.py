@@ -29,7 +29,7 @@ from marquee.training import comet
 from marquee.training.compare.paired_bootstrap import user_metrics
 from marquee.training.config import CONFIG_FILE, RunConfig
 from marquee.training.model_card import model_card
-from marquee.training.run_folder import SELECT, RunFolder
+from marquee.training.run_folder import SELECT, RunFolder, test_rows_name
 from marquee.training.selection import SelectionResult
 
 MODEL_CARD = "MODEL_CARD.md"
@@ -65,11 +65,6 @@ def log_start(
         )
 
 
-def test_rows(protocol: str) -> str:
-    """Return the file name of a protocol's test rows."""
-    return f"test-{protocol}.parquet"
-
-
 def archive_results(config: RunConfig, run: RunFolder, bundle: Path | None) -> None:
     """Copy results and test rows into the run's folder, and write its model card.
 
@@ -80,7 +75,9 @@ def archive_results(config: RunConfig, run: RunFolder, bundle: Path | None) -> N
         path = results_path(config.results, config.name, protocol)
         results[protocol] = read_json(path)
         copy_file(path, run.path / f"results-{protocol}.json")
-        copy_file(config.runs_folder / test_rows(protocol), run.path / test_rows(protocol))
+        copy_file(
+            config.runs_folder / test_rows_name(protocol), run.path / test_rows_name(protocol)
+        )
     manifest = read_bundle(bundle).manifest if bundle else None
     card = model_card(
         config.name,
@@ -123,7 +120,7 @@ def log_end(
             vectors, labels = embedding(recommender)
             logger.experiment.log_embedding(vectors, labels, title="movies")
             logger.experiment.log_model(config.name, str(bundle))
-            logger.note(model=config.name, model_version=recommender.model_version)
+            logger.record({"model": config.name, "model_version": recommender.model_version})
 
 
 def log_files(experiment: Any, config: RunConfig, run: RunFolder) -> None:
@@ -133,7 +130,7 @@ def log_files(experiment: Any, config: RunConfig, run: RunFolder) -> None:
         if path.is_file():
             experiment.log_asset(str(path), file_name=path.name)
     for protocol in config.protocols:
-        rows = pd.read_parquet(run.path / test_rows(protocol))
+        rows = pd.read_parquet(run.path / test_rows_name(protocol))
         metrics = user_metrics(rows, protocol) if "rank" in rows else pd.DataFrame()
         for name in metrics:
             if str(name).startswith("ndcg"):
@@ -144,7 +141,10 @@ def log_files(experiment: Any, config: RunConfig, run: RunFolder) -> None:
 def examples(
     recommender: Recommender, data: InteractionDataModule, seed: int
 ) -> tuple[list[str], list[list[str]]]:
-    """Return headers and rows of a table of lists: a row a user, of users drawn with the seed."""
+    """Return headers and rows of a table of lists.
+
+    A row shows the list of one user. The users are drawn with the seed.
+    """
     queries, movies = data.base_split.test, data.dataset.movies
     rng = np.random.default_rng(seed)
     query_numbers = np.sort(rng.permutation(len(queries))[:NUM_EXAMPLES])
@@ -164,7 +164,10 @@ def examples(
 
 
 def embedding(recommender: Recommender) -> tuple[list[list[float]], list[list[str]]]:
-    """Return vectors and labels (headers first) of the most rated movies, for Comet's projector."""
+    """Return vectors and labels of the most rated movies, for Comet's projector.
+
+    The first row of the labels are their headers.
+    """
     rows = np.argsort(-recommender.num_ratings, kind="stable")[:MAX_EMBEDDED]
     labels = [["title", "year", "genres", "ratings"]]
     for row in rows.tolist():

@@ -37,7 +37,7 @@ class SelectionResult:
 
     @classmethod
     def load(cls, folder: Path) -> "SelectionResult":
-        """Read the selection of a run; InputError where it is not finished."""
+        """Read the selection of a run; InputError if it is not finished."""
         content = read_json(folder / SELECTION_FILE)
         if content is None:
             raise InputError(f"{folder}: no finished selection; first: train.py fit")
@@ -49,6 +49,6 @@ class SelectionResult:
         return {name: sum(cost[name] for cost in costs) for name in ("wall_s", "cpu_s")}
 
     def curve(self) -> list[dict[str, float]]:
-        """Return each validation of the selection, with the cost of the training until then."""
+        """Return each validation of the selection, with the cost until then."""
         rows = read_json(self.folder / "select" / CURVE_FILE, default=[])
         return [{name: float(f"{value:.6g}") for name, value in row.items()} for row in rows]

@@ -39,7 +39,10 @@ EXPECTED_WARNINGS = (
 
 
 def quiet_libraries() -> None:
-    """Silence the tips, device lists and expected warnings of Lightning, for a command."""
+    """Silence Lightning's tips, device lists and expected warnings.
+
+    Commands call this once; importing a module silences nothing.
+    """
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
@@ -95,9 +98,10 @@ def phase_callbacks(
     phase: str,
     epochs: int | None,
 ) -> list[Callback]:
-    """Return the callbacks of a phase: `last` as CheckpointConfig says, `best` by validation.
+    """Return the callbacks of a phase.
 
-    `best` is a file of its own, so that a stop in mid-epoch cannot touch the selected weights.
+    `last` is saved as CheckpointConfig says, `best` by validation. `best` is a file of its own, so
+    that a stop in mid-epoch cannot touch the selected weights.
     """
     last = run.checkpoint(phase, LAST)
     settings = config.training_settings() | {
@@ -139,12 +143,15 @@ def open_loggers(config: RunConfig, run: RunFolder, phase: str) -> list[Logger]:
 
 
 def is_done(config: RunConfig, run: RunFolder) -> bool:
-    """Tell whether a run that is resumed has nothing left to do."""
+    """Return whether a run that is resumed has nothing left to do."""
     return bool(config.ckpt_path) and run.is_finished()
 
 
 def archive_metrics(folder: Path) -> None:
-    """Rename the metrics.csv of the training that is resumed: Lightning starts a new one."""
+    """Rename the metrics.csv of a training that is resumed.
+
+    Lightning starts a new file.
+    """
     metrics = folder / METRICS_FILE
     if metrics.is_file():
         number = len(list(folder.glob("metrics-*.csv"))) + 1

@@ -153,11 +153,12 @@ class RatingBlocks:
 def implicit_factors(
     row_N: Tensor, other_N: Tensor, num_rows: int, num_others: int, num_factors: int
 ) -> tuple[Tensor, Tensor]:
-    """Factor the set of others of each row: features (R, F), and the part of each other (O, F).
+    """Factor the set of others of each row.
 
-    A row's features are the sum of its others' parts over the root of their count, so a new row
-    gets features, too. F is `num_factors`, or less where the ratings span less. Leading singular
-    vectors of the 0/1 table; after Koren 2008 (SVD++).
+    Returns features (R, F), and the part of each other (O, F). A row's features are the sum of its
+    others' parts over the root of their count, so a new row gets features, too. F is `num_factors`,
+    or less if the ratings span less. Leading singular vectors of the 0/1 table; after Koren 2008
+    (SVD++).
     """
     count_R = torch.bincount(row_N, minlength=num_rows).clamp(min=1).double()
     value_N = count_R.rsqrt()[row_N]
@@ -183,7 +184,10 @@ def implicit_features(
 
 
 def with_unit_bias(row_RE: Tensor) -> Tensor:
-    """Return vectors as the other side meets them: 1 in place of the own bias."""
+    """Return vectors with the bias component set to 1.
+
+    The other side multiplies its vectors with these, so that its own bias is added.
+    """
     return torch.cat([row_RE[..., :-1], torch.ones_like(row_RE[..., -1:])], -1)
 
 

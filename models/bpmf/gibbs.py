@@ -12,6 +12,8 @@ Local letters: R rows of one side, O rows of the other, B rows of a block, L rat
 features of a row, F implicit features, E = D + 1 (the bias is the last column).
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -32,6 +34,16 @@ FEATURE_RIDGE = 3.0
 """Prior precision of a feature's weights, in rows that have it."""
 INITIAL_SCALE = 0.1
 INITIAL_ALPHA = 1.5
+
+
+class Draw(NamedTuple):
+    """One stored state of a chain; `PosteriorDraws` describes its fields."""
+
+    item_IE: Tensor
+    prior_mean_E: Tensor
+    prior_weight_FE: Tensor
+    prior_precision_EE: Tensor
+    alpha: Tensor
 
 
 class RngStreams:
@@ -59,7 +71,10 @@ class RngStreams:
 
 
 class Prior:
-    """Rows ~ N(W' [1, features], precision^-1), W and the precision unknown: a regression."""
+    """A regression of rows on their features.
+
+    Rows ~ N(W' [1, features], precision^-1), with W and the precision unknown.
+    """
 
     def __init__(self, feature_RX: Tensor, width: int, rng: RngStreams) -> None:
         one_R1 = torch.ones(len(feature_RX), 1, dtype=torch.float64)
@@ -95,6 +110,83 @@ class Prior:
         return (self.feature_RX @ self.weight_XE).float(), precision_EE.float()
 
 
+class Chain:
+    """One Markov chain: its data, its priors and its current state."""
+
+    def __init__(
+        self,
+        ratings: CenteredRatings,
+        num_users: int,
+        feature_IX: Tensor,
+        config: RatingModelConfig,
+        seed: int,
+    ) -> None:
+        self.ratings, self.rng = ratings, RngStreams(seed)
+        num_items, width = len(feature_IX), config.embedding_dim + 1
+        user_N, item_N, rating_N = ratings.user_N, ratings.item_N, ratings.centered_rating_N
+        self.by_user = RatingBlocks(user_N, item_N, rating_N, num_users)
+        self.by_item = RatingBlocks(item_N, user_N, rating_N, num_items)
+        feature_UF, self.implicit_IF = implicit_factors(
+            user_N, item_N, num_users, num_items, config.implicit_dim
+        )
+        rated_by_IF, _ = implicit_factors(item_N, user_N, num_items, num_users, config.implicit_dim)
+        self.user_prior = Prior(feature_UF, width, self.rng)
+        self.item_prior = Prior(torch.cat([feature_IX, rated_by_IF], 1), width, self.rng)
+        self.user_UE = INITIAL_SCALE * self.rng.normal(num_users, width)
+        self.item_IE = INITIAL_SCALE * self.rng.normal(num_items, width)
+        self.precision_U, self.alpha = torch.ones(num_users), torch.tensor(INITIAL_ALPHA)
+
+    def sweep(self) -> None:
+        """Draw the users, the items and the precisions anew, each given the others."""
+        mean_UE, self.user_precision_EE = self.user_prior.draw(self.user_UE)
+        draw_rows(
+            blocks=self.by_user,
+            row_RE=self.user_UE,
+            other_OE=self.item_IE,
+            mean_RE=mean_UE,
+            precision_EE=self.user_precision_EE,
+            weight_R=self.alpha * self.precision_U,
+            weight_O=None,
+            rng=self.rng,
+        )
+        mean_IE, item_precision_EE = self.item_prior.draw(self.item_IE)
+        draw_rows(
+            blocks=self.by_item,
+            row_RE=self.item_IE,
+            other_OE=self.user_UE,
+            mean_RE=mean_IE,
+            precision_EE=item_precision_EE,
+            weight_R=self.alpha.expand(len(self.item_IE)),
+            weight_O=self.precision_U,
+            rng=self.rng,
+        )
+        self._draw_rating_precisions()
+
+    def _draw_rating_precisions(self) -> None:
+        user_N, item_N = self.ratings.user_N, self.ratings.item_N
+        rating_N = self.ratings.centered_rating_N
+        residual_N = rating_N - predict_ratings(self.user_UE, self.item_IE, user_N, item_N)
+        square_N = residual_N * residual_N
+        rate = 1 + (square_N * self.precision_U[user_N]).sum() / 2
+        self.alpha = self.rng.gamma(torch.tensor(1 + len(rating_N) / 2), rate)
+        square_U = torch.zeros(len(self.user_UE)).index_add_(0, user_N, square_N)
+        self.precision_U = self.rng.gamma(
+            (PRECISION_PRIOR + self.by_user.count_R) / 2,
+            (PRECISION_PRIOR + self.alpha * square_U) / 2,
+        )
+
+    def state(self) -> Draw:
+        """Return the current state, which later sweeps leave as it is."""
+        weight_XE = self.user_prior.weight_XE.float()
+        return Draw(
+            item_IE=self.item_IE.clone(),
+            prior_mean_E=weight_XE[0],
+            prior_weight_FE=weight_XE[1:],
+            prior_precision_EE=self.user_precision_EE,
+            alpha=self.alpha,
+        )
+
+
 def run_chain(
     ratings: CenteredRatings,
     num_users: int,
@@ -104,53 +196,25 @@ def run_chain(
     seed: int,
 ) -> PosteriorDraws:
     """Run one chain and store `num_draws` of its states."""
-    rng, width = RngStreams(seed), config.embedding_dim + 1
-    user_N, item_N = ratings.user_N, ratings.item_N
-    rating_N, num_items = ratings.centered_rating_N, len(feature_IX)
-    by_user = RatingBlocks(user_N, item_N, rating_N, num_users)
-    by_item = RatingBlocks(item_N, user_N, rating_N, num_items)
-    feature_UF, implicit_IF = implicit_factors(
-        user_N, item_N, num_users, num_items, config.implicit_dim
-    )
-    rated_by_IF, _ = implicit_factors(item_N, user_N, num_items, num_users, config.implicit_dim)
-    user_prior = Prior(feature_UF, width, rng)
-    item_prior = Prior(torch.cat([feature_IX, rated_by_IF], 1), width, rng)
-    user_UE = INITIAL_SCALE * rng.normal(num_users, width)
-    item_IE = INITIAL_SCALE * rng.normal(num_items, width)
-    precision_U, alpha = torch.ones(num_users), torch.tensor(INITIAL_ALPHA)
-    states = []
+    chain = Chain(ratings, num_users, feature_IX, config, seed)
+    draws = []
     for sweep in range(config.burn_in + config.every * num_draws):
-        mean_UE, user_EE = user_prior.draw(user_UE)
-        draw_rows(by_user, user_UE, item_IE, mean_UE, user_EE, alpha * precision_U, None, rng)
-        mean_IE, item_EE = item_prior.draw(item_IE)
-        alpha_I = alpha.expand(num_items)
-        draw_rows(by_item, item_IE, user_UE, mean_IE, item_EE, alpha_I, precision_U, rng)
-        residual_N = rating_N - predict_ratings(user_UE, item_IE, user_N, item_N)
-        square_N = residual_N * residual_N
-        rate = 1 + (square_N * precision_U[user_N]).sum() / 2
-        alpha = rng.gamma(torch.tensor(1 + len(rating_N) / 2), rate)
-        square_U = torch.zeros(num_users).index_add_(0, user_N, square_N)
-        precision_U = rng.gamma(
-            (PRECISION_PRIOR + by_user.count_R) / 2, (PRECISION_PRIOR + alpha * square_U) / 2
-        )
+        chain.sweep()
         sweeps_after_burn_in = sweep + 1 - config.burn_in
         if sweeps_after_burn_in > 0 and sweeps_after_burn_in % config.every == 0:
-            weight_XE = user_prior.weight_XE.float()
-            states.append((item_IE.clone(), weight_XE[0], weight_XE[1:], user_EE, alpha))
-    item_SIE, mean_SE, weight_SFE, precision_SEE, alpha_S = (
-        torch.stack(values) for values in zip(*states, strict=True)
-    )
+            draws.append(chain.state())
     return PosteriorDraws(
-        implicit_IF=implicit_IF,
-        item_SIE=item_SIE,
-        prior_mean_SE=mean_SE,
-        prior_weight_SFE=weight_SFE,
-        prior_precision_SEE=precision_SEE,
-        alpha_S=alpha_S,
+        implicit_IF=chain.implicit_IF,
+        item_SIE=torch.stack([draw.item_IE for draw in draws]),
+        prior_mean_SE=torch.stack([draw.prior_mean_E for draw in draws]),
+        prior_weight_SFE=torch.stack([draw.prior_weight_FE for draw in draws]),
+        prior_precision_SEE=torch.stack([draw.prior_precision_EE for draw in draws]),
+        alpha_S=torch.stack([draw.alpha for draw in draws]),
     )
 
 
 def draw_rows(
+    *,
     blocks: RatingBlocks,
     row_RE: Tensor,
     other_OE: Tensor,

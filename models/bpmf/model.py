@@ -43,11 +43,11 @@ def fit_rating_model(
     config: RatingModelConfig,
     seed: int = 0,
 ) -> tuple[dict[str, AnyFloat], dict[str, Any]]:
-    """Return the rating model of a bundle: its arrays, and the scalars of the manifest.
+    """Return the rating model of a bundle.
 
-    user_N, item_N: int64 rows. rating_N: float32, values of `scale`. feature_IX: attributes of each
-    item. Two chains run: one without 5% of the ratings, which then fit the cuts, and one with all.
-    The same seed gives the same model.
+    Returns its arrays, and the scalars of the manifest. user_N, item_N: int64 rows. rating_N:
+    float32, values of `scale`. feature_IX: attributes of each item. Two chains run: one without 5%
+    of the ratings, which then fit the cuts, and one with all. The same seed gives the same model.
     """
     mean = float(rating_N.mean(dtype=np.float64))
     ratings = CenteredRatings(

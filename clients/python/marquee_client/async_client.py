@@ -37,7 +37,9 @@ from marquee_client.types import (
 
 
 class AsyncMarquee:
-    """A connection to one service, for asyncio; arguments, methods and errors are Marquee's.
+    """A connection to one service, for asyncio.
+
+    Arguments, methods and errors are Marquee's.
 
         async with AsyncMarquee("https://movies.example.org", key="…") as marquee:
             await marquee.recommend(user_id="ana", k=3)
@@ -123,7 +125,10 @@ class AsyncMarquee:
         return await self._call(calls.send_events(events))
 
     async def rate(self, user_id: UserId, movie_id: int, stars: float) -> None:
-        """Store a rating of now, which replaces an earlier one. Raises where it is rejected."""
+        """Store a rating of now, which replaces an earlier one.
+
+        Raises an error if the service rejects it.
+        """
         await self._store(calls.event("rating", user_id, movie_id, stars=stars))
 
     async def unrate(self, user_id: UserId, movie_id: int) -> None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
@@ -65,82 +65,98 @@ class Call(Generic[Response]):
 
 
 def recommend(request: RecommendRequest) -> Call[RecommendResponse]:
-    """POST /recommend."""
+    """Build the call POST /recommend."""
     return Call("POST", "/recommend", request)
 
 
 def recommend_batch(requests: Sequence[RecommendRequest]) -> Call[BatchResponse]:
-    """POST /recommend_batch."""
+    """Build the call POST /recommend_batch."""
     return Call("POST", "/recommend_batch", {"requests": requests})
 
 
 def predict(movie_ids: Iterable[int], user: UserRequest) -> Call[PredictResponse]:
-    """POST /predict."""
+    """Build the call POST /predict."""
     return Call("POST", "/predict", {"movie_ids": list(movie_ids), **user})
 
 
 def rerank(movie_ids: Iterable[int], user: UserRequest) -> Call[PredictResponse]:
-    """POST /rerank."""
+    """Build the call POST /rerank."""
     return Call("POST", "/rerank", {"movie_ids": list(movie_ids), **user})
 
 
 def similar(movie_ids: int | Iterable[int], request: ListRequest) -> Call[SimilarResponse]:
-    """POST /similar, for one movie or several."""
+    """Build the call POST /similar, for one movie or several."""
     ids = list(movie_ids) if isinstance(movie_ids, Iterable) else [movie_ids]
     return Call("POST", "/similar", {"movie_ids": ids, **request})
 
 
 def charts(kind: ChartKind, request: ListRequest) -> Call[ChartsResponse]:
-    """POST /charts."""
+    """Build the call POST /charts."""
     return Call("POST", "/charts", {"kind": kind, **request})
 
 
 def rate_next(request: RateNextRequest) -> Call[RateNextResponse]:
-    """POST /rate_next."""
+    """Build the call POST /rate_next."""
     return Call("POST", "/rate_next", request)
 
 
 def send_events(events: Iterable[Event]) -> Call[EventsReceipt]:
-    """POST /events; fill in event_id and at (now) where they are absent."""
+    """Build the call POST /events.
+
+    It fills in an absent event_id, and an absent time with now.
+    """
     now = datetime.now(UTC)
     complete = [{"event_id": str(uuid4()), "at": now} | dict(event) for event in events]
     return Call("POST", "/events", {"events": complete})
 
 
-def event(kind: EventKind, user_id: UserId, movie_id: int, **value: float) -> Call[EventsReceipt]:
-    """POST /events with one event of now; `value` is its stars or its watched share."""
-    return send_events(
-        [cast(Event, {"user_id": user_id, "movie_id": movie_id, "kind": kind} | value)]
-    )
+def event(
+    kind: EventKind,
+    user_id: UserId,
+    movie_id: int,
+    *,
+    stars: float | None = None,
+    watched: float | None = None,
+) -> Call[EventsReceipt]:
+    """Build the call POST /events with one event of now.
+
+    stars: of a "rating". watched: share 0..1 of a "watch".
+    """
+    content: Event = {"user_id": user_id, "movie_id": movie_id, "kind": kind}
+    if stars is not None:
+        content["stars"] = stars
+    if watched is not None:
+        content["watched"] = watched
+    return send_events([content])
 
 
 def search(title: str, k: int) -> Call[SearchResponse]:
-    """GET /movies/search."""
+    """Build the call GET /movies/search."""
     return Call("GET", "/movies/search", query={"q": title, "k": k})
 
 
 def movie(movie_id: int) -> Call[Movie]:
-    """GET /movies/{movie_id}."""
+    """Build the call GET /movies/{movie_id}."""
     return Call("GET", f"/movies/{movie_id}")
 
 
 def history(user_id: UserId) -> Call[HistoryResponse]:
-    """GET /users/{user_id}/history."""
+    """Build the call GET /users/{user_id}/history."""
     return Call("GET", f"/users/{_in_path(user_id)}/history")
 
 
 def forget(user_id: UserId) -> Call[DeleteResponse]:
-    """DELETE /users/{user_id}."""
+    """Build the call DELETE /users/{user_id}."""
     return Call("DELETE", f"/users/{_in_path(user_id)}")
 
 
 def model() -> Call[dict[str, Any]]:
-    """GET /model."""
+    """Build the call GET /model."""
     return Call("GET", "/model")
 
 
 def ready() -> Call[None]:
-    """GET /readyz."""
+    """Build the call GET /readyz."""
     return Call("GET", "/readyz")
 
 

@@ -7,7 +7,10 @@ TIMEOUT_S = 10.0
 
 
 def http_options(url: str, key: str | None, timeout_s: float) -> dict[str, Any]:
-    """Return arguments of httpx.Client; ValueError for an address or a key that cannot be one."""
+    """Return arguments of httpx.Client.
+
+    Raises ValueError for an address or a key that cannot be one.
+    """
     if not url.startswith(("http://", "https://")):
         raise ValueError(f"{url!r}: no address of a service, expected one like {URL}")
     headers = {"Accept": "application/json"}

@@ -53,7 +53,10 @@ ERROR_OF_CODE = {"unknown_movie": UnknownMovie}
 
 
 def read_response(request: httpx.Request, outcome: Outcome, tries: int) -> Any:
-    """Return the JSON of a response with status 200; raise MarqueeError for everything else."""
+    """Return the JSON of a response with status 200.
+
+    Raises MarqueeError for everything else.
+    """
     request_id = request.headers["X-Request-ID"]
     if isinstance(outcome, httpx.RequestError):
         message = f"no answer from {request.url} ({_text(outcome)}; tries: {tries})"
@@ -79,7 +82,10 @@ def read_response(request: httpx.Request, outcome: Outcome, tries: int) -> Any:
 
 
 def raise_if_rejected(receipt: EventsReceipt) -> None:
-    """Raise for an event that was not stored: the service answers 200 and lists it as rejected."""
+    """Raise an error for an event that was not stored.
+
+    The service answers 200 and lists it as rejected.
+    """
     for event in receipt["rejected"]:
         code = event["code"]
         raise ERROR_OF_CODE.get(code, MarqueeError)(event["message"], code=code, status=200)

@@ -44,7 +44,10 @@ class UserRequest(TypedDict, total=False):
 
 
 class RecommendRequest(UserRequest, total=False):
-    """A list for one user. The controls (diversity to freshness) are 0 to 1; the default is 0."""
+    """A list for one user.
+
+    The controls (diversity to freshness) are 0 to 1; the default is 0.
+    """
 
     k: int
     offset: int
@@ -74,7 +77,10 @@ class RateNextRequest(UserRequest, total=False):
 
 
 class Event(TypedDict, total=False):
-    """One interaction of a user; `event_id` and `at` (now) are filled in where they are absent."""
+    """One interaction of a user.
+
+    An absent `event_id` or `at` (now) is filled in.
+    """
 
     event_id: str
     user_id: Required[UserId]

@@ -23,7 +23,10 @@ TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 
 @dataclass(frozen=True)
 class Retries:
-    """Limits of the retries. Retries(times=0) tries once: for a page that has a fallback."""
+    """Limits of the retries.
+
+    Retries(times=0) tries once: for a page that has a fallback.
+    """
 
     times: int = 4
     """Tries after the first; with 4 an unavailable service is waited for up to 3 s."""
@@ -46,7 +49,10 @@ class Attempts:
         self.count = 0
 
     def pause_s(self, outcome: Outcome) -> float | None:
-        """Count a try; return seconds until the next one, or None where this outcome is final."""
+        """Count a try; return seconds until the next one.
+
+        None: this outcome is final.
+        """
         self.count += 1
         if not is_transient(outcome) or self.count > self._retries.times:
             return None

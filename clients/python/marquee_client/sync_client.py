@@ -79,11 +79,16 @@ class Marquee:
         self._http.close()
 
     def recommend(self, **request: Unpack[RecommendRequest]) -> RecommendResponse:
-        """Recommend the k best movies for a user, known by user_id or by a history, or both."""
+        """Recommend the k best movies for a user.
+
+        A user is known by user_id or by a history, or both.
+        """
         return self._call(calls.recommend(request))
 
     def recommend_pages(self, **request: Unpack[RecommendRequest]) -> Iterator[RecommendResponse]:
-        """Yield one page of k after another until the last; each is requested when it is reached.
+        """Yield one page of k after another until the last.
+
+        Each is requested when it is reached.
 
         A movie that is rated between two pages moves the later ones up by a place.
         """
@@ -133,7 +138,10 @@ class Marquee:
         return self._call(calls.send_events(events))
 
     def rate(self, user_id: UserId, movie_id: int, stars: float) -> None:
-        """Store a rating of now, which replaces an earlier one. Raises where it is rejected."""
+        """Store a rating of now, which replaces an earlier one.
+
+        Raises an error if the service rejects it.
+        """
         self._store(calls.event("rating", user_id, movie_id, stars=stars))
 
     def unrate(self, user_id: UserId, movie_id: int) -> None:

@@ -78,7 +78,9 @@ class ErrorResponse(TypedDict):
 
 
 class BatchResponse(TypedDict):
-    """In the order of the requests; one that cannot be answered has its error in its place."""
+    """The results in the order of the requests.
+
+    A request that cannot be answered has its error in its place."""
 
     results: list[RecommendResponse | ErrorResponse]
 
@@ -262,8 +264,10 @@ class ModelCard(TypedDict):
 
 
 class ReadyResponse(TypedDict):
-    """events: "away" while the event store does not answer; lists go on without it. releases, only
-    where a store of releases is followed: "away" while it does not answer; the model stays."""
+    """The state of a service that is ready.
+
+    events: "away" while the event store does not answer; lists go on without it. releases, only if
+    a store of releases is followed: "away" while it does not answer; the model stays."""
 
     ready: bool
     model_version: str

@@ -26,7 +26,10 @@ class BundleSource(Protocol):
         """Yield folders to start with, best first. Raises InputError where there is none."""
 
     def fetch_newer(self) -> Path | None:
-        """Return the folder of a newer bundle, if any. Raises InputError where it is damaged."""
+        """Return the folder of a newer bundle, if any.
+
+        Raises InputError if it is damaged.
+        """
 
     def mark_active(self, folder: Path) -> None:
         """Record that this folder's bundle answers now."""
@@ -57,7 +60,9 @@ class BundleFolder:
 
 
 def open_source(bundle: str, cache: str) -> BundleSource:
-    """Return a store of releases for s3:// or a folder with `versions`, else a bundle's folder.
+    """Return a store of releases, or the folder of a bundle.
+
+    A store of releases is an s3:// address, or a folder with `versions`.
 
     Args:
         bundle: the setting BUNDLE.
@@ -69,7 +74,7 @@ def open_source(bundle: str, cache: str) -> BundleSource:
 
 
 def folder_state(folder: str) -> FolderState:
-    """Return what distinguishes one state of a folder from another; empty where it is missing."""
+    """Return a fingerprint of a folder's state; empty if it is missing."""
     try:
         stats = [(path.name, path.stat()) for path in Path(folder).iterdir()]
     except OSError:

@@ -24,7 +24,10 @@ log = logging.getLogger("bentoml.marquee")
 
 
 def load_first_model(source: BundleSource) -> LoadedModel:
-    """Load the best bundle that is not damaged. Raises the best one's InputError if none is."""
+    """Load the best bundle that is not damaged.
+
+    Raises the best one's InputError if all are damaged.
+    """
     first_error: InputError | None = None
     for folder in source.candidates():
         try:
@@ -36,11 +39,11 @@ def load_first_model(source: BundleSource) -> LoadedModel:
             log.error("the promoted bundle is refused, the one before it answers: %s", first_error)
         source.mark_active(folder)
         return model
-    raise first_error or InputError("nothing to serve")
+    raise first_error or InputError("bundle: none to serve, expected one or more")
 
 
 class ModelReloader:
-    """Polls one source and swaps in every good bundle that is newer."""
+    """The poller of one source, which swaps in every good bundle that is newer."""
 
     def __init__(
         self, source: BundleSource, swap: Callable[[LoadedModel], None], poll_s: float

@@ -2,15 +2,15 @@
 
     BUNDLE=bundles/demo python -m marquee.api.lifecycle.preflight
 
-Exit status 0, or 2 with one line `marquee: …` on stderr.
+Exit status 0, or 2 with one line `marquee: error: …` on stderr.
 """
 
 import sys
 
 from marquee.api.lifecycle.bundle_source import open_source
 from marquee.api.lifecycle.model_reloader import load_first_model
-from marquee.api.settings import MESSAGE_PREFIX, Settings
-from marquee.core.command import INPUT_ERROR
+from marquee.api.settings import COMMAND_NAME, Settings
+from marquee.core.command import INPUT_ERROR, fail
 from marquee.core.errors import InputError
 from marquee.feedback.store import EventStore
 
@@ -22,8 +22,7 @@ def main() -> int:
         load_first_model(open_source(settings.bundle, settings.bundle_cache))
         EventStore(settings.events_url).close()
     except InputError as error:
-        print(f"{MESSAGE_PREFIX}{error}", file=sys.stderr)
-        return INPUT_ERROR
+        return fail(COMMAND_NAME, str(error), INPUT_ERROR)
     return 0
 
 

@@ -4,7 +4,7 @@ It imports service.py as the workers do, but needs neither numpy, ONNX Runtime n
 a second and 65 MB. A module that only a worker needs is imported under `if not IS_SUPERVISOR`.
 
 The supervisor refuses bad settings at once. A process beside the first worker checks the bundle and
-the event store (preflight.py); where it refuses them, the service ends with status 2. A worker
+the event store (preflight.py); if it refuses them, the service ends with status 2. A worker
 alone would be started again for ever.
 """
 
@@ -18,8 +18,8 @@ from pathlib import Path
 import psutil
 from bentoml import server_context
 
-from marquee.api.settings import MESSAGE_PREFIX, Settings, absolute_paths
-from marquee.core.command import INPUT_ERROR
+from marquee.api.settings import COMMAND_NAME, Settings, absolute_paths
+from marquee.core.command import INPUT_ERROR, fail
 from marquee.core.errors import InputError
 
 IS_SUPERVISOR = server_context.service_type == "cli"
@@ -39,8 +39,7 @@ def prepare_workers() -> None:
     try:
         Settings.from_environment()
     except InputError as error:
-        print(f"{MESSAGE_PREFIX}{error}", file=sys.stderr)
-        sys.exit(INPUT_ERROR)
+        sys.exit(fail(COMMAND_NAME, str(error), INPUT_ERROR))
     os.environ.update(absolute_paths())
     # Two threads on a product as small as one request's wait for each other (62,000 movies, busy
     # machine: 12 ms instead of 4).
@@ -52,7 +51,7 @@ def prepare_workers() -> None:
 
 
 def _end_if_refused() -> None:
-    """Run the preflight; where it refuses, kill every child and end with its status."""
+    """Run the preflight; if it refuses, kill every child and end with its status."""
     command = [sys.executable, "-m", "marquee.api.lifecycle.preflight"]
     preflight = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     with suppress(ProcessLookupError):
@@ -61,7 +60,7 @@ def _end_if_refused() -> None:
     # status is lost where circus is first.
     _, output = preflight.communicate()
     print(output, end="", file=sys.stderr, flush=True)
-    if any(line.startswith(MESSAGE_PREFIX) for line in output.splitlines()):
+    if any(line.startswith(f"{COMMAND_NAME}: error: ") for line in output.splitlines()):
         for child in psutil.Process().children(recursive=True):
             child.kill()
         os._exit(INPUT_ERROR)

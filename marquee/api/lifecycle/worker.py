@@ -44,7 +44,10 @@ class Worker:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
 
     def start(self) -> None:
-        """Poll for newer bundles from now on, and exempt what is loaded from the collector."""
+        """Poll for newer bundles from now on.
+
+        It also exempts what is loaded from the garbage collector.
+        """
         reloader = ModelReloader(
             self._source, self.handlers.swap_model, self._settings.bundle_poll_s
         )
@@ -83,7 +86,10 @@ def wait_for_handlers(settings: Settings, source: BundleSource) -> Handlers:
 
 @contextmanager
 def sigterm_ends_process() -> Iterator[None]:
-    """Let SIGTERM end the process: uvicorn would only record it, and look when it serves."""
+    """Let SIGTERM end the process during start-up.
+
+    uvicorn would only record the signal, and look when it serves.
+    """
     if threading.current_thread() is not threading.main_thread():  # a test's client
         yield
         return

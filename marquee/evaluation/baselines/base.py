@@ -36,7 +36,10 @@ class Interactions:
 
 
 class Baseline(Protocol):
-    """The interface of a ranking baseline; `score` is a Scorer of marquee.evaluation.ranker."""
+    """The interface of a ranking baseline.
+
+    `score` is a Scorer of marquee.evaluation.ranker.
+    """
 
     def fit(self, train: Interactions) -> Self:
         """Learn from the interactions and return self."""
@@ -61,7 +64,10 @@ def context_matrix(queries: EvalQueries, num_items: int) -> Any:
 
 
 def item_cooccurrence(seen: Any) -> Iterator[tuple[Int64, Float32]]:
-    """Yield X'X by blocks of rows: item rows, and the number of users of both items, dense."""
+    """Yield X'X by blocks of rows: item rows, and their co-occurrence, dense.
+
+    A cell is the number of users of both items.
+    """
     by_item = seen.T.tocsr()
     for start in range(0, seen.shape[1], BLOCK_ROWS):
         rows = np.arange(start, min(start + BLOCK_ROWS, seen.shape[1]))

@@ -36,7 +36,7 @@ class EASE:
         self.l2 = l2
 
     def fit(self, train: Interactions) -> Self:
-        """See Baseline. float32 throughout; counts stay exact below 16.7 million."""
+        """Learn in float32 throughout: counts stay exact below 16.7 million."""
         seen = interaction_matrix(train)
         by_users = train.num_users < train.num_items
         weight_II = self._invert_by_users(seen) if by_users else self._invert_by_items(seen)
@@ -60,7 +60,6 @@ class EASE:
         return np.asarray(inverse_II)
 
     def score(self, queries: EvalQueries) -> Float32:
-        """See Baseline."""
         return np.asarray(context_matrix(queries, len(self.weight_II)) @ self.weight_II)
 
 

@@ -30,7 +30,7 @@ class IALS:
     """A ranking baseline (see base.py): fit on interactions, score contexts."""
 
     def __init__(self, factors: int = 64, alpha: float = 3.0, regularization: float = 50.0) -> None:
-        """Set up the solver; ImportError where implicit is missing.
+        """Set up the solver; ImportError if implicit is missing.
 
         alpha: weight of a watched pair beside one that is not. regularization: larger pulls users
         and items with few interactions towards 0.
@@ -47,14 +47,12 @@ class IALS:
             )
 
     def fit(self, train: Interactions) -> Self:
-        """See Baseline."""
         with threadpool_limits(1, "blas"):  # its own threads take one row each
             # implicit takes the older class of scipy's two.
             self.model.fit(csr_matrix(interaction_matrix(train)), show_progress=False)
         return self
 
     def score(self, queries: EvalQueries) -> Float32:
-        """See Baseline."""
         item_ID = self.model.item_factors
         context = csr_matrix(context_matrix(queries, len(item_ID)))
         user_BD = self.model.recalculate_user(np.arange(len(queries)), context)

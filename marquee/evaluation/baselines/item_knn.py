@@ -33,7 +33,7 @@ class ItemKNN:
         self.neighbours, self.shrink = neighbours, shrink
 
     def fit(self, train: Interactions) -> Self:
-        """See Baseline. Works in blocks of items, so no dense I x I matrix is ever held."""
+        """Learn in blocks of items, so that no dense I x I matrix is ever held."""
         seen = interaction_matrix(train)
         norm_I = np.sqrt(np.asarray(seen.sum(axis=0))).ravel()
         blocks = [
@@ -54,6 +54,5 @@ class ItemKNN:
         return block
 
     def score(self, queries: EvalQueries) -> Float32:
-        """See Baseline."""
         context = context_matrix(queries, self.similarity.shape[0])
         return np.asarray((context @ self.similarity).toarray(), dtype=np.float32)

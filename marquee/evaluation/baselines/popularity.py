@@ -13,17 +13,17 @@ class Popularity:
     """score_i = number of interactions of i. The same list for all users."""
 
     def fit(self, train: Interactions) -> Self:
-        """See Baseline."""
         self.count_I = np.bincount(train.item, minlength=train.num_items).astype(np.float32)
         return self
 
     def score(self, queries: EvalQueries) -> Float32:
-        """See Baseline."""
         return np.tile(self.count_I, (len(queries), 1))
 
 
 class GenrePopularity:
-    """score_i = mean over the genres of i of the mean interactions of that genre's items.
+    """The popularity of an item's genres.
+
+        score_i = mean over the genres of i of the mean interactions of that genre's items
 
     Only items with an interaction count towards a genre's mean, so an item that is held out neither
     lowers nor raises it. An item without genres, or of genres that no such item has, gets the mean
@@ -35,7 +35,6 @@ class GenrePopularity:
         self.genre_IG = genre_IG
 
     def fit(self, train: Interactions) -> Self:
-        """See Baseline."""
         count_I = np.bincount(train.item, minlength=train.num_items)
         rated_IG = self.genre_IG * (count_I > 0)[:, None]
         num_items_G = rated_IG.sum(0)
@@ -48,5 +47,4 @@ class GenrePopularity:
         return self
 
     def score(self, queries: EvalQueries) -> Float32:
-        """See Baseline."""
         return np.tile(self.score_I, (len(queries), 1))

@@ -50,7 +50,6 @@ class Biases:
     user_damping: float
 
     def fit(self, train: Interactions) -> Self:
-        """See RatingBaseline."""
         rating_N = _ratings(train)
         self.mean = float(rating_N.mean())
         residual_N = rating_N - self.mean
@@ -60,7 +59,6 @@ class Biases:
         return self
 
     def predict(self, user_N: Int64, item_N: Int64) -> Float64:
-        """See RatingBaseline."""
         return np.asarray(self.mean + self.item_I[item_N] + self.user_U[user_N])
 
 
@@ -74,7 +72,6 @@ class ItemNeighbors:
     user_damping: float
 
     def fit(self, train: Interactions) -> Self:
-        """See RatingBaseline."""
         self.biases = Biases(self.item_damping, self.user_damping).fit(train)
         residual_N = _ratings(train) - self.biases.predict(train.user, train.item)
         cells, shape = (train.user, train.item), (train.num_users, train.num_items)
@@ -90,11 +87,10 @@ class ItemNeighbors:
         return self
 
     def predict(self, user_N: Int64, item_N: Int64) -> Float64:
-        """See RatingBaseline."""
         predicted_N = self.biases.predict(user_N, item_N)
         for user, rows in _rows_by_user(user_N):
-            own = slice(self.residual_UI.indptr[user], self.residual_UI.indptr[user + 1])
-            rated, residual = self.residual_UI.indices[own], self.residual_UI.data[own]
+            cells = slice(self.residual_UI.indptr[user], self.residual_UI.indptr[user + 1])
+            rated, residual = self.residual_UI.indices[cells], self.residual_UI.data[cells]
             weight = np.maximum(self.similarity_II[np.ix_(item_N[rows], rated)], 0)
             if len(rated) > self.k:
                 edge = -np.partition(-weight, self.k - 1, axis=1)[:, self.k - 1 : self.k]
@@ -105,13 +101,13 @@ class ItemNeighbors:
 
 @dataclass(eq=False)
 class SVDPlusPlus:
-    """Matrix factors, biases, and factors of the items that a user rated; by scikit-surprise."""
+    """Matrix factors, biases, and factors of a user's rated items; by scikit-surprise."""
 
     num_epochs: int
     l2: float
 
     def fit(self, train: Interactions) -> Self:
-        """See RatingBaseline. ImportError where scikit-surprise is missing."""
+        """Learn from interactions with ratings; ImportError if scikit-surprise is missing."""
         from surprise import Dataset, Reader, SVDpp
 
         rating_N = _ratings(train)
@@ -124,7 +120,6 @@ class SVDPlusPlus:
         return self
 
     def predict(self, user_N: Int64, item_N: Int64) -> Float64:
-        """See RatingBaseline."""
         pairs = zip(user_N.tolist(), item_N.tolist(), strict=True)
         return np.array([self.model.predict(user, item).est for user, item in pairs], np.float64)
 
@@ -149,7 +144,7 @@ GRIDS: dict[str, tuple[type[Any], Grid]] = {
 def rating_baselines() -> dict[str, tuple[type[Any], Grid]]:
     """Return the baselines of protocol `stars` that can run, each with its grid.
 
-    svd++ needs the extra `bench`; where it is missing, svd++ is left out and a line says so.
+    svd++ needs the extra `bench`; if it is missing, svd++ is left out and a line says so.
     """
     names = list(PROTOCOLS["stars"].baselines)
     if find_spec("surprise") is None:

@@ -50,10 +50,14 @@ def render_ablations(page: str, results: Path) -> str:
     return MARKED.sub(lambda marks: f"{marks[1]}\n{body}\n{marks[2]}", page)
 
 
+def _ndcg_difference(variant: Result) -> float:
+    return float(variant["paired"]["full"]["ndcg@10"]["diff"])
+
+
 def variants_table(full: Result, variants: list[Result]) -> str:
     """Return Markdown: the full model, then a row a variant, worst first."""
     rows = [variant_row("**full model**", full, "", "")]
-    for variant in sorted(variants, key=lambda each: each["paired"]["full"]["ndcg@10"]["diff"]):
+    for variant in sorted(variants, key=_ndcg_difference):
         difference = variant["paired"]["full"]["ndcg@10"]
         gap = variant["metrics"]["ndcg@10"]["mean"] - full["metrics"]["ndcg@10"]["mean"]
         is_outdated = abs(gap - difference["diff"]) > MAX_ROUNDING_ERROR
@@ -65,7 +69,7 @@ def variants_table(full: Result, variants: list[Result]) -> str:
 
 
 def variant_row(name: str, result: Result, difference: str, conclusion: str) -> list[str]:
-    """Return one row; the control with shuffled histories only where it was measured."""
+    """Return one row; the control with shuffled histories only if it was measured."""
     metrics = (result["metrics"][name] for name in ("hit_rate@10", "ndcg@10"))
     control = result.get("order_shuffled")
     shuffled = metric_cell(control["ndcg@10"], bold=False) if control else ""

@@ -2,7 +2,7 @@
 
 marquee doc-tables              # README.md, docs/ablations.md, docs/controls.md and its plot
 marquee doc-tables ablations    # one of them: readme, ablations or controls
-marquee doc-tables --check      # writes nothing; exit status 1 where one differs
+marquee doc-tables --check      # writes nothing; exit status 1 if one differs
 """
 
 from collections.abc import Callable
@@ -61,19 +61,22 @@ def _run(args: list[str]) -> int:
 
 
 def check_document(document: Document, path: Path, results: Path) -> int:
-    """Compare a document and its plot with the results; a line and status 1 where one differs."""
+    """Compare a document and its plot with the results.
+
+    Prints a line for each that differs; returns status 1 if one does.
+    """
     differing = [
-        each for each, content in _contents(document, path, results) if _read(each) != content
+        file for file, content in _contents(document, path, results) if _read(file) != content
     ]
-    for each in differing:
-        say(f"{each} differs from {results}; run: marquee doc-tables")
+    for file in differing:
+        say(f"{file} differs from {results}; run: marquee doc-tables")
     return REFUSED if differing else 0
 
 
 def write_document(document: Document, path: Path, results: Path) -> int:
     """Write a document and its plot anew from the results."""
-    for each, content in _contents(document, path, results):
-        write_atomic(each, content)
+    for file, content in _contents(document, path, results):
+        write_atomic(file, content)
     return 0
 
 

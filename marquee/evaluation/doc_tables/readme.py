@@ -18,12 +18,12 @@ BASELINES = ("ease", "ials", "svd++", "item-knn", "genre-popularity", "popularit
 
 
 def render_readme(page: str, results: Path) -> str:
-    """Return the document with its tables made from every quality result in the folder."""
+    """Return the document with its tables of every quality result in the folder."""
     contents = [read_json(path) for path in sorted(results.glob("*.json"))]
     quality = [content for content in contents if is_shown(content)]
     pairs = dict.fromkeys(protocol.table_metrics for protocol in PROTOCOLS.values())
     groups = [
-        [each for each in quality if PROTOCOLS[each["protocol"]].table_metrics == metrics]
+        [result for result in quality if PROTOCOLS[result["protocol"]].table_metrics == metrics]
         for metrics in pairs
     ]
     tables = "\n".join(results_table(group) for group in groups if group)
@@ -31,7 +31,10 @@ def render_readme(page: str, results: Path) -> str:
 
 
 def is_shown(content: dict[str, Any]) -> bool:
-    """Return whether a recipe's `fit` wrote it of real data: other results have other documents."""
+    """Return whether the README shows this result.
+
+    It shows those that a recipe's `fit` wrote of real data; other results have other documents.
+    """
     is_fit = content.get("protocol") in PROTOCOLS and "baselines" in content
     return is_fit and "variant" not in content and content["data"] != "demo"
 
@@ -41,12 +44,12 @@ def results_table(results: list[dict[str, Any]]) -> str:
     metrics = PROTOCOLS[results[0]["protocol"]].table_metrics
     head = ["result", "", *metrics, "commit", "seeds"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for each in results:
-        stem = Path(each["recipe"]).stem.removesuffix("." + each["protocol"])
-        tail = [each["commit"][:7], ", ".join(map(str, each["seeds"]))]
-        lines += result_rows(f"{stem} `{each['protocol']}`", tail, each, metrics)
-        if "random_holdout" in each:
-            holdout = each["random_holdout"]
+    for result in results:
+        stem = Path(result["recipe"]).stem.removesuffix("." + result["protocol"])
+        tail = [result["commit"][:7], ", ".join(map(str, result["seeds"]))]
+        lines += result_rows(f"{stem} `{result['protocol']}`", tail, result, metrics)
+        if "random_holdout" in result:
+            holdout = result["random_holdout"]
             lines += result_rows("the same, a random 20%", ["", ""], holdout, metrics)
     return "\n".join(lines) + "\n"
 

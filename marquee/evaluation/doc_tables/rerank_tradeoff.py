@@ -70,7 +70,10 @@ def data_set_section(result: Result) -> str:
 
 
 def control_table(control: str, fronts: Result, published: float) -> list[str]:
-    """Return the lines of one control's table, the published strength of calibration in bold."""
+    """Return the lines of one control's table.
+
+    The published strength of calibration is in bold.
+    """
     lines = ["| " + " | ".join([control, *METRICS]) + " |", "|" + " --- |" * (1 + len(METRICS))]
     lines.append(row("0", fronts["plain"]))
     for name, metrics in fronts.items():
@@ -116,8 +119,11 @@ def panels(result: Result) -> list[str]:
         x_values = [fronts[name][effect]["mean"] for name in names]
         costs = [fronts[name][COST] for name in names]
         strengths = [name.split("=")[-1] if "=" in name else "0" for name in names]
-        ends = (PANEL_WIDTH - 8, 48) if control in LESS_IS_BETTER else (48, PANEL_WIDTH - 8)
-        x = linear_axis(x_values, *ends)
+        left, right = 48, PANEL_WIDTH - 8
+        is_reversed = control in LESS_IS_BETTER
+        x = linear_axis(
+            x_values, start=right if is_reversed else left, end=left if is_reversed else right
+        )
         series = Series(
             points=[(value, cost["mean"]) for value, cost in zip(x_values, costs, strict=True)],
             color=COLOR,

@@ -35,7 +35,7 @@ class ItemStats(NamedTuple):
     novelty_I: Float64
     """-log2 of the share of users who rated it."""
     genre_share_IG: Float64
-    """Genre shares of each item, summing to 1; all 0 where it has no genre."""
+    """Genre shares of each item, summing to 1; all 0 if it has no genre."""
 
     @property
     def num_items(self) -> int:
@@ -52,7 +52,10 @@ class ItemStats(NamedTuple):
 
 
 def top_lists(score_BI: AnyFloat, seen_BI: Bools, k: int = 10) -> Int64:
-    """Return the k best unseen items of each user, best first, ties by row: int64 (B, k)."""
+    """Return the k best unseen items of each user, best first: int64 (B, k).
+
+    Ties are in the order of rows.
+    """
     score_BI = np.where(seen_BI, -np.inf, score_BI)
     k = min(k, score_BI.shape[1])
     edge_B1 = np.partition(score_BI, -k, axis=1)[:, -k, None]
@@ -66,10 +69,10 @@ def top_lists(score_BI: AnyFloat, seen_BI: Bools, k: int = 10) -> Int64:
 
 
 def list_metrics(top_BK: Int64, contexts: Sequence[AnyInt], stats: ItemStats) -> dict[str, Float64]:
-    """Return novelty, popularity_bias and miscalibration of each list, float64 (B,) each.
+    """Return novelty, popularity_bias and miscalibration of each list.
 
-    contexts: item rows, one array a user, none empty. A context without any genre has no taste to
-    miss: miscalibration 0.
+    Returns float64 (B,) each. contexts: item rows, one array a user, none empty. A context without
+    any genre has no taste to miss: miscalibration 0.
     """
     user_N = np.repeat(np.arange(len(contexts)), [len(context) for context in contexts])
     row_N, place_N = np.nonzero(top_BK >= 0)
@@ -85,11 +88,11 @@ def list_metrics(top_BK: Int64, contexts: Sequence[AnyInt], stats: ItemStats) ->
 
 
 def coverage(lists: Sequence[Int64], num_items: int) -> Interval:
-    """Return the share of the catalog in any list, mean over seeds, with a 95% jackknife interval.
+    """Return the share of the catalog in any list, with a 95% jackknife interval.
 
-    lists: for each seed the lists of the same users, (U, K). Coverage is no mean over users, and a
-    bootstrap would be wrong: a draw with replacement holds 63% of the users, so its coverage is
-    lower for that alone. Leaving out user u costs the items that are in u's list only; from these
+    The share is the mean over seeds. lists: for each seed the lists of the same users, (U, K).
+    Coverage is no mean over users. A bootstrap would bias coverage downwards: a draw holds 63% of
+    the users. Leaving out user u costs the items that are in u's list only; from these
     U values comes the jackknife variance, on average never too small (Efron and Stein 1981). The
     interval is for lists of as many other users: more users always cover more.
     """

@@ -30,13 +30,16 @@ def snips_rmse(error_N: Float64, propensity_N: Float64) -> float:
     2.863564212655271
     """
     if not (propensity_N > 0).all():
-        raise ValueError("a propensity of 0: such a rating cannot have been given")
+        raise ValueError("a propensity of 0, expected more: such a rating cannot exist")
     weight_N = 1 / propensity_N
     return float(np.sqrt((weight_N * error_N**2).sum() / weight_N.sum()))
 
 
 def item_propensity(num_ratings_N: Int64, num_users: int) -> Float64:
-    """Return the share of users who rated the item of each rating, this rating counted, too."""
+    """Return the share of users who rated the item of each rating.
+
+    The rating itself is counted, too.
+    """
     return np.asarray((num_ratings_N + 1) / (num_users + 1), dtype=np.float64)
 
 

@@ -57,7 +57,7 @@ def rank_counts(score_BC: Any, target_B: Any, seen_BC: Any = None) -> tuple[Any,
 
 
 def count_better(target_score_B1: Any, score_BC: Any, candidate_BC: Any) -> tuple[Any, Any]:
-    """Count the candidates whose score is above a target's, and those whose score equals it.
+    """Count the candidates with a score above a target's, and those with the same.
 
     candidate_BC: bool (B, C), False leaves a column out. Returns integers (B,) twice, as numpy
     arrays or torch tensors.
@@ -82,7 +82,9 @@ def candidate_counts(score_BI: Any, target_B: Any, candidate_BC: Any) -> tuple[A
 def rank_counts_multi(
     score_BC: AnyFloat, row_N: Int64, column_N: Int64, seen_BC: Bools
 ) -> tuple[Int64, Int64]:
-    """Count as rank_counts does for several targets a user: (num_better, num_tied), int64 (N,).
+    """Count as rank_counts does for several targets a user.
+
+    Returns (num_better, num_tied), int64 (N,).
 
     >>> score, nothing = np.array([[0.9, 0.5, 0.5, 0.1]]), np.zeros((1, 4), bool)
     >>> rank_counts_multi(score, np.array([0, 0]), np.array([1, 3]), nothing)
@@ -98,17 +100,17 @@ def rank_counts_multi(
     bound_B = np.searchsorted(row_N, np.arange(len(score_BC) + 1))
     num_N = stays_BC.sum(1)[row_N]
     for b, (score_C, stays_C) in enumerate(zip(score_BC, stays_BC, strict=True)):
-        own = slice(bound_B[b], bound_B[b + 1])
-        sorted_C, target_score = np.sort(score_C[stays_C]), score_C[column_N[own]]
-        below_N[own] = np.searchsorted(sorted_C, target_score, "left")
-        upto_N[own] = np.searchsorted(sorted_C, target_score, "right")
+        targets = slice(bound_B[b], bound_B[b + 1])
+        sorted_C, target_score = np.sort(score_C[stays_C]), score_C[column_N[targets]]
+        below_N[targets] = np.searchsorted(sorted_C, target_score, "left")
+        upto_N[targets] = np.searchsorted(sorted_C, target_score, "right")
     return num_N - upto_N, upto_N - below_N - 1
 
 
 def hit_rate(num_better: ArrayLike, num_tied: ArrayLike, k: int) -> Float64:
     """Return the probability that the target is among the first k: float64 (B,).
 
-    Takes the counts of rank_counts, as arrays or CPU tensors. ValueError where k is below 1.
+    Takes the counts of rank_counts, as arrays or CPU tensors. ValueError if k is below 1.
     """
     return _expected_gain(num_better, num_tied, np.ones(_positive(k)))
 
@@ -136,9 +138,9 @@ def expected_rank(num_better: ArrayLike, num_tied: ArrayLike) -> Float64:
 
 
 def auc(num_better: ArrayLike, num_tied: ArrayLike, num_others: ArrayLike) -> Float64:
-    """Return the share of the `num_others` candidates below the target, ties half: float64 (B,).
+    """Return the share of the `num_others` candidates below the target: float64 (B,).
 
-    .5 where there is no other candidate: such a query tells nothing.
+    Ties count half. .5 if there is no other candidate: such a query tells nothing.
     """
     others = np.asarray(num_others)
     above = np.asarray(num_better) + np.asarray(num_tied) / 2
@@ -146,17 +148,18 @@ def auc(num_better: ArrayLike, num_tied: ArrayLike, num_others: ArrayLike) -> Fl
 
 
 def recall(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) -> Float64:
-    """Return the expected targets among the first k, of as many as k can hold: float64 (B,).
+    """Return the expected share of targets among the first k: float64 (B,).
 
-    Takes the counts of rank_counts_multi and the user of each target, 0 to B - 1, at least one
-    each. Liang et al. 2018 divide by min(k, number of targets), so that 1 can be reached.
+    It is a share of as many as k can hold. Takes the counts of rank_counts_multi and the user of
+    each target, 0 to B - 1, at least one each. Liang et al. 2018 divide by min(k, number of
+    targets), so that 1 can be reached.
     """
     num_B = np.bincount(row_N)
     return np.bincount(row_N, hit_rate(num_better, num_tied, k)) / np.minimum(num_B, k)
 
 
 def ndcg_multi(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) -> Float64:
-    """Return the expected gain of all targets over the best possible gain: float64 (B,).
+    """Return the expected gain of all targets over the best gain: float64 (B,).
 
     Arguments: see recall. With one target a user it is `ndcg`.
     """
@@ -181,7 +184,7 @@ METRICS_MULTI: dict[str, Callable[[ArrayLike, ArrayLike, Int64], Float64]] = {
 
 
 def _all_numbers(score_BC: Any) -> Any:
-    """All True, of the shape of the scores; ValueError where one is NaN."""
+    """Return all True, of the shape of the scores; ValueError if one is NaN."""
     is_number_BC = score_BC == score_BC  # False for NaN alone
     if not is_number_BC.all():
         raise ValueError(

@@ -11,7 +11,7 @@
     rmse/rater=harsh         by kind of user
 
 A rating is one of few values, so 90% cannot be cut exactly. The place of a rating is drawn within
-its own step (seeded), which makes coverage exactly 90% where the distribution is right (randomized
+its own step (seeded), which makes coverage exactly 90% if the distribution is right (randomized
 probability integral transform, PIT: Czado et al. 2009, "Predictive model assessment for count
 data").
 
@@ -23,21 +23,19 @@ Local letters: N ratings of the test part (of several seeds or folds, one after 
 of the scale, F summed columns, S draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from marquee.core.arrays import Bools, Float64, Int64
-from marquee.core.bootstrap import NUM_DRAWS, iter_draw_counts
+from marquee.core.bootstrap import NUM_DRAWS, Section, iter_draw_counts, percentile_interval
+from marquee.core.item_stats import LIKED_RATING
 from marquee.evaluation.metrics.propensity import item_propensity
 
-Section: TypeAlias = dict[str, dict[str, float]]
-
 NUM_BINS = 15
-LIKED_RATING = 4.0
 MAX_NUM_RATINGS = {"0": 0, "1": 1, "2-5": 5, "6-20": 20, "21-100": 100, "100+": np.inf}
 """Buckets of items, and the largest number of training ratings in each."""
 RATER_KINDS = ("high", "harsh", "full-range", "other")
@@ -73,16 +71,20 @@ class MetricSums(NamedTuple):
 
 
 def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
-    """Return every metric that the predictions allow; an empty bucket or kind has none."""
+    """Return every metric that the predictions allow, by name.
+
+    An empty bucket or kind has none.
+    """
     num_users = int(predictions.user.max()) + 1
     error_N = predictions.expected - predictions.rating
     square_N, ones_N = error_N * error_N, np.ones_like(error_N)
 
-    def user_sums(*columns: Float64) -> Float64:
-        return np.stack([np.bincount(predictions.user, each, num_users) for each in columns], 1)
+    def user_sums(columns: Sequence[Float64]) -> Float64:
+        sums = [np.bincount(predictions.user, column_N, num_users) for column_N in columns]
+        return np.stack(sums, axis=1)
 
     def mean(value_N: Float64, weight_N: Bools | Float64 = ones_N) -> MetricSums:
-        return MetricSums(user_sums(value_N * weight_N, ones_N * weight_N), _ratio)
+        return MetricSums(user_sums([value_N * weight_N, ones_N * weight_N]), _ratio)
 
     metrics = {"rmse": mean(square_N)._replace(metric=_root), "mae": mean(np.abs(error_N))}
     if predictions.rater_kind is not None:
@@ -97,7 +99,7 @@ def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
         return metrics
     is_liked_N = predictions.rating >= LIKED_RATING
     columns = _calibration_bins(predictions.p_like, is_liked_N)
-    metrics["ece"] = MetricSums(user_sums(ones_N, *columns), _ece)
+    metrics["ece"] = MetricSums(user_sums([ones_N, *columns]), _ece)
     is_covered_N = ((predictions.pit > 0.05) & (predictions.pit < 0.95)).astype(np.float64)
     metrics["coverage@90"] = mean(is_covered_N)
     if predictions.num_ratings is not None:
@@ -111,7 +113,7 @@ def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
 def randomized_pit(probability_NV: Float64, value_N: Int64, seed: int = 0) -> Float64:
     """Return P(rating below) and a drawn share of the step itself, (N,).
 
-    It is uniform where the probabilities are right. value_N: rows of the scale.
+    It is uniform if the probabilities are right. value_N: rows of the scale.
     """
     row = np.arange(len(value_N))
     share_N = np.random.default_rng(seed).random(len(value_N))
@@ -123,10 +125,11 @@ def randomized_pit(probability_NV: Float64, value_N: Int64, seed: int = 0) -> Fl
 def rater_kinds(
     user_N: Int64, rating_N: Float64, num_users: int, scale: tuple[float, ...]
 ) -> Int64:
-    """Return the kind of each user, (U,) rows of RATER_KINDS, by their training ratings.
+    """Return the kind of each user, (U,) rows of RATER_KINDS.
 
-    high: nine in ten of their ratings are 4 or more. harsh: a mean below 3. full-range: one in ten
-    or more at each end of the scale, the two lowest and the two highest values.
+    It goes by the training ratings. high: nine in ten of their ratings are 4 or more. harsh: a mean
+    below 3. full-range: one in ten or more at each end of the scale, the two lowest and the two
+    highest values.
     """
     value_N, width = np.searchsorted(scale, rating_N), len(scale)
     count = np.bincount(user_N * width + value_N, minlength=num_users * width)
@@ -152,24 +155,27 @@ def point_estimates(metrics: dict[str, MetricSums]) -> dict[str, float]:
 
 
 def summarise_ratings(metrics: dict[str, MetricSums], draws: int = NUM_DRAWS) -> Section:
-    """Return {"rmse": {"mean", "low", "high"}, …}: the metric itself, and its 95% interval."""
+    """Return {"rmse": {"mean", "low", "high"}, …}: the metric, and its 95% interval."""
     section: Section = {}
     for name, sums in metrics.items():
-        low, high = np.nanpercentile(_drawn(sums, draws), [2.5, 97.5])
-        section[name] = {"mean": _estimate(sums), "low": float(low), "high": float(high)}
+        interval = percentile_interval(_estimate(sums), _drawn(sums, draws))
+        section[name] = {"mean": interval.mean, "low": interval.low, "high": interval.high}
     return section
 
 
 def compare_ratings(
     metrics: dict[str, MetricSums], reference: dict[str, MetricSums], draws: int = NUM_DRAWS
 ) -> Section:
-    """Return {"rmse": {"diff", "low", "high"}, …}: metrics - reference, of the same drawn users."""
+    """Return {"rmse": {"diff", "low", "high"}, …}: metrics - reference.
+
+    Both sides are of the same drawn users.
+    """
     section: Section = {}
-    for name in (each for each in metrics if each in reference):
+    for name in (metric for metric in metrics if metric in reference):
         difference_S = _drawn(metrics[name], draws) - _drawn(reference[name], draws)
-        low, high = np.nanpercentile(difference_S, [2.5, 97.5])
         diff = _estimate(metrics[name]) - _estimate(reference[name])
-        section[name] = {"diff": diff, "low": float(low), "high": float(high)}
+        interval = percentile_interval(diff, difference_S)
+        section[name] = {"diff": interval.mean, "low": interval.low, "high": interval.high}
     return section
 
 
@@ -178,7 +184,7 @@ def _estimate(sums: MetricSums) -> float:
 
 
 def _drawn(sums: MetricSums, draws: int) -> Float64:
-    """The metric of each draw of users; the same draws for every call of one number of users."""
+    """Compute the metric in each draw of users; one number of users has one set of draws."""
     blocks = iter_draw_counts(
         len(sums.sum_UF), seed=0, draws=draws, draws_per_block=DRAWS_PER_BLOCK
     )
@@ -186,7 +192,7 @@ def _drawn(sums: MetricSums, draws: int) -> Float64:
 
 
 def _ratio(sum_SF: Float64) -> Float64:
-    """NaN where no rating was drawn."""
+    """Return NaN for a draw without a rating."""
     with np.errstate(invalid="ignore"):
         return np.asarray(sum_SF[:, 0] / sum_SF[:, 1])
 

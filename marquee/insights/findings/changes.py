@@ -36,30 +36,28 @@ def changes(view: ModelView, aggregates: Aggregates, resamples: UserResamples) -
     view = view.with_lists_of(has_list_U)
     resamples = UserResamples(len(view), resamples.seed)
     movies, one_U = aggregates.movies, np.ones(len(view))
-    covered = scaled(coverage([view.ranked.top], len(movies)), 100)
+    coverage_interval = scaled(coverage([view.ranked.top], len(movies)), 100)
     rated_U, listed_U = popularity(view, aggregates)
-    rated, listed = (resamples.share(values, one_U) for values in (rated_U, listed_U))
+    rated_popularity, listed_popularity = (
+        resamples.share(values, one_U) for values in (rated_U, listed_U)
+    )
     gap = resamples.share(listed_U - rated_U, one_U)
     rows = genre_rows(view, movies, resamples)
     return Finding(
         id="changes",
-        title=f"Lists show {percent(covered.mean)} of the movies, {_popularity_text(gap, rated)}",
-        sentence=f"The lists of ten of {len(view):,} people hold {percent(covered.mean)} of all "
-        f"movies. A movie that people rated themselves was rated by {percent(rated.mean)} of "
-        f"everybody, a listed one by {percent(listed.mean)} ({points(gap)}). "
+        title=f"Lists show {percent(coverage_interval.mean)} of the movies, "
+        f"{_popularity_text(gap, rated_popularity)}",
+        sentence=f"The lists of ten of {len(view):,} people hold "
+        f"{percent(coverage_interval.mean)} of all movies. A movie that people rated themselves "
+        f"was rated by {percent(rated_popularity.mean)} of everybody, a listed one by "
+        f"{percent(listed_popularity.mean)} ({points(gap)}). "
         f"{_largest_changes(rows)}",
-        number=covered,
+        number=coverage_interval,
         unit="%",
         meaning="of the movies are in somebody's list",
         n=len(movies),
         unit_of_n="movies",
-        chart=Chart(
-            kind="bars",
-            title="Genre mix of what people rated and of their lists, the most rated genres",
-            columns=("genre", "% of what they rated", "% of their lists", "change", "low", "high"),
-            rows=rows[:MAX_GENRES_DRAWN],
-            drawn_columns=(1, 2),
-        ),
+        chart=_chart(rows),
         action="Decide how much of the catalog lists should show, then set novelty and "
         "calibration: on ml-1m calibration 0.35 halves what lists miss of people's mix for under "
         "2% of accuracy, novelty 0.35 lists movies that a fifth fewer people know for about 1%.",
@@ -70,16 +68,29 @@ def changes(view: ModelView, aggregates: Aggregates, resamples: UserResamples) -
         how_we_will_know="`coverage`, `popularity_bias`, `novelty`, `miscalibration` beside "
         "`ndcg@10`, protocol `next` (results/*.next.json)",
         numbers={
-            **with_bounds("histories_known_by_percent", rated),
-            **with_bounds("lists_known_by_percent", listed),
+            **with_bounds("histories_known_by_percent", rated_popularity),
+            **with_bounds("lists_known_by_percent", listed_popularity),
             **_list_metrics(view, aggregates, resamples),
             **{f"genre_points/{row[0]}": float(row[3]) for row in rows},
         },
     )
 
 
+def _chart(rows: tuple[GenreRow, ...]) -> Chart:
+    return Chart(
+        kind="bars",
+        title="Genre mix of what people rated and of their lists, the most rated genres",
+        columns=("genre", "% of what they rated", "% of their lists", "change", "low", "high"),
+        rows=rows[:MAX_GENRES_DRAWN],
+        drawn_columns=(1, 2),
+    )
+
+
 def popularity(view: ModelView, aggregates: Aggregates) -> tuple[Float64, Float64]:
-    """Return the mean share of users who rated a movie, over each history and each list."""
+    """Return the mean popularity of each history and of each list.
+
+    The popularity of a movie is the share of users who rated it.
+    """
     share_I = aggregates.count_I / aggregates.num_users
     rated_U = np.array([share_I[history].mean() for history in view.histories])
     listed_U = np.array([share_I[top[top >= 0]].mean() for top in view.ranked.top])
@@ -87,7 +98,10 @@ def popularity(view: ModelView, aggregates: Aggregates) -> tuple[Float64, Float6
 
 
 def points(gap: Interval) -> str:
-    """Write "1.1 points more, 95% interval: 0.88 to 1.2"; "fewer" with the bounds reversed."""
+    """Write "1.1 points more, 95% interval: 0.88 to 1.2".
+
+    A negative gap is "fewer", with the bounds reversed.
+    """
     direction = "more"
     if gap.mean < 0:
         gap, direction = Interval(-gap.mean, -gap.high, -gap.low), "fewer"
@@ -95,8 +109,8 @@ def points(gap: Interval) -> str:
     return f"{number(gap.mean)} points {direction}, 95% interval: {bounds}"
 
 
-def _popularity_text(gap: Interval, rated: Interval) -> str:
-    change = percent(100 * abs(gap.mean) / rated.mean)
+def _popularity_text(gap: Interval, rated_popularity: Interval) -> str:
+    change = percent(100 * abs(gap.mean) / rated_popularity.mean)
     if gap.low > 0:
         return f"known to {change} more people than what they rate"
     if gap.high < 0:
@@ -105,7 +119,10 @@ def _popularity_text(gap: Interval, rated: Interval) -> str:
 
 
 def genre_rows(view: ModelView, movies: Movies, resamples: UserResamples) -> tuple[GenreRow, ...]:
-    """Return genre, percent of histories, percent of lists, their difference and interval."""
+    """Return a row for each genre, the most rated first.
+
+    A row is genre, percent of histories, percent of lists, their difference and its interval.
+    """
     share_IG = genre_shares(movies.genre_matrix())
     rated_UG = np.stack([share_IG[history].mean(0) for history in view.histories])
     listed_UG = np.stack([share_IG[top[top >= 0]].mean(0) for top in view.ranked.top])
@@ -127,10 +144,12 @@ def genre_rows(view: ModelView, movies: Movies, resamples: UserResamples) -> tup
 def _largest_changes(rows: tuple[GenreRow, ...]) -> str:
     if not rows:
         return "Genres are not known."
-    up, down = (pick(rows, key=lambda row: float(row[3])) for pick in (max, min))
+    largest_rise, largest_fall = (
+        extreme(rows, key=lambda row: float(row[3])) for extreme in (max, min)
+    )
     return (
-        f"Against what people rated, lists hold {number(float(up[3]))} points more {up[0]} and "
-        f"{number(-float(down[3]))} points less {down[0]}."
+        f"Against what people rated, lists hold {number(float(largest_rise[3]))} points more "
+        f"{largest_rise[0]} and {number(-float(largest_fall[3]))} points less {largest_fall[0]}."
     )
 
 

@@ -39,29 +39,29 @@ def genres(aggregates: Aggregates, resamples: UserResamples) -> Finding:
             "genre.",
         )
     title_percent_G = 100 * aggregates.movies.genre_matrix().mean(0, dtype=np.float64)
-    rated, most_rated = rated_shares(aggregates, resamples)
-    liked, best_liked = genre_means(aggregates, resamples)
+    rating_shares, most_rated = rated_shares(aggregates, resamples)
+    mean_ratings, best_liked = genre_means(aggregates, resamples)
     tops = {
         "titles": _top(names, title_percent_G),
-        "ratings": _top(names, np.array([interval.mean for interval in rated])),
-        "stars": _top(names, np.array([interval.mean for interval in liked])),
+        "ratings": _top(names, np.array([interval.mean for interval in rating_shares])),
+        "stars": _top(names, np.array([interval.mean for interval in mean_ratings])),
     }
-    lead = names.index(tops["ratings"][0])
+    top_genre = names.index(tops["ratings"][0])
     return Finding(
         id=ID,
         title=verdict(
             tops["titles"][0], [names[g] for g in most_rated], [names[g] for g in best_liked]
         ),
         sentence=f"Most titles: {join_names(tops['titles'])}. Most ratings: "
-        f"{join_names(tops['ratings'])}. Best liked: {join_names(tops['stars'])}. {names[lead]} is "
-        f"on {number(title_percent_G[lead])}% of the movies and takes {percent(rated[lead].mean)} "
-        "of the ratings. So the number of movies of a genre says nothing about how much it is "
-        "watched.",
-        number=rated[lead],
+        f"{join_names(tops['ratings'])}. Best liked: {join_names(tops['stars'])}. "
+        f"{names[top_genre]} is on {number(title_percent_G[top_genre])}% of the movies and takes "
+        f"{percent(rating_shares[top_genre].mean)} of the ratings. So the number of movies of a "
+        "genre says nothing about how much it is watched.",
+        number=rating_shares[top_genre],
         unit="%",
-        meaning=f"of the ratings are of {names[lead]} movies",
+        meaning=f"of the ratings are of {names[top_genre]} movies",
         n=aggregates.num_users,
-        chart=_chart(aggregates, title_percent_G, rated, liked, tops),
+        chart=_chart(aggregates, title_percent_G, rating_shares, mean_ratings, tops),
         action="Order the rows of the app by what is rated, not by what is in the catalog, and "
         "show each person their own mix. On ml-1m lists that follow it miss half as much of the "
         "mix and lose under 2% of their accuracy.",
@@ -70,7 +70,7 @@ def genres(aggregates: Aggregates, resamples: UserResamples) -> Finding:
         "belongs to one. A rating is not a viewing: movies watched and not rated are not here.",
         how_we_will_know="`miscalibration_ratio` at most 0.5 at `ndcg@10_ratio` at least 0.98, "
         "protocol `next` (results/controls-*.json, `marquee controls`)",
-        numbers=_numbers(names, title_percent_G, rated, liked),
+        numbers=_numbers(names, title_percent_G, rating_shares, mean_ratings),
     )
 
 
@@ -106,11 +106,11 @@ def with_leaders(
 ) -> tuple[list[Interval], list[int]]:
     """Return G intervals, and the rows that the largest value does not clearly exceed."""
     value_G = statistic(np.asarray(column_UF, np.float64).sum(0, keepdims=True))[0]
-    lead = int(np.argmax(value_G))
+    top_genre = int(np.argmax(value_G))
 
     def with_distance(sum_SF: Float64) -> Float64:
         value_SG = statistic(sum_SF)
-        return np.column_stack([value_SG, value_SG[:, [lead]] - value_SG])
+        return np.column_stack([value_SG, value_SG[:, [top_genre]] - value_SG])
 
     intervals = resamples.intervals_of_sums(column_UF, with_distance)
     order = np.argsort(-value_G, kind="stable").tolist()
@@ -121,14 +121,15 @@ def _top(names: tuple[str, ...], value_G: Float64) -> list[str]:
     return [names[g] for g in np.argsort(-value_G, kind="stable")[:TOP_SIZE]]
 
 
-def verdict(titles: str, rated: list[str], liked: list[str]) -> str:
+def verdict(most_titles: str, most_rated: list[str], best_liked: list[str]) -> str:
     """Write the title of the finding from the leaders of the three tops."""
-    if rated == liked == [titles]:
-        return f"{titles} leads in titles, in ratings and in stars"
-    if rated == [titles]:
-        return f"{titles} has the most titles and the most ratings; {_led(liked, 'liked best')}"
-    parts = [f"{titles} fills the catalog", _led(rated, "rated most"), _led(liked, "liked best")]
-    return ("; " if len(rated) > 1 or len(liked) > 1 else ", ").join(parts)
+    if most_rated == best_liked == [most_titles]:
+        return f"{most_titles} leads in titles, in ratings and in stars"
+    liked_text = _led(best_liked, "liked best")
+    if most_rated == [most_titles]:
+        return f"{most_titles} has the most titles and the most ratings; {liked_text}"
+    parts = [f"{most_titles} fills the catalog", _led(most_rated, "rated most"), liked_text]
+    return ("; " if len(most_rated) > 1 or len(best_liked) > 1 else ", ").join(parts)
 
 
 def _led(names: list[str], rank: str) -> str:
@@ -140,24 +141,25 @@ def _led(names: list[str], rank: str) -> str:
 def _chart(
     aggregates: Aggregates,
     title_percent_G: Float64,
-    rated: list[Interval],
-    liked: list[Interval],
+    rating_shares: list[Interval],
+    mean_ratings: list[Interval],
     tops: dict[str, list[str]],
 ) -> Chart:
     names = aggregates.movies.genre_names
     top_names = {name for top in tops.values() for name in top}
     order = sorted(
-        (g for g in range(len(names)) if names[g] in top_names), key=lambda g: -rated[g].mean
+        (g for g in range(len(names)) if names[g] in top_names),
+        key=lambda g: -rating_shares[g].mean,
     )
     rows = tuple(
         (
             names[g],
             title_percent_G[g],
-            rated[g].mean,
-            liked[g].mean,
+            rating_shares[g].mean,
+            mean_ratings[g].mean,
             *(
                 bound
-                for interval in (rated[g], liked[g])
+                for interval in (rating_shares[g], mean_ratings[g])
                 for bound in (interval.low, interval.high)
             ),
         )
@@ -184,12 +186,12 @@ def _chart(
 def _numbers(
     names: tuple[str, ...],
     title_percent_G: Float64,
-    rated: list[Interval],
-    liked: list[Interval],
+    rating_shares: list[Interval],
+    mean_ratings: list[Interval],
 ) -> dict[str, float]:
     numbers: dict[str, float] = {}
     for g, name in enumerate(names):
         numbers[f"titles_percent/{name}"] = float(title_percent_G[g])
-        numbers |= with_bounds(f"ratings_percent/{name}", rated[g])
-        numbers |= with_bounds(f"mean_stars/{name}", liked[g])
+        numbers |= with_bounds(f"ratings_percent/{name}", rating_shares[g])
+        numbers |= with_bounds(f"mean_stars/{name}", mean_ratings[g])
     return numbers

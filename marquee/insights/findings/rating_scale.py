@@ -1,10 +1,13 @@
 """Stars: their distribution over ratings and movies, and each user's part of the scale."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from marquee.core.bootstrap import Interval
+from marquee.core.item_stats import LIKED_RATING
 from marquee.evaluation.metrics.rating import RATER_KINDS, rater_kinds_of_counts
-from marquee.insights.aggregates import LIKED_RATING, PRIOR_RATINGS, Aggregates
+from marquee.insights.aggregates import PRIOR_RATINGS, Aggregates
 from marquee.insights.finding import Chart, Finding, with_bounds
 from marquee.insights.findings.movies import MIN_RATINGS_OF_MEAN
 from marquee.insights.render.formatting import percent, with_interval
@@ -25,8 +28,8 @@ def ratings(aggregates: Aggregates, resamples: UserResamples) -> Finding:
     scale, length_U = np.asarray(aggregates.scale), aggregates.length_U
     counts = aggregates.value_count_UV
     shares = resamples.percent(counts, length_U)
-    liked = resamples.share(counts[:, scale >= LIKED_RATING].sum(1), length_U)
-    low = resamples.share(counts[:, scale <= LOW_RATING].sum(1), length_U)
+    liked_share = resamples.share(counts[:, scale >= LIKED_RATING].sum(1), length_U)
+    low_share = resamples.share(counts[:, scale <= LOW_RATING].sum(1), length_U)
     rows = tuple(
         (label(value), share.mean, share.low, share.high)
         for value, share in zip(aggregates.scale, shares, strict=True)
@@ -34,12 +37,12 @@ def ratings(aggregates: Aggregates, resamples: UserResamples) -> Finding:
     mode = max(range(len(rows)), key=lambda row: shares[row].mean)
     return Finding(
         id="ratings",
-        title=f"{percent(liked.mean)} of all ratings are 4 stars or more",
-        sentence=f"{percent(liked.mean)} of the ratings are 4 stars or more and "
-        f"{with_interval(low, '%')} are 2 or less; the most frequent value is {rows[mode][0]} "
-        "stars. People choose what they watch, and rate what they chose. So low ratings are rare "
-        "because disliked movies are not picked, not because there are none.",
-        number=liked,
+        title=f"{percent(liked_share.mean)} of all ratings are 4 stars or more",
+        sentence=f"{percent(liked_share.mean)} of the ratings are 4 stars or more and "
+        f"{with_interval(low_share, '%')} are 2 or less; the most frequent value is "
+        f"{rows[mode][0]} stars. People choose what they watch, and rate what they chose. So low "
+        "ratings are rare because disliked movies are not picked, not because there are none.",
+        number=liked_share,
         unit="%",
         meaning="of the ratings are 4 stars or more",
         n=aggregates.num_users,
@@ -58,7 +61,7 @@ def ratings(aggregates: Aggregates, resamples: UserResamples) -> Finding:
         "is not in the data.",
         how_we_will_know="`ece` of P(4 or more) below 0.02, protocol `stars`; "
         "`results/simulated.selection.json` for what choosing does to `rmse`",
-        numbers={"mean_stars": aggregates.mean_rating, **with_bounds("low_percent", low)},
+        numbers={"mean_stars": aggregates.mean_rating, **with_bounds("low_percent", low_share)},
     )
 
 
@@ -70,26 +73,27 @@ def label(value: float) -> str:
 def movies_by_mean(aggregates: Aggregates) -> Finding:
     """Measure the distribution of movies by their shrunk mean rating."""
     mean_I, num_movies = aggregates.shrunk_mean_I, len(aggregates.movies)
-    liked = int((mean_I >= LIKED_RATING).sum())
-    share = _liked_share(aggregates, liked)
+    num_liked = int((mean_I >= LIKED_RATING).sum())
+    share = _liked_share(aggregates, num_liked)
     edges = np.arange(np.floor(2 * aggregates.scale[0]) / 2, aggregates.scale[-1] + 0.25, 0.25)
     sizes, _ = np.histogram(mean_I, edges)
     rows = tuple(
         (f"{low:.2f}", 100 * int(size) / num_movies, int(size))
         for low, size in zip(edges, sizes, strict=False)
     )
-    filled = [row for row, cells in enumerate(rows) if cells[2]]
+    nonempty_rows = [row for row, cells in enumerate(rows) if cells[2]]
     is_plain_liked_I = aggregates.rating_sum_I >= LIKED_RATING * aggregates.count_I
-    few = int((is_plain_liked_I & (aggregates.count_I < MIN_RATINGS_OF_MEAN)).sum())
-    plain_liked = int(is_plain_liked_I.sum())
-    subject = f"{percent(share.mean)} of the movies average" if liked else "No movie averages"
+    num_few_ratings = int((is_plain_liked_I & (aggregates.count_I < MIN_RATINGS_OF_MEAN)).sum())
+    num_plain_liked = int(is_plain_liked_I.sum())
+    subject = f"{percent(share.mean)} of the movies average" if num_liked else "No movie averages"
     return Finding(
         id="films-by-mean",
         title=f"{subject} 4 stars or more on more than a few opinions",
-        sentence=f"Of {num_movies:,} movies {plain_liked:,} have a plain mean of 4 or more, "
-        f"{few:,} of them by fewer than {MIN_RATINGS_OF_MEAN} ratings. {liked:,} keep it when "
-        f"{PRIOR_RATINGS} ratings of {aggregates.mean_rating:.2f} stars, the mean of all, are "
-        "added to each movie. So none leads by one opinion alone; the chart shows these means.",
+        sentence=f"Of {num_movies:,} movies {num_plain_liked:,} have a plain mean of 4 or more, "
+        f"{num_few_ratings:,} of them by fewer than {MIN_RATINGS_OF_MEAN} ratings. {num_liked:,} "
+        f"keep it when {PRIOR_RATINGS} ratings of {aggregates.mean_rating:.2f} stars, the "
+        "mean of all, are added to each movie. So none leads by one opinion alone; the chart shows "
+        "these means.",
         number=share,
         unit="%",
         meaning=f"of the movies average 4 stars or more, {PRIOR_RATINGS} ratings at the overall "
@@ -100,7 +104,7 @@ def movies_by_mean(aggregates: Aggregates) -> Finding:
             kind="columns",
             title="Share of movies, by mean stars (from)",
             columns=("mean stars from", "% of movies", "movies"),
-            rows=rows[filled[0] : filled[-1] + 1],
+            rows=rows[nonempty_rows[0] : nonempty_rows[-1] + 1],
         ),
         action="Sort “top rated” by this mean: a movie then needs several good ratings to lead.",
         lever='`kind: "hidden_gems"` of POST /charts, which sorts by the least stars to expect',
@@ -108,61 +112,72 @@ def movies_by_mean(aggregates: Aggregates) -> Finding:
         "audience liked it, not how anybody would.",
         how_we_will_know="No movie with fewer than 5 ratings in `hidden_gems` (tests); `rmse` and "
         "`coverage@90/support=…`, protocol `stars`",
-        numbers={"films_liked": liked, "films_liked_by_plain_mean": plain_liked},
+        numbers={"films_liked": num_liked, "films_liked_by_plain_mean": num_plain_liked},
     )
 
 
-def _liked_share(aggregates: Aggregates, liked: int) -> Interval:
+def _liked_share(aggregates: Aggregates, num_liked: int) -> Interval:
     """Return the percent of the movies with a shrunk mean of LIKED_RATING or more."""
     num_movies = len(aggregates.movies)
     left_U = num_movies - aggregates.edge_count_UX[:, 0]
-    liked_U = liked + aggregates.liked_change_U - aggregates.liked_only_U
+    liked_U = num_liked + aggregates.liked_change_U - aggregates.liked_only_U
     without_U = np.where(left_U > 0, liked_U / np.maximum(left_U, 1), 0)
-    return jackknife(100 * liked / num_movies, 100 * without_U, 0, 100)
+    return jackknife(100 * num_liked / num_movies, 100 * without_U, 0, 100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaterIntervals:
+    """Intervals of each kind of rater, in the order of RATER_KINDS."""
+
+    shares: list[Interval]
+    """Percent of the users."""
+    means: list[Interval]
+    """Mean rating."""
+    num_values: list[Interval]
+    """Values of the scale that a user gives."""
+
+    def share(self, kind: str) -> Interval:
+        return self.shares[RATER_KINDS.index(kind)]
+
+
+def rater_intervals(aggregates: Aggregates, resamples: UserResamples) -> RaterIntervals:
+    """Measure each kind of rater."""
+    kind_U = rater_kinds_of_counts(aggregates.value_count_UV, aggregates.scale)
+    is_kind_UX = kind_U[:, None] == np.arange(len(RATER_KINDS))
+    rating_sum_U = aggregates.value_count_UV @ np.asarray(aggregates.scale)
+    num_values_U = (aggregates.value_count_UV > 0).sum(1)
+    return RaterIntervals(
+        shares=resamples.percent(is_kind_UX, np.ones(aggregates.num_users)),
+        means=resamples.ratio_each(
+            is_kind_UX * rating_sum_U[:, None], is_kind_UX * aggregates.length_U[:, None]
+        ),
+        num_values=resamples.ratio_each(is_kind_UX * num_values_U[:, None], is_kind_UX),
+    )
 
 
 def raters(aggregates: Aggregates, resamples: UserResamples) -> Finding:
     """Measure how much of the scale the users use."""
-    kind_U = rater_kinds_of_counts(aggregates.value_count_UV, aggregates.scale)
-    is_kind_UX = kind_U[:, None] == np.arange(len(RATER_KINDS))
-    shares = resamples.percent(is_kind_UX, np.ones(aggregates.num_users))
-    rating_sum_U = aggregates.value_count_UV @ np.asarray(aggregates.scale)
-    means = resamples.ratio_each(
-        is_kind_UX * rating_sum_U[:, None], is_kind_UX * aggregates.length_U[:, None]
-    )
-    num_values_U = (aggregates.value_count_UV > 0).sum(1)
-    num_values = resamples.ratio_each(is_kind_UX * num_values_U[:, None], is_kind_UX)
-    rows = tuple(
-        (RATER_NAMES[name], share.mean, share.low, share.high, mean.mean, values.mean)
-        for name, share, mean, values in zip(RATER_KINDS, shares, means, num_values, strict=True)
-    )
-    wide, high, harsh = (
-        shares[RATER_KINDS.index(kind)] for kind in ("full-range", "high", "harsh")
-    )
+    intervals = rater_intervals(aggregates, resamples)
+    full_range_share = intervals.share("full-range")
+    high_share, harsh_share = intervals.share("high"), intervals.share("harsh")
     title = "Nobody uses both ends of the scale"
-    if wide.mean:
+    if full_range_share.mean:
         title = (
-            f"{percent(wide.mean)} of the people use both ends of the scale, the others more of "
-            "one part"
+            f"{percent(full_range_share.mean)} of the people use both ends of the scale, the "
+            "others more of one part"
         )
     return Finding(
         id="raters",
         title=title,
-        sentence=f"{with_interval(high, '%')} of the people give 4 stars or more nine times in "
-        f"ten, and {with_interval(harsh, '%')} have a mean below 3. Another {percent(wide.mean)} "
-        f"give at least every tenth movie {_ends(aggregates.scale)}. So 4 stars do not mean the "
-        "same from everybody.",
-        number=wide,
+        sentence=f"{with_interval(high_share, '%')} of the people give 4 stars or more nine "
+        f"times in ten, and {with_interval(harsh_share, '%')} have a mean below 3. Another "
+        f"{percent(full_range_share.mean)} give at least every tenth movie "
+        f"{_ends(aggregates.scale)}. So 4 stars do not mean the same from everybody.",
+        number=full_range_share,
         unit="%",
         meaning="of the people use both ends of the scale",
         n=aggregates.num_users,
-        chart=Chart(
-            kind="bars",
-            title="Share of people, by how they use the scale",
-            columns=("kind of rater", "% of people", "low", "high", "mean stars", "values used"),
-            rows=rows,
-            interval_columns=(2, 3),
-        ),
+        chart=_raters_chart(intervals),
         action="Show stars on the person's own scale and remind them of past ratings while they "
         "rate; expect fewer surprises for those at the ends of the scale.",
         lever="the star model, which has a scale of its own for everybody (`stars` of each item)",
@@ -171,13 +186,28 @@ def raters(aggregates: Aggregates, resamples: UserResamples) -> Finding:
         how_we_will_know="`rmse/rater=high`, `harsh`, `full-range`, `other`, protocol `stars`",
         numbers={
             f"{prefix}/{name}": float(interval.mean)
-            for prefix, intervals in (
-                ("people_percent", shares),
-                ("mean_stars", means),
-                ("values", num_values),
+            for prefix, values in (
+                ("people_percent", intervals.shares),
+                ("mean_stars", intervals.means),
+                ("values", intervals.num_values),
             )
-            for name, interval in zip(RATER_KINDS, intervals, strict=True)
+            for name, interval in zip(RATER_KINDS, values, strict=True)
         },
+    )
+
+
+def _raters_chart(intervals: RaterIntervals) -> Chart:
+    shares, means, num_values = intervals.shares, intervals.means, intervals.num_values
+    rows = tuple(
+        (RATER_NAMES[name], share.mean, share.low, share.high, mean.mean, values.mean)
+        for name, share, mean, values in zip(RATER_KINDS, shares, means, num_values, strict=True)
+    )
+    return Chart(
+        kind="bars",
+        title="Share of people, by how they use the scale",
+        columns=("kind of rater", "% of people", "low", "high", "mean stars", "values used"),
+        rows=rows,
+        interval_columns=(2, 3),
     )
 
 

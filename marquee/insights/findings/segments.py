@@ -19,6 +19,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
+from marquee.core.bootstrap import Interval
 from marquee.core.item_stats import genre_shares, release_years
 from marquee.core.movies import Movies
 from marquee.insights.finding import Chart, Finding, unavailable
@@ -71,21 +72,26 @@ def segments_of(view: ModelView, movies: Movies, seed: int = 0) -> Segments | st
         )
     direction_UD = centered(view.vector_UD)
     agreement = {size: stability(direction_UD, size, seed) for size in range(2, MAX_GROUPS + 1)}
-    stable = [size for size, index in agreement.items() if index >= MIN_AGREEMENT]
-    if not stable:
+    stable_sizes = [
+        size for size, stability_index in agreement.items() if stability_index >= MIN_AGREEMENT
+    ]
+    if not stable_sizes:
         return (
             "No number of groups holds when the people are halved: the halves agree at best to "
             f"{number(max(agreement.values()))} (1: the same groups, 0: chance), and "
             f"{MIN_AGREEMENT} is required. Tastes here change by degrees, not by groups."
         )
-    label_U = _fit(direction_UD, max(stable), seed).labels_
+    label_U = _fit(direction_UD, max(stable_sizes), seed).labels_
     order = np.argsort(-np.bincount(label_U), kind="stable")
     group_U = np.argsort(order)[label_U]
     return _named(group_U, seen_matrix(view.histories, len(movies)), movies, agreement)
 
 
 def centered(vector_UD: Float32) -> Float64:
-    """Return directions from the mean of all users: what all share distinguishes no one."""
+    """Subtract the mean user vector and normalize.
+
+    A taste that all users share distinguishes no group.
+    """
     offset_UD = vector_UD.astype(np.float64) - vector_UD.mean(0, dtype=np.float64)
     return offset_UD / np.maximum(np.linalg.norm(offset_UD, axis=1, keepdims=True), 1e-12)
 
@@ -164,16 +170,18 @@ def _names(lift_TG: Float64, mix_G: Float64, genres: tuple[str, ...], eras: list
     for lift_G, era in zip(lift_TG, eras, strict=True):
         distance_G = (lift_G - 1) * np.sqrt(mix_G)  # above chance, as in a chi-square
         order = [g for g in np.argsort(-distance_G, kind="stable") if mix_G[g] >= MIN_GENRE_SHARE]
-        leading = [genres[g] for g in order if lift_G[g] >= MIN_LIFT]
-        size = 3 if (era, set(leading[:2])) in used else 2
-        used.append((era, set(leading[:2])))
-        name = ", ".join(filter(None, (era, join_names(leading[:size])))) or "movies of all kinds"
+        top_genres = [genres[g] for g in order if lift_G[g] >= MIN_LIFT]
+        size = 3 if (era, set(top_genres[:2])) in used else 2
+        used.append((era, set(top_genres[:2])))
+        name = (
+            ", ".join(filter(None, (era, join_names(top_genres[:size])))) or "movies of all kinds"
+        )
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 
 
 def _movies(seen_TI: Float64, num_users_T: Float64, group: int, movies: Movies) -> list[str]:
-    """Return three movies that are known in this group and least elsewhere."""
+    """Return the three movies most specific to a group: known in it, and least in the others."""
     weight_T = np.where(np.arange(len(num_users_T)) == group, 0, num_users_T)
     elsewhere_I = weight_T @ seen_TI / max(weight_T.sum(), 1)
     distance_I = np.where(seen_TI[group] >= MIN_KNOWN_SHARE, seen_TI[group] - elsewhere_I, -1)
@@ -194,6 +202,28 @@ def segments(
         f"“{name}” ({percent(share.mean)}) {join_names(movies[:num_movies])}"
         for name, share, movies in zip(groups.names, shares, groups.movies, strict=True)
     ]
+    return Finding(
+        id="segments",
+        title=f"Tastes fall into {len(groups)} groups, “{groups.names[0]}” the largest",
+        sentence=f"Movies that each group knows and others know less: {'; '.join(descriptions)}.",
+        number=shares[0],
+        unit="%",
+        meaning=f"of the people are “{groups.names[0]}”",
+        n=len(view),
+        chart=_chart(groups, shares, genres),
+        action="Give each group a row of its own in the app and a place in the first questions. "
+        "What that gains has to be tried: no number here says.",
+        lever="`genre_profile` of POST /recommend; the taste groups of the app's first page",
+        how_sure="Groups are cuts through tastes that pass into each other: two halves of the "
+        f"people agree on them to {number(groups.agreement[len(groups)])} (1: fully, 0: by "
+        "chance). The names are ours, from genres and movies that stand out.",
+        how_we_will_know="`hit_rate@10` by group below; adjusted Rand index by number of groups in "
+        "findings.json; `miscalibration` with a group's profile",
+        numbers={f"agreement/groups={size}": value for size, value in groups.agreement.items()},
+    )
+
+
+def _chart(groups: Segments, shares: list[Interval], genres: tuple[str, ...]) -> Chart:
     rows = tuple(
         (
             groups.names[t],
@@ -205,37 +235,19 @@ def segments(
         )
         for t, share in enumerate(shares)
     )
-    return Finding(
-        id="segments",
-        title=f"Tastes fall into {len(groups)} groups, “{groups.names[0]}” the largest",
-        sentence=f"Movies that each group knows and others know less: {'; '.join(descriptions)}.",
-        number=shares[0],
-        unit="%",
-        meaning=f"of the people are “{groups.names[0]}”",
-        n=len(view),
-        chart=Chart(
-            kind="bars",
-            title="Share of people, by group",
-            columns=(
-                "group",
-                "% of people",
-                "low",
-                "high",
-                "movies",
-                "share of a genre, times everybody's",
-            ),
-            rows=rows,
-            interval_columns=(2, 3),
+    return Chart(
+        kind="bars",
+        title="Share of people, by group",
+        columns=(
+            "group",
+            "% of people",
+            "low",
+            "high",
+            "movies",
+            "share of a genre, times everybody's",
         ),
-        action="Give each group a row of its own in the app and a place in the first questions. "
-        "What that gains has to be tried: no number here says.",
-        lever="`genre_profile` of POST /recommend; the taste groups of the app's first page",
-        how_sure="Groups are cuts through tastes that pass into each other: two halves of the "
-        f"people agree on them to {number(groups.agreement[len(groups)])} (1: fully, 0: by "
-        "chance). The names are ours, from genres and movies that stand out.",
-        how_we_will_know="`hit_rate@10` by group below; adjusted Rand index by number of groups in "
-        "findings.json; `miscalibration` with a group's profile",
-        numbers={f"agreement/groups={size}": value for size, value in groups.agreement.items()},
+        rows=rows,
+        interval_columns=(2, 3),
     )
 
 

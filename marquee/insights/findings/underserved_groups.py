@@ -50,6 +50,27 @@ class Group:
     of_movies: bool = False
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Measurements:
+    """The values of Q groups of users; the first group is all users."""
+
+    groups: list[Group]
+    hits: list[Interval]
+    """Percent of lists that hold the movie rated last."""
+    ndcg: list[Interval]
+    errors: list[Interval]
+    """Mean distance of the expected rating to the rating, in stars."""
+    order: list[int]
+    """Groups by hits, the fewest first, without all users."""
+
+    def worst(self, of_movies: bool) -> int:
+        """Return the group of users, or of movies, with the fewest hits.
+
+        It is 0 if there is none.
+        """
+        return next((q for q in self.order if self.groups[q].of_movies == of_movies), 0)
+
+
 def underserved_groups(
     view: ModelView, aggregates: Aggregates, taste_groups: Segments | str, resamples: UserResamples
 ) -> Finding:
@@ -68,23 +89,35 @@ def underserved_groups(
             reason=f"Only {len(view)} people can be tested on their last movie; a group needs "
             f"{MIN_GROUP_SIZE}.",
         )
+    return _finding(measure(view, groups, resamples))
+
+
+def measure(view: ModelView, groups: list[Group], resamples: UserResamples) -> Measurements:
+    """Measure each group; the first one is all users."""
     is_in_UQ = np.column_stack([group.is_in_U for group in groups])
     hit_U, ndcg_U = (view.ranked.metrics[name] for name in ("hit_rate@10", "ndcg@10"))
-    hits = [scaled(hit_rate, 100) for hit_rate in group_means(hit_U, is_in_UQ, resamples)]
-    ndcg = group_means(ndcg_U, is_in_UQ, resamples)
     error_U = np.abs(view.expected_rating_U - view.last_rating_U)
-    errors = group_means(error_U, is_in_UQ, resamples)
-    order = sorted(range(1, len(groups)), key=lambda q: hits[q].mean)
-    worst_users, worst_movies = (
-        next((q for q in order if groups[q].of_movies == of_movies), 0)
-        for of_movies in (False, True)
+    hits = [scaled(hit_rate, 100) for hit_rate in group_means(hit_U, is_in_UQ, resamples)]
+    return Measurements(
+        groups=groups,
+        hits=hits,
+        ndcg=group_means(ndcg_U, is_in_UQ, resamples),
+        errors=group_means(error_U, is_in_UQ, resamples),
+        order=sorted(range(1, len(groups)), key=lambda q: hits[q].mean),
     )
+
+
+def _finding(measurements: Measurements) -> Finding:
+    groups, hits, errors = measurements.groups, measurements.hits, measurements.errors
+    num_users = len(groups[0].is_in_U)
+    worst_users, worst_movies = measurements.worst(False), measurements.worst(True)
     largest_error = max(range(len(groups)), key=lambda q: errors[q].mean)
-    behind = [q for q in (worst_users, worst_movies) if hits[q].high < hits[0].low]
-    lead = (behind or [worst_users])[0]
+    worst_groups = [q for q in (worst_users, worst_movies) if hits[q].high < hits[0].low]
+    worst_group = (worst_groups or [worst_users])[0]
+    name = groups[worst_group].name
     title = "No group is clearly served worse than the others"
-    if behind:
-        title = f"Least well served: {' and '.join(groups[q].name for q in behind)}"
+    if worst_groups:
+        title = f"Least well served: {' and '.join(groups[q].name for q in worst_groups)}"
     return Finding(
         id="served",
         title=title,
@@ -95,15 +128,15 @@ def underserved_groups(
         f"{with_interval(hits[worst_movies], '%')}. Expected stars are off by "
         f"{two_decimals(errors[0].mean)} on average, most for {groups[largest_error].name}: "
         f"{with_interval(errors[largest_error], 'stars')}.",
-        number=hits[lead],
+        number=hits[worst_group],
         unit="%",
-        meaning=f"of the lists hold the movie rated next where it is one of the {groups[lead].name}"
-        if groups[lead].of_movies
-        else f"of the lists of {groups[lead].name} hold the movie rated next",
-        n=int(is_in_UQ[:, lead].sum()),
-        unit_of_n=f"people of {len(view):,}",
-        chart=_chart(groups, [0, *order[:MAX_GROUPS_DRAWN]], hits, ndcg, errors),
-        action=action_for([groups[q] for q in behind]),
+        meaning=f"of the lists hold the movie rated next where it is one of the {name}"
+        if groups[worst_group].of_movies
+        else f"of the lists of {name} hold the movie rated next",
+        n=int(groups[worst_group].is_in_U.sum()),
+        unit_of_n=f"people of {num_users:,}",
+        chart=_chart(measurements),
+        action=action_for([groups[q] for q in worst_groups]),
         lever="`genre_profile`, `novelty` of POST /recommend; POST /rate_next",
         how_sure="Each person is tested on one movie, so small groups vary; "
         f"{len(groups)} groups were compared, and the worst of many is partly chance. People who "
@@ -111,18 +144,18 @@ def underserved_groups(
         "to guess. A movie that was not rated next may still have pleased.",
         how_we_will_know="`hit_rate@10` and `ndcg@10` of protocol `next`, `rmse/rater=…` of "
         "protocol `stars`, by these groups, before and after",
-        numbers=_numbers(groups, hits, ndcg, errors),
+        numbers=_numbers(measurements),
     )
 
 
-def action_for(behind: list[Group]) -> str:
+def action_for(worst_groups: list[Group]) -> str:
     """Write the action for groups of users and for groups of movies."""
     sentences = [
         f"Help {group.name} into lists: ask for ratings of them, and turn novelty up."
         if group.of_movies
         else f"Look first at the lists of {group.name}: widen their choice by genre or novelty, "
         "and ask them for more movies."
-        for group in behind
+        for group in worst_groups
     ]
     return " ".join(
         sentences or ["No group needs settings of its own; check again after each training."]
@@ -171,26 +204,21 @@ def group_means(value_U: Float64, is_in_UQ: Bools, resamples: UserResamples) -> 
     return resamples.ratio_each(value_U[:, None] * is_in_UQ, is_in_UQ)
 
 
-def _chart(
-    groups: list[Group],
-    order: list[int],
-    hits: list[Interval],
-    ndcg: list[Interval],
-    errors: list[Interval],
-) -> Chart:
+def _chart(measurements: Measurements) -> Chart:
+    groups, hits, errors = measurements.groups, measurements.hits, measurements.errors
     rows = tuple(
         (
             groups[q].name,
             hits[q].mean,
             hits[q].low,
             hits[q].high,
-            ndcg[q].mean,
+            measurements.ndcg[q].mean,
             errors[q].mean,
             errors[q].low,
             errors[q].high,
             int(groups[q].is_in_U.sum()),
         )
-        for q in order
+        for q in [0, *measurements.order[:MAX_GROUPS_DRAWN]]
     )
     return Chart(
         kind="bars",
@@ -211,12 +239,10 @@ def _chart(
     )
 
 
-def _numbers(
-    groups: list[Group], hits: list[Interval], ndcg: list[Interval], errors: list[Interval]
-) -> dict[str, float]:
+def _numbers(measurements: Measurements) -> dict[str, float]:
     numbers: dict[str, float] = {}
-    for group, hit, gain, error in zip(groups, hits, ndcg, errors, strict=True):
-        numbers |= with_bounds(f"hit_percent/{group.key}", hit)
-        numbers |= with_bounds(f"ndcg@10/{group.key}", gain)
-        numbers |= with_bounds(f"star_error/{group.key}", error)
+    for q, group in enumerate(measurements.groups):
+        numbers |= with_bounds(f"hit_percent/{group.key}", measurements.hits[q])
+        numbers |= with_bounds(f"ndcg@10/{group.key}", measurements.ndcg[q])
+        numbers |= with_bounds(f"star_error/{group.key}", measurements.errors[q])
     return numbers

@@ -70,7 +70,7 @@ def is_word(name: str) -> bool:
 
 
 def distances(weight_TW: Float64) -> Float64:
-    """Return the weights of the groups less those of all users, which are the last row."""
+    """Subtract the last row (all users) from each group's weights."""
     return weight_TW[:-1] - weight_TW[-1]
 
 
@@ -89,42 +89,25 @@ def _finding(
     with_tags: bool,
 ) -> Finding:
     inside, outside = word_shares(has_word_UT, groups, resamples)
-    rows = tuple(
-        (
-            f"{groups.names[t]}: {names[best_TW[t, 0]]}",
-            inside[t].mean,
-            outside[t].mean,
-            inside[t].low,
-            inside[t].high,
-            ", ".join(names[w] for w in best_TW[t]),
-        )
-        for t in range(len(groups))
-    )
-    lead = max(range(len(groups)), key=lambda t: inside[t].mean - outside[t].mean)
-    group, word = groups.names[lead], names[best_TW[lead, 0]]
+    words = [[names[w] for w in best_W] for best_W in best_TW]
+    top_group = max(range(len(groups)), key=lambda t: inside[t].mean - outside[t].mean)
+    group, word = groups.names[top_group], words[top_group][0]
     descriptions = "; ".join(
-        f"“{groups.names[t]}”: {join_names([names[w] for w in best_TW[t, :3]])}"
-        for t in range(len(groups))
+        f"“{groups.names[t]}”: {join_names(words[t][:3])}" for t in range(len(groups))
     )
     return Finding(
         id="words",
         title=f"“{word}” marks the group “{group}”",
         sentence=f"Words of {'titles and tags' if with_tags else 'titles'} that stand out: "
-        f"{descriptions}. {percent(inside[lead].mean)} of the people of “{group}” rated a movie "
-        f"with “{word}”, of the others {percent(outside[lead].mean)} "
-        f"({interval_text(outside[lead], '%')}).",
-        number=inside[lead],
+        f"{descriptions}. {percent(inside[top_group].mean)} of the people of “{group}” rated "
+        f"a movie with “{word}”, of the others {percent(outside[top_group].mean)} "
+        f"({interval_text(outside[top_group], '%')}).",
+        number=inside[top_group],
         unit="%",
         meaning=f"of the group rated a movie with “{word}”",
-        n=int(groups.is_member_UT[:, lead].sum()),
+        n=int(groups.is_member_UT[:, top_group].sum()),
         unit_of_n=f"people of “{group}”",
-        chart=Chart(
-            kind="bars",
-            title="Share of people who rated a movie with the group's first word",
-            columns=("group and word", "% of the group", "% of the others", "low", "high", "words"),
-            rows=rows,
-            drawn_columns=(1, 2),
-        ),
+        chart=_chart(groups.names, words, inside, outside),
         action="Name rows of the app by these words, and let search and new movies be found by "
         "them.",
         lever="text features of the network (`features: [genres, period, text]`); GET "
@@ -133,14 +116,40 @@ def _finding(
         + "Words stand for series and their sequels as much as for a taste.",
         how_we_will_know="`auc` of protocol `new-movies`, with and without text "
         "(docs/ablations.md)",
-        numbers=with_bounds("others_percent", outside[lead]),
+        numbers=with_bounds("others_percent", outside[top_group]),
+    )
+
+
+def _chart(
+    group_names: list[str], words: list[list[str]], inside: list[Interval], outside: list[Interval]
+) -> Chart:
+    rows = tuple(
+        (
+            f"{name}: {words[t][0]}",
+            inside[t].mean,
+            outside[t].mean,
+            inside[t].low,
+            inside[t].high,
+            ", ".join(words[t]),
+        )
+        for t, name in enumerate(group_names)
+    )
+    return Chart(
+        kind="bars",
+        title="Share of people who rated a movie with the group's first word",
+        columns=("group and word", "% of the group", "% of the others", "low", "high", "words"),
+        rows=rows,
+        drawn_columns=(1, 2),
     )
 
 
 def word_shares(
     has_word_UT: Bools, groups: Segments, resamples: UserResamples
 ) -> tuple[list[Interval], list[Interval]]:
-    """Return the percent of each group, and of the others, who rated a movie with its word."""
+    """Return the percent of users who rated a movie with a group's word.
+
+    The first list is of each group, the second of the users outside it.
+    """
     size = len(groups)
 
     def shares(is_in_UT: Bools) -> list[Interval]:

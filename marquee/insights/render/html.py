@@ -117,7 +117,7 @@ def summary(report: Report) -> list[str]:
 
 
 def section(title: str, findings: list[Finding], note: str = "") -> list[str]:
-    """Return a heading and its findings; nothing where there are none."""
+    """Return a heading and its findings; nothing if there are none."""
     if not findings:
         return []
     head = [f"<section>\n<h2>{title}</h2>", *([f'<p class="how">{note}</p>'] if note else [])]
@@ -168,7 +168,10 @@ def table(chart: Chart) -> str:
 
 
 def cell_text(cell: Cell) -> str:
-    """Write a cell: floats with two decimals, whole numbers without commas (they may be years)."""
+    """Write a cell.
+
+    Floats have two decimals. Whole numbers have no commas, as they may be years.
+    """
     if cell is None or cell != cell:
         return "–"
     if isinstance(cell, float):

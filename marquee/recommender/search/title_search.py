@@ -113,13 +113,15 @@ class TitleSearch:
 
 def _spelling_costs(key: str, titles: list[str]) -> Float32:
     """Return (C,) the cost of each title by its letters alone."""
-    typed, compact = key.replace(" ", ""), [title.replace(" ", "") for title in titles]
-    max_edits = max(1, round(MAX_EDIT_SHARE * len(typed)))
+    query_text, compact = key.replace(" ", ""), [title.replace(" ", "") for title in titles]
+    max_edits = max(1, round(MAX_EDIT_SHARE * len(query_text)))
     size_C = np.array([len(title) for title in compact])
-    untyped_C = UNTYPED_COST * np.maximum(0, 1 - len(typed) / size_C)
-    title_C = _edits(typed, compact, max_edits)
-    cuts = range(max(1, len(typed) - 1), len(typed) + 2)
-    prefixes = [_edits(typed, [title[:cut] for title in compact], max_edits - 1) for cut in cuts]
+    untyped_C = UNTYPED_COST * np.maximum(0, 1 - len(query_text) / size_C)
+    title_C = _edits(query_text, compact, max_edits)
+    cuts = range(max(1, len(query_text) - 1), len(query_text) + 2)
+    prefixes = [
+        _edits(query_text, [title[:cut] for title in compact], max_edits - 1) for cut in cuts
+    ]
     prefix_C = PREFIX_COST + np.min(prefixes, axis=0) + untyped_C
     words = [f" {word}" for word in key.split()]
     has_words = [all(word in f" {title}" for word in words) for title in titles]
@@ -127,11 +129,11 @@ def _spelling_costs(key: str, titles: list[str]) -> Float32:
     return np.minimum(np.minimum(title_C, prefix_C), words_C).astype(np.float32)
 
 
-def _edits(typed: str, titles: list[str], max_edits: int) -> Float32:
+def _edits(query_text: str, titles: list[str], max_edits: int) -> Float32:
     """Return (C,) edits between the query and each title; infinite above `max_edits`."""
-    edit_C = cdist([typed], titles, scorer=OSA.distance, score_cutoff=max_edits, dtype=np.float32)[
-        0
-    ]
+    (edit_C,) = cdist(
+        [query_text], titles, scorer=OSA.distance, score_cutoff=max_edits, dtype=np.float32
+    )
     return np.where(edit_C <= max_edits, edit_C, np.inf)
 
 

@@ -23,7 +23,7 @@ DAMAGE_ERRORS = (zipfile.BadZipFile, zlib.error, ValueError, KeyError, TypeError
 
 
 class Archive(NamedTuple):
-    """The content of one zip: its header, its messages, and the assets that a comparison reads."""
+    """The content of one zip; of the assets, those that a comparison reads."""
 
     header: dict[str, Any]
     messages: list[tuple[str, dict[str, Any]]]
@@ -33,7 +33,7 @@ class Archive(NamedTuple):
 def read_archive(path: Path) -> LoggedRun:
     """Read an offline archive and the others of its experiment in the same folder.
 
-    Raises InputError where a file is damaged, or not an archive of Comet's.
+    Raises InputError if a file is damaged, or not an archive of Comet's.
     """
     archive = read_zip(path)
     key = str(archive.header["offline_id"])
@@ -85,12 +85,12 @@ def read_zip(path: Path) -> Archive:
 
 
 def file_name(upload: dict[str, Any]) -> str:
-    """Return the name of an uploaded file; the files of a model have none of their own."""
+    """Return the name of an uploaded file; files of a model have none."""
     return (upload["additional_params"] or {}).get("fileName") or ""
 
 
 def metric_points(metric: dict[str, Any]) -> list[MetricPoint]:
-    """Return one logged metric as a point, and nothing where it is not a number."""
+    """Return one logged metric as a point, and nothing if it is not a number."""
     try:
         epoch = metric.get("epoch")
         number = None if epoch is None else float(epoch)
@@ -103,7 +103,7 @@ def read_experiment(address: str) -> LoggedRun:
     """Read an experiment from Comet's server.
 
     address: comet:KEY or comet:WORKSPACE/PROJECT/KEY. Raises InputError without an API key, for an
-    unknown experiment, for one that is still training, and where the server cannot be reached or
+    unknown experiment, for one that is still training, and if the server cannot be reached or
     refuses.
     """
     os.environ.setdefault("COMET_DISABLE_AUTO_LOGGING", "1")
@@ -143,13 +143,17 @@ def read_experiment(address: str) -> LoggedRun:
 def logged_experiment(address: str, experiment: Any) -> LoggedRun:
     if experiment.get_metadata().get("running"):
         raise InputError(f"{address}: still training, expected an experiment that has ended; wait")
-    assets = sorted(experiment.get_asset_list() or (), key=lambda each: each.get("createdAt") or 0)
+    assets = sorted(
+        experiment.get_asset_list() or (), key=lambda asset: asset.get("createdAt") or 0
+    )
     files = {  # the latest of a name that was logged twice
         each["fileName"]: experiment.get_asset(each["assetId"], return_type="binary")
         for each in assets
         if RUN_FILES.fullmatch(each["fileName"] or "")
     }
-    metrics = sorted(experiment.get_metrics() or (), key=lambda each: each.get("timestamp") or 0)
+    metrics = sorted(
+        experiment.get_metrics() or (), key=lambda metric: metric.get("timestamp") or 0
+    )
     params = {each["name"]: each["valueCurrent"] for each in experiment.get_parameters_summary()}
     return LoggedRun(
         label=experiment.name or experiment.id,

@@ -28,7 +28,7 @@ from marquee.training.compare.runs import newest_runs, read_run
 from marquee.training.compare.tables import tables, text
 
 MAX_DEFAULT_RUNS = 10
-"""Runs compared where none is named."""
+"""Runs compared if none is named."""
 
 
 def main(args: list[str]) -> int:

@@ -16,12 +16,11 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from marquee.core.bootstrap import summarise_paired
+from marquee.core.bootstrap import Section, summarise_paired
 from marquee.core.columns import Columns
 from marquee.evaluation.metrics.ranking import METRICS, METRICS_MULTI
 from marquee.evaluation.metrics.rating import (
     MetricSums,
-    Section,
     compare_ratings,
     point_estimates,
     rating_metrics,
@@ -70,10 +69,10 @@ def same_targets(a: pd.DataFrame, b: pd.DataFrame) -> bool:
 
 
 def paired_difference(a: pd.DataFrame, b: pd.DataFrame, protocol: str) -> Section:
-    """Return {"ndcg@10": {"diff", "low", "high"}, …} of a - b, with 95% bootstrap intervals.
+    """Return {"ndcg@10": {"diff", "low", "high"}, …} of a - b, with 95% intervals.
 
     a, b: test rows with the same targets (see same_targets). Seeds are averaged per user first, and
-    users are what is drawn.
+    the bootstrap draws users.
     """
     if PROTOCOLS[protocol].targets == "ratings":
         part = compare_ratings(rating_sums(a), rating_sums(b))
@@ -87,12 +86,12 @@ def paired_difference(a: pd.DataFrame, b: pd.DataFrame, protocol: str) -> Sectio
 
 
 def rating_sums(rows: pd.DataFrame) -> dict[str, MetricSums]:
-    """Return the sums of each user, with users in one order whatever the order of the rows."""
+    """Return the sums of each user, in one order whatever the order of the rows."""
     return rating_metrics(predictions_of(rows.sort_values(["seed", *TARGET_COLUMNS])))
 
 
 def verdict(name: str, interval: Mapping[str, float]) -> str:
-    """Return better or worse where the interval of a metric lies on one side of 0."""
+    """Return better or worse if the interval of a metric lies on one side of 0."""
     if interval["low"] <= 0 <= interval["high"]:
         return "no difference shown"
     return "better" if (interval["low"] > 0) != (name in LOWER_IS_BETTER) else "worse"

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-CONFIG = "config.yaml"
 RUN_FILES = re.compile(r"config\.yaml|(results|test)-[a-z-]+\.(json|parquet)")
 """Files of a run that a comparison reads, by the names that they have in Comet too."""
 FACTS = {"data/sha256": "data_sha256", "code/commit": "commit", "machine": "machine"}
@@ -37,7 +36,7 @@ class LoggedRun:
     """In the order of logging: of an epoch that a stop repeated, the last values count."""
     params: Mapping[str, Any]
     selection: Row = field(default_factory=dict)
-    """`epochs` and the validation metric, where the source holds them."""
+    """`epochs` and the validation metric, if the source holds them."""
     curve: Sequence[Row] = ()
 
 
@@ -70,7 +69,7 @@ class Run:
     """By protocol, one row for each seed and target item."""
 
     def largest(self, name: str) -> float | None:
-        """Return the largest value of all epochs, None where no epoch has one."""
+        """Return the largest value of all epochs, None if no epoch has one."""
         return max((row[name] for row in self.epochs if name in row), default=None)
 
     def median(self, name: str) -> float | None:

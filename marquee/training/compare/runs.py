@@ -25,7 +25,6 @@ from marquee.core.nested_dicts import flatten
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.training.compare.comet_runs import read_archive, read_experiment
 from marquee.training.compare.run_types import (
-    CONFIG,
     FACTS,
     RUN_FILES,
     LoggedRun,
@@ -33,6 +32,7 @@ from marquee.training.compare.run_types import (
     Row,
     Run,
 )
+from marquee.training.config import CONFIG_FILE
 from marquee.training.run_folder import newest_run
 from marquee.training.selection import SelectionResult
 
@@ -46,8 +46,8 @@ OLD_RESULT_KEYS = {"num_persons": "num_users"}
 def read_run(name: str, runs: Path) -> Run:
     """Read the run that a folder, an archive or an address names.
 
-    runs: the folder of the recipes' runs. Raises InputError, which names the run, where nothing is
-    there, where it is still training, and where it cannot be read.
+    runs: the folder of the recipes' runs. Raises InputError, which names the run, if nothing is
+    there, if it is still training, and if it cannot be read.
     """
     try:
         return parse_run(read_logged(name, runs))
@@ -78,7 +78,7 @@ def read_logged(name: str, runs: Path) -> LoggedRun:
 def newest_runs(runs: Path, count: int) -> list[str]:
     """Return the folders of the newest finished runs of all recipes, oldest first."""
     folders = [path.parent for path in runs.glob("*/*/fit.json")]
-    return [str(folder) for folder in sorted(folders, key=lambda each: (each.name, each))[-count:]]
+    return [str(folder) for folder in sorted(folders, key=lambda path: (path.name, path))[-count:]]
 
 
 def read_folder(folder: Path) -> LoggedRun:
@@ -90,7 +90,7 @@ def read_folder(folder: Path) -> LoggedRun:
         )
     fit = SelectionResult.load(folder)
     select, bundle = folder / "select", folder / "bundle-unrefitted" / "bundle.json"
-    paths = [select / CONFIG, *sorted(folder.glob("*-*.*"))]
+    paths = [select / CONFIG_FILE, *sorted(folder.glob("*-*.*"))]
     params = {"code/commit": fit.commit}
     if bundle.is_file():
         params["data/sha256"] = json.loads(bundle.read_text())["data"]["sha256"]
@@ -133,7 +133,7 @@ def parse_run(logged: LoggedRun) -> Run:
             table = pd.read_parquet(io.BytesIO(content))
             rows[protocol] = check_keys(name, table, ("user_id", "movie_id", "seed"))
     result = next(iter(results.values()), {})
-    config = logged.files.get(CONFIG)
+    config = logged.files.get(CONFIG_FILE)
     settings = flatten(yaml.safe_load(config)) if config else dict(logged.params)
     monitor = PROTOCOLS[settings.get("data.protocol", "next")].monitor
     epochs = rows_by_epoch(logged.points)

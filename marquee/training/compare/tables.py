@@ -33,8 +33,8 @@ TEST_SETTINGS = {
     "data.fold": "another fold",
 }
 """Settings that decide the queries of the test part."""
-METRIC_TOLERANCE = 1e-4
-"""Rows and results of one test agree better than this; results keep six digits."""
+MAX_METRIC_DIFFERENCE = 1e-4
+"""Metrics of the rows and results of one test agree better than this; results keep six digits."""
 
 
 class Table(NamedTuple):
@@ -97,7 +97,10 @@ def test_mismatches(base: Run, other: Run) -> list[str]:
 
 
 def settings_table(runs: Sequence[Run]) -> Table:
-    """Return the settings that differ, `-` where a run lacks one; unknown facts do not differ."""
+    """Return the settings that differ, `-` if a run lacks one.
+
+    An unknown fact does not differ.
+    """
     names = sorted({name for run in runs for name in run.settings} - {*UNCOMPARED_SETTINGS, *FACTS})
     names = [name for name in names if not name.startswith("checkpoints.")]
     rows = [[name, *(setting_text(run.settings.get(name, "-")) for run in runs)] for name in names]
@@ -195,7 +198,7 @@ def difference_table(runs: Sequence[Run], protocol: str) -> Table:
 
 
 def difference_refusal(base: Run, other: Run, protocol: str, number: int) -> str | None:
-    """Return why no difference can be tested, None where it can."""
+    """Return why no difference can be tested, None if it can."""
     if test_mismatches(base, other):
         return f"{number} is not comparable with 1, see above."
     if protocol not in other.results:
@@ -208,7 +211,7 @@ def difference_refusal(base: Run, other: Run, protocol: str, number: int) -> str
         metrics = paired_bootstrap.mean_metrics(run.rows[protocol], protocol)
         result_metrics = run.results[protocol]["metrics"]
         if any(
-            abs(metrics[name] - result_metrics[name]["mean"]) > METRIC_TOLERANCE
+            abs(metrics[name] - result_metrics[name]["mean"]) > MAX_METRIC_DIFFERENCE
             for name in result_metrics
             if name in metrics
         ):

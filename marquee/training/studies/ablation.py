@@ -31,12 +31,12 @@ from marquee.training.compare.paired_bootstrap import user_metrics
 from marquee.training.config import RunConfig, read_config
 from marquee.training.pipeline import build_data, fit
 from marquee.training.run_bundles import is_served
-from marquee.training.run_folder import newest_run
+from marquee.training.run_folder import newest_run, test_rows_name
 from marquee.training.studies.study_command import run_study, study_parser
 
 VARIANTS_FILE = Path(__file__).parents[3] / "recipes" / "ablations.yaml"
-METRIC_TOLERANCE = 1e-5
-"""Rows and results of one fit agree better than this."""
+MAX_NDCG_DIFFERENCE = 1e-5
+"""The ndcg@10 of rows and of results of one fit agree better than this."""
 
 
 def main(args: list[str]) -> int:
@@ -48,7 +48,7 @@ def ablate(args: list[str]) -> None:
     """Fit each variant of a recipe and write its result beside the base's.
 
     args: the settings of a recipe, and `--variants A,B`, else all. Raises InputError for an unknown
-    variant, and where the base was not fitted by these settings on this data.
+    variant, and if the base was not fitted by these settings on this data.
     """
     parser = study_parser("ablate", "Train a recipe again without each of its parts.")
     parser.add_argument("--variants", type=lambda names: names.split(","), help="A,B; else all")
@@ -108,9 +108,12 @@ def changed_settings(base: RunConfig, variant: Mapping[str, Any]) -> dict[str, A
 
 
 def check_base(base: RunConfig, protocol: str) -> None:
-    """Check that bundle, result and test rows of the base are of one fit, by these settings."""
+    """Check that bundle, result and test rows of the base are of one fit.
+
+    Raises InputError if a file is missing, or was made by other settings than these.
+    """
     result = results_path(base.results, base.name, protocol)
-    rows = test_rows(base.runs_folder, protocol)
+    rows = base.runs_folder / test_rows_name(protocol)
     remedy = f"first: python train.py fit --config recipes/{base.name}.yaml"
     for path in (result, rows):
         if not path.is_file():
@@ -122,7 +125,7 @@ def check_base(base: RunConfig, protocol: str) -> None:
         "data": manifest["data"]["sha256"] == content["data_sha256"] == sha256,
         "settings": manifest["config"] == base.training_settings(base.seeds[0]),
         "commit": manifest["commit"] == content["commit"],
-        "test rows": abs(ndcg - content["metrics"]["ndcg@10"]["mean"]) < METRIC_TOLERANCE,
+        "test rows": abs(ndcg - content["metrics"]["ndcg@10"]["mean"]) < MAX_NDCG_DIFFERENCE,
     }
     differences = [name for name, is_same in checks.items() if not is_same]
     if differences:
@@ -132,26 +135,25 @@ def check_base(base: RunConfig, protocol: str) -> None:
         )
 
 
-def test_rows(runs_folder: Path, protocol: str) -> Path:
-    return runs_folder / f"test-{protocol}.parquet"
-
-
 def fit_variant(base: RunConfig, protocol: str, name: str, changes: Mapping[str, Any]) -> None:
-    own = {"name": f"{name}-{base.name}", "protocols": [protocol]}
-    fit(base.with_settings({**changes, **own}))
+    variant_settings = {"name": f"{name}-{base.name}", "protocols": [protocol]}
+    fit(base.with_settings({**changes, **variant_settings}))
 
 
 def add_difference(base: RunConfig, protocol: str, name: str, changes: Mapping[str, Any]) -> None:
     """Add the settings of a variant, and its difference to the base, to its result."""
     results, variant = Path(base.results), f"{name}-{base.name}"
     content = read_json(results_path(results, variant, protocol))
-    full = user_metrics(pd.read_parquet(test_rows(base.runs_folder, protocol)))
-    rows = test_rows(base.runs_folder.with_name(variant), protocol)
-    ablated = user_metrics(pd.read_parquet(rows))
-    assert ablated.index.equals(full.index), "one data set, one split: the same users and items"
-    names = [metric for metric in content["metrics"] if metric in ablated]
+    base_metrics, variant_metrics = (
+        user_metrics(pd.read_parquet(folder / test_rows_name(protocol)))
+        for folder in (base.runs_folder, base.runs_folder.with_name(variant))
+    )
+    # One data set and one split: the same users and items.
+    assert variant_metrics.index.equals(base_metrics.index)
+    names = [metric for metric in content["metrics"] if metric in variant_metrics]
     difference = summarise_paired(
-        {metric: ablated[metric] for metric in names}, {metric: full[metric] for metric in names}
+        {metric: variant_metrics[metric] for metric in names},
+        {metric: base_metrics[metric] for metric in names},
     )
     content |= {
         "recipe": f"recipes/{base.name}.yaml, {name} of recipes/ablations.yaml",

@@ -29,6 +29,7 @@ from marquee.training.studies.elicitation_sessions import (
     count_ratings,
     run_sessions,
 )
+from marquee.training.studies.study_command import mean_and_range
 
 NUM_INITIAL_USERS = 300
 GROUP_SIZE = 10
@@ -47,7 +48,7 @@ class CatalogState(NamedTuple):
 def catalog_coverage(
     model: Recommender, queries: EvalQueries, data: InteractionDataModule, num_seeds: int
 ) -> dict[str, Any]:
-    """Return the share of items with enough ratings, as the users of the queries answer."""
+    """Return the share of items with enough ratings, as users answer."""
     runs: dict[str, list[list[CatalogState]]] = {name: [] for name in STRATEGIES}
     for seed in range(num_seeds):
         users = HeldOutUsers.from_queries(queries, len(data.dataset.movies), seed)
@@ -62,14 +63,15 @@ def catalog_coverage(
     ends = [states[-1] for states in runs[RATE_NEXT]]
     return {
         "persons": NUM_INITIAL_USERS,
-        "share_at_start": over_seeds([states[0].share for states in runs[RATE_NEXT]]),
+        "share_at_start": mean_and_range([states[0].share for states in runs[RATE_NEXT]]),
         "questions": int(np.mean([end.questions for end in ends])),
         "answers": int(np.mean([end.answers for end in ends])),
         "share/equal_answers": {
-            name: over_seeds([states[-1].share for states in seeds]) for name, seeds in runs.items()
+            name: mean_and_range([states[-1].share for states in seeds])
+            for name, seeds in runs.items()
         },
         "share/equal_questions": {
-            name: over_seeds(
+            name: mean_and_range(
                 [share_at(states, end.questions) for states, end in zip(seeds, ends, strict=True)]
             )
             for name, seeds in runs.items()
@@ -84,7 +86,10 @@ def catalog_coverage(
 def grow_catalog(
     model: Recommender, users: HeldOutUsers, counts_IV: Float64, strategy: str, seed: int
 ) -> list[CatalogState]:
-    """Return the catalog after each group; a group is asked by what earlier groups answered."""
+    """Return the catalog after each group of users.
+
+    A group is asked by what earlier groups answered.
+    """
     questions = answers = 0
     states = [CatalogState(0, 0, share_with_ratings(counts_IV, MIN_ITEM_RATINGS))]
     num_users = len(users.rating_UI)
@@ -110,7 +115,7 @@ def grow_catalog(
 def share_at(states: list[CatalogState], questions: int) -> float:
     """Return the share after so many questions, interpolated between groups.
 
-    It is the last share where no user is left.
+    It is the last share if no user is left.
     """
     counts, shares = [s.questions for s in states], [s.share for s in states]
     return float(np.interp(questions, counts, shares))
@@ -120,10 +125,5 @@ def initial_counts(data: InteractionDataModule, seed: int) -> Float64:
     """Return the ratings of NUM_INITIAL_USERS users who were trained on, (I, V)."""
     train = data.base_split.train_histories
     users = np.random.default_rng(seed).permutation(np.flatnonzero(train.length))
-    some = train.filter(np.isin(train.user, users[:NUM_INITIAL_USERS]))
-    return count_ratings(some, data.dataset.scale, len(data.dataset.movies))
-
-
-def over_seeds(values: list[float]) -> dict[str, float]:
-    """Return mean and range."""
-    return {"mean": float(np.mean(values)), "low": min(values), "high": max(values)}
+    initial_histories = train.filter(np.isin(train.user, users[:NUM_INITIAL_USERS]))
+    return count_ratings(initial_histories, data.dataset.scale, len(data.dataset.movies))

@@ -28,8 +28,8 @@ def fit_folds(config: RunConfig) -> None:
     for fold in config.folds:
         name = f"u{fold}-{config.name}"
         folder = Path(config.runs) / name
-        own = {"name": name, "data.fold": fold, "results": str(folder), "folds": []}
-        fit(config.with_settings(own))
+        fold_settings = {"name": name, "data.fold": fold, "results": str(folder), "folds": []}
+        fit(config.with_settings(fold_settings))
         contents.append(read_json(results_path(folder, name, "stars")))
         tables.append(pd.read_parquet(folder / TEST_ROWS))
     content = {

@@ -143,7 +143,7 @@ def target_ndcg(model: Recommender, users: HeldOutUsers, rated_items: list[list[
 
 
 def rating_error(model: Recommender, users: HeldOutUsers, rated_items: list[list[int]]) -> Float64:
-    """Return the mean squared error of the expected ratings of each user's targets, (U,)."""
+    """Return the mean squared rating error over each user's targets, (U,)."""
     error_U = np.empty(len(rated_items))
     for u, items in enumerate(rated_items):
         rows = np.flatnonzero(users.target_UI[u])

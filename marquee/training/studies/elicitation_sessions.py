@@ -4,7 +4,7 @@
     sessions = run_sessions(model, users, counts_IV, RATE_NEXT, seed=0)
     sessions.after_answers(5)               # item rows that each user has rated by then
 
-A user answers with the real rating where there is one among the items that can be asked for, and
+A user answers with the real rating if there is one among the items that can be asked for, and
 "not seen" otherwise. The ratings of a user decide the answers, never the questions.
 
 Local letters: V rating values, n items of one user.
@@ -34,7 +34,7 @@ class HeldOutUsers:
     """Users who were not trained on, and their real ratings."""
 
     rating_UI: Float64
-    """0 where there is no rating."""
+    """0 if there is no rating."""
     answerable_UI: Bools
     """Items that a user answers with a rating."""
     target_UI: Bools
@@ -105,8 +105,9 @@ def run_sessions(
 def adaptive_sessions(
     model: Recommender, elicitation: RatingElicitation, users: HeldOutUsers, seed: int
 ) -> Sessions:
-    """Ask as the service does with k = 1: an answer changes the weights, "not seen" does not.
+    """Ask as the service does with k = 1.
 
+    An answer changes the weights, "not seen" does not.
     Items drawn one at a time from unchanged weights are one draw without replacement, so there is
     one draw an answer.
     """
@@ -141,7 +142,7 @@ def entries(
 def encoded_history(model: Recommender, users: HeldOutUsers, u: int, items: list[int]) -> History:
     """Return the rated items of a user as rows."""
     bins = np.searchsorted(model.manifest["scale"], users.rating_UI[u, items]) + 1
-    return History(np.array(items, np.int64), bins, np.empty(0, np.int64))
+    return History(item_L=np.array(items, np.int64), rating_bin_L=bins)
 
 
 def count_ratings(histories: UserHistories, scale: tuple[float, ...], num_items: int) -> Float64:

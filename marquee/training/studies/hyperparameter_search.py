@@ -3,11 +3,11 @@
     marquee tune --config recipes/ml-100k.yaml --trials 12
     marquee tune --config … --study FILE --trials 3 --trainer.max_epochs 10     a short look
 
-A study file names the searched settings (see SearchPlan): `recipes/studies/NAME.yaml` where the
+A study file names the searched settings (see SearchPlan): `recipes/studies/NAME.yaml` if the
 recipe has one, else `any.yaml` there, which fits all recipes. A trial is one training of the
-recipe, validated ten times along its schedule. It ends where its best is below the median of the
+recipe, validated ten times along its schedule. It ends if its best is below the median of the
 others at that tenth (Golovin et al. 2017, "Google Vizier", section 3.1.2). TPE (Bergstra et al.
-2011) proposes the next settings. The first trial is the recipe itself, where the space holds it.
+2011) proposes the next settings. The first trial is the recipe itself, if the space holds it.
 
 A trial leaves one row in `runs/NAME/study.sqlite` and `results/studies/STUDY.PROTOCOL.json`, and
 one Comet experiment with the tags `sweep` and STUDY (unless --comet off). The same command resumes
@@ -54,7 +54,10 @@ STORAGE_FILE = "study.sqlite"
 
 
 class PruneTrial(Callback):
-    """Report each validation, and end a trial that is below the median of others at that tenth."""
+    """A callback that reports each validation to Optuna, and ends hopeless trials.
+
+    A trial ends if its best is below the median of the others at that tenth.
+    """
 
     def __init__(self, trial: Trial, monitor: str) -> None:
         self.trial, self.monitor, self.tenth = trial, monitor, 0
@@ -77,11 +80,11 @@ def main(args: list[str]) -> int:
 
 
 def tune(args: list[str]) -> None:
-    """Search as a study file says, up to its number of trials in all, and print the winner.
+    """Search as a study file says, and print the winner.
 
     args: the settings of a recipe; `--study FILE` and `--trials N` override the recipe's own.
-    Returns at once where the storage holds N trials already. Raises InputError for a study that
-    does not fit the recipe, or was changed since its storage was made.
+    Trials are counted over all calls: returns at once if the storage holds N already. Raises
+    InputError for a study that does not fit the recipe, or was changed since its storage was made.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     parser = study_parser("tune", "Search for the settings of a recipe.")

@@ -65,7 +65,7 @@ def measure_controls(args: list[str]) -> None:
     run = open_run(config, new=False)
     selection, data = SelectionResult.load(run.path), build_data(config)
     bundles = verified_bundles(config, run, data, selection)
-    valid = swept_metrics(bundles.selected, data.base_split.valid, data)
+    valid = swept_metrics(bundles.unrefitted, data.base_split.valid, data)
     strength = halving_strength(valid)
     if strength is None:
         raise InputError(
@@ -98,7 +98,10 @@ def measure_controls(args: list[str]) -> None:
 
 
 def halving_strength(metrics: Mapping[str, Any]) -> float | None:
-    """Return the weakest calibration that halves miscalibration. metrics: of swept_metrics."""
+    """Return the weakest calibration that halves miscalibration.
+
+    metrics: of swept_metrics.
+    """
     return weakest_that_halves(
         (float(name.split("=")[1]), values["miscalibration_ratio"]["mean"])
         for name, values in metrics.items()
@@ -107,7 +110,7 @@ def halving_strength(metrics: Mapping[str, Any]) -> float | None:
 
 
 def profile_edits(bundle: Path, queries: EvalQueries) -> dict[str, float]:
-    """Return the number of edits of genre mixes, and the share of lists that follow them."""
+    """Return the number of edits of genre mixes, and the share that lists follow."""
     recommender, follows = Recommender.load(bundle), list[bool]()
     score, names = library_scorer(recommender), recommender.movies.genre_names
     rows = np.random.default_rng(0).permutation(len(queries))[:NUM_EDITED_USERS]

@@ -49,7 +49,7 @@ class SearchPlan:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a plan file; InputError where there is none, or it is malformed."""
+        """Read a plan file; InputError if there is none, or it is malformed."""
         if not path.is_file():
             raise InputError(f"--study {path}: no such file, expected one as in recipes/studies")
         try:
@@ -75,12 +75,12 @@ def plan_path(config: RunConfig) -> Path:
 
 
 def check_plan(plan: SearchPlan, config: RunConfig, path: Path) -> None:
-    """Raise InputError where a plan is of another recipe, or names an unknown setting."""
+    """Raise InputError if a plan is of another recipe, or names an unknown setting."""
     if plan.base not in (None, config.name):
         raise InputError(f"{path}: for recipe {plan.base!r}, expected --config of {config.name!r}")
-    known = config.flat()
+    recipe_settings = config.flat()
     for name in (*plan.space, *plan.settings):
-        if name not in known:
+        if name not in recipe_settings:
             raise InputError(
                 f"{path}: {name!r} is no setting, expected one of a recipe; see train.py fit --help"
             )

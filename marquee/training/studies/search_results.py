@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from marquee.core.command import say
 from marquee.core.errors import InputError
+from marquee.core.files import write_atomic
 from marquee.evaluation.results import write_results
 from marquee.training.config import RunConfig
 from marquee.training.studies.search_plan import SearchPlan, trial_settings
@@ -19,7 +20,7 @@ RECIPE_KEYS = ("protocols", "seeds", "folds")
 
 
 def ended_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials that count: neither those that run, nor those that a user stopped."""
+    """Return the trials that count: not those that run, or that a user stopped."""
     return [
         trial
         for trial in study.trials
@@ -30,7 +31,10 @@ def ended_trials(study: Study) -> list[FrozenTrial]:
 def write_trials(
     study: Study, plan: SearchPlan, config: RunConfig, path: Path, data_sha256: str
 ) -> None:
-    """Write `results/studies/STUDY.PROTOCOL.json`, anew after every trial. path: the study file."""
+    """Write `results/studies/STUDY.PROTOCOL.json`, anew after every trial.
+
+    path: the study file.
+    """
     rows = [
         {
             "number": trial.number,
@@ -67,10 +71,11 @@ def write_winner(study: Study, plan: SearchPlan, config: RunConfig) -> None:
     recipe = {"name": name, **shared, **config.training_settings()}
     score = f"{config.monitor} {trial.value:.4f}"
     path = config.runs_folder / f"{name}.yaml"
-    path.write_text(
+    write_atomic(
+        path,
         f"# recipes/{config.name}.yaml with the settings of trial {trial.number} of the study "
         f"{study.study_name},\n# best of {len(ended_trials(study))}: {score} on validation, which "
-        "flatters the best of many.\n" + yaml.safe_dump(merged(recipe, settings), sort_keys=False)
+        "flatters the best of many.\n" + yaml.safe_dump(merged(recipe, settings), sort_keys=False),
     )
     say(f"best of {len(ended_trials(study))}: trial {trial.number}, {score}, with")
     say(yaml.safe_dump(settings, sort_keys=False).rstrip())

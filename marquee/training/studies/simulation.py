@@ -34,7 +34,7 @@ from marquee.recommender.recommender import Recommender
 from marquee.training.config import read_config
 from marquee.training.evaluate_ratings import TEST_ROWS
 from marquee.training.pipeline import fit
-from marquee.training.studies.study_command import run_study, study_parser
+from marquee.training.studies.study_command import mean_and_range, run_study, study_parser
 
 RECIPE = Path(__file__).parents[3] / "recipes" / "simulated.yaml"
 NUM_WORLDS = 5
@@ -56,14 +56,17 @@ def main(args: list[str]) -> int:
 
 
 def simulate(args: list[str]) -> None:
-    """Draw, train and measure every world; write both results. args: settings of the recipe."""
+    """Draw, train and measure every world; write both results.
+
+    args: settings of the recipe.
+    """
     parser = study_parser("simulate", "Train on users whose taste is known.")
     _, settings = parser.parse_known_args(args)
     root = Path("runs") / "simulated-worlds"
     worlds = [measure_world(settings, root / str(seed), seed) for seed in range(NUM_WORLDS)]
     for protocol in ("selection", "portion"):
         rows = pd.DataFrame([world[protocol] for world in worlds])
-        metrics = {name: over_worlds(rows[name]) for name in rows}
+        metrics = {name: mean_and_range(rows[name].tolist()) for name in rows}
         content = {
             "synthetic": "simulated users; no metric describes real users",
             "recipe": "recipes/simulated.yaml",
@@ -79,11 +82,6 @@ def simulate(args: list[str]) -> None:
             say(f"{path}: {name:<28} {value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]")
 
 
-def over_worlds(values: "pd.Series[float]") -> Metrics:
-    """Return mean and range; five worlds are too few for an interval."""
-    return {"mean": values.mean(), "low": values.min(), "high": values.max()}
-
-
 def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Metrics]:
     """Draw one world, fit the recipe on it, and return the metrics of both results."""
     world = World.generate(seed, NUM_TRAINED_USERS + NUM_NEW_USERS)
@@ -91,10 +89,15 @@ def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Met
     files = ("ratings.csv", "movies.csv")
     for name, text in zip(files, world.to_csv(trained_users, seed), strict=True):
         write_atomic(folder / "demo" / name, text)
-    own = {"data.root": folder, "seed_everything": seed, "seeds": f"[{seed}]", "comet": "off"}
-    own |= {name: folder / name for name in ("runs", "bundles", "results")}
-    own_args = [f"--{name}={value}" for name, value in own.items()]
-    config = read_config([f"--config={RECIPE}", *own_args, *settings])
+    world_settings = {
+        "data.root": folder,
+        "seed_everything": seed,
+        "seeds": f"[{seed}]",
+        "comet": "off",
+    }
+    world_settings |= {name: folder / name for name in ("runs", "bundles", "results")}
+    world_args = [f"--{name}={value}" for name, value in world_settings.items()]
+    config = read_config([f"--config={RECIPE}", *world_args, *settings])
     fit(config)
     model = Recommender.load(config.bundle_folder)
     rows = pd.read_parquet(config.runs_folder / TEST_ROWS)
@@ -105,7 +108,10 @@ def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Met
 
 
 def selection_metrics(world: World, model: Recommender, rows: pd.DataFrame, seed: int) -> Metrics:
-    """Return the true error, and its estimates from the held-out ratings. rows: test rows."""
+    """Return the true error, and its estimates from the held-out ratings.
+
+    rows: test rows.
+    """
     user_N, item_N = rows["user_id"].to_numpy() - 1, rows["movie_id"].to_numpy() - 1
     trained_UI = world.rated_UI[:NUM_TRAINED_USERS].copy()
     num_ratings_I = trained_UI.sum(0)
@@ -123,7 +129,7 @@ def selection_metrics(world: World, model: Recommender, rows: pd.DataFrame, seed
     rated_share = float(num_ratings_I.sum() / trained_UI.size)
     by_rating_N = rating_propensity(bin_N, bin_R, rated_share, 5)
     by_item_N = item_propensity(num_ratings_I[item_N], len(trained_UI))
-    # A rating is held out with chance .1 P, and what is not trained on is all but .9 P.
+    # P(held out) = .1 P; P(not trained on) = 1 - .9 P.
     true_N = chance_N / (1 - 0.9 * chance_N)
     return {
         "true_rmse": float(np.sqrt((error_UI[~trained_UI] ** 2).mean())),
@@ -143,7 +149,10 @@ def random_pairs(shape: tuple[int, ...], seed: int) -> tuple[Int64, Int64]:
 
 
 def expected_ratings(world: World, model: Recommender, histories: list[UserEntries]) -> Float64:
-    """Return the expected rating of every item, (U, I); nan where the bundle lacks the item."""
+    """Return the expected rating of every item, (U, I).
+
+    It is nan if the bundle lacks the item.
+    """
     rating_UI = np.full((len(histories), world.rating_UI.shape[1]), np.nan)
     columns = model.movie_ids - 1
     for rating_I, history in zip(rating_UI, histories, strict=True):

@@ -1,10 +1,12 @@
-"""The frame of a study's command: its own options, and the settings of a recipe beside them.
+"""The frame of a study: its command, and the summary of a metric over its repetitions.
 
 def main(args: list[str]) -> int:
     return run_study("ablate", ablate, args)
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+import pandas as pd
 
 from marquee.core.command import ArgumentParser, run_command
 from marquee.core.errors import InputError
@@ -20,6 +22,12 @@ def study_parser(verb: str, description: str) -> ArgumentParser:
         epilog="--config RECIPE and every setting of `train.py fit` can be given, too.",
         allow_abbrev=False,
     )
+
+
+def mean_and_range(values: Sequence[float]) -> dict[str, float]:
+    """Return mean, low and high of a few repetitions, too few for an interval."""
+    series = pd.Series(values)
+    return {"mean": series.mean(), "low": series.min(), "high": series.max()}
 
 
 def run_study(verb: str, study: Callable[[list[str]], None], args: list[str]) -> int:

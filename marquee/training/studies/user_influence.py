@@ -44,7 +44,7 @@ def main(args: list[str]) -> int:
 
 
 def measure_influence(args: list[str]) -> None:
-    """Train nine times, compare the lists, and write `results/influence-NAME.next.json`.
+    """Train nine times, and write `results/influence-NAME.next.json`.
 
     Raises InputError for a recipe without a published result of protocol `next`.
     """
@@ -95,11 +95,11 @@ def seed_overlaps(
     too.
     """
     config = config.with_settings({"seed_everything": seed})
-    top_UK, _ = top_lists(config, run, selection, f"nobody-{seed}")
+    top_UK, _ = train_and_list(config, run, selection, f"nobody-{seed}")
     overlap, excluded_users = {}, []
     for group in GROUPS:
         changed = config.with_settings({"data.without": group})
-        other_UK, parts = top_lists(changed, run, selection, f"{group}-{seed}")
+        other_UK, parts = train_and_list(changed, run, selection, f"{group}-{seed}")
         overlap[group] = (top_UK[:, :, None] == other_UK[:, None]).any(2).mean(1)
         excluded_users.append(parts.data.excluded_users)
     leaves_U = np.isin(parts.data.base_split.test.user, np.concatenate(excluded_users))
@@ -109,10 +109,10 @@ def seed_overlaps(
     return overlap, parts
 
 
-def top_lists(
+def train_and_list(
     config: RunConfig, run: RunFolder, selection: SelectionResult, phase: str
 ) -> tuple[Int64, Parts]:
-    """Train on train + validation, and return the ten listed items of each test user, (U, 10)."""
+    """Train on train + validation, and list ten items for each test user, (U, 10)."""
     parts = prepare(config, run, phase=phase, refit="validation", epochs=selection.epochs)
     data, model, trainer = parts
     train(config, data, model, trainer)
@@ -124,7 +124,7 @@ def top_lists(
 
 
 def overlap_metrics(overlaps: Sequence[dict[str, Float64]]) -> dict[str, Any]:
-    """Return the metrics of a results file: means over the seeds in which a user stays.
+    """Return the metrics: means over the seeds in which a user stays.
 
     overlaps: by seed, what seed_overlaps returns.
     """
