@@ -9,7 +9,8 @@ full disk; a store that is away at a start. Pushing is the command in a process 
 too; the follower is the service's own code (marquee/api/lifecycle/model_reloader.py) without HTTP.
 During the trouble a whole version answers; after it the promoted one does, every version that was
 ever pushed and not pruned is whole, and no upload is left over. Exit status 1, and the reasons, if
-anything was otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut (tests/line.py).
+anything was otherwise. moto's server, as in tests/buckets.py, behind a line that can be cut
+(tests/line.py).
 """
 
 import argparse
