@@ -238,7 +238,7 @@ def test_candidates_are_unseen_different_and_seeded(
     rows: list[tuple[int, int, int]], seed: int, num: int
 ) -> None:
     split = split_or_none(rows, "next")
-    if split is None or split.train_histories.length.max() > NUM_ITEMS - num:
+    if split is None or split.all_histories.length.max() > NUM_ITEMS - num:
         return
     item_TN = draw_candidates(split, num, seed)
     assert (item_TN == draw_candidates(split, num, seed)).all()
