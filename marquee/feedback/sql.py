@@ -6,9 +6,10 @@ A row of `ratings` is an event of kind "rating", but its time is in seconds.
 import sqlalchemy as sa
 
 from marquee.core.times import MICROS_PER_SECOND
+from marquee.feedback.event_schema import STATELESS_KINDS
 from marquee.feedback.user_state import StoredEvent
 
-CHANGES_STATE = "kind NOT IN ('click', 'impression')"
+CHANGES_STATE = f"kind NOT IN {STATELESS_KINDS}"
 """The condition of an index of migration 0002, word for word, so that queries use that index."""
 _RATING_AS_EVENT = {
     "kind": "'rating' AS kind",

@@ -13,7 +13,7 @@ reads the last two sources.
 import io
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import pandas as pd
 import yaml
 
 from marquee.core.errors import InputError
-from marquee.core.nested_dicts import flatten
+from marquee.core.nested_dicts import flatten, without_none
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.training.compare.comet_runs import read_archive, read_experiment
 from marquee.training.compare.run_types import (
@@ -181,7 +181,3 @@ def best_epoch(epochs: Sequence[Row], monitor: str) -> Row:
         return {}
     row = max(rows, key=lambda row: row[monitor])
     return {"epochs": row["epoch"], monitor: row[monitor]}
-
-
-def without_none(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
