@@ -57,23 +57,23 @@ test: setup ## The tests; ARGS="-k splits" picks some
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
 
 soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20, ONLY=api ROUNDS=10, ONLY=releases ROUNDS=200
-	@PYTHONPATH=. $(BIN)/python tests/soak_$(ONLY).py --rounds $(ROUNDS)
+	@$(BIN)/python -m soak.$(ONLY) --rounds $(ROUNDS)
 
 check: setup lint test ## What CI runs: lint, types, tests
 
 check-image: setup ## Build the image with buildah and run it, as root: 3 min, then 1 min; BASE_IMAGE=… on a base
-	@CHECK_IMAGE=1 $(BIN)/python -m pytest -q tests/test_image.py tests/test_image_built.py
+	@CHECK_IMAGE=1 $(BIN)/python -m pytest -q tests/e2e/test_image.py tests/e2e/test_image_built.py
 
 check-security: setup ## Known vulnerabilities of both locks, bills of materials in runs/sbom; ARGS=--offline-ok
-	@$(BIN)/python -m tests.audit $(ARGS)
+	@$(BIN)/python -m tests.support.audit $(ARGS)
 
 screenshots: setup-browser ## Every page as a picture: docs/screenshots; BUNDLE=bundles/ml-latest-small
-	@PYTHONPATH=. $(BIN)/python tests/screenshots.py $(PICTURED)
+	@$(BIN)/python -m tests.support.screenshots $(PICTURED)
 
 demo-video: setup-browser ## A walk through the app: docs/demo.gif
-	@PYTHONPATH=. $(BIN)/python tests/demo_video.py $(PICTURED)
+	@$(BIN)/python -m tests.support.demo_video $(PICTURED)
 
-setup-browser: setup ## Debian's chromium, for tests/test_browser.py and the pictures; needs root
+setup-browser: setup ## Debian's chromium, for tests/e2e/test_browser.py and the pictures; needs root
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } \
 	  || { echo "setup-browser: as root: apt-get install chromium"; exit 1; }
 

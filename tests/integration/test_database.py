@@ -1,0 +1,528 @@
+"""The databases under the event store: made, adopted, refused, away and back; killed writers."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from marquee.core.errors import InputError
+from marquee.feedback.database import RETRY_S, Database, make_engine, parse_url
+from marquee.feedback.errors import StoreUnavailable
+from marquee.feedback.event_schema import Event
+from marquee.feedback.migrate import MIGRATIONS, VERSIONS
+from marquee.feedback.store import AddResult, EventStore
+from marquee.feedback.user_state import UserState
+from tests.support import postgres
+from tests.support.paths import ROOT
+
+HEAT = Event(
+    event_id="e1",
+    user_id="ann",
+    movie_id=6,
+    kind="rating",
+    stars=4.0,
+    watched=None,
+    at_us=1_000_000,
+)
+OLD = """
+    CREATE TABLE ratings (
+        user_id VARCHAR(64) NOT NULL, movie_id BIGINT NOT NULL, stars FLOAT NOT NULL,
+        at_s BIGINT NOT NULL, sequence BIGINT NOT NULL, PRIMARY KEY (user_id, movie_id)
+    ) WITHOUT ROWID
+"""
+"""As stores were made before their tables had versions."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[postgres.Server]:
+    """One that a test may stop, and starts again."""
+    with postgres.server() as server:
+        yield server
+
+
+@pytest.fixture
+def theirs(server: postgres.Server) -> Iterator[str]:
+    """Where nothing is stored yet, on that server."""
+    with postgres.schema(server.url) as url:
+        yield url
+
+
+def tables(url: str) -> dict[str, int]:
+    """Every table and its rows, read without the store."""
+    engine = sa.create_engine(sa.make_url(url))
+    with engine.connect() as connection:
+        names = sa.inspect(connection).get_table_names()
+        counts = {n: connection.scalar(sa.text(f"SELECT count(*) FROM {n}")) for n in names}
+    engine.dispose()
+    return counts
+
+
+def test_the_versions_are_the_files() -> None:
+    assert sorted(path.name[:4] for path in MIGRATIONS.glob("versions/*.py")) == list(VERSIONS)
+
+
+def test_tables_are_made_once(store_url: str) -> None:
+    EventStore(store_url).add([HEAT])
+    assert tables(store_url) == {"alembic_version": 1, "events": 1, "ratings": 0}
+    assert EventStore(store_url).user_state("ann").history == ((6, 4.0, None, 1_000_000),)
+
+
+def test_alembic_is_loaded_only_to_make_or_change_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'events.sqlite'}"
+    look = f"""
+import sys
+from marquee.feedback.store import EventStore
+EventStore({url!r}).user_state("ann")
+print("alembic" in sys.modules, "psycopg" in sys.modules)
+"""
+    said = [
+        subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [done.stdout for done in said] == ["True False\n", "False False\n"], said[0].stderr
+
+
+def test_a_file_without_versions_is_adopted(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "old.sqlite") as connection:
+        connection.execute(OLD)
+        rows = [("42", 50, 5.0, 170, 1), ("42", 6, 4.0, 100, 0), ("7", 1, 3.0, 5, 2)]
+        connection.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?, ?)", rows)
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    with pytest.raises(InputError, match=r"version none, expected .*import-ratings"):
+        EventStore(url, read_only=True)
+    store = EventStore(url)
+    entries = ((6, 4.0, None, 100_000_000), (50, 5.0, None, 170_000_000))
+    assert store.user_state(42) == UserState(entries)
+    assert dict(store.user_states("42", "7"))["7"] == UserState(((1, 3.0, None, 5_000_000),))
+    before = store.state_version("42")
+    store.add(
+        [
+            Event(
+                event_id="e1",
+                user_id="42",
+                movie_id=1,
+                kind="rating",
+                stars=3.0,
+                watched=None,
+                at_us=1,
+            )
+        ]
+    )
+    assert store.state_version("42")[0] > before[0] and store.state_version("42")[1] == 3
+    assert tables(url) == {"alembic_version": 1, "events": 1, "ratings": 3}
+
+
+def old_store(url: str) -> None:
+    """A store of version 0002, with the column and the kind that version 0003 renames."""
+    engine = make_engine(parse_url(url), read_only=False)
+    with engine.begin() as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(MIGRATIONS))
+        command.upgrade(config, "0002")
+    rating = ("42", 6, 4.0, 100, 1)
+    events = [
+        (2, "e1", "42", 50, "watch", None, 0.5, 170_000_000),
+        (3, "e2", "42", 1, "not_for_me", None, None, 180_000_000),
+        (4, "e3", "42", 999, "not_seen", None, None, 190_000_000),
+        (5, "e4", "42", 296, "click", None, None, 200_000_000),
+        (6, "e5", "7", 6, "rating", 2.5, None, 210_000_000),
+    ]
+    with engine.begin() as connection:
+        insert = "INSERT INTO ratings (user_id, movie_id, stars, at_s, sequence) VALUES "
+        connection.exec_driver_sql(insert + str(rating))
+        connection.execute(
+            sa.text(
+                "INSERT INTO events "
+                "(sequence, event_id, user_id, movie_id, kind, stars, portion, at_us) "
+                "VALUES (:0, :1, :2, :3, :4, :5, :6, :7)"
+            ),
+            [{str(n): value for n, value in enumerate(event)} for event in events],
+        )
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(
+                "SELECT setval(pg_get_serial_sequence('events', 'sequence'), 6)"
+            )
+    engine.dispose()
+
+
+OLD_STATE = UserState(((6, 4.0, None, 100_000_000), (50, None, 0.5, 170_000_000)), (1,), (999,))
+
+
+def schema_of(url: str) -> dict[str, Any]:
+    """The columns and the indexes of the events, and the version of the tables."""
+    engine = sa.create_engine(sa.make_url(url))
+    with engine.connect() as connection:
+        inspector = sa.inspect(connection)
+        schema = {
+            "columns": [column["name"] for column in inspector.get_columns("events")],
+            "indexes": sorted(str(index["name"]) for index in inspector.get_indexes("events")),
+            "version": connection.scalar(sa.text("SELECT version_num FROM alembic_version")),
+        }
+    engine.dispose()
+    return schema
+
+
+def test_migration_0003_keeps_marks_and_watched_shares(store_url: str) -> None:
+    old_store(store_url)
+    before = schema_of(store_url)
+    for _ in range(2):  # the second time there is nothing to do
+        store = EventStore(store_url)
+        assert store.user_state(42) == OLD_STATE
+        assert store.user_state(7) == UserState(((6, 2.5, None, 210_000_000),))
+        assert store.state_version(42) == (4, 4)
+        assert tables(store_url) == {"alembic_version": 1, "events": 5, "ratings": 1}
+        store.close()
+    after = schema_of(store_url)
+    assert "portion" in before["columns"] and before["version"] == "0002"
+    assert [name.replace("portion", "watched") for name in before["columns"]] == after["columns"]
+    assert after["indexes"] == before["indexes"]
+    assert after["version"] == VERSIONS[-1] == "0003"
+
+
+def test_migration_0003_leaves_the_same_event_a_duplicate(store_url: str) -> None:
+    old_store(store_url)
+    watch = Event(
+        event_id="e1", user_id="42", movie_id=50, kind="watch", watched=0.5, at_us=170_000_000
+    )
+    mark = Event(event_id="e2", user_id="42", movie_id=1, kind="not_interested", at_us=180_000_000)
+    store = EventStore(store_url)
+    assert store.add([watch, mark]) == AddResult(0, 2, ())
+    assert store.add([replace(watch, watched=0.6)]) == AddResult(0, 0, (0,))
+    assert store.add([replace(mark, event_id="e9", movie_id=50, at_us=9)]) == AddResult(1, 0, ())
+    assert store.user_state(42).not_interested == (50, 1)
+    assert store.delete_user(42) == 6
+    store.close()
+
+
+def test_migration_0003_of_a_read_only_store_is_refused(store_url: str) -> None:
+    old_store(store_url)
+    before = schema_of(store_url)
+    message = r"event store .*: tables have version 0002, expected 0003; .*import-ratings"
+    with pytest.raises(InputError, match=message):
+        EventStore(store_url, read_only=True)
+    assert schema_of(store_url) == before
+    EventStore(store_url).close()
+    assert EventStore(store_url, read_only=True).user_state(42) == OLD_STATE
+
+
+def test_migration_0003_that_fails_changes_nothing(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_store(store_url)
+    before = schema_of(store_url)
+
+    def fails(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("UPDATE events"):
+            raise InputError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "marquee.feedback.database.make_engine", lambda *args: listening(*args, fails)
+        )
+        with pytest.raises(InputError, match="the disk is full"):
+            EventStore(store_url)
+    assert schema_of(store_url) == before
+    assert EventStore(store_url).user_state(42) == OLD_STATE
+
+
+def listening(url: sa.URL, read_only: bool, before_execute: Any) -> sa.Engine:
+    engine = make_engine(url, read_only)
+    sa.event.listen(engine, "before_cursor_execute", before_execute)
+    return engine
+
+
+def test_a_database_of_a_newer_version_is_refused_and_left_alone(store_url: str) -> None:
+    EventStore(store_url).add([HEAT])
+    engine = sa.create_engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0417'"))
+    before = tables(store_url)
+    for read_only in (False, True):
+        with pytest.raises(InputError, match="version 0417, expected 0003 or older") as caught:
+            EventStore(store_url, read_only)
+        assert type(caught.value) is InputError and "update this one" in str(caught.value)
+    assert tables(store_url) == before
+    engine.dispose()
+
+
+def test_a_reader_changes_nothing(store_url: str) -> None:
+    EventStore(store_url).add([HEAT])
+    reader = EventStore(store_url, read_only=True)
+    for change in (lambda: reader.add([HEAT]), lambda: reader.delete_user("ann")):
+        with pytest.raises(InputError, match=r"read-?only") as caught:
+            change()
+        assert type(caught.value) is InputError  # not away: it is asked again at once
+    assert reader.user_state("ann").history == ((6, 4.0, None, 1_000_000),)
+    reader.close()
+
+
+def test_another_products_table_is_left_alone(store_url: str) -> None:
+    engine = sa.create_engine(store_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE ratings (mine TEXT)"))
+    with pytest.raises(
+        InputError, match=r"event store .*(no such column|does not exist)"
+    ) as caught:
+        EventStore(store_url)
+    assert type(caught.value) is InputError
+    assert tables(store_url) == {"ratings": 0}
+    engine.dispose()
+
+
+def test_processes_that_start_at_once_all_come_up(store_url: str) -> None:
+    start = f"""
+import sys
+from marquee.feedback.store import EventStore
+from marquee.feedback.event_schema import Event
+HEAT = {{"user_id": "ann", "movie_id": 6, "kind": "rating", "stars": 4.0, "at_us": 1}}
+sys.stdin.readline()
+store = EventStore({store_url!r})
+print(store.add([Event(event_id="e" + sys.argv[1], **HEAT)]).accepted)
+"""
+    replicas = [
+        subprocess.Popen(
+            [sys.executable, "-c", start, str(n)],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(3)
+    ]
+    said = []
+    for replica in replicas:
+        assert replica.stdin is not None
+        replica.stdin.write("go\n")
+        replica.stdin.flush()
+    for replica in replicas:
+        said.append(replica.communicate(timeout=60))
+    assert [out for out, _ in said] == ["1\n"] * 3, said
+    assert tables(store_url)["events"] == 3
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        pytest.param("nonsense", id="no-url"),
+        pytest.param("mysql://ann:secret@localhost/db", id="another-database"),
+        pytest.param("postgresql+asyncpg://ann:secret@localhost/db", id="another-driver"),
+        pytest.param("postgresql://ann:secret@localhost:port/db", id="no-port"),
+        pytest.param("postgresql://ann:se@secret@localhost/db", id="at-in-the-password"),
+        pytest.param("postgres://ann@localhost/db?password=secret", id="password-elsewhere"),
+        pytest.param("sqlite://", id="memory"),
+        pytest.param("sqlite:////no/such/folder/events.sqlite", id="no-folder"),
+    ],
+)
+def test_a_bad_address_is_told_without_its_password(bad: str) -> None:
+    with pytest.raises(InputError, match="EVENTS_URL") as caught:
+        EventStore(bad)
+    assert type(caught.value) is InputError
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" * 100)
+    with pytest.raises(InputError, match=r"ratings.csv.*file is not a database"):
+        EventStore(f"sqlite:///{tmp_path / 'ratings.csv'}")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"password": "wrong-secret"}, "authentication failed", id="password"),
+        pytest.param({"database": "nowhere"}, "does not exist", id="database"),
+        pytest.param({"username": "ann"}, "authentication failed|does not exist", id="role"),
+    ],
+)
+def test_a_server_that_refuses_is_told_at_start(
+    postgres_url: str, change: dict[str, str], sentence: str
+) -> None:
+    url = sa.make_url(postgres_url).set(**change).render_as_string(hide_password=False)
+    with pytest.raises(InputError, match=sentence) as caught:
+        EventStore(url)
+    assert type(caught.value) is InputError
+    assert "secret" not in str(caught.value)
+
+
+def test_a_role_that_may_not_make_tables_is_told_at_start(postgres_url: str) -> None:
+    engine = sa.create_engine(sa.make_url(postgres_url))
+    with postgres.schema(postgres_url) as url, engine.begin() as connection:
+        name = str(sa.make_url(url).query["options"]).rpartition("=")[2]
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
+        connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {name} TO {name}")
+        connection.commit()
+        theirs = sa.make_url(url).set(username=name, password="secret")
+        with pytest.raises(InputError, match=r"permission denied.*EVENTS_URL") as caught:
+            EventStore(theirs.render_as_string(hide_password=False))
+        with engine.begin() as other:
+            other.exec_driver_sql(f"DROP OWNED BY {name}")
+            other.exec_driver_sql(f"DROP ROLE {name}")
+    assert type(caught.value) is InputError and "secret" not in str(caught.value)
+    engine.dispose()
+
+
+def test_an_import_that_breaks_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    with sqlite3.connect(tmp_path / "events.sqlite") as connection:
+        connection.execute(
+            "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_id = 2 "
+            "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+        )
+    monkeypatch.setattr("marquee.feedback.store.ROWS_PER_BATCH", 1)
+    with pytest.raises(InputError, match="disk is full"):
+        store.import_ratings(["a", "b"], [1, 2], [3.0, 3.0], [5, 5])
+    assert store.user_state("a") == UserState()
+
+
+def everything(store: EventStore) -> list[Any]:
+    """Each method, not yet called."""
+    return [
+        lambda: store.add([HEAT]),
+        lambda: store.user_state("ann"),
+        lambda: store.state_version("ann"),
+        lambda: store.delete_user("ann"),
+        lambda: list(store.user_id_ranges(10)),
+        lambda: list(store.user_states("a", "z")),
+        lambda: store.import_ratings(["ann"], [6], [3.0], [5]),
+    ]
+
+
+def test_a_server_that_stops_is_away_until_it_is_back(server: postgres.Server, theirs: str) -> None:
+    store = EventStore(theirs)
+    store.add([HEAT])
+    server.stop()
+    for ask in everything(store):
+        store._database._retry_at = 0.0  # each finds out for itself
+        with pytest.raises(StoreUnavailable, match="event store postgresql") as caught:
+            ask()
+        assert postgres.PASSWORD not in str(caught.value)
+    assert not store.is_alive()
+    server.start()
+    store._database._retry_at = 0.0
+    assert store.is_alive()
+    assert store.user_state("ann").history == ((6, 4.0, None, 1_000_000),)
+    assert store.add([HEAT]) == AddResult(0, 1, ())
+    store.close()
+
+
+def test_a_server_that_is_away_at_start_is_waited_for(server: postgres.Server, theirs: str) -> None:
+    server.stop()
+    store = EventStore(theirs)
+    with pytest.raises(StoreUnavailable):
+        store.user_state("ann")
+    server.start()
+    store._database._retry_at = 0.0
+    assert store.add([HEAT]) == AddResult(1, 0, ())
+    store.close()
+
+
+def test_a_database_that_failed_is_left_in_peace_for_a_second(tmp_path: Path) -> None:
+    now, tries = [0.0], []
+
+    def fails(*_: Any) -> None:
+        tries.append(now[0])
+        if now[0] < 10:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
+    sa.event.listen(database._engine, "before_cursor_execute", fails)
+
+    def ask() -> None:
+        with database.begin() as connection:
+            connection.execute(sa.text("SELECT 1"))
+
+    for at in (0.0, 0.1, RETRY_S - 0.01, RETRY_S, RETRY_S + 0.5):
+        now[0] = at
+        with pytest.raises(StoreUnavailable, match="disk I/O error"):
+            ask()
+    assert tries == [0.0, RETRY_S]
+    now[0] = 10.0
+    ask()
+    ask()
+    assert tries == [0.0, RETRY_S, 10.0, 10.0]
+
+
+def test_one_caller_tries_again_and_those_beside_it_do_not_wait(tmp_path: Path) -> None:
+    now = [0.0]
+    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
+    database._failure, now[0] = "away", 5.0
+    with database.begin(), pytest.raises(StoreUnavailable), database.begin():
+        pass
+    with database.begin():
+        pass
+
+
+def test_an_acknowledged_event_outlives_its_killed_writer(store_url: str) -> None:
+    """A process that adds and says so, killed in the middle of it."""
+    write = f"""
+from marquee.feedback.store import EventStore
+from marquee.feedback.event_schema import Event
+store = EventStore({store_url!r})
+for n in range(10**6):
+    store.add([Event(event_id=f"e{{n}}", user_id="ann", movie_id=n, kind="rating", stars=4.0,
+                     at_us=n)])
+    print(n, flush=True)
+"""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", write],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert writer.stdout is not None
+    said = [int(writer.stdout.readline()) for _ in range(30)]
+    os.kill(writer.pid, signal.SIGKILL)
+    said += [int(line) for line in writer.stdout if line.endswith("\n")]
+    assert writer.wait() == -signal.SIGKILL
+    store = EventStore(store_url)
+    kept = {entry[0] for entry in store.user_state("ann").history}
+    assert set(said) <= kept and len(kept) <= len(said) + 1
+    event = Event(event_id="e0", user_id="ann", movie_id=0, kind="rating", stars=4.0, at_us=0)
+    assert store.add([event]) == AddResult(0, 1, ())
+    store.close()
+
+
+def test_an_acknowledged_event_outlives_the_crash_of_the_server(
+    server: postgres.Server, theirs: str
+) -> None:
+    store = EventStore(theirs)
+    for n in range(20):
+        store.add(
+            [
+                Event(
+                    event_id=f"e{n}",
+                    user_id="ann",
+                    movie_id=n,
+                    kind="rating",
+                    stars=4.0,
+                    watched=None,
+                    at_us=n,
+                )
+            ]
+        )
+    server.stop()  # without a clean end
+    server.start()
+    assert {entry[0] for entry in EventStore(theirs).user_state("ann").history} == set(range(20))
+
+
+def test_a_disk_is_told_to_keep_what_is_acknowledged(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    with database.begin() as connection:
+        settings = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2}

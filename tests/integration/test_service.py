@@ -1,0 +1,315 @@
+"""The HTTP contract: answers equal the library's, every error has the one shape, none is a 500."""
+
+import json
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter
+
+from marquee.api.responses import PredictResponse, RecommendResponse, SimilarResponse
+from marquee.recommender.recommender import Recommender
+from tests.support.http_errors import assert_shape
+
+HEAT, SUSPECTS, PULP = 6, 50, 296
+
+
+def ids(answer: Any) -> list[int]:
+    return [item["movie_id"] for item in answer.json()["items"]]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        pytest.param({}, id="nobody"),
+        pytest.param({"history": [{"movie_id": HEAT, "stars": 4.0}], "k": 3}, id="history"),
+        pytest.param({"history": [{"movie_id": HEAT, "watched": 0.95}], "k": 3}, id="watched"),
+        pytest.param({"filters": {"genres": ["Drama"], "year_min": 1995}}, id="filters"),
+        pytest.param({"include_ids": [1, HEAT], "exclude_ids": [1]}, id="only-never"),
+        pytest.param({"history": [{"movie_id": 1}], "exclude_seen": False, "offset": 2}, id="page"),
+    ],
+)
+def test_the_service_answers_what_the_library_answers(
+    client: Any, recommender: Recommender, asked: dict[str, Any]
+) -> None:
+    answer = client.post("/recommend", json=asked)
+    entries = [(e["movie_id"], e.get("stars"), e.get("watched")) for e in asked.get("history", [])]
+    assert answer.json() == recommender.recommend(**asked | {"history": entries})
+    assert TypeAdapter(RecommendResponse).validate_python(answer.json())
+
+
+def test_predict_and_similar_answer_what_the_library_answers(
+    client: Any, recommender: Recommender
+) -> None:
+    predict = client.post("/predict", json={"history": [{"movie_id": 1}], "movie_ids": [HEAT, 1]})
+    assert predict.json() == recommender.predict(history=[1], movie_ids=[HEAT, 1])
+    assert TypeAdapter(PredictResponse).validate_python(predict.json())
+    similar = client.post("/similar", json={"movie_id": HEAT, "k": 3})
+    assert similar.json() == recommender.similar([HEAT], 3)
+    assert similar.json() == client.post("/similar", json={"movie_ids": [HEAT], "k": 3}).json()
+    assert TypeAdapter(SimilarResponse).validate_python(similar.json())
+
+
+@pytest.mark.parametrize("user_id", [42, "42"])
+def test_a_stored_history_comes_first(
+    client: Any, recommender: Recommender, user_id: int | str
+) -> None:
+    """The store also holds movie 999, which this bundle does not know: left out."""
+    stored = [(HEAT, 4.0), (SUSPECTS, 5.0)]
+    answer = client.post("/recommend", json={"user_id": user_id})
+    assert answer.json() == recommender.recommend(history=stored)
+    more = client.post("/recommend", json={"user_id": user_id, "history": [{"movie_id": 1}]})
+    assert more.json() == recommender.recommend(history=[*stored, 1])
+
+
+def test_time_decides_where_every_entry_has_one(client: Any, recommender: Recommender) -> None:
+    between = {"movie_id": 1, "at": "1970-01-01T00:02:00Z"}  # second 120, between 100 and 170
+    answer = client.post("/recommend", json={"user_id": 42, "history": [between, {"movie_id": 32}]})
+    same = recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0), 1, 32])
+    assert answer.json() == same  # 32 has no time: the order given stands
+    later = {"movie_id": HEAT, "stars": 0.5, "at": "1970-01-01T01:00:00+01:00"}  # second 0
+    answer = client.post("/recommend", json={"user_id": 42, "history": [later]})
+    assert answer.json() == recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0)])
+
+
+def test_who_is_not_known_gets_the_popular_list(client: Any) -> None:
+    answer = client.post("/recommend", json={"user_id": "nobody", "k": 2})
+    assert answer.json()["strategy"] == "popular" and ids(answer) == [PULP, 1]
+
+
+def test_search(client: Any) -> None:
+    answer = client.get("/movies/search", params={"q": "heat 1995", "k": 1})
+    heat = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
+    assert answer.json()["items"] == [heat | {"num_ratings": 40}]
+    assert client.get("/movies/6").json() == heat | {"num_ratings": 40}
+    assert client.get("/movies/search?q=zzzzzz").json()["items"] == []
+
+
+def test_a_persons_history_has_stars_and_times(client: Any) -> None:
+    answer = client.get("/users/42/history").json()
+    assert answer["user_id"] == "42"
+    assert [(i["movie_id"], i["stars"], i["at"]) for i in answer["items"]] == [
+        (6, 4.0, "1970-01-01T00:01:40Z"),
+        (50, 5.0, "1970-01-01T00:02:50Z"),
+        (999, 3.0, "1970-01-01T00:03:00Z"),
+    ]
+    assert answer["items"][0]["title"] == "Heat" and "title" not in answer["items"][2]
+
+
+def test_the_model_card(client: Any, recommender: Recommender) -> None:
+    card = client.get("/model").json()
+    assert card["model_version"] == recommender.model_version and card["refit"] == "none"
+    assert "files" not in card
+
+
+@pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
+def test_health(client: Any, path: str) -> None:
+    assert client.get(path).status_code == 200
+
+
+def test_requests_are_counted_by_route_and_not_by_address(client: Any) -> None:
+    for path in ("/movies/1", "/movies/6", "/users/42/history", "/wp-admin/setup.php"):
+        client.get(path)
+    metrics = client.get("/metrics").text
+    assert 'endpoint="/movies/{movie_id}"' in metrics
+    assert 'endpoint="/users/{user_id}/history"' in metrics
+    assert 'endpoint="other"' in metrics
+    assert 'endpoint="/movies/1"' not in metrics and "wp-admin" not in metrics
+
+
+HUGE = 10**30
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "code", "field"),
+    [
+        pytest.param("/recommend", {"k": 0}, 422, "invalid", "k", id="k-0"),
+        pytest.param("/recommend", {"k": 101}, 422, "invalid", "k", id="k-101"),
+        pytest.param("/recommend", {"k": True}, 422, "invalid", "k", id="k-bool"),
+        pytest.param("/recommend", {"k": "10"}, 422, "invalid", "k", id="k-text"),
+        pytest.param("/recommend", {"k": 1.5}, 422, "invalid", "k", id="k-half"),
+        pytest.param("/recommend", {"offset": -1}, 422, "invalid", "offset", id="offset"),
+        pytest.param("/recommend", {"offset": HUGE}, 422, "invalid", "offset", id="offset-huge"),
+        pytest.param("/recommend", {"user_id": True}, 422, "invalid", "user_id", id="user-bool"),
+        pytest.param("/recommend", {"user_id": ""}, 422, "invalid", "user_id", id="user-empty"),
+        pytest.param("/recommend", {"user_id": "x" * 65}, 422, "invalid", "user_id", id="user-65"),
+        pytest.param("/recommend", {"user_id": HUGE}, 422, "invalid", "user_id", id="user-huge"),
+        pytest.param("/recommend", {"user_id": "a\x00"}, 422, "invalid", "user_id", id="user-nul"),
+        pytest.param("/recommend", {"novelty": 1.1}, 422, "invalid", "novelty", id="novelty-1.1"),
+        pytest.param(
+            "/recommend", {"calibration": -0.1}, 422, "invalid", "calibration", id="calibration<0"
+        ),
+        pytest.param(
+            "/recommend", {"freshness": "1"}, 422, "invalid", "freshness", id="freshness-text"
+        ),
+        pytest.param(
+            "/recommend",
+            {"genre_profile": {"Wra": 1}},
+            422,
+            "unknown_genre",
+            "genre_profile.Wra",
+            id="profile-unknown",
+        ),
+        pytest.param(
+            "/recommend", {"genre_profile": {}}, 422, "invalid", "genre_profile", id="profile-empty"
+        ),
+        pytest.param(
+            "/recommend",
+            {"genre_profile": {"Action": -1}},
+            422,
+            "invalid",
+            "genre_profile.Action",
+            id="profile-negative",
+        ),
+        pytest.param("/recommend", {"mood": "sad"}, 422, "invalid", "mood", id="unknown-key"),
+        pytest.param("/recommend", {"diversity": 2}, 422, "invalid", "diversity", id="diversity-2"),
+        pytest.param("/recommend", {"explain": 1}, 422, "invalid", "explain", id="explain-1"),
+        pytest.param("/charts", {"kind": "best"}, 422, "invalid", "kind", id="no-chart"),
+        pytest.param("/charts", {}, 422, "invalid", "kind", id="chart-of-nothing"),
+        pytest.param("/rerank", {"movie_ids": [7]}, 404, "unknown_movie", "movie_ids.0", id="rank"),
+        pytest.param("/rate_next", {"k": 0}, 422, "invalid", "k", id="rate-0"),
+        pytest.param(
+            "/recommend_batch", {"requests": []}, 422, "invalid", "requests", id="empty-batch"
+        ),
+        pytest.param(
+            "/recommend_batch",
+            {"requests": [{}, {"k": 0}]},
+            422,
+            "invalid",
+            "requests.1.k",
+            id="batch-k-0",
+        ),
+        pytest.param("/recommend", {"history": {}}, 422, "invalid", "history", id="no-list"),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": 7}]},
+            404,
+            "unknown_movie",
+            "history.0.movie_id",
+            id="unknown-movie",
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": HUGE}]},
+            422,
+            "invalid",
+            "history.0.movie_id",
+            id="movie-huge",
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": 1, "stars": 4.25}]},
+            422,
+            "invalid",
+            "history.0.stars",
+            id="off-the-scale",
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": [{"movie_id": 1, "at": "2020-01-01T00:00:00"}]},
+            422,
+            "invalid",
+            "history.0.at",
+            id="no-offset",
+        ),
+        pytest.param(
+            "/recommend",
+            {"filters": {"genres": ["Dramma"]}},
+            422,
+            "unknown_genre",
+            "filters.genres",
+            id="unknown-genre",
+        ),
+        pytest.param("/recommend", [], 422, "invalid", "body", id="a-list"),
+        pytest.param("/recommend", None, 422, "invalid", "body", id="null"),
+        pytest.param("/predict", {}, 422, "invalid", "movie_ids", id="predict-nothing"),
+        pytest.param("/predict", {"movie_ids": []}, 422, "invalid", "movie_ids", id="predict-none"),
+        pytest.param(
+            "/predict", {"movie_ids": [1, 7]}, 404, "unknown_movie", "movie_ids.1", id="predict-7"
+        ),
+        pytest.param("/similar", {}, 422, "invalid", "movie_id", id="similar-nothing"),
+        pytest.param(
+            "/similar",
+            {"movie_id": 1, "movie_ids": [1]},
+            422,
+            "invalid",
+            "movie_id",
+            id="similar-both",
+        ),
+    ],
+)
+def test_a_body_that_is_wrong(
+    client: Any, path: str, body: Any, status: int, code: str, field: str
+) -> None:
+    answer = client.post(
+        path, content=json.dumps(body), headers={"Content-Type": "application/json"}
+    )
+    error = assert_shape(answer, status, code)
+    assert error["fields"][0]["field"] == field
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "status", "code"),
+    [
+        pytest.param(b"", "application/json", 400, "not_json", id="empty"),
+        pytest.param(b"{", "application/json", 400, "not_json", id="half"),
+        pytest.param(b"\xff\xfe{}", "application/json", 400, "not_json", id="not-utf8"),
+        pytest.param(b'{"user_id":"\\ud800"}', "application/json", 400, "not_json", id="surrogate"),
+        pytest.param(b'{"a":' * 9000, "application/json", 400, "not_json", id="deep"),
+        pytest.param(b"[" * 9000 + b"]" * 9000, "application/json", 400, "not_json", id="lists"),
+        pytest.param(
+            b'{"k":1' + b"0" * 9000 + b"}", "application/json", 400, "not_json", id="9000"
+        ),
+        pytest.param(b'{"k":NaN}', "application/json", 422, "invalid", id="nan"),
+        pytest.param(
+            b'{"history":[{"movie_id":1,"stars":1e999}]}',
+            "application/json",
+            422,
+            "invalid",
+            id="infinity",
+        ),
+        pytest.param(b"{}", "text/plain", 400, "not_json", id="text"),
+        pytest.param(b"k=3", "application/x-www-form-urlencoded", 400, "not_json", id="form"),
+        pytest.param(b"x", "application/vnd.bentoml+pickle", 400, "not_json", id="pickle"),
+        pytest.param(b" " * (1 << 20) + b"{}", "application/json", 413, "too_large", id="large"),
+    ],
+)
+def test_bytes_that_are_wrong(client: Any, raw: bytes, kind: str, status: int, code: str) -> None:
+    answer = client.post("/recommend", content=raw, headers={"Content-Type": kind})
+    assert_shape(answer, status, code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        pytest.param("GET", "/movies/7", 404, "unknown_movie", id="unknown-movie"),
+        pytest.param("GET", "/movies/x", 422, "invalid", id="movie-text"),
+        pytest.param("GET", f"/movies/{HUGE}", 422, "invalid", id="movie-huge"),
+        pytest.param("GET", "/movies/%ff", 422, "invalid", id="not-utf8"),
+        pytest.param("GET", "/movies/search", 422, "invalid", id="no-query"),
+        pytest.param("GET", "/movies/search?q=", 422, "invalid", id="empty-query"),
+        pytest.param("GET", "/movies/search?q=heat&k=0", 422, "invalid", id="k-0"),
+        pytest.param("GET", "/movies/search?q=heat&page=2", 422, "invalid", id="unknown-parameter"),
+        pytest.param("GET", "/movies/1_0", 422, "invalid", id="movie-underscore"),
+        pytest.param("GET", "/", 404, "not_found", id="no-page"),
+        pytest.param("GET", "/docs.json", 404, "not_found", id="another-contract"),
+        pytest.param("GET", "/static_content/index.html", 404, "not_found", id="no-tag-manager"),
+        pytest.param("GET", "/users/%00/history", 422, "invalid", id="nul"),
+        pytest.param("GET", "/nothing/here", 404, "not_found", id="no-such-route"),
+        pytest.param("GET", "/recommend", 405, "method_not_allowed", id="get-a-post"),
+        pytest.param("DELETE", "/recommend", 405, "method_not_allowed", id="delete-a-post"),
+        pytest.param("POST", "/model", 405, "method_not_allowed", id="post-a-get"),
+    ],
+)
+def test_an_address_that_is_wrong(
+    client: Any, method: str, path: str, status: int, code: str
+) -> None:
+    body = {"json": {}} if method == "POST" else {}
+    assert_shape(client.request(method, path, **body), status, code)
+
+
+def test_controls_over_http_are_those_of_the_library(recommender: Any, client: Any) -> None:
+    asked = {"calibration": 0.4, "novelty": 0.2, "freshness": 0.1, "genre_profile": {"Action": 2.0}}
+    history = [{"movie_id": 6, "stars": 5}]
+    answer = client.post("/recommend", json={"history": history, "k": 4} | asked)
+    assert answer.status_code == 200
+    assert answer.json() == recommender.recommend(history=[(6, 5.0)], k=4, **asked)
