@@ -1,5 +1,6 @@
 # Marquee: every command that developers and CI run. `make help` lists it.
-PYTHON ?= python3.11
+# The newest CPython from 3.11 on that is found makes .venv; PYTHON=/path/to/python names another.
+PYTHON ?=
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 TORCH  ?= 2.13.0
@@ -16,8 +17,9 @@ EVENTS_URL ?= sqlite:///events.sqlite
 PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/ml-latest-small)
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
+UV_LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 
-.PHONY: help setup demo app screenshots demo-video setup-browser test soak check lint format train serve findings twin bench-reading bench-training bench-growth bench-reach bench-search bench-serving bench-app openapi lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test test-fast test-slow docs doc-tables wheels soak check lint format train serve findings twin bench-reading bench-training bench-growth bench-ann-index bench-search bench-serving bench-app openapi lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,9 +29,11 @@ setup: $(VENV)/.ready ## Make .venv: PyTorch for this machine (CPU build where t
 # A machine without a GPU must not fetch 2.7 GB of CUDA: the CPU build is tried under its own version
 # first, then from PyTorch's index through uv. Everything else is installed with checked hashes.
 $(VENV)/.ready: pyproject.toml clients/python/pyproject.toml requirements.lock
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) 2>/dev/null \
-	  || { rm -rf $(VENV); $(PYTHON) -m pip install -q --user --break-system-packages virtualenv \
-	  && $(PYTHON) -m virtualenv -q $(VENV); }
+	@test -x $(BIN)/python || { python=$$(deploy/find_python.sh $(PYTHON)) \
+	  && { "$$python" -m venv $(VENV) 2>/dev/null \
+	  || { rm -rf $(VENV); "$$python" -m pip install -q --user --break-system-packages virtualenv \
+	  && "$$python" -m virtualenv -q $(VENV); }; }; }
+	@echo "setup: $$($(BIN)/python --version) in $(VENV)"
 	@echo "setup: PyTorch $(TORCH)"
 	@if $(BIN)/python -c "import torch" 2>/dev/null; then echo "setup: torch is there"; \
 	elif nvidia-smi -L >/dev/null 2>&1; then $(BIN)/pip install -q "torch==$(TORCH)"; \
@@ -53,16 +57,22 @@ app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-late
 	@test "$(BUNDLE)" != bundles/demo -o -f bundles/demo/bundle.json || $(BIN)/python train.py fit --config recipes/demo.yaml
 	@$(BIN)/python -m deploy.app_server --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
 
-test: setup ## The tests; ARGS="-k splits" picks some
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile $(ARGS)
+test: setup ## All tests but the slow ones; ARGS="-k splits" picks some
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow and not image" $(ARGS)
+
+test-fast: setup ## The unit tests
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile tests/unit $(ARGS)
+
+test-slow: setup ## The slow tests, which CI runs, too
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile -m slow $(ARGS)
 
 soak: setup ## The long forms of the reliability tests: ONLY=training ROUNDS=20, ONLY=api ROUNDS=10, ONLY=releases ROUNDS=200
 	@$(BIN)/python -m soak.$(ONLY) --rounds $(ROUNDS)
 
-check: setup lint test ## What CI runs: lint, types, tests
+check: lint test test-slow docs ## What CI runs: lint, types, tests, documentation
 
 check-image: setup ## Build the image with buildah and run it, as root: 3 min, then 1 min; BASE_IMAGE=… on a base
-	@CHECK_IMAGE=1 $(BIN)/python -m pytest -q tests/e2e/test_image.py tests/e2e/test_image_built.py
+	@$(BIN)/python -m pytest -q -m image tests/e2e
 
 check-security: setup ## Known vulnerabilities of both locks, bills of materials in runs/sbom; ARGS=--offline-ok
 	@$(BIN)/python -m tests.support.audit $(ARGS)
@@ -77,7 +87,17 @@ setup-browser: setup ## Debian's chromium, for tests/e2e/test_browser.py and the
 	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; } \
 	  || { echo "setup-browser: as root: apt-get install chromium"; exit 1; }
 
-lint: setup
+docs: setup ## Build the documentation site into runs/site; ARGS=serve shows it while you write
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(or $(ARGS),build --strict)
+
+doc-tables: setup ## Renew the generated tables of README and docs; ARGS=--check compares
+	@$(BIN)/python -m docs.tables $(ARGS)
+
+wheels: setup ## Build the wheels of marquee and marquee-client into dist
+	@$(BIN)/pip wheel -q --no-deps -w dist . ./clients/python
+	@ls dist
+
+lint: setup ## Format, lint, import rules, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-cache --no-logo
@@ -91,8 +111,7 @@ train: setup ## Select, refit, export and test a recipe: RECIPE=recipes/ml-1m.ya
 	@$(BIN)/python train.py fit --config $(RECIPE) $(ARGS)
 
 serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
-	@BUNDLE=$(BUNDLE) BENTOML_HOME=$(CURDIR)/runs/bentoml-$(PORT) \
-	  $(BIN)/bentoml serve service:Marquee --host 127.0.0.1 --port $(PORT)
+	@$(BIN)/marquee serve $(BUNDLE) --port $(PORT)
 
 findings: setup ## Generate the report of findings (HTML, Markdown, JSON): DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
 	@$(BIN)/marquee findings $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
@@ -103,28 +122,26 @@ twin: setup ## A release's whole way without an account: bucket, push, serve, pr
 	@$(BIN)/python -m deploy.twin bundles/demo runs/twin/second
 
 bench-reading: setup ## Reading 25 million ratings, ours against pandas: results/bench-reading.json
-	@$(BIN)/python benchmarks/bench_reading.py
+	@$(BIN)/python -m benchmarks.data.bench_reading $(ARGS)
 
-bench-training: setup ## Training speed, beside RecBole's, Cornac's and the floor: results/bench-training.json
+bench-training: setup ## Training speed, beside RecBole's, Cornac's and a lower bound: results/bench-training.json
 	@$(MAKE) -s .venv-bench/.cornac || echo "bench-training: a peer could not be installed (see above)"
-	@$(BIN)/python benchmarks/bench_training.py $(ARGS)
+	@$(BIN)/python -m benchmarks.training.bench_training $(ARGS)
 
 bench-growth: setup ## 1, 10, 100 million generated ratings: results/bench-growth.json; ARGS=--short
-	@PYTHONPATH=. $(BIN)/python benchmarks/bench_growth.py $(ARGS)
+	@$(BIN)/python -m benchmarks.data.bench_growth $(ARGS)
 
-bench-reach: setup ## Approximate search in large catalogues: results/bench-reach.json; ARGS=--short
-	@$(BIN)/python -c "import faiss" 2>/dev/null || $(BIN)/pip install -q faiss-cpu
-	@PYTHONPATH=. $(BIN)/python benchmarks/bench_reach.py $(ARGS)
+bench-ann-index: setup ## Approximate search in large catalogs: results/bench-reach.json; ARGS=--short
+	@$(BIN)/python -m benchmarks.serving.bench_ann_index $(ARGS)
 
 bench-search: setup ## Mistyped titles among 62,423: how many are found, how fast: results/search.json
-	@PYTHONPATH=. $(BIN)/python benchmarks/bench_search.py $(ARGS)
+	@$(BIN)/python -m benchmarks.serving.bench_search $(ARGS)
 
-bench-serving: setup ## The service beside no-op endpoints, 15 minutes: results/bench-serving.json; ARGS=--short
-	@$(BIN)/python -c "import fastapi" 2>/dev/null || $(BIN)/pip install -q -e ".[bench]"
-	@PYTHONPATH=. $(BIN)/python benchmarks/bench_serving.py $(ARGS)
+bench-serving: .venv-bench/.ready ## The service beside no-op endpoints, 15 minutes: results/bench-serving.json; ARGS=--short
+	@$(BIN)/python -m benchmarks.serving.bench_serving $(ARGS)
 
-bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 people: results/bench-app.json
-	@PYTHONPATH=. $(BIN)/python benchmarks/bench_app.py $(PICTURED)
+bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 users: results/bench-app.json
+	@$(BIN)/python -m benchmarks.app.bench_app $(PICTURED)
 
 # RecBole pins ray and more that its training does not use, and would hold back what we use: the peers
 # get an environment of their own, which borrows our packages, so that all run the same PyTorch and
@@ -134,7 +151,7 @@ bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 p
 	@$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
 	  > $$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/ours.pth
 	@.venv-bench/bin/pip install -q --no-deps recbole==1.2.1
-	@.venv-bench/bin/pip install -q colorlog==4.7.2 colorama==0.4.4 texttable tensorboard 2>.venv-bench/pip.log \
+	@.venv-bench/bin/pip install -q "fastapi>=0.139" colorlog==4.7.2 colorama==0.4.4 texttable tensorboard 2>.venv-bench/pip.log \
 	  || { cat .venv-bench/pip.log; exit 1; }
 	@touch $@
 
@@ -146,14 +163,11 @@ bench-app: setup-browser ## The app: first paint, a rating to the new list, 20 p
 openapi: setup ## Write openapi.json, and from it the types of the Python client
 	@$(BIN)/python -m deploy.openapi_files
 
-lock: ## Write requirements.lock anew: names, versions, hashes (torch is chosen by setup); needs a .venv
-	@$(BIN)/pip install -q uv
+lock: setup ## Write both locks anew for Python 3.11 to 3.14: names, versions, hashes (torch is chosen by setup)
 	@echo "torch==$(TORCH)+cpu" > $(VENV)/torch.txt
-	@$(BIN)/uv pip compile pyproject.toml --extra dev --generate-hashes --python-version 3.11 \
-	  --constraint $(VENV)/torch.txt $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
-	  --no-emit-package torch --no-emit-package pip --no-header --no-annotate -q -o requirements.lock
-	@$(BIN)/uv pip compile requirements-serving.txt --generate-hashes --python-version 3.11 --python-platform linux \
-	  --constraint requirements.lock --no-header --no-annotate -q -o requirements-serving.lock
+	@$(UV_LOCK) --extra dev --constraint $(VENV)/torch.txt $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS)) \
+	  --no-emit-package torch --no-emit-package pip -o requirements.lock
+	@$(UV_LOCK) --constraint requirements.lock -o requirements-serving.lock
 
 clean: ## Remove what training and tests made; the virtual environment stays
 	rm -rf runs bundles .pytest_cache .mypy_cache .ruff_cache .hypothesis

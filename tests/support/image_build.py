@@ -1,6 +1,6 @@
-"""The image without Docker: its Bento built, and the steps of its Dockerfile taken by hand.
+"""Build the Bento of the image, and run the steps of its Dockerfile without Docker.
 
-Packages come from where pip is configured to take them on this machine; uv reads no pip.conf.
+uv reads no pip.conf: the package indexes of pip are passed on to it.
 """
 
 import os
@@ -16,12 +16,12 @@ UNREACHABLE = re.compile(r"Failed to fetch: .*|.*error sending request.*|.*dns e
 
 
 def build(home: Path, **settings: str) -> Path:
-    """The Bento, in a store of its own; it lies outside the repository, or it would hold itself."""
+    """Build the Bento in a store outside the repository, or it would hold itself."""
     environment = {name: value for name, value in os.environ.items() if name != "BASE_IMAGE"}
     environment |= {"BENTOML_HOME": str(home)} | settings
     command = [sys.executable, "-m", "bentoml", "build", "--output", "tag", "--version", "tested"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert process.returncode == 0, process.stdout + process.stderr
     return home / "bentos" / "marquee" / "tested"
 
 
@@ -30,41 +30,43 @@ def dockerfile(bento: Path) -> str:
 
 
 def steps(bento: Path) -> list[str]:
-    """Its commands that make a virtual environment and install into it, at BENTO/.venv."""
+    """Return the commands that make a virtual environment at BENTO/.venv and install into it."""
     runs = re.findall(r"^RUN ((?:.*\\\n)*.*)$", dockerfile(bento), re.M)
-    ours = [run for run in runs if re.search(r"\buv (venv|--directory) ", run)]
-    assert len(ours) == 2, runs
-    return [run.partition("&& \\\n    chown")[0].replace("/app/", f"{bento}/") for run in ours]
+    uv_runs = [run for run in runs if re.search(r"\buv (venv|--directory) ", run)]
+    assert len(uv_runs) == 2, runs
+    return [run.partition("&& \\\n    chown")[0].replace("/app/", f"{bento}/") for run in uv_runs]
 
 
-def settings_of_uv(bento: Path) -> dict[str, str]:
-    """As the Dockerfile has them, but for the cache, which makes the second test short."""
-    found = dict(re.findall(r"^ARG (UV_\w+)=(.*)$", dockerfile(bento), re.M))
-    return {name: value for name, value in found.items() if name != "UV_NO_CACHE"}
+def uv_settings(bento: Path) -> dict[str, str]:
+    """Return those of the Dockerfile, but with the cache, which makes the second test short."""
+    settings = dict(re.findall(r"^ARG (UV_\w+)=(.*)$", dockerfile(bento), re.M))
+    return {name: value for name, value in settings.items() if name != "UV_NO_CACHE"}
 
 
-def settings_of_the_index() -> dict[str, str]:
-    """pip's configuration in uv's words; a package may lie in any of the indexes, as with pip."""
+def uv_index_settings() -> dict[str, str]:
+    """Return pip's configuration for uv; any index may hold a package, as with pip."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    pip = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", said, re.M))
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    pip = dict(re.findall(r"^(?:global|install|:env:)\.([\w-]+)='(.*)'$", output, re.M))
     names = {
         "index-url": "UV_DEFAULT_INDEX",
         "extra-index-url": "UV_INDEX",
         "cert": "SSL_CERT_FILE",
     }
-    found = {uv: pip[name] for name, uv in names.items() if name in pip}
-    return found | {"UV_INDEX_STRATEGY": "unsafe-best-match"}
+    settings = {uv: pip[name] for name, uv in names.items() if name in pip}
+    return settings | {"UV_INDEX_STRATEGY": "unsafe-best-match"}
 
 
 def install(bento: Path) -> "subprocess.CompletedProcess[str]":
-    """Take the steps; what the last one said, or the first that failed."""
-    environment = os.environ | settings_of_the_index() | settings_of_uv(bento)
+    """Run the steps; return the last process, or the first one that failed."""
+    environment = os.environ | uv_index_settings() | uv_settings(bento)
     environment["PATH"] = f"{sysconfig.get_path('scripts')}:{environment['PATH']}"
     environment |= {"BENTO_PATH": str(bento), "VIRTUAL_ENV": str(bento / ".venv")}
     for step in steps(bento):
         command = ["sh", "-c", step]
-        done = subprocess.run(command, cwd=bento, env=environment, capture_output=True, text=True)
-        if done.returncode != 0:
+        process = subprocess.run(
+            command, cwd=bento, env=environment, capture_output=True, text=True
+        )
+        if process.returncode != 0:
             break
-    return done
+    return process
