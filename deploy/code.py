@@ -1,5 +1,7 @@
 """Upload the code that machines install: s3://BUCKET/code/VERSION/, and the wheels it needs.
 
+    python -m deploy.code BUCKET       prints VERSION
+
     code/VERSION/marquee.tar.gz    what bentofile.yaml includes, and deploy/ for the machine
     code/VERSION/restore.sh        installs it
     code/wheels/LOCK.tar           the packages of requirements-serving.lock, 94 MB
@@ -21,22 +23,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import boto3
 import yaml
 from botocore.exceptions import ClientError
 
+from marquee.core.command import ArgumentParser, run_command
 from marquee.core.errors import InputError
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements-serving.lock"
 FOR_MACHINES = ("deploy/restore.sh", "deploy/marquee.service", LOCK)
-PLATFORMS = (
-    "manylinux2014",
-    "manylinux_2_17",
-    "manylinux_2_24",
-    "manylinux_2_27",
-    "manylinux_2_28",
-)
-"""Amazon Linux 2023 has glibc 2.34; pip takes no older tag from a newer one by itself."""
+# Amazon Linux 2023 has glibc 2.34; pip takes no older tag from a newer one by itself.
+PLATFORMS = ["manylinux2014", *(f"manylinux_2_{minor}" for minor in (17, 24, 27, 28))]
 
 
 def version_of(content: bytes) -> str:
@@ -44,10 +42,7 @@ def version_of(content: bytes) -> str:
 
 
 def files(root: Path) -> list[Path]:
-    """List the files of the image, and those of deploy/ that a machine needs.
-
-    bentofile.yaml names the files of the image.
-    """
+    """List the files of bentofile.yaml, and those of deploy/ that a machine needs."""
     bento = yaml.safe_load((root / "bentofile.yaml").read_text())
     names = {*FOR_MACHINES}
     for pattern in bento["include"]:
@@ -73,10 +68,7 @@ def archive(root: Path) -> bytes:
 
 
 def wheels(lock: Path) -> bytes:
-    """Download every package of the lock, hashes checked, as one tar.
-
-    Raises InputError if one cannot be fetched.
-    """
+    """Download every package of the lock, hashes checked, as one tar."""
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.run(download(lock, folder), capture_output=True, text=True)
         if process.returncode:
@@ -98,11 +90,8 @@ def download(lock: Path, folder: str) -> list[str]:
     return [*command, "--requirement", str(lock), "--dest", folder]
 
 
-def upload(s3: Any, bucket: str, root: Path = ROOT) -> tuple[str, list[str]]:
-    """Upload missing objects; return the version and the keys that were sent.
-
-    The archive goes last, so that a version that exists is complete.
-    """
+def upload(s3: Any, bucket: str, root: Path = ROOT) -> str:
+    """Upload missing objects, the archive last, and return the version."""
     packed = archive(root)
     version, lock = version_of(packed), version_of((root / LOCK).read_bytes())
     contents: dict[str, Callable[[], bytes]] = {
@@ -110,24 +99,10 @@ def upload(s3: Any, bucket: str, root: Path = ROOT) -> tuple[str, list[str]]:
         f"code/{version}/restore.sh": (root / "deploy/restore.sh").read_bytes,
         f"code/{version}/marquee.tar.gz": lambda: packed,
     }
-    new = [key for key in contents if not exists(s3, bucket, key)]
-    for key in new:
-        s3.upload_fileobj(io.BytesIO(contents[key]()), bucket, key)
-    return version, new
-
-
-def record(s3: Any, bucket: str, version: str) -> None:
-    """Record the version that a new machine installs by default."""
-    script = s3.get_object(Bucket=bucket, Key=f"code/{version}/restore.sh")["Body"].read()
-    s3.put_object(Bucket=bucket, Key="code/restore.sh", Body=script)
-    s3.put_object(Bucket=bucket, Key="code/current", Body=version.encode())
-
-
-def current(s3: Any, bucket: str) -> str:
-    """Return the version that was rolled out last; empty if none was."""
-    if not exists(s3, bucket, "code/current"):
-        return ""
-    return str(s3.get_object(Bucket=bucket, Key="code/current")["Body"].read().decode())
+    for key in contents:
+        if not exists(s3, bucket, key):
+            s3.upload_fileobj(io.BytesIO(contents[key]()), bucket, key)
+    return version
 
 
 def exists(s3: Any, bucket: str, key: str) -> bool:
@@ -138,3 +113,15 @@ def exists(s3: Any, bucket: str, key: str) -> bool:
             return False
         raise
     return True
+
+
+def main(args: list[str]) -> int:
+    """Upload this clone's code to a bucket and print its version."""
+    parser = ArgumentParser("python -m deploy.code", description=main.__doc__)
+    parser.add_argument("bucket")
+    s3 = boto3.client("s3")
+    return run_command("stack", lambda: print(upload(s3, parser.parse_args(args).bucket)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@
 #   aws s3 cp s3://BUCKET/code/restore.sh - \
 #     | sudo BUCKET=… MODEL=ml-1m API_KEYS=… EVENTS_URL=postgresql://… bash
 #
-# BUCKET      holds code/ (python -m deploy release) and models/ (marquee releases)
+# BUCKET      holds code/ (deploy/stack.sh release) and models/ (marquee releases)
 # MODEL       its releases lie under models/MODEL
 # CODE        version of the code (default: the one in code/current)
 # SETTINGS    path in Parameter Store with API_KEYS, EVENTS_URL and so on, where they are not given
@@ -57,7 +57,7 @@ code() {
     mkdir -p "$folder/wheels"
     fetch "code/$CODE/marquee.tar.gz" "$folder/marquee.tar.gz"
     [ "$(version_of "$folder/marquee.tar.gz")" = "$CODE" ] \
-      || refuse "s3://$BUCKET/code/$CODE/marquee.tar.gz is damaged; upload it again: python -m deploy release"
+      || refuse "s3://$BUCKET/code/$CODE/marquee.tar.gz is damaged; upload it again: deploy/stack.sh release"
     tar -xzf "$folder/marquee.tar.gz" -C "$folder" --no-same-owner
     fetch "code/wheels/$(version_of "$folder/requirements-serving.lock").tar" - | tar -x -C "$folder/wheels"
     python3.11 -m venv "$folder/.venv"

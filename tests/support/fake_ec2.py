@@ -1,11 +1,11 @@
-"""A machine to install on: a root and namespaces of its own, with the tools of EC2 faked.
+"""Fake an EC2 machine to install on: a root and namespaces of its own, with fake tools.
 
     machine = Machine(tmp_path)
-    machine.bucket / "code/current"       # what `aws s3 cp` finds
+    machine.bucket / "code/current"       # a file for `aws s3 cp`
     machine.run("bash /restore.sh", BUCKET="b", …)
 
-The host's /usr and Python are seen read-only; /etc, /opt, /var and /run are empty. What would reach
-beyond (aws, dnf, systemctl, …) is written down in `calls`; systemctl starts the unit's command.
+The host's /usr and Python are seen read-only; /etc, /opt, /var and /run are empty. Commands
+that would reach beyond (aws, dnf, systemctl, …) are logged in `calls`; systemctl starts the unit.
 """
 
 import hashlib
@@ -42,7 +42,7 @@ cd "$(sed -n 's/^WorkingDirectory=//p' $unit)"
 setsid $(sed -n 's/^ExecStart=//p' $unit) >>/var/log/marquee/service.log 2>&1 &
 echo $! >/pid
 """
-NOTED = 'echo "$(basename "$0") $*" >>/calls'
+LOGGED = 'echo "$(basename "$0") $*" >>/calls'
 NO_SLEEP = '[ "$1" = 30 ] && exec true; exec /usr/bin/sleep "$@"'
 SERVICE = """
 import json, os, sys
@@ -69,12 +69,12 @@ def main():
 """
 
 
-def possible() -> str:
-    """Why a machine cannot be made here; empty where it can."""
+def missing_requirement() -> str:
+    """Return why this system cannot run a machine; empty where it can."""
     if os.geteuid() or not shutil.which("unshare"):
         return "needs root and unshare"
-    tried = subprocess.run(["unshare", "-mnpf", "true"], capture_output=True, text=True)
-    return f"no namespaces here: {tried.stderr.strip()}" if tried.returncode else ""
+    process = subprocess.run(["unshare", "-mnpf", "true"], capture_output=True, text=True)
+    return f"no namespaces here: {process.stderr.strip()}" if process.returncode else ""
 
 
 class Machine:
@@ -99,34 +99,44 @@ class Machine:
         shutil.copytree("/etc/alternatives", root / "etc/alternatives", symlinks=True)
         self.python = Path(sys.base_prefix)
         (root / self.python.relative_to("/")).mkdir(parents=True, exist_ok=True)
-        for name, does in (("aws", AWS), ("systemctl", SYSTEMCTL), ("sleep", NO_SLEEP)):
-            self.command(f"fakes/{name}", does)
-        self.command("opt/aws/bin/cfn-signal", NOTED)
+        for name, script in (("aws", AWS), ("systemctl", SYSTEMCTL), ("sleep", NO_SLEEP)):
+            self.command(f"fakes/{name}", script)
+        self.command("opt/aws/bin/cfn-signal", LOGGED)
         agent = "opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl"
-        for noted in ("fakes/dnf", agent):
-            self.command(noted, NOTED)
+        for name in ("fakes/dnf", agent):
+            self.command(name, LOGGED)
 
     @property
     def bucket(self) -> Path:
         return self.root / "bucket"
 
-    def command(self, name: str, does: str) -> None:
+    def command(self, name: str, script: str) -> None:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"#!/bin/bash\n{does}\n")
+        path.write_text(f"#!/bin/bash\n{script}\n")
         path.chmod(0o755)
 
     def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """In a network, a process tree and mounts of its own, which end with it."""
+        """Run a script in a network, a process tree and mounts of its own, which end with it."""
         path = f"/fakes:{self.python}/bin:/usr/sbin:/usr/bin"
         inside = f"ip link set lo up; exec chroot {self.root} /bin/bash -c 'cd /; {script}'"
         binds = "".join(
             f"mount --rbind {name} {self.root}{name}; "
             for name in {"/usr", "/dev", str(self.python)}
         )
-        made = f"set -e; {binds} mount -t proc proc {self.root}/proc; {inside}"
+        command = f"set -e; {binds} mount -t proc proc {self.root}/proc; {inside}"
         return subprocess.run(
-            ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "bash", "-c", made],
+            [
+                "unshare",
+                "--mount",
+                "--net",
+                "--pid",
+                "--fork",
+                "--kill-child",
+                "bash",
+                "-c",
+                command,
+            ],
             env={"PATH": path, "HOME": "/", **environment},
             capture_output=True,
             text=True,
@@ -134,17 +144,19 @@ class Machine:
         )
 
     def calls(self) -> list[str]:
-        """What was asked of the fakes since the last look."""
-        noted = self.root / "calls"
-        said = noted.read_text().splitlines() if noted.exists() else []
-        noted.unlink(missing_ok=True)
-        return said
+        """Return the commands that the fakes logged since the last call."""
+        log = self.root / "calls"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
 
 
 @cache
 def wheel() -> tuple[str, bytes]:
-    """A package `bentoml` whose command answers /readyz and /recommend, after it wrote down how it
-    was called: the line of a lock, and a tar with the wheel."""
+    """Return the lock line and a tar of a wheel `bentoml`, a fake of the service.
+
+    Its command answers /readyz and /recommend, and writes its arguments and environment to a file.
+    """
     info = "bentoml-1.0.dist-info"
     content = {
         "bentoml.py": SERVICE,
@@ -153,20 +165,20 @@ def wheel() -> tuple[str, bytes]:
         f"{info}/entry_points.txt": "[console_scripts]\nbentoml = bentoml:main\n",
         f"{info}/RECORD": "",
     }
-    made, packed = io.BytesIO(), io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
+    wheel_file, tar_file = io.BytesIO(), io.BytesIO()
+    with zipfile.ZipFile(wheel_file, "w") as archive:
         for name, text in content.items():
             archive.writestr(name, text)
-    with tarfile.open(fileobj=packed, mode="w") as tar:
+    with tarfile.open(fileobj=tar_file, mode="w") as tar:
         entry = tarfile.TarInfo("bentoml-1.0-py3-none-any.whl")
-        entry.size = len(made.getvalue())
-        tar.addfile(entry, io.BytesIO(made.getvalue()))
-    digest = hashlib.sha256(made.getvalue()).hexdigest()
-    return f"bentoml==1.0 --hash=sha256:{digest}\n", packed.getvalue()
+        entry.size = len(wheel_file.getvalue())
+        tar.addfile(entry, io.BytesIO(wheel_file.getvalue()))
+    digest = hashlib.sha256(wheel_file.getvalue()).hexdigest()
+    return f"bentoml==1.0 --hash=sha256:{digest}\n", tar_file.getvalue()
 
 
 def clone(folder: Path) -> Path:
-    """As much of a clone as the code of machines is made of."""
+    """Write as much of a clone as `deploy.code` packs."""
     (folder / "deploy").mkdir(parents=True)
     (folder / "bentofile.yaml").write_text("include: [/service.py]\n")
     (folder / "service.py").write_text("x = 1\n")

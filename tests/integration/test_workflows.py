@@ -31,16 +31,16 @@ def commands(path: Path) -> list[str]:
 
 @cache
 def options(*program: str) -> str:
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", *program, "--help"], cwd=ROOT, capture_output=True, text=True
     )
-    assert done.returncode == 0, f"python -m {' '.join(program)}: {done.stderr}"
-    return done.stdout
+    assert result.returncode == 0, f"python -m {' '.join(program)}: {result.stderr}"
+    return result.stdout
 
 
-def test_there_is_one_for_pushes_one_for_tags_and_one_for_nights() -> None:
-    started = {path.stem: read(path)[True] for path in WORKFLOWS}  # `on` is true in YAML 1.1
-    assert started == {
+def test_workflows_run_on_push_tag_and_night() -> None:
+    triggers = {path.stem: read(path)[True] for path in WORKFLOWS}  # `on` is true in YAML 1.1
+    assert triggers == {
         "check": ["push", "pull_request"],
         "release": {"push": {"tags": ["v*"]}},
         "nightly": {"schedule": [{"cron": "17 2 * * *"}], "workflow_dispatch": None},
@@ -48,7 +48,7 @@ def test_there_is_one_for_pushes_one_for_tags_and_one_for_nights() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_rights_are_few_and_no_key_is_stored(path: Path) -> None:
+def test_workflow_has_few_rights_and_no_stored_key(path: Path) -> None:
     assert read(path)["permissions"] == {"contents": "read"}
     assert "secrets." not in path.read_text()
     for job in read(path)["jobs"].values():
@@ -65,7 +65,7 @@ def test_rights_are_few_and_no_key_is_stored(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
-def test_every_command_of_a_workflow_exists(path: Path) -> None:
+def test_workflow_commands_exist(path: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     for command in commands(path):
         first, *words = command.split()
@@ -73,6 +73,8 @@ def test_every_command_of_a_workflow_exists(path: Path) -> None:
             assert words[0] in targets
         elif first == "bash":
             assert (ROOT / words[0]).is_file()
+        elif first == "deploy/stack.sh":
+            assert f"{words[0]} |" in (ROOT / first).read_text()
         else:
             if first == ".venv/bin/marquee":
                 program = ("marquee.cli", words[0], words[1])
@@ -83,13 +85,13 @@ def test_every_command_of_a_workflow_exists(path: Path) -> None:
                 assert option in options(*program), command
 
 
-def test_what_is_rolled_out_was_tested() -> None:
+def test_release_workflow_publishes_after_the_check() -> None:
     jobs = read(ROOT / ".github/workflows/release.yml")["jobs"]
     assert jobs["publish"]["needs"] == "check"
     assert jobs["check"]["steps"][-1] == {"run": "bash .ci/run"}
 
 
-def test_a_text_of_others_is_never_part_of_a_command() -> None:
+def test_workflow_commands_hold_no_foreign_text() -> None:
     """A branch or a title that is a command would be run; variables of the shell are not."""
     for path in WORKFLOWS:
         assert not [command for command in commands(path) if "${{" in command]
