@@ -1,10 +1,4 @@
-"""The settings of the data: the keys below `data:` in a recipe, and `--data.KEY` beside it.
-
-    config = DataConfig(name="ml-1m", ties="hash")
-    datamodule = InteractionDataModule(config)
-
-A contradiction is refused where the settings are read, before any data is.
-"""
+"""The settings of the data: the keys below `data:` in a recipe, and `--data.KEY` beside it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -12,37 +6,28 @@ from typing import Literal
 from marquee.core.errors import InputError
 from marquee.data.user_histories import Ties
 
-ProtocolName = Literal["next", "time", "new-users", "new-movies", "stars"]
-OmittedUsers = Literal["nobody", "top", "random"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class DataConfig:
-    """The settings of one data set, its split and its training batches.
-
-    InputError for a contradiction.
-    """
+    """The settings of one data set, its split and its training batches."""
 
     name: str
     """The data set: a name of `marquee.data.sources`, or a folder of your own below `root`."""
     root: str | None = None
     """The folder that holds the data set's folder; null takes DATA_ROOT, else "data"."""
-    protocol: ProtocolName = "next"
+    protocol: Literal["next", "time", "new-users", "new-movies", "stars"] = "next"
     """The split: `next` (also trains `ncf-paper`), `time`, `new-users`, `new-movies` or `stars`."""
     ties: Ties = "hash"
-    """The order of equal timestamps: `hash` draws it by seed, `file` keeps the file's and needs
-    `sha256`, because another copy of the data may have another order."""
+    """The order of equal timestamps: `hash` draws it, `file` keeps that of copy `sha256`."""
     targets_per_batch: int = 8192
     """Targets of a training step: twice as many make half the steps an epoch."""
     num_negatives: int = 4
     """Drawn movies per positive pair: with 4 the model sees four unwatched movies for each watched
     one. Only pairs (`user: id`) use it."""
     star_dropout: float = 0.1
-    """Share of training histories without their ratings. The model then also reads served
-    histories that carry none."""
+    """Share of training histories without their ratings, as some served histories will be."""
     horizon: int = 1
-    """A target is drawn from so many next entries: 1 teaches the very next movie, many teach what
-    is watched sometime."""
+    """A target is drawn from so many next entries: 1 teaches the next, many what comes sometime."""
     shuffled: bool = False
     """Read each training history in random order, which measures what order is worth."""
     select_on: Literal["next", "ncf-paper"] = "next"
@@ -55,13 +40,11 @@ class DataConfig:
     seed: int = 0
     """Seed of batches and negatives, linked to `seed_everything`."""
     split_seed: int = 0
-    """Seed of the tie hash, of the held-out users or movies and of the drawn candidates. All
-    training seeds share one split."""
+    """Seed of the tie hash, the held-out users or movies and the candidates of every training."""
     fold: int = 0
     """For `stars` on ml-100k: 1 to 5 test on its file u1.test to u5.test, 0 on a random 10%."""
-    without: OmittedUsers = "nobody"
-    """Leave one user of a hundred out of training, the most active (`top`) or `random` ones, which
-    measures their influence."""
+    without: Literal["nobody", "top", "random"] = "nobody"
+    """Train without one user of a hundred, the most active (`top`) or `random` ones."""
     sha256: str | None = None
     """Fingerprint of the copy of the data for which `ties: file` holds."""
 

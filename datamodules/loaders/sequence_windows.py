@@ -19,13 +19,8 @@ class SequenceWindows(ResumableBatches):
     """Histories in windows of at most L entries, with a target after each entry.
 
     One pass over a window trains L targets. Windows of similar length share a batch, so that it
-    has little padding. The cuts of a long history move from epoch to epoch.
-
-    rating_bin_N: (N,) bins of the split's training ratings, see `rating_bins`.
-    config: gives `history_length`, `seed`, and these. `targets_per_batch`: targets of a step, all
-    processes together. `star_dropout`: share of windows without their ratings. `horizon`: each
-    target is drawn from the next so many entries. `shuffled`: every epoch reads each user's entries
-    in a new random order, so that their order teaches nothing.
+    has little padding. The cuts of a long history move from epoch to epoch. The settings of
+    `config` count all processes together.
     """
 
     def __init__(
@@ -39,8 +34,7 @@ class SequenceWindows(ResumableBatches):
         world_size: int = 1,
     ) -> None:
         super().__init__(config.seed, epoch, rank, world_size)
-        self.histories, self.rating_bin_N = split.train_histories, rating_bin_N
-        self.config = config
+        self.histories, self.rating_bin_N, self.config = split.train_histories, rating_bin_N, config
         self.targets_U = np.maximum(self.histories.length - 1, 0)
         self.num_targets = int(self.targets_U.sum())
         if self.num_targets == 0:
@@ -56,7 +50,6 @@ class SequenceWindows(ResumableBatches):
         return self.num_batches
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield all batches of an epoch."""
         rng = np.random.default_rng([self.seed, epoch])
         item_N, rating_bin_N = self.histories.item, self.rating_bin_N
         if self.config.shuffled:
@@ -72,7 +65,9 @@ class SequenceWindows(ResumableBatches):
         for number in numbers:
             rows = self.share(parts[number])
             user_B, length_B = user[rows], length[rows]
-            start_B = self.histories.indptr[user_B] + start[rows]
+            first_B = self.histories.indptr[user_B]
+            start_B = first_B + start[rows]
+            row_N, position_N = spans(first_B, self.histories.length[user_B])
             rating_bin_BL = pad_rows(rating_bin_N, start_B, length_B, 0)
             # A served history may carry no ratings: some rows learn to do without.
             rating_bin_BL[torch.from_numpy(rng.random(len(user_B)) < self.config.star_dropout)] = 0
@@ -80,7 +75,10 @@ class SequenceWindows(ResumableBatches):
                 "item_BL": pad_rows(item_N, start_B, length_B, 0),
                 "star_BL": rating_bin_BL,
                 "target_BL": self._targets(item_N, user_B, start_B, length_B, rng),
-                **self._positives(user_B),
+                "positive_row_N": torch.from_numpy(row_N),
+                "positive_item_N": torch.from_numpy(
+                    self.histories.item[position_N].astype(np.int64)
+                ),
             }
 
     def _cut(self, rng: np.random.Generator) -> tuple[Int64, Int64, Int64]:
@@ -96,12 +94,12 @@ class SequenceWindows(ResumableBatches):
 
     def _shuffle(self, rng: np.random.Generator) -> tuple[AnyInt, AnyInt]:
         """Return the entries with each user's in a new random order, ratings with their movies."""
-        columns = self.histories.item, self.rating_bin_N
-        item_N, rating_bin_N = (memmap.zeros(len(column), column.dtype) for column in columns)
+        item_N = memmap.zeros(len(self.histories.item), self.histories.item.dtype)
+        rating_bin_N = memmap.zeros(len(item_N), self.rating_bin_N.dtype)
         for rows, user in self.histories.iter_chunks():
             order = np.lexsort((rng.random(len(user)), user))
-            for shuffled, column in zip((item_N, rating_bin_N), columns, strict=True):
-                shuffled[rows] = column[rows][order]
+            item_N[rows] = self.histories.item[rows][order]
+            rating_bin_N[rows] = self.rating_bin_N[rows][order]
         return item_N, rating_bin_N
 
     def _targets(
@@ -122,12 +120,3 @@ class SequenceWindows(ResumableBatches):
         drawn_N = position_N + 1 + (rng.random(len(row_N)) * ahead_N).astype(np.int64)
         target_BL[row_N, position_N - start_B[row_N]] = item_N[drawn_N]
         return torch.from_numpy(target_BL)
-
-    def _positives(self, user_B: Int64) -> Batch:
-        """Return the training movies of each row's user, as pairs of row and item."""
-        histories = self.histories
-        row_N, position_N = spans(histories.indptr[user_B], histories.length[user_B])
-        return {
-            "positive_row_N": torch.from_numpy(row_N),
-            "positive_item_N": torch.from_numpy(histories.item[position_N].astype(np.int64)),
-        }

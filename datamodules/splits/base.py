@@ -1,13 +1,4 @@
-"""The types of every split: which ratings training may read, and the queries of the other parts.
-
-    split = split_next(histories, len(dataset.movies))
-    split.train_histories                            # what training may read
-    split.with_refit("validation").train_histories   # the same and the validation ratings
-    split.test                                       # the queries of the test part
-
-Every rating is in one part: training, validation or test. A query is a user and three cuts through
-their ratings: see EvalQueries.
-"""
+"""The type of every split, in which each rating is in one part: training, validation or test."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -24,7 +15,6 @@ Refit = Literal["none", "validation", "all"]
 TRAIN, VALID, TEST, EXCLUDED = 0, 1, 2, 3
 """The part of a rating; training never reads an excluded one."""
 LAST_TRAINED_SUBSET: dict[str, int] = {"none": TRAIN, "validation": VALID, "all": TEST}
-"""For each refit the last part that it trains on, with all parts before it."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,9 +22,7 @@ class Split:
     """The ratings that are trained on, and the queries of validation and test."""
 
     all_histories: UserHistories
-    """Every rating of the data set."""
-    subset_N: Int8
-    """(N,) the part of each rating of `all_histories`."""
+    subset_N: Int8  # (N,) the part of each rating of `all_histories`
     valid: EvalQueries
     test: EvalQueries
     num_items: int
@@ -43,22 +31,11 @@ class Split:
 
     @cached_property
     def train_histories(self) -> UserHistories:
-        """The ratings that training may read.
-
-        Users that it may not know have an empty row.
-        """
+        """The ratings that training may read; of users that it may not know, none."""
         return self.all_histories.filter(self.subset_N <= LAST_TRAINED_SUBSET[self.refit])
 
-    @property
-    def train_length(self) -> Int64:
-        """(U,) training ratings per user."""
-        return self.train_histories.length
-
     def exclude_users(self, users: Int64) -> "Split":
-        """Return the same queries, without any rating of some user rows in training.
-
-        The exclusion holds for every refit.
-        """
+        """Return the same queries; training reads no rating of these user rows."""
         if len(users) == 0:
             return self
         is_excluded_U = np.isin(np.arange(len(self.all_histories)), users)
@@ -72,69 +49,58 @@ class Split:
             raise InputError(f"refit: {refit!r}, expected none, validation or all")
         return self if refit == self.refit else replace(self, refit=refit)
 
+    def check(self, reason: str) -> "Split":
+        """Return the split; InputError if a part is empty, or tests precede training."""
+        sizes = {
+            "test": len(self.test),
+            "validation": len(self.valid),
+            "training": np.count_nonzero(self.subset_N == TRAIN),
+        }
+        for name, size in sizes.items():
+            if size == 0:
+                raise InputError(
+                    f"{self.protocol}: the {name} part is empty, expected at least one; {reason}"
+                )
+        time_N, indptr = self.all_histories.timestamp, self.all_histories.indptr
+        falls = np.setdiff1d(np.flatnonzero(time_N[1:] < time_N[:-1]) + 1, indptr)
+        if len(falls):
+            user = np.searchsorted(indptr, falls[0], side="right") - 1
+            raise InputError(
+                f"user {self.all_histories.user_id[user]}: history goes back in time, expected "
+                "chronological order, so that no test precedes its training; build it with "
+                "build_histories()"
+            )
+        return self
+
 
 def training_ratings(split: Split) -> tuple[Int64, Int64, Float32]:
-    """Return all ratings that training may read.
-
-    These are user rows, item rows and values, (N,) each.
-    """
+    """Return user rows, item rows and values of the training ratings, (N,) each."""
     histories = split.train_histories
     return histories.user, histories.item.astype(np.int64), histories.rating
 
 
 def cut_queries(
     histories: UserHistories,
-    user: Int64,
-    *,
     context_end: Int64,
-    target_end: Int64,
+    *,
     context_start: Int64 | int = 0,
-    has_many_targets: bool = False,
+    target_end: Int64 | None = None,
     ranked_items: Int64 | None = None,
 ) -> EvalQueries:
-    """Cut one query per user from histories.
+    """Cut one query per user, at positions among the user's entries, (U,) each.
 
-    user: (B,) user rows, each once. context_start, context_end, target_end: (B,) positions within
-    the entries of each user; the other arguments as in EvalQueries.
+    target_end: None is one target, at `context_end`.
     """
-    start = histories.indptr[user]
+    start = histories.indptr[:-1]
     return EvalQueries(
         item_N=histories.item,
         rating_N=histories.rating,
         timestamp_N=histories.timestamp,
-        user=user,
+        user=np.arange(len(histories)),
         start=start,
         context_start=start + context_start,
         context_end=start + context_end,
-        target_end=start + target_end,
-        has_many_targets=has_many_targets,
+        target_end=start + (context_end + 1 if target_end is None else target_end),
+        has_many_targets=target_end is not None,
         ranked_items=ranked_items,
     )
-
-
-def check_split(split: Split, reason: str) -> Split:
-    """Return the split if it can be tested.
-
-    InputError if a part is empty, or if a test precedes its training. reason: the explanation of an
-    empty part.
-    """
-    histories = split.all_histories
-    sizes = {
-        "test": len(split.test),
-        "validation": len(split.valid),
-        "training": np.count_nonzero(split.subset_N == TRAIN),
-    }
-    for name, size in sizes.items():
-        if size == 0:
-            raise InputError(
-                f"{split.protocol}: the {name} part is empty, expected at least one; {reason}"
-            )
-    falls = np.flatnonzero(histories.timestamp[1:] < histories.timestamp[:-1]) + 1
-    falls = np.setdiff1d(falls, histories.indptr)
-    if len(falls):
-        user = np.searchsorted(histories.indptr, falls[0], side="right") - 1
-        raise InputError(
-            f"user {histories.user_id[user]}: history goes back in time, expected chronological "
-            "order, so that no test precedes its training; build it with build_histories()"
-        )
-    return split

@@ -1,65 +1,46 @@
 """Protocols `new-users` and `new-movies`: whole users, or whole movies, are held out.
 
-    split = split_new_users(histories, num_items, seed=0)        # 5% of users test, 5% validation
-    random_holdout(split.all_histories, split.test, seed=0)      # same users, random 20% hidden
-    split_new_movies(histories, num_items, seed=0)               # 10% of movies test, 5% validation
-
 `new-users`: the context is the first 80% of a held-out user's history, the targets are the last
-20%; training reads nothing of that user. `new-movies`: training reads no rating of a held-out
-movie; the target of a user is the last held-out movie that they watched. What this does not
-guarantee: training reads ratings of other users, or of other movies, that are younger than a query.
-
-    users with a query (validation, test)      new-users       new-movies
-    ml-100k                                    47, 47          867, 912
-    ml-1m                                      302, 302        5,367, 5,976
-    ml-latest-small                            30, 30          538, 601
-
-Liang et al. 2018, "Variational Autoencoders for Collaborative Filtering": strong generalisation.
+20%; training reads nothing of that user (Liang et al. 2018, strong generalisation). `new-movies`:
+training reads no rating of a held-out movie. Neither guarantees that training reads no rating, of
+another user or movie, that is younger than a query.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from datamodules.splits.base import TEST, TRAIN, VALID, Split, check_split, cut_queries
+from datamodules.splits.base import TEST, TRAIN, VALID, Split, cut_queries
 from marquee.core.arrays import Int8, Int64
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.user_histories import UserHistories
 
-MIN_NEW_USER = 5
-"""Shortest history that `new-users` holds out: four movies of context, one target."""
-USERS_PERCENT = (5, 5)
-"""Percent of the users with enough ratings: validation, test."""
-MOVIES_PERCENT = (5, 10)
-"""Percent of the rated movies: validation, test."""
+MIN_NEW_USER = 5  # shortest history that is held out: four movies of context, one target
+USERS_PERCENT = (5, 5)  # of the users with enough ratings: validation, test
+MOVIES_PERCENT = (5, 10)  # of the rated movies: validation, test
 
 
 def split_new_users(histories: UserHistories, num_items: int, seed: int = 0) -> Split:
-    """Hold out 10% of users, half of them for validation.
+    """Hold out 10% of the users with 5 ratings, half of them for validation.
 
-    Users with fewer than 5 ratings are trained on and never drawn. Refit `validation` trains on
-    the validation users with all their ratings, and on the test users never. InputError if a
-    part would be empty, or if a history is not in time order.
+    Refit `validation` trains on all ratings of the validation users.
     """
     eligible = np.flatnonzero(histories.length >= MIN_NEW_USER)
     subset_U = _draw_subsets(eligible, len(histories), USERS_PERCENT, seed)
-    split = Split(
+    length = histories.length
+    queries = cut_queries(histories, length * 4 // 5, target_end=length)
+    return Split(
         all_histories=histories,
-        subset_N=np.repeat(subset_U, histories.length),
-        valid=_last_fifth(histories, np.flatnonzero(subset_U == VALID)),
-        test=_last_fifth(histories, np.flatnonzero(subset_U == TEST)),
+        subset_N=np.repeat(subset_U, length),
+        valid=queries.take(subset_U == VALID),
+        test=queries.take(subset_U == TEST),
         num_items=num_items,
         protocol="new-users",
-    )
-    return check_split(split, f"{len(eligible)} users have {MIN_NEW_USER} ratings")
+    ).check(f"{len(eligible)} users have {MIN_NEW_USER} ratings")
 
 
 def random_holdout(histories: UserHistories, queries: EvalQueries, seed: int = 0) -> EvalQueries:
-    """Redraw the targets at random (Liang et al. 2018).
-
-    Each user of `new-users` has as many targets as in `queries`, drawn over the whole history. The
-    context keeps its order.
-    """
+    """Redraw as many targets of `new-users` at random; the context keeps its order."""
     context_length_U = histories.length
     context_length_U[queries.user] = queries.context_end - queries.start
     rng = np.random.default_rng(seed)
@@ -76,25 +57,20 @@ def split_new_movies(histories: UserHistories, num_items: int, seed: int = 0) ->
     """Hold out 15% of the rated movies, 5% for validation.
 
     A user who watched a held-out movie of a part, and a trained movie before it, has a query. Its
-    target is the last movie of the part. It is ranked among all movies of the part that the user
-    had not watched earlier. The context holds the movies that are trained on by then. Refit
-    `validation` trains on the validation movies, so at test they are in the context. InputError
-    if a part would be empty, or if a history is not in time order.
+    target, the last such movie, is ranked among all movies of the part that the user had not
+    watched. The context holds the movies that are trained on by then, at test also of validation.
     """
     rated = np.flatnonzero(histories.item_counts(num_items))
     subset_I = _draw_subsets(rated, num_items, MOVIES_PERCENT, seed)
     chunks = [subset_I[histories.item[rows]] for rows, _ in histories.iter_chunks()]
-    split = Split(
+    return Split(
         all_histories=histories,
         subset_N=np.concatenate(chunks),
         valid=_last_held_out(histories, subset_I, VALID),
         test=_last_held_out(histories, subset_I, TEST),
         num_items=num_items,
         protocol="new-movies",
-    )
-    return check_split(
-        split, f"too few of {len(rated)} rated movies were watched after a trained one"
-    )
+    ).check(f"too few of {len(rated)} rated movies were watched after a trained one")
 
 
 def _draw_subsets(rows: Int64, num_rows: int, percent: tuple[int, int], seed: int) -> Int8:
@@ -105,13 +81,6 @@ def _draw_subsets(rows: Int64, num_rows: int, percent: tuple[int, int], seed: in
     subset[order[:num_test]] = TEST
     subset[order[num_test : num_test + num_valid]] = VALID
     return subset
-
-
-def _last_fifth(histories: UserHistories, user: Int64) -> EvalQueries:
-    length = histories.length[user]
-    return cut_queries(
-        histories, user, context_end=length * 4 // 5, target_end=length, has_many_targets=True
-    )
 
 
 def _last_held_out(histories: UserHistories, subset_I: Int8, subset: int) -> EvalQueries:
@@ -126,12 +95,10 @@ def _last_held_out(histories: UserHistories, subset_I: Int8, subset: int) -> Eva
     is_used_N = section_N < 3
     table = histories.filter(is_used_N).sort_within_user(section_N[is_used_N])
     target_U, context_length_U = table.length - 1, histories.count_by_user(section_N == 1)
-    user = np.flatnonzero(context_length_U)
-    return cut_queries(
+    queries = cut_queries(
         table,
-        user,
-        context_start=target_U[user] - context_length_U[user],
-        context_end=target_U[user],
-        target_end=target_U[user] + 1,
+        target_U,
+        context_start=target_U - context_length_U,
         ranked_items=np.flatnonzero(subset_I == subset),
     )
+    return queries.take(context_length_U > 0)

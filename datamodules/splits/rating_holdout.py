@@ -1,18 +1,14 @@
 """Protocol `stars`: some ratings of all users are hidden, and their values are predicted.
 
-    split = split_ratings(histories, num_items, seed=0)      # a random 10% test
-    u1 = official_fold(histories, dataset, 1, root=None)     # or a file of ml-100k
-    split = split_ratings(histories, num_items, 0, u1)
-
-Of the other ratings, a random 5% is validation. The context of a query is the user's training
-ratings, in time order; at test those of validation are among them. What this does not guarantee: it
-is the form in which rating predictions are published (SVD++, CF-NADE, GC-MC), and it knows the
+A random 10%, or a file of ml-100k, is the test; of the others a random 5% is validation. The
+context of a query is the user's training ratings, in time order; at test those of validation are
+among them. Rating predictions are published in this form (SVD++, CF-NADE, GC-MC), and it knows the
 future: a context may hold ratings that are younger than the hidden ones.
 """
 
 import numpy as np
 
-from datamodules.splits.base import TEST, TRAIN, VALID, Split, check_split, cut_queries
+from datamodules.splits.base import TEST, TRAIN, VALID, Split, cut_queries
 from marquee.core.arrays import Bools
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
@@ -21,17 +17,14 @@ from marquee.data.sources import locate
 from marquee.data.user_histories import UserHistories
 
 TEST_SHARE, VALID_SHARE = 0.1, 0.05
-FOLDS = range(1, 6)
-"""u1 to u5 of ml-100k: a fifth of the ratings each, together all of them."""
 
 
 def split_ratings(
     histories: UserHistories, num_items: int, seed: int = 0, is_test_N: Bools | None = None
 ) -> Split:
-    """Hide some ratings of all users.
+    """Hide some ratings of all users: those of is_test_N, (N,), else a random 10%.
 
-    is_test_N: (N,) the hidden ones, else a random 10%. All users with a test rating have a query,
-    even without a training rating. InputError if a part would be empty.
+    All users with a test rating have a query, even without a training rating.
     """
     rng, num_ratings = np.random.default_rng(seed), len(histories.item)
     if is_test_N is None:
@@ -40,7 +33,7 @@ def split_ratings(
     others = np.flatnonzero(~is_test_N)
     subset_N[others[_draw_share(rng, len(others), VALID_SHARE)]] = VALID
     is_known_N = subset_N <= VALID
-    split = Split(
+    return Split(
         all_histories=histories,
         subset_N=subset_N,
         # Validation ranks movies too, and an empty context ranks by popularity alone.
@@ -48,16 +41,12 @@ def split_ratings(
         test=_hide(histories, is_test_N, min_context=0),
         num_items=num_items,
         protocol="stars",
-    )
-    return check_split(split, f"there are {num_ratings} ratings")
+    ).check(f"there are {num_ratings} ratings")
 
 
 def official_fold(histories: UserHistories, dataset: Dataset, fold: int, root: str | None) -> Bools:
-    """Return a mask of the ratings of file u1.test to u5.test of ml-100k, (N,).
-
-    InputError for another data set, or a fold file that is absent or holds other ratings.
-    """
-    if dataset.name != "ml-100k" or fold not in FOLDS:
+    """Return a mask, (N,), of the ratings of ml-100k's file u1.test to u5.test."""
+    if dataset.name != "ml-100k" or not 1 <= fold <= 5:
         raise InputError(
             f"data.fold: {fold} of {dataset.name}, expected 0, a random 10%; only ml-100k has "
             "folds, 1 to 5"
@@ -66,9 +55,8 @@ def official_fold(histories: UserHistories, dataset: Dataset, fold: int, root: s
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected the one of GroupLens' ml-100k.zip")
     pair_T2 = np.loadtxt(path, dtype=np.int64, usecols=(0, 1), ndmin=2)
-    movie_id = dataset.movies.movie_id
-    key_N = histories.user_id[histories.user] * (movie_id.max() + 1) + movie_id[histories.item]
-    is_test_N = np.isin(key_N, pair_T2[:, 0] * (movie_id.max() + 1) + pair_T2[:, 1])
+    pair_N = histories.user_id[histories.user] << 31 | dataset.movies.movie_id[histories.item]
+    is_test_N = np.isin(pair_N, pair_T2[:, 0] << 31 | pair_T2[:, 1])
     if is_test_N.sum() != len(pair_T2):
         raise InputError(
             f"{path}: {len(pair_T2)} ratings, {is_test_N.sum()} of them in u.data, expected all; "
@@ -85,12 +73,7 @@ def _draw_share(rng: np.random.Generator, num: int, share: float) -> Bools:
 
 def _hide(histories: UserHistories, is_hidden_N: Bools, min_context: int) -> EvalQueries:
     """Return the users with a hidden rating and `min_context` others, those others first."""
-    context_length_U = histories.count_by_user(~is_hidden_N)
-    user = np.flatnonzero((histories.length > context_length_U) & (context_length_U >= min_context))
-    return cut_queries(
-        histories.sort_within_user(is_hidden_N.astype(np.int8)),
-        user,
-        context_end=context_length_U[user],
-        target_end=histories.length[user],
-        has_many_targets=True,
-    )
+    length_U, context_length_U = histories.length, histories.count_by_user(~is_hidden_N)
+    table = histories.sort_within_user(is_hidden_N)
+    queries = cut_queries(table, context_length_U, target_end=length_U)
+    return queries.take((length_U > context_length_U) & (context_length_U >= min_context))

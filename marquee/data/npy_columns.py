@@ -9,13 +9,13 @@
     blocks = [(user_id, movie_id, rating, timestamp)]     # one block, or an iterator of many
     write_columns(Path("data/mine"), blocks)              # then: load_dataset("mine", "data")
 
-NAME is any but those of `layouts.LAYOUTS`. A rating takes 20 bytes of disk; memory holds the pages
-in use. Each load checks every row, a chunk at a time: results/bench-growth.json has the costs of
-100 million.
+NAME is any but those of `layouts.LAYOUTS`. Each load checks every row.
 """
 
 import tempfile
 from collections.abc import Iterable
+from contextlib import ExitStack
+from io import BufferedWriter
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,20 @@ import numpy.typing as npt
 
 from marquee.core import memmap
 from marquee.core.errors import InputError
+from marquee.data.interactions import InteractionTable
 from marquee.data.layouts import COLUMN_FILES, COLUMNS_FOLDER
 
-DTYPES = (np.int32, np.int32, np.float32, np.int64)
-"""The types of user_id, movie_id, rating and timestamp."""
-REMEDY = "write the columns again with marquee.data.npy_columns.write_columns (README, Data)"
+DTYPES = (np.int32, np.int32, np.float32, np.int64)  # in the order of COLUMN_FILES
+REMEDY = "write the columns again with marquee.data.npy_columns.write_columns (docs/data.md)"
 Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 
 def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
     """Write `folder`/columns, whole or not at all.
 
-    Users must ascend through all blocks. ratings: blocks of user_id, movie_id, rating and
-    timestamp, (N,) each. Values are checked when the data set is loaded. InputError if the
-    columns exist already, or cannot be written.
+    ratings: blocks of user_id, movie_id, rating and timestamp, (N,) each, whose users ascend
+    through all blocks. Values are checked when the data set is loaded. InputError if the columns
+    exist already, or cannot be written.
     """
     target = folder / COLUMNS_FOLDER
     if target.exists():
@@ -45,10 +45,11 @@ def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".columns-", dir=folder) as scratch:
-            columns = Path(scratch) / COLUMNS_FOLDER
-            columns.mkdir()
-            _write_files([columns / Path(name).name for name in COLUMN_FILES], ratings)
-            columns.rename(target)
+            (Path(scratch) / COLUMNS_FOLDER).mkdir()
+            with ExitStack() as stack:
+                paths = [Path(scratch) / name for name in COLUMN_FILES]
+                _write_blocks([stack.enter_context(path.open("wb")) for path in paths], ratings)
+            (Path(scratch) / COLUMNS_FOLDER).rename(target)
     except OSError as error:
         raise InputError(
             f"{target}: cannot be written ({error.strerror or error}), expected a writable disk "
@@ -56,22 +57,17 @@ def write_columns(folder: Path, ratings: Iterable[Block]) -> None:
         ) from error
 
 
-def _write_files(paths: list[Path], ratings: Iterable[Block]) -> None:
-    files = [path.open("wb") for path in paths]
-    try:
-        size = 0
-        _write_headers(files, size)
-        for block in ratings:
-            for file, column, dtype in zip(files, block, DTYPES, strict=True):
-                file.write(np.ascontiguousarray(column, dtype).data)
-            size += len(block[0])
-        _write_headers(files, size)
-    finally:
-        for file in files:
-            file.close()
+def _write_blocks(files: list[BufferedWriter], ratings: Iterable[Block]) -> None:
+    size = 0
+    _write_headers(files, size)
+    for block in ratings:
+        for file, column, dtype in zip(files, block, DTYPES, strict=True):
+            file.write(np.ascontiguousarray(column, dtype).data)
+        size += len(block[0])
+    _write_headers(files, size)
 
 
-def _write_headers(files: list[Any], size: int) -> None:
+def _write_headers(files: list[BufferedWriter], size: int) -> None:
     """Write the headers; numpy leaves room for a length of any digits, so a second time fits."""
     for file, dtype in zip(files, DTYPES, strict=True):
         file.seek(0)
@@ -80,38 +76,29 @@ def _write_headers(files: list[Any], size: int) -> None:
         np.lib.format.write_array_header_1_0(file, header)
 
 
-def open_columns(folder: Path) -> Block:
-    """Map the four columns, their values not yet checked.
-
-    InputError if a file is incomplete, of another type or length than expected, or if users
-    do not ascend.
-    """
+def open_columns(folder: Path) -> InteractionTable:
+    """Map the four columns; of their values only the order of users is checked."""
     user_id, movie_id, rating, timestamp = (
         _open(folder / name, dtype) for name, dtype in zip(COLUMN_FILES, DTYPES, strict=True)
     )
-    columns = (user_id, movie_id, rating, timestamp)
-    sizes = [len(column) for column in columns]
+    table = InteractionTable(user_id, movie_id, rating, timestamp)
+    sizes = [len(column) for column in table.columns]
     if len(set(sizes)) > 1:
-        lengths = ", ".join(
-            f"{Path(name).name} {size}" for name, size in zip(COLUMN_FILES, sizes, strict=True)
-        )
+        pairs = zip(COLUMN_FILES, sizes, strict=True)
+        lengths = ", ".join(f"{Path(name).name} {size}" for name, size in pairs)
         raise InputError(
             f"{folder / COLUMNS_FOLDER}: the columns differ in length ({lengths}), expected one "
             f"length; {REMEDY}"
         )
-    if sizes[0] == 0:
+    if len(table) == 0:
         raise InputError(f"{folder / COLUMNS_FOLDER}: no ratings, expected at least 1; {REMEDY}")
-    for rows in memmap.iter_chunks(sizes[0]):
-        chunk = user_id[rows.start : rows.stop + 1]  # and the first of the next chunk
-        falls = np.flatnonzero(chunk[1:] < chunk[:-1])
-        if len(falls):
-            row = rows.start + int(falls[0])
-            raise InputError(
-                f"{folder / COLUMN_FILES[0]} row {row + 2}: user {chunk[falls[0] + 1]} after user "
-                f"{chunk[falls[0]]}, expected ascending users; sort the ratings by user, and "
-                + REMEDY
-            )
-    return columns
+    row = table.first_fall()
+    if row is not None:
+        raise InputError(
+            f"{folder / COLUMN_FILES[0]} row {row + 1}: user {user_id[row]} after user "
+            f"{user_id[row - 1]}, expected ascending users; sort the ratings by user, and {REMEDY}"
+        )
+    return table
 
 
 def _open(path: Path, dtype: npt.DTypeLike) -> npt.NDArray[Any]:

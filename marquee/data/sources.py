@@ -1,67 +1,52 @@
 """Find data sets: a folder of the data root, downloaded if it is missing.
 
-    locate("ml-1m", root="data")       # -> data/ml-1m, downloaded and unzipped if it was not there
-
-GroupLens allows research use only, so none of its data is shipped: everyone downloads it
-from https://files.grouplens.org/datasets/movielens/ (or from a mirror, MOVIELENS_URL). Sizes of the
-zips: ml-latest-small 1 MB, ml-100k 5 MB, ml-1m 6 MB, ml-25m 262 MB, ml-32m 239 MB. The checksum
-binds the download; existing files are used as they are.
+GroupLens allows research use only, so none of its data is shipped: everyone downloads it from
+GroupLens or a mirror, MOVIELENS_URL. Existing files are used as they are, without a checksum.
 """
 
 import os
 import re
-import shutil
+import sys
 import tempfile
+import time
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
+
+import pooch
+import requests
 
 from marquee.core.errors import InputError
 from marquee.data.demo_data import write_demo
-from marquee.data.download import BrokenDownloadError, download, fetch_text, with_retries
 from marquee.data.layouts import layout_of
 
 OFFICIAL_URL = "https://files.grouplens.org/datasets/movielens"
-_MD5 = re.compile(r"\b[0-9a-fA-F]{32}\b")
-
-
-@dataclass(frozen=True)
-class Source:
-    """The origin of one data set."""
-
-    zip_name: str | None
-    """Name on the server; None if the data is generated."""
-    md5: str | None = None
-    """MD5 of the zip; None reads it from NAME.zip.md5 beside the zip."""
-
-
-DATASETS: dict[str, Source] = {
-    "demo": Source(None),
-    "ml-100k": Source("ml-100k.zip", "0e33842e24a9c977be4e0107933c0723"),
-    "ml-1m": Source("ml-1m.zip", "c4d9eecfca2ab87c1945afe126590906"),
-    "ml-25m": Source("ml-25m.zip", "6b51fb2759a8657d3bfcbfc42b592ada"),
-    "ml-32m": Source("ml-32m.zip", "d472be332d4daa821edc399621853b57"),
-    "ml-latest-small": Source("ml-latest-small.zip"),  # GroupLens renews it now and then
+ZIP_MD5 = {
+    "ml-100k": "0e33842e24a9c977be4e0107933c0723",
+    "ml-1m": "c4d9eecfca2ab87c1945afe126590906",
+    "ml-25m": "6b51fb2759a8657d3bfcbfc42b592ada",
+    "ml-32m": "d472be332d4daa821edc399621853b57",
+    "ml-latest-small": None,  # GroupLens renews it now and then, with its md5 beside the zip
 }
+"""The data sets on the server: NAME.zip each, and its checksum."""
+MAX_ATTEMPTS = 3
+WAIT_S = 2.0  # before the second attempt; twice as long before the third
+TIMEOUT_S = 30.0  # longest silence of the server
+# Errors of a download that another attempt may fix; ValueError is a wrong checksum.
+_BROKEN = (requests.RequestException, zipfile.BadZipFile, zlib.error, ValueError)
 
 
 def data_root(root: str | Path | None = None) -> Path:
-    """Return the folder that holds the folders of all data sets.
-
-    It is `root`, else DATA_ROOT, else "data".
-    """
+    """Return the folder of all data sets: `root`, else DATA_ROOT, else "data"."""
     return Path(root or os.environ.get("DATA_ROOT") or "data")
 
 
 def base_url() -> str:
-    """Return the URL of the zips.
-
-    It is MOVIELENS_URL (a mirror with the same names), else GroupLens.
-    """
-    return (os.environ.get("MOVIELENS_URL") or OFFICIAL_URL).rstrip("/")
+    """Return the URL of the zips: MOVIELENS_URL, a mirror, or GroupLens."""
+    url = (os.environ.get("MOVIELENS_URL") or OFFICIAL_URL).rstrip("/")
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"MOVIELENS_URL: {url!r}, expected an http:// or https:// address")
+    return url
 
 
 def locate(name: str, root: str | Path | None = None) -> Path:
@@ -76,9 +61,9 @@ def locate(name: str, root: str | Path | None = None) -> Path:
     files = (*layout.rating_files, layout.movies_file)
     missing = [file for file in files if not (folder / file).is_file()]
     if missing and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        remedy = f"move it away and run again, then {name} is downloaded"
-        if name not in DATASETS:
-            remedy = "put it there (README, Data)"
+        remedy = "put it there (docs/data.md)"
+        if name == "demo" or name in ZIP_MD5:
+            remedy = f"move it away and run again, then {name} is downloaded"
         raise InputError(
             f"{folder}: {' and '.join(missing)} missing, expected in the folder; {remedy}"
         )
@@ -88,29 +73,11 @@ def locate(name: str, root: str | Path | None = None) -> Path:
 
 
 def _create(name: str, folder: Path, files: tuple[str, ...]) -> None:
-    source = DATASETS[name]
-    with _scratch_folder(folder) as scratch:
-        new_folder = scratch / name
-        if source.zip_name is None:
-            write_demo(new_folder)
-        else:
-            url = f"{base_url()}/{source.zip_name}"
-            with_retries(lambda: _fetch(url, source.md5, scratch), url, folder)
-        if absent := [file for file in files if not (new_folder / file).is_file()]:
-            raise InputError(
-                f"{source.zip_name} from {base_url()}: no {name}/{absent[0]} in it, expected the "
-                "official files; set MOVIELENS_URL to a mirror of them"
-            )
-        _move(new_folder, folder)
-
-
-@contextmanager
-def _scratch_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`, always removed; disk errors are InputError."""
+    """Make the folder in a scratch folder beside its place; errors of the disk are InputError."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-            yield Path(scratch)
+        with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as scratch:
+            _fill(name, Path(scratch), folder, files)
     except OSError as error:
         raise InputError(
             f"{folder}: cannot be written ({error.strerror or error}), expected a writable folder "
@@ -118,42 +85,70 @@ def _scratch_folder(folder: Path) -> Iterator[Path]:
         ) from error
 
 
-def _fetch(url: str, md5: str | None, scratch: Path) -> None:
-    """Download, check and unzip into `scratch`; BrokenDownloadError if a retry may help."""
-    archive = scratch / "download.zip"
-    expected = md5 or _published_md5(url)
-    digest = download(url, archive)
-    if digest != expected:
-        raise BrokenDownloadError(f"its md5 is {digest}, expected {expected}")
+def _fill(name: str, scratch: Path, folder: Path, files: tuple[str, ...]) -> None:
+    if name == "demo":
+        write_demo(scratch / name)
+    else:
+        _download(name, scratch, folder)
+    if absent := [file for file in files if not (scratch / name / file).is_file()]:
+        raise InputError(
+            f"{name}.zip from {base_url()}: no {name}/{absent[0]} in it, expected the "
+            "official files; set MOVIELENS_URL to a mirror of them"
+        )
     try:
-        _unzip(archive, scratch)
-    except (zipfile.BadZipFile, zlib.error) as error:
-        raise BrokenDownloadError(f"it is no complete zip file ({error})") from error
+        (scratch / name).rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process was faster: its folder is complete
+            raise
+
+
+def _download(name: str, scratch: Path, folder: Path) -> None:
+    url = f"{base_url()}/{name}.zip"
+    for attempt in range(1, MAX_ATTEMPTS + 1):
+        try:
+            return _fetch(name, url, scratch)
+        except _BROKEN as error:
+            _refuse_client_error(error)
+            reason = str(error).partition(". Deleted")[0]
+        if attempt < MAX_ATTEMPTS:
+            print(f"{url}: {reason}; trying again", file=sys.stderr)
+            time.sleep(WAIT_S * attempt)
+    raise InputError(
+        f"{url}: not downloaded in {MAX_ATTEMPTS} attempts ({reason}), expected a complete "
+        f"file; try later, set MOVIELENS_URL to a mirror, or unzip the data set by hand to {folder}"
+    )
+
+
+def _fetch(name: str, url: str, scratch: Path) -> None:
+    md5 = ZIP_MD5[name] or _published_md5(f"{url}.md5")
+    print(f"Downloading {url}", file=sys.stderr)
+    pooch.get_logger().setLevel("WARNING")  # it would repeat that, and name the temporary folder
+    pooch.retrieve(
+        url,
+        f"md5:{md5}",
+        fname=f"{name}.zip",
+        path=scratch,
+        processor=pooch.Unzip(members=[f"{name}/"], extract_dir="."),
+        downloader=pooch.HTTPDownloader(
+            progressbar=sys.stderr.isatty(), chunk_size=1 << 18, timeout=TIMEOUT_S
+        ),
+    )
 
 
 def _published_md5(url: str) -> str:
-    match = _MD5.search(fetch_text(f"{url}.md5"))
+    response = requests.get(url, timeout=TIMEOUT_S)
+    response.raise_for_status()
+    match = re.search(r"\b[0-9a-fA-F]{32}\b", response.text)
     if not match:
-        raise BrokenDownloadError(f"{url}.md5: no checksum, expected an md5")
+        raise ValueError(f"{url}: no checksum, expected an md5")
     return match.group().lower()
 
 
-def _unzip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as members:
-        for member in members.namelist():
-            path = PurePosixPath(member.replace("\\", "/"))
-            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
-                raise InputError(
-                    f"the zip from {base_url()}: {member!r} would write outside its folder, "
-                    "expected the official file; check MOVIELENS_URL"
-                )
-        members.extractall(folder)
-
-
-def _move(new_folder: Path, folder: Path) -> None:
-    try:
-        new_folder.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
-        shutil.rmtree(new_folder)  # another process was faster: its folder is complete, use that
+def _refuse_client_error(error: Exception) -> None:
+    """Raise InputError for an answer that another attempt would get again."""
+    response = getattr(error, "response", None)
+    if response is not None and response.status_code < 500:
+        raise InputError(
+            f"{response.url}: the server answers {response.status_code} {response.reason}, "
+            "expected 200; check MOVIELENS_URL"
+        ) from None

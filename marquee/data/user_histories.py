@@ -1,14 +1,11 @@
 """The ratings of every user, oldest first, and the rule for equal timestamps.
 
-    histories = build_histories(dataset, ties="hash")
-    histories.filter(histories.rating >= 4)         # some of the ratings; all users stay
-
-Entries lie in temporary files (memmap.py) and are built chunk by chunk: 16 bytes a rating on disk,
-no Python object a rating, and nothing that memory must hold as a whole.
+Entries lie in temporary files (memmap.py), 16 bytes a rating, and are built chunk by chunk: nothing
+of the size of the data need fit in memory.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -20,64 +17,42 @@ from marquee.core.errors import InputError
 from marquee.data.dataset import Dataset
 
 Ties = Literal["hash", "file"]
-
-MIN_HISTORY_LENGTH = 3
-"""Shortest history that `next` splits: one movie each for training, validation and test."""
+MIN_HISTORY_LENGTH = 3  # in `next`: one movie each for training, validation and test
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class UserHistories:
-    """The ratings of every user, oldest first.
+    """Ratings, oldest first: user u owns the rows indptr[u] to indptr[u + 1]."""
 
-    User u owns the rows indptr[u] to indptr[u + 1].
-    """
-
-    user_id: Int64
-    """(U,) ascending; the position is the user's row number."""
-    indptr: Int64
-    """(U + 1,)"""
-    item: AnyInt
-    """(N,) rows of the data set's movies, int32."""
-    rating: Float32
-    """(N,)"""
-    timestamp: Int64
-    """(N,) seconds since 1970; `build_histories` makes them ascend within each user."""
-    ties: str = "hash"
-    """The order of a user's equal timestamps."""
+    user_id: Int64  # (U,) ascending; the position is the user's row number
+    indptr: Int64  # (U + 1,)
+    item: AnyInt  # (N,) rows of the data set's movies, int32
+    rating: Float32  # (N,)
+    timestamp: Int64  # (N,) seconds since 1970, which `build_histories` sorts within each user
 
     def __len__(self) -> int:
         return len(self.user_id)
 
     @property
-    def length(self) -> Int64:
-        """(U,) ratings per user."""
+    def length(self) -> Int64:  # (U,) ratings per user
         return np.diff(self.indptr)
 
     @property
     def columns(self) -> tuple[npt.NDArray[Any], ...]:
-        """item, rating and timestamp."""
         return self.item, self.rating, self.timestamp
 
     @property
     def user(self) -> Int64:
-        """(N,) user row of each rating.
-
-        Takes 8 bytes a rating, so it is only for code that needs all at once; `iter_chunks` yields
-        them in chunks.
-        """
+        """(N,) user row of each rating: 8 bytes each."""
         return np.repeat(np.arange(len(self)), self.length)
 
     def iter_chunks(self) -> Iterator[tuple[slice, Int64]]:
-        """Yield the ratings in chunks that split no user.
-
-        A chunk is its rows, and the user of each row.
-        """
+        """Yield rows, and the user of each row, in chunks that split no user."""
         for users, rows in memmap.iter_user_chunks(self.indptr):
             length = np.diff(self.indptr[users.start : users.stop + 1])
             yield rows, np.repeat(np.arange(users.start, users.stop), length)
 
     def item_counts(self, num_items: int) -> Int64:
-        """Return the number of ratings of each item, (num_items,)."""
         return sum(
             (np.bincount(self.item[rows], minlength=num_items) for rows, _ in self.iter_chunks()),
             start=np.zeros(num_items, np.int64),
@@ -95,32 +70,18 @@ class UserHistories:
     def filter(self, mask_N: Bools) -> "UserHistories":
         """Return the selected ratings; a user without any has an empty row."""
         item, rating, timestamp = (memmap.compress(mask_N, column) for column in self.columns)
-        return UserHistories(
-            user_id=self.user_id,
-            indptr=np.concatenate([[0], np.cumsum(self.count_by_user(mask_N))]),
-            item=item,
-            rating=rating,
-            timestamp=timestamp,
-            ties=self.ties,
-        )
+        indptr = np.concatenate([[0], np.cumsum(self.count_by_user(mask_N))])
+        return replace(self, indptr=indptr, item=item, rating=rating, timestamp=timestamp)
 
     def sort_within_user(self, key_N: npt.NDArray[np.integer | np.bool_]) -> "UserHistories":
         """Return the same ratings, each user's sorted by key; the sort is stable."""
-        item, rating, timestamp = (
-            memmap.zeros(len(column), column.dtype) for column in self.columns
-        )
+        columns = [memmap.zeros(len(column), column.dtype) for column in self.columns]
         for rows, user in self.iter_chunks():
             order = np.lexsort((key_N[rows], user))
-            for target, column in zip((item, rating, timestamp), self.columns, strict=True):
+            for target, column in zip(columns, self.columns, strict=True):
                 target[rows] = column[rows][order]
-        return UserHistories(
-            user_id=self.user_id,
-            indptr=self.indptr,
-            item=item,
-            rating=rating,
-            timestamp=timestamp,
-            ties=self.ties,
-        )
+        item, rating, timestamp = columns
+        return replace(self, item=item, rating=rating, timestamp=timestamp)
 
 
 def build_histories(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> UserHistories:
@@ -140,16 +101,15 @@ def build_histories(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Use
         item=memmap.zeros(len(table), np.int32),
         rating=memmap.zeros(len(table), np.float32),
         timestamp=memmap.zeros(len(table), np.int64),
-        ties=ties,
     )
     for rows, user in histories.iter_chunks():
         movie_id, timestamp = table.movie_id[rows], table.timestamp[rows]
         user_id = histories.user_id[user]
-        if ties == "file":
-            _check_file_order(dataset.name, user_id, timestamp)
-            order: Any = slice(None)
-        else:
+        if ties == "hash":
             order = np.lexsort((tie_hash(user_id, movie_id, seed), timestamp, user))
+        else:
+            _check_file_order(dataset.name, user_id, timestamp)
+            order = np.arange(len(user))
         histories.item[rows] = dataset.movies.rows(movie_id)[order]
         histories.rating[rows] = table.rating[rows][order]
         histories.timestamp[rows] = timestamp[order]
@@ -157,10 +117,7 @@ def build_histories(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Use
 
 
 def tie_hash(user_id: AnyInt, movie_id: AnyInt, seed: int) -> npt.NDArray[np.uint64]:
-    """Hash seed, user and movie by splitmix64 (Steele et al. 2014).
-
-    The hash is the same on every machine.
-    """
+    """Hash seed, user and movie by splitmix64 (Steele et al. 2014)."""
     hash_N = _splitmix64(np.array([seed % 2**64], dtype=np.uint64))
     for ids in (user_id, movie_id):
         hash_N = _splitmix64(hash_N ^ ids.astype(np.uint64))

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import numpy as np
 import psutil
 import pytest
 
-from benchmarks import generate
+from benchmarks.data import generated_ratings
 from datamodules.config import DataConfig
 from datamodules.loaders import SequenceWindows, rating_bins
 from datamodules.splits import Split, random_holdout, split_new_movies, split_new_users, split_next
@@ -45,7 +44,7 @@ def windows(split: Split, shuffled: bool = False) -> SequenceWindows:
     )
 
 
-def test_columns_are_the_same_data_set_as_text(tmp_path: Path) -> None:
+def test_npy_columns_equal_the_text_data_set(tmp_path: Path) -> None:
     folder = tmp_path / "ml-latest-small"
     folder.mkdir()
     lines = [f"{u},{m},{s},{t}" for u, m, s, t in ROWS]
@@ -55,17 +54,17 @@ def test_columns_are_the_same_data_set_as_text(tmp_path: Path) -> None:
     text, columns = load_dataset("ml-latest-small", tmp_path), load_dataset("mine", tmp_path)
     assert columns.movies.title == text.movies.title == ["Heat", "Amélie"]
     assert columns.scale == text.scale
-    for ours, theirs in zip(columns.interactions.columns, text.interactions.columns, strict=True):
-        assert isinstance(ours.base, np.memmap)
-        assert ours.tolist() == theirs.tolist()
-    for ours, theirs in zip(
+    for mapped, parsed in zip(columns.interactions.columns, text.interactions.columns, strict=True):
+        assert isinstance(mapped.base, np.memmap)
+        assert mapped.tolist() == parsed.tolist()
+    for mapped, parsed in zip(
         build_histories(columns).columns, build_histories(text).columns, strict=True
     ):
-        assert ours.dtype == theirs.dtype
-        assert ours.tolist() == theirs.tolist()
+        assert mapped.dtype == parsed.dtype
+        assert mapped.tolist() == parsed.tolist()
 
 
-def test_of_duplicates_in_columns_the_last_one_counts(tmp_path: Path) -> None:
+def test_npy_columns_last_duplicate_counts(tmp_path: Path) -> None:
     write_mine(tmp_path, [*ROWS[:2], (1, 20, 1.0, 5), *ROWS[2:]])
     dataset = load_dataset("mine", tmp_path)
     assert dataset.interactions.movie_id.tolist() == [10, 20, 20, 10, 20]
@@ -85,7 +84,7 @@ def test_of_duplicates_in_columns_the_last_one_counts(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_bad_row_of_columns_is_named(
+def test_npy_columns_bad_row_is_named(
     tmp_path: Path, row: tuple[int, int, float, int], sentence: str
 ) -> None:
     write_mine(tmp_path, [*ROWS, row])
@@ -94,12 +93,12 @@ def test_a_bad_row_of_columns_is_named(
     assert sentence in str(error.value)
 
 
-def test_columns_that_are_not_whole_are_refused(tmp_path: Path) -> None:
+def test_npy_columns_incomplete_are_refused(tmp_path: Path) -> None:
     folder = write_mine(tmp_path)
     stars, users = folder / "columns" / "stars.npy", folder / "columns" / "user_id.npy"
-    whole = stars.read_bytes()
+    complete = stars.read_bytes()
     for content, sentence in (
-        (whole[:-1], "expected a complete .npy file"),
+        (complete[:-1], "expected a complete .npy file"),
         (b"", "expected a complete .npy file"),
         (users.read_bytes(), "int32 of shape .5,., expected float32"),
     ):
@@ -116,18 +115,18 @@ def test_columns_that_are_not_whole_are_refused(tmp_path: Path) -> None:
         load_dataset("mine", tmp_path)
 
 
-def test_the_fingerprint_follows_every_column(tmp_path: Path) -> None:
+def test_npy_columns_fingerprint_follows_every_column(tmp_path: Path) -> None:
     folder = write_mine(tmp_path)
-    found = {load_dataset("mine", tmp_path).sha256}
+    fingerprints = {load_dataset("mine", tmp_path).sha256}
     for name in COLUMN_FILES:
         column = np.load(folder / name)
         column[-1] += 1
         np.save(folder / name, column)
-        found.add(load_dataset("mine", tmp_path).sha256)
-    assert len(found) == 1 + len(COLUMN_FILES)
+        fingerprints.add(load_dataset("mine", tmp_path).sha256)
+    assert len(fingerprints) == 1 + len(COLUMN_FILES)
 
 
-def test_columns_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_write_columns_is_atomic(tmp_path: Path) -> None:
     def broken() -> Iterator[Block]:
         yield block_of(ROWS)
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -140,7 +139,7 @@ def test_columns_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write_mine(tmp_path)
 
 
-def test_mapped_arrays_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memmap_zeros_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     column = memmap.zeros(1000, np.int32)
     column[7] = 7
@@ -149,17 +148,17 @@ def test_mapped_arrays_leave_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert len(memmap.zeros(0, np.int32)) == 0
 
 
-def test_what_a_pass_has_read_and_written_leaves_memory_and_is_there() -> None:
+def test_memmap_chunks_release_resident_pages() -> None:
     column, process = memmap.zeros(16_000_000, np.int32), psutil.Process()
     column[:] = 1
-    whole = process.memory_info().shared
+    resident = process.memory_info().shared
     for rows in memmap.iter_chunks(len(column)):
         column[rows] += 1
-    assert whole - process.memory_info().shared > 0.9 * column.nbytes
+    assert resident - process.memory_info().shared > 0.9 * column.nbytes
     assert (column == 2).all()
 
 
-def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memmap_zeros_full_disk_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(file: int, start: int, size: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -170,70 +169,44 @@ def test_a_full_disk_is_said_before_anything_is_mapped(monkeypatch: pytest.Monke
 
 @pytest.fixture
 def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setattr(generate, "NUM_MOVIES", 300)
-    monkeypatch.setattr(generate, "BLOCK_USERS", 40)
-    generate.write_generated(tmp_path / "generated", 5000)
+    monkeypatch.setattr(generated_ratings, "NUM_MOVIES", 300)
+    monkeypatch.setattr(generated_ratings, "BLOCK_USERS", 40)
+    generated_ratings.write_generated(tmp_path / "generated", 5000)
     return load_dataset("generated", tmp_path)
 
 
-def test_generated_ratings_are_as_many_as_asked_for(generated: Dataset, tmp_path: Path) -> None:
+def test_generated_data_has_the_requested_size(generated: Dataset, tmp_path: Path) -> None:
     assert len(generated.interactions) == 5000
     assert generated.report == ()
     assert len(generated.movies) == 300
     assert build_histories(generated).length[:-1].min() >= 15
-    generate.write_generated(tmp_path / "again", 5000)
+    generated_ratings.write_generated(tmp_path / "again", 5000)
     assert load_dataset("again", tmp_path).sha256 == generated.sha256
 
 
-def made_of(dataset: Dataset) -> list[np.ndarray]:
-    """Everything that is worked out block by block."""
+def chunked_results(dataset: Dataset) -> list[np.ndarray]:
+    """Everything that is computed chunk by chunk."""
     histories, num_items = build_histories(dataset), len(dataset.movies)
-    by_people = split_new_users(histories, num_items)
+    by_users = split_new_users(histories, num_items)
     by_movies = split_new_movies(histories, num_items)
     split = split_next(histories, num_items)
-    tables: list[UserHistories] = [histories, split.train_histories, by_people.train_histories]
-    queries = by_movies.test, random_holdout(histories, by_people.test)
+    tables: list[UserHistories] = [histories, split.train_histories, by_users.train_histories]
+    queries = by_movies.test, random_holdout(histories, by_users.test)
     batches = [*windows(split), *windows(split, shuffled=True)]
     return [
-        *(each for table in tables for each in (table.indptr, *table.columns)),
+        *(column for table in tables for column in (table.indptr, *table.columns)),
         *(batch[name].numpy() for batch in batches for name in ("item_BL", "star_BL")),
-        *(each for q in queries for each in (q.start, q.item_N, q.rating_N, q.timestamp_N)),
+        *(column for q in queries for column in (q.start, q.item_N, q.rating_N, q.timestamp_N)),
         *(by_movies.subset_N, by_movies.test.context_end, histories.item_counts(num_items)),
     ]
 
 
 @pytest.mark.parametrize("block", [1, 77, 1000])
-def test_blocks_of_any_size_give_the_same(
+def test_chunk_size_changes_no_result(
     generated: Dataset, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     assert len(generated.interactions) < memmap.CHUNK_ROWS  # all of it is one block
-    whole = made_of(generated)
+    expected = chunked_results(generated)
     monkeypatch.setattr(memmap, "CHUNK_ROWS", block)
-    for ours, theirs in zip(made_of(generated), whole, strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-
-
-def peak_bytes(name: str, root: Path) -> int:
-    """Most memory that numpy and Python take from columns to an epoch's batches; mapped files are
-    not in it."""
-    tracemalloc.start()
-    dataset = load_dataset(name, root)
-    split = split_next(build_histories(dataset), len(dataset.movies))
-    for _ in windows(split):
-        pass
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak
-
-
-def test_a_rating_more_takes_next_to_no_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One int64 column in memory would take 8 bytes a rating, a Python object 28 at least."""
-    monkeypatch.setattr(generate, "NUM_MOVIES", 2000)
-    monkeypatch.setattr(memmap, "CHUNK_ROWS", 1 << 14)
-    few, many = 100_000, 500_000
-    for number in (few, many):
-        generate.write_generated(tmp_path / str(number), number)
-    few_bytes, many_bytes = (peak_bytes(str(number), tmp_path) for number in (few, many))
-    assert (many_bytes - few_bytes) / (many - few) < 5
+    for chunked, result in zip(chunked_results(generated), expected, strict=True):
+        np.testing.assert_array_equal(chunked, result)

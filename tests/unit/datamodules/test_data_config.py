@@ -9,7 +9,7 @@ from datamodules.config import DataConfig
 from marquee.core.errors import InputError
 
 
-def test_a_config_needs_a_name_alone_and_is_frozen() -> None:
+def test_data_config_defaults_and_is_frozen() -> None:
     config = DataConfig(name="ml-1m")
     assert (config.protocol, config.ties, config.without) == ("next", "hash", "nobody")
     with pytest.raises(FrozenInstanceError):
@@ -48,6 +48,6 @@ def test_a_config_needs_a_name_alone_and_is_frozen() -> None:
         ),
     ],
 )
-def test_a_contradiction_is_refused(settings: dict[str, Any], message: str) -> None:
+def test_data_config_contradiction_is_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(InputError, match=message):
         DataConfig(name="demo", **settings)

@@ -1,20 +1,17 @@
 """Tags as GroupLens ships them, and text of movies that never tells of a held-out rating."""
 
 import math
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from datamodules.text_features import text_features
+from datamodules.item_features import text_features
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
 from marquee.data.dataset import load_dataset
 from marquee.data.layouts import layout_of
-from marquee.data.tag_files import Tags, read_tags
-from tests.support.paths import ROOT
+from marquee.data.movie_files import Tags, read_tags
 
 HEADER = "userId,movieId,tag,timestamp\n"
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,964982703\n2,20,4.5,964981247\n"
@@ -26,30 +23,31 @@ def read(folder: Path, content: str, encoding: str = "utf-8") -> Tags:
     return read_tags(folder, layout_of("ml-latest-small"))
 
 
-def test_tags_as_people_type_them(tmp_path: Path) -> None:
+def test_read_tags_keeps_tags_as_typed(tmp_path: Path) -> None:
     content = HEADER + '2,20,funny,1445714994\n2,20,"says ""uff, da""",5\n1,10,NA,6\n1,10,,7\n'
     tags = read(tmp_path, content)
     assert tags.user_id.tolist() == [2, 2, 1, 1] and tags.user_id.dtype == np.int64
     assert tags.movie_id.tolist() == [20, 20, 10, 10]
     assert tags.tag.tolist() == ["funny", 'says "uff, da"', "NA", ""]
-    assert tags.timestamp.tolist() == [1445714994, 5, 6, 7]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["unix", "windows"])
-def test_tags_in_every_encoding(tmp_path: Path, encoding: str, line_end: str) -> None:
+def test_read_tags_every_encoding_and_line_end(
+    tmp_path: Path, encoding: str, line_end: str
+) -> None:
     content = (HEADER + "1,10,Amélie,5\n1,10,film noir,6").replace("\n", line_end)
     assert read(tmp_path, content, encoding).tag.tolist() == ["Amélie", "film noir"]
 
 
-def test_a_data_set_without_tags_has_none(tmp_path: Path) -> None:
+def test_read_tags_without_file_returns_none(tmp_path: Path) -> None:
     assert len(read_tags(tmp_path, layout_of("ml-latest-small"))) == 0
     assert len(read_tags(tmp_path, layout_of("ml-1m"))) == 0
     assert len(read(tmp_path, HEADER)) == 0
 
 
 @pytest.mark.parametrize(
-    ("lines", "line", "found"),
+    ("lines", "line", "message"),
     [
         pytest.param("1,10,fun\n", 3, "3 fields, expected 4 (userId,movieId,tag,", id="missing"),
         pytest.param("1,10,a,b,5\n", 3, "5 fields, expected 4", id="unquoted-comma"),
@@ -63,22 +61,24 @@ def test_a_data_set_without_tags_has_none(tmp_path: Path) -> None:
         pytest.param('1,10,"fun,5\n' + "1,10,fun,5\n" * 20_000, 3, "not closed", id="quote"),
     ],
 )
-def test_a_bad_tag_line_is_named(tmp_path: Path, lines: str, line: int, found: str) -> None:
+def test_read_tags_bad_line_is_named(tmp_path: Path, lines: str, line: int, message: str) -> None:
     with pytest.raises(InputError) as error:
         read(tmp_path, HEADER + "1,20,fine,5\n" + lines + "9,20,fine,5\n")
     assert str(error.value).startswith(f"{tmp_path}/tags.csv line {line}: ")
-    assert found in str(error.value)
+    assert message in str(error.value)
 
 
-def test_a_tags_file_without_its_header_is_refused(tmp_path: Path) -> None:
-    for content in ("", "1,10,fun,5\n", "userId,movieId,rating,timestamp\n"):
+def test_read_tags_without_header_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"tags\.csv: another form, expected userId,movieId,tag"):
+        read(tmp_path, "")
+    for content in ("1,10,fun,5\n", "userId,movieId,rating,timestamp\n"):
         with pytest.raises(
-            InputError, match=r"tags\.csv line 1: the header is .*is this tags\.csv"
+            InputError, match=r"tags\.csv line 1: the header is .*is this the tags\.csv"
         ):
             read(tmp_path, content)
 
 
-def test_a_data_set_brings_its_tags_and_is_fingerprinted_with_them(tmp_path: Path) -> None:
+def test_load_dataset_fingerprint_includes_tags(tmp_path: Path) -> None:
     folder = tmp_path / "ml-latest-small"
     folder.mkdir()
     (folder / "ratings.csv").write_text(RATINGS)
@@ -103,17 +103,18 @@ def movies(titles: list[str]) -> Movies:
 
 def tags(*rows: tuple[int, int, str]) -> Tags:
     user, movie, tag = zip(*rows, strict=True) if rows else ((), (), ())
-    time = np.zeros(len(rows), dtype=np.int64)
     words = np.array(tag, dtype=object)
-    return Tags(np.array(user, dtype=np.int64), np.array(movie, dtype=np.int64), words, time)
+    return Tags(np.array(user, dtype=np.int64), np.array(movie, dtype=np.int64), words)
 
 
-def text(titles: list[str], given: Tags, trained: list[tuple[int, int]], **how: int) -> np.ndarray:
+def text(
+    titles: list[str], tags: Tags, trained: list[tuple[int, int]], **settings: int
+) -> np.ndarray:
     pairs = np.array(trained, dtype=np.int64).reshape(-1, 2)
-    return text_features(movies(titles), given, pairs[:, 0], pairs[:, 1], **how)
+    return text_features(movies(titles), tags, pairs[:, 0], pairs[:, 1], **settings)
 
 
-def test_rows_lie_as_their_words_do() -> None:
+def test_text_features_cosine_follows_shared_words() -> None:
     """Both words stand in two of four movies, so they weigh the same: (1, 0), (1, 1), (0, 1), 0."""
     text_IT = text(TITLES, tags(), EVERYTHING)
     assert text_IT.shape == (4, 2) and text_IT.dtype == np.float32
@@ -122,27 +123,27 @@ def test_rows_lie_as_their_words_do() -> None:
     np.testing.assert_allclose(text_IT @ text_IT.T, cosine, atol=1e-6)
 
 
-def test_a_tag_said_twice_weighs_one_and_ln_two_more() -> None:
+def test_text_features_repeated_word_weighs_sublinearly() -> None:
     """The Red Hen, called "red" once more: (1 + ln 2, 1); Red Fox: (1, 0)."""
     text_IT = text(TITLES, tags((7, 2, "Red")), EVERYTHING)
     red = 1 + math.log(2)
     assert text_IT[0] @ text_IT[1] == pytest.approx(red / math.hypot(red, 1), abs=1e-6)
 
 
-def test_fewer_directions_hold_a_part() -> None:
+def test_text_features_one_dimension_keeps_leading_direction() -> None:
     text_IT = text(TITLES, tags(), EVERYTHING, dim=1)
     # The middle (1, 1) / sqrt(2) is the leading direction of (1, 0), (1, 1) / sqrt(2), (0, 1).
     np.testing.assert_allclose(abs(text_IT[:, 0]), [0.5**0.5, 1, 0.5**0.5, 0], atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_numbers() -> None:
+def test_text_features_repeat_bit_for_bit() -> None:
     rng = np.random.default_rng(0)
     words = [f"w{n}" for n in range(50)]
     titles = [" ".join(rng.choice(words, 4)) for _ in range(200)]
     everything = [(1, movie) for movie in range(1, 201)]
-    first, again, other = (text(titles, tags(), everything, seed=s, dim=8) for s in (3, 3, 4))
+    first, again = (text(titles, tags(), everything, dim=8) for _ in range(2))
     np.testing.assert_array_equal(first, again)
-    assert first.shape == other.shape == (200, 8)
+    assert first.shape == (200, 8)
     assert np.linalg.norm(first, axis=1).max() <= 1 + 1e-6
 
 
@@ -150,27 +151,27 @@ def test_the_same_seed_gives_the_same_numbers() -> None:
     "leak",
     [
         pytest.param((7, 3, "fox"), id="held-out-rating"),  # 7 and movie 3 are trained on, apart
-        pytest.param((9, 3, "fox"), id="held-out-person"),
+        pytest.param((9, 3, "fox"), id="held-out-user"),
         pytest.param((7, 4, "red hen"), id="held-out-movie"),
-        pytest.param((7, 99, "red hen"), id="movie-nobody-rated"),
+        pytest.param((7, 99, "red hen"), id="unrated-movie"),
     ],
 )
-def test_a_tag_of_a_rating_that_is_held_out_changes_nothing(leak: tuple[int, int, str]) -> None:
+def test_text_features_held_out_tag_does_not_leak(leak: tuple[int, int, str]) -> None:
     trained = [(7, 1), (7, 2), (8, 3)]
     counted = (8, 3, "red")
     without = text(TITLES, tags(counted), trained)
     np.testing.assert_array_equal(text(TITLES, tags(counted, leak), trained), without)
     if leak[1] <= len(TITLES):  # trained on, the same tag counts
-        told = text(TITLES, tags(counted, leak), [*trained, leak[:2]])
-        assert not np.array_equal(told, without)
+        trained_text = text(TITLES, tags(counted, leak), [*trained, leak[:2]])
+        assert not np.array_equal(trained_text, without)
 
 
-def test_a_held_out_movie_has_its_title_and_weighs_no_words() -> None:
+def test_text_features_held_out_movie_has_title_only() -> None:
     trained = EVERYTHING[:3]
-    known = text([*TITLES[:3], "The Red Fox"], tags((8, 4, "hen")), trained)
-    # Its "fox" would be in two movies, and known, if a held-out title counted.
-    np.testing.assert_allclose(known[3], known[0], atol=1e-6)
-    np.testing.assert_array_equal(known[:3], text(TITLES, tags(), trained)[:3])
+    text_IT = text([*TITLES[:3], "The Red Fox"], tags((8, 4, "hen")), trained)
+    # Its "fox" would be in two movies, and count, if a held-out title counted.
+    np.testing.assert_allclose(text_IT[3], text_IT[0], atol=1e-6)
+    np.testing.assert_array_equal(text_IT[:3], text(TITLES, tags(), trained)[:3])
 
 
 @pytest.mark.parametrize(
@@ -181,26 +182,20 @@ def test_a_held_out_movie_has_its_title_and_weighs_no_words() -> None:
         pytest.param(["Red", "Red"], [], id="nothing-trained-on"),
     ],
 )
-def test_without_words_there_is_one_column_of_zeros(
+def test_text_features_without_shared_words_is_zero(
     titles: list[str], trained: list[tuple[int, int]]
 ) -> None:
     np.testing.assert_array_equal(text(titles, tags(), trained), np.zeros((2, 1)))
 
 
-def test_one_word_is_one_column() -> None:
+def test_text_features_one_word_is_one_column() -> None:
     """TruncatedSVD refuses to reduce it."""
     text_I1 = text(["Film", "Film", "Other"], tags(), [(1, 1), (1, 2), (1, 3)])
     np.testing.assert_array_equal(text_I1, [[1], [1], [0]])
 
 
-def test_accents_and_endings_do_not_part_words() -> None:
+def test_text_features_stems_and_accents_match() -> None:
     text_IT = text(["Les Misérables", "Miserable", "Running", "RUNS"], tags(), EVERYTHING)
     cosine = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]
     words = text_IT / np.linalg.norm(text_IT, axis=1, keepdims=True)
     np.testing.assert_allclose(words @ words.T, cosine, atol=1e-6)
-
-
-def test_slow_imports_wait_until_text_is_asked_for() -> None:
-    check = "import datamodules.text_features, sys; print({'sklearn', 'nltk'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()", done.stderr

@@ -1,10 +1,10 @@
-"""Splits: who is trained on what, ties, candidates; and what holds for any data (hypothesis)."""
+"""Splits: training parts, ties, candidates; and invariants for any data (hypothesis)."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datamodules.splits import ML_1M_CUT, Split, draw_candidates, split_next, split_time
@@ -33,7 +33,7 @@ def entries(histories: UserHistories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
 
 
-def asked(queries: EvalQueries) -> dict[int, tuple[list[int], list[int]]]:
+def cuts(queries: EvalQueries) -> dict[int, tuple[list[int], list[int]]]:
     """User -> context, targets."""
     lists = zip(queries.user, queries.contexts(), queries.targets(), strict=True)
     return {int(user): (context.tolist(), target.tolist()) for user, context, target in lists}
@@ -43,7 +43,7 @@ THREE = [(7, 30, 3), (7, 10, 1), (7, 20, 2), (5, 10, 9), (5, 20, 8), (9, 20, 4),
          (9, 30, 2), (9, 40, 3)]  # fmt: skip
 
 
-def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
+def test_build_histories_sorts_by_user_and_time() -> None:
     histories = build_histories(dataset_of(THREE))
     assert histories.user_id.tolist() == [5, 7, 9]
     assert histories.indptr.tolist() == [0, 2, 5, 9]
@@ -51,57 +51,58 @@ def test_histories_stand_oldest_first_by_ascending_user_id() -> None:
     assert histories.timestamp.tolist() == [8, 9, 1, 2, 3, 1, 2, 3, 4]
 
 
-def test_a_part_of_the_histories_keeps_everybody_and_their_order() -> None:
+def test_histories_filter_and_sort_keep_users() -> None:
     histories = build_histories(dataset_of(THREE))
     early = histories.filter(histories.timestamp <= 2)
     assert [entries(early, user) for user in range(3)] == [[], [0, 1], [0, 2]]
     assert early.user_id.tolist() == [5, 7, 9]
-    turned = histories.sort_within_user(-histories.item)
-    assert [entries(turned, user) for user in range(3)] == [[1, 0], [2, 1, 0], [3, 2, 1, 0]]
-    assert turned.timestamp.tolist() == [8, 9, 3, 2, 1, 3, 2, 4, 1]
+    by_item = histories.sort_within_user(-histories.item)
+    assert [entries(by_item, user) for user in range(3)] == [[1, 0], [2, 1, 0], [3, 2, 1, 0]]
+    assert by_item.timestamp.tolist() == [8, 9, 3, 2, 1, 3, 2, 4, 1]
 
 
-def test_next_holds_out_the_last_two() -> None:
+def test_split_next_holds_out_last_two() -> None:
     split = split_next(build_histories(dataset_of(THREE)), 4)
-    assert split.train_length.tolist() == [2, 1, 2]  # user 5 has two ratings: all for training
+    # User 5 has two ratings: all for training.
+    assert split.train_histories.length.tolist() == [2, 1, 2]
     assert [entries(split.train_histories, user) for user in range(3)] == [[1, 0], [0], [0, 2]]
-    assert asked(split.valid) == {1: ([0], [1]), 2: ([0, 2], [3])}
-    assert asked(split.test) == {1: ([0, 1], [2]), 2: ([0, 2, 3], [1])}
+    assert cuts(split.valid) == {1: ([0], [1]), 2: ([0, 2], [3])}
+    assert cuts(split.test) == {1: ([0, 1], [2]), 2: ([0, 2, 3], [1])}
     assert split.test.user.tolist() == [1, 2]
-    assert (split.protocol, split.train_histories.ties, split.num_items) == ("next", "hash", 4)
+    assert (split.protocol, split.num_items) == ("next", 4)
 
 
-def test_refit_moves_training_on() -> None:
+def test_split_refit_extends_training() -> None:
     split = split_next(build_histories(dataset_of(THREE)), 4)
-    assert split.with_refit("none").train_length.tolist() == [2, 1, 2]
-    assert split.with_refit("validation").train_length.tolist() == [2, 2, 3]
-    assert split.with_refit("all").train_length.tolist() == [2, 3, 4]
-    assert asked(split.with_refit("validation").test) == asked(split.test)
+    assert split.with_refit("none").train_histories.length.tolist() == [2, 1, 2]
+    assert split.with_refit("validation").train_histories.length.tolist() == [2, 2, 3]
+    assert split.with_refit("all").train_histories.length.tolist() == [2, 3, 4]
+    assert cuts(split.with_refit("validation").test) == cuts(split.test)
     with pytest.raises(InputError, match="refit: 'test', expected none, validation or all"):
         split.with_refit("test")  # type: ignore[arg-type]
 
 
-def test_time_cuts_everybody_at_one_second() -> None:
+def test_split_time_cuts_all_users_at_one_second() -> None:
     before = [(1, movie, movie) for movie in range(1, 6)]
     rows = [*before, (1, 6, 100), (1, 7, 101)]  # tested on the rating of second 100
-    rows += [(2, movie, movie) for movie in range(1, 5)] + [(2, 6, 100)]  # 4 before: not asked
+    rows += [(2, movie, movie) for movie in range(1, 5)] + [(2, 6, 100)]  # 4 before: no query
     rows += [(3, movie, movie) for movie in range(1, 7)]  # nothing after: trained on whole
     rows += [(4, 1, 100), (4, 2, 200)]  # nothing before: not in training at all
     split = split_time(build_histories(dataset_of(rows)), 7, cut=100)
-    assert split.train_length.tolist() == [4, 4, 6, 0]
-    assert asked(split.valid) == {0: ([0, 1, 2, 3], [4])}
-    assert asked(split.test) == {0: ([0, 1, 2, 3, 4], [5])}
-    assert split.with_refit("validation").train_length.tolist() == [5, 4, 6, 0]
+    assert split.train_histories.length.tolist() == [4, 4, 6, 0]
+    assert cuts(split.valid) == {0: ([0, 1, 2, 3], [4])}
+    assert cuts(split.test) == {0: ([0, 1, 2, 3, 4], [5])}
+    assert split.with_refit("validation").train_histories.length.tolist() == [5, 4, 6, 0]
 
 
-def test_the_cut_of_ml_1m_is_2_december_2000() -> None:
+def test_split_time_ml_1m_cut_is_2_december_2000() -> None:
     assert np.datetime64(ML_1M_CUT, "s") == np.datetime64("2000-12-02T00:00:00")
 
 
 TIED = [(user, movie, 50) for user in range(1, 41) for movie in range(1, 9)]
 
 
-def test_hash_ties_depend_on_neither_file_order_nor_movie_id() -> None:
+def test_hash_ties_ignore_file_order_and_movie_id() -> None:
     histories = build_histories(dataset_of(TIED))
     assert (histories.item == build_histories(dataset_of(TIED[::-1])).item).all()
     orders = {tuple(entries(histories, user)) for user in range(40)}
@@ -116,26 +117,25 @@ def test_hash_ties_follow_the_seed() -> None:
     assert (again != other).any()
 
 
-def test_file_ties_keep_the_order_of_the_file() -> None:
+def test_file_ties_keep_file_order() -> None:
     rows = [(1, 30, 5), (2, 10, 1), (1, 10, 5), (1, 20, 5), (1, 5, 6)]
     histories = build_histories(dataset_of(rows), ties="file")
     assert entries(histories, 0) == [3, 1, 2, 0]
-    assert histories.ties == "file"
 
 
-def test_file_ties_are_refused_where_a_person_goes_back_in_time() -> None:
+def test_file_ties_refuse_unordered_user() -> None:
     with pytest.raises(
         InputError, match=r"in small the rows of user 5 go back in time, .*; set ties: hash"
     ):
         build_histories(dataset_of(THREE), ties="file")
 
 
-def test_an_unknown_tie_rule_is_refused() -> None:
+def test_build_histories_unknown_ties_is_refused() -> None:
     with pytest.raises(InputError, match=r"ties: .random., expected hash or file"):
         build_histories(dataset_of(THREE), ties="random")  # type: ignore[arg-type]
 
 
-def test_an_empty_part_is_refused() -> None:
+def test_split_empty_part_is_refused() -> None:
     histories = build_histories(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
     sentence = r"next: the test part is empty, .*; no user has 3 ratings"
     with pytest.raises(InputError, match=sentence):
@@ -146,7 +146,7 @@ def test_an_empty_part_is_refused() -> None:
         split_time(histories, 2, cut=2)
 
 
-def test_a_test_older_than_its_training_is_refused() -> None:
+def test_split_next_unordered_history_is_refused() -> None:
     histories = build_histories(dataset_of(THREE))
     backwards = replace(histories, timestamp=histories.timestamp[::-1].copy())
     with pytest.raises(
@@ -155,7 +155,7 @@ def test_a_test_older_than_its_training_is_refused() -> None:
         split_next(backwards, 4)
 
 
-def test_candidates_are_all_the_unseen_movies_when_just_enough() -> None:
+def test_draw_candidates_takes_all_unseen_if_just_enough() -> None:
     split = split_next(build_histories(dataset_of(THREE)), NUM_ITEMS)
     item_TN = draw_candidates(split, num=8)
     assert sorted(item_TN[1].tolist()) == [4, 5, 6, 7, 8, 9, 10, 11]
@@ -165,7 +165,7 @@ def test_candidates_are_all_the_unseen_movies_when_just_enough() -> None:
         draw_candidates(split, num=9)
 
 
-def test_candidates_are_uniform_over_the_unseen_movies() -> None:
+def test_draw_candidates_is_uniform_over_unseen() -> None:
     rows = [(user, movie, movie) for user in range(2000) for movie in (0, 4, 9)]
     histories = replace(build_histories(dataset_of(rows)), item=np.tile([0, 4, 9], 2000))
     counts = np.bincount(draw_candidates(split_next(histories, NUM_ITEMS), num=3).ravel())
@@ -193,8 +193,9 @@ def split_or_none(rows: list[tuple[int, int, int]], protocol: str) -> Split | No
         return None
 
 
+@settings(deadline=None)
 @given(rows=rows_strategy)
-def test_histories_hold_every_rating_once_in_time_order(rows: list[tuple[int, int, int]]) -> None:
+def test_build_histories_holds_every_rating_once(rows: list[tuple[int, int, int]]) -> None:
     dataset = dataset_of(rows)
     histories = build_histories(dataset)
     user = np.repeat(histories.user_id, histories.length)
@@ -205,27 +206,31 @@ def test_histories_hold_every_rating_once_in_time_order(rows: list[tuple[int, in
         assert (np.diff(time) >= 0).all()
 
 
+@settings(deadline=None)
 @given(rows=rows_strategy, protocol=st.sampled_from(["next", "time"]))
-def test_parts_are_disjoint_in_time_order_and_refits_nest(
+def test_split_parts_are_disjoint_and_refits_nest(
     rows: list[tuple[int, int, int]], protocol: str
 ) -> None:
     split = split_or_none(rows, protocol)
     if split is None:
         return
     assert (split.valid.user == split.test.user).all()
-    assert (split.train_length[split.valid.user] == split.valid.context_length).all()
+    assert (split.train_histories.length[split.valid.user] == split.valid.context_length).all()
     assert (split.valid.context_length < split.test.context_length).all()
     assert (split.test.context_length < split.all_histories.length[split.test.user]).all()
     assert len(set(split.test.user.tolist())) == len(split.test)
-    ends = [split.with_refit(how).train_length for how in ("none", "validation", "all")]
+    ends = [
+        split.with_refit(refit).train_histories.length for refit in ("none", "validation", "all")
+    ]
     assert (ends[0] <= ends[1]).all()
     assert (ends[1] <= ends[2]).all()
     assert (ends[2] == split.all_histories.length).all()
     assert (ends[1][split.test.user] <= split.test.context_length).all()
 
 
+@settings(deadline=None)
 @given(rows=rows_strategy)
-def test_time_trains_on_nothing_after_the_cut(rows: list[tuple[int, int, int]]) -> None:
+def test_split_time_trains_on_nothing_after_cut(rows: list[tuple[int, int, int]]) -> None:
     split = split_or_none(rows, "time")
     if split is None:
         return
@@ -233,8 +238,9 @@ def test_time_trains_on_nothing_after_the_cut(rows: list[tuple[int, int, int]]) 
     assert (split.all_histories.timestamp[split.test.context_end] >= 5).all()
 
 
+@settings(deadline=None)
 @given(rows=rows_strategy, seed=st.integers(0, 5), num=st.integers(1, 4))
-def test_candidates_are_unseen_different_and_seeded(
+def test_draw_candidates_are_unseen_distinct_and_seeded(
     rows: list[tuple[int, int, int]], seed: int, num: int
 ) -> None:
     split = split_or_none(rows, "next")
