@@ -28,11 +28,9 @@ from marquee.core.command import run_command, say
 from marquee.core.errors import InputError
 from marquee.training import comet, distributed, pipeline
 from marquee.training.config import RunConfig, read_config
-from marquee.training.pipeline import prepare
-from marquee.training.run_folder import open_run
-from marquee.training.selection import SelectionResult
+from marquee.training.run_folder import SelectionResult, open_run
 from marquee.training.studies.cross_validation import fit_folds
-from marquee.training.trainer import build_trainer, is_done, quiet_libraries
+from marquee.training.trainer import Training, build_trainer, prepare, quiet_libraries
 from models.lightning_module import RankingModule
 
 
@@ -41,37 +39,31 @@ def fit(config: RunConfig) -> None:
     if config.folds:
         return fit_folds(config)
     run = open_run(config, new=True)  # runs/NAME/DATE, or the run of --ckpt_path
-    if is_done(config, run):
-        return distributed.say_once(pipeline.already_finished(run))
+    if pipeline.is_finished(config, run):
+        return None
 
-    # Select: train on the training part, and choose the epoch by validation.
+    # Seed, data, model and trainer: nothing is trained yet.
     pl.seed_everything(config.seed_everything, workers=True)
     data = InteractionDataModule(config.data)
     model = RankingModule(data.sizes, config.model.network, config.model.learning)
     trainer = build_trainer(config, run, data, phase="select")
-    try:
-        selection = pipeline.select(config, run, data, model, trainer)
+    with Training(config=config, run=run, data=data, model=model, trainer=trainer) as training:
+        # Select: train on the training part, and choose the epoch by validation.
+        selection = pipeline.select(training)
 
         # Refit: the same with each seed on train + validation, for as many epochs; a bundle each.
         for seed in config.seeds:
             pipeline.refit_seed(config, run, selection, seed=seed)
 
         # Test: read the test part once, through the bundles, beside the baselines.
-        loggers = trainer.loggers
-        pipeline.evaluate_run(config, run, data, model, trainer, selection, loggers=loggers)
+        pipeline.evaluate_run(training, selection, loggers=trainer.loggers)
         pipeline.finish(run)
-    finally:
-        comet.close(trainer.loggers)
 
 
 def select(config: RunConfig) -> None:
     """Train, and choose the epoch on validation: the first step of fit."""
-    run = open_run(config, new=True)
-    data, model, trainer = prepare(config, run, phase="select")
-    try:
-        pipeline.select(config, run, data, model, trainer)
-    finally:
-        comet.close(trainer.loggers)
+    with prepare(config, open_run(config, new=True), phase="select") as training:
+        pipeline.select(training)
 
 
 def refit(config: RunConfig) -> None:
@@ -90,17 +82,15 @@ def test(config: RunConfig) -> None:
     """Measure the newest run's bundles on the test part: the last step of fit."""
     run = open_run(config, new=False)
     selection = SelectionResult.load(run.path)
-    data, model, trainer = prepare(config, run, phase="test", refit="validation")
+    training = prepare(config, run, phase="test", refit="validation")
     with comet.continued(run.path, Path(config.runs), config.comet) as loggers:
-        pipeline.evaluate_run(config, run, data, model, trainer, selection, loggers=loggers)
+        pipeline.evaluate_run(training, selection, loggers=loggers)
 
 
 def validate(config: RunConfig) -> None:
     """Rank the validation items with the selected checkpoint, and print its metrics."""
-    run = open_run(config, new=False)
-    data, model, trainer = prepare(config, run, phase="validate")
-    metrics = pipeline.validate(config, run, data, model, trainer)
-    for name, value in sorted(metrics.items()):
+    training = prepare(config, open_run(config, new=False), phase="validate")
+    for name, value in sorted(pipeline.validate(training).items()):
         say(f"{name} {value:.4f}")
 
 
@@ -111,8 +101,7 @@ VERBS: dict[str, Callable[[RunConfig], None]] = {
     "validate": validate,
     "test": test,
 }
-DISTRIBUTED = ("fit", "select", "refit")
-"""Verbs that several processes can run together."""
+DISTRIBUTED = ("fit", "select", "refit")  # verbs that several processes can run together
 
 
 def run_verb(verb: str, args: list[str]) -> None:

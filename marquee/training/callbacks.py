@@ -12,16 +12,11 @@ from torch import Tensor
 
 from marquee.core.files import write_json
 from marquee.training import distributed
-from marquee.training.selection import COST_FILE, CURVE_FILE
-
-STATUS = Path("/proc/self/status")
+from marquee.training.run_folder import COST_FILE, CURVE_FILE
 
 
 class StopAfter(Callback):
-    """Ends a refit after the selected epoch.
-
-    The learning-rate schedule stays that of the full training.
-    """
+    """Ends a refit after the selected epoch, on the schedule of the full training."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -44,12 +39,7 @@ class TrainLoss(Callback):
         self.total, self.count = by_rank[distributed.global_rank() % len(by_rank)]
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
     ) -> None:
         # A tensor: reading its value would make a GPU wait in every step.
         self.total = self.total + outputs["loss"].detach().double() * outputs["count"]
@@ -75,11 +65,10 @@ class EpochLogger(Callback):
 
 
 class CostMeter(Callback):
-    """Records the cost of a training.
+    """Records the cost of a training in `cost.json`, of validations in `curve.json`.
 
-    It writes `curve.json` at each validation, and `cost.json` at the end. A resumed training goes
-    on from its cost at the checkpoint: steps that are repeated after a kill count once. Of several
-    ranks the time of the first one counts.
+    A resumed training goes on from its cost at the checkpoint: steps that are repeated after a kill
+    count once. Of several ranks the time of the first one counts.
     """
 
     def __init__(self, folder: Path, monitor: str) -> None:
@@ -91,21 +80,15 @@ class CostMeter(Callback):
         return {"curve": self.curve, "cost": self.current()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.curve = state_dict["curve"]
-        self.start(state_dict["cost"])
+        self.curve, self.cost = state_dict["curve"], state_dict["cost"]
+        self.start()
 
-    def start(self, previous: dict[str, float] | None = None) -> None:
-        """Start the clock.
-
-        previous: an earlier wall_s and cpu_s, else those of this meter.
-        """
-        self.previous = previous or self.cost
+    def start(self) -> None:
         self.started = {"wall_s": time.time(), "cpu_s": time.process_time()}
 
     def current(self) -> dict[str, float]:
-        """Return wall_s and cpu_s until now."""
         now = {"wall_s": time.time(), "cpu_s": time.process_time()}
-        return {name: self.previous[name] + now[name] - self.started[name] for name in now}
+        return {name: self.cost[name] + now[name] - self.started[name] for name in now}
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.state.fn != "fit":
@@ -116,23 +99,16 @@ class CostMeter(Callback):
             write_json(self.folder / CURVE_FILE, self.curve, indent=None)
 
     def stop(self) -> None:
-        """Stop the clock and write `cost.json`."""
         self.cost = self.current()
-        if distributed.global_rank() == 0:
+        if distributed.is_first():
             write_json(self.folder / COST_FILE, self.cost, indent=None)
 
 
 class ThroughputMeter(Callback):
-    """Logs the speed, memory and learning rate of each epoch.
+    """Logs time (validation included), speed, peak memory and learning rate of epochs.
 
-    | metric | means |
-    |---|---|
-    | time/epoch_s | the whole epoch, its validation included |
-    | speed/examples_per_s | targets (pairs of the classic user) trained in a second, without \
-validation, of all processes together |
-    | memory/peak_gb | the largest resident set of this process so far |
-    | memory/gpu_peak_gb | the same of the GPU's memory |
-    | lr | the learning rate of the last step |
+    The speed is in targets (pairs of the classic user) trained in a second, without validation, of
+    all processes together.
     """
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -148,12 +124,7 @@ validation, of all processes together |
         self.lr = trainer.optimizers[0].param_groups[0]["lr"]
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        module: pl.LightningModule,
-        outputs: Any,
-        batch: dict[str, Tensor],
-        number: int,
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
     ) -> None:
         self.examples = self.examples + num_examples(batch)
         self.last = time.monotonic()
@@ -173,16 +144,13 @@ validation, of all processes together |
 
 
 def num_examples(batch: dict[str, Tensor]) -> Tensor | int:
-    """Count the targets of a batch.
-
-    A tensor if reading the number now would make a GPU wait.
-    """
+    """Count the targets of a batch; a tensor where reading it makes a GPU wait."""
     return (batch["target_BL"] >= 0).sum() if "target_BL" in batch else batch["item_MB"].numel()
 
 
 def peak_bytes() -> int:
-    """Return the largest resident set of this process so far."""
-    if STATUS.is_file():
-        lines = STATUS.read_text().splitlines()
+    status = Path("/proc/self/status")
+    if status.is_file():  # getrusage would count the parent's, too
+        lines = status.read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # in bytes on macOS

@@ -1,19 +1,11 @@
 """Checkpoints from which a stopped training ends bit for bit as if it had never been stopped.
 
-    python train.py fit --config recipes/ml-1m.yaml --checkpoints.every_minutes 5
-    python train.py fit --config recipes/ml-1m.yaml --ckpt_path last      # the same again: resume
-
 Beside weights and optimizer a checkpoint holds what Lightning leaves out: the state of PyTorch's
 random numbers (of every rank), the position in the epoch's batches (the loader stores it) and the
-settings of the training, so that no training is resumed with others. It is written beside its path
-and renamed, so that a kill while writing leaves the checkpoint before it.
+settings of the training. After the last step of an epoch nothing is saved until its validation is
+over: resumed from there, Lightning would leave that validation out.
 
-A first ctrl-C or SIGTERM lets the step end, saves, and stops; exit status 130 or 143. A second
-ctrl-C stops at once. After the last step of an epoch nothing is saved until its validation is over:
-resumed from there, Lightning would leave that validation out.
-
-Resuming is bit-exact on the same machine with the same threads and world size. Another world size
-resumes with a different random stream.
+Not bit-exact: another machine, number of threads or world size.
 """
 
 import os
@@ -25,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import Any
 
 import fsspec
 import pytorch_lightning as pl
@@ -36,12 +28,11 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 
 from marquee.core.command import Terminated
 from marquee.core.errors import InputError
-from marquee.core.nested_dicts import flatten
+from marquee.core.files import flatten
 from marquee.training import distributed
-from marquee.training.checkpoint_store import exists, is_url
+from marquee.training.distributed import say_once
 
 MAX_SETTINGS_SHOWN = 3
-"""Differing settings that an error names."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +51,6 @@ class CheckpointConfig:
         for name in ("every_minutes", "every_steps"):
             if getattr(self, name) < 0:
                 raise InputError(f"checkpoints.{name} {getattr(self, name)}: expected 0 or more")
-
-
-class Resumable(NamedTuple):
-    """A checkpoint to resume from, and the number of its last step."""
-
-    path: str
-    step: int
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -95,15 +79,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class CheckpointSaver(Checkpoint):
-    """Saves one training to one file.
-
-    It saves by time, by steps, at the ends of epochs, and at a stop.
-    """
+    """Saves one phase to one file: by time, steps, at ends of epochs, at a stop."""
 
     def __init__(
         self, path: str, phase: str, config: CheckpointConfig, settings: Mapping[str, Any]
     ) -> None:
-        """Set up the saving of one phase to `path`; settings: all that its training depends on."""
         self.path, self.phase, self.config, self.settings = path, phase, config, dict(settings)
         self.rng_by_rank: list[dict[str, Any]] = []
         self.signal = 0
@@ -138,19 +118,14 @@ class CheckpointSaver(Checkpoint):
         self.signal = number
 
     def on_train_batch_end(
-        self,
-        trainer: pl.Trainer,
-        module: pl.LightningModule,
-        outputs: Any,
-        batch: Any,
-        batch_idx: int,
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
     ) -> None:
-        if trainer.is_last_batch or (batch_idx + 1) % trainer.accumulate_grad_batches:
+        if trainer.is_last_batch or (number + 1) % trainer.accumulate_grad_batches:
             return
-        number = distributed.all_reduce_max(self.signal)
-        if number or distributed.all_reduce_max(self.is_due(trainer.global_step)):
+        signal_number = distributed.all_reduce_max(self.signal)
+        if signal_number or distributed.all_reduce_max(self.is_due(trainer.global_step)):
             self.save(trainer)
-        raise_signal(number)
+        raise_signal(signal_number)
 
     def is_due(self, step: int) -> bool:
         steps, minutes = self.config.every_steps, self.config.every_minutes
@@ -167,11 +142,10 @@ class CheckpointSaver(Checkpoint):
         trainer.save_checkpoint(self.path)
         self.saved_at = time.monotonic()
 
-    def find_resumable(self, ckpt_path: str | None) -> Resumable | None:
-        """Return the checkpoint to resume this phase from; None to start anew.
+    def find_resumable(self, ckpt_path: str | None) -> str | None:
+        """Return the checkpoint to resume from, and print it; None to start anew.
 
-        ckpt_path: as on the command line; a path counts for the phase that it names. Raises
-        InputError if the checkpoint was made with other settings.
+        ckpt_path: as on the command line; a path counts for the phase that it names.
         """
         if ckpt_path is None:
             return None
@@ -180,15 +154,32 @@ class CheckpointSaver(Checkpoint):
             return None
         checkpoint = read_checkpoint(path)
         check_settings(path, checkpoint, self.settings)
-        return Resumable(path, int(checkpoint["global_step"]))
+        say_once(f"{self.phase}: resuming from {path}, step {checkpoint['global_step']}")
+        return path
 
 
 def raise_signal(number: int) -> None:
-    """Raise the exception of a signal; 0 is no signal."""
     if number == signal.SIGTERM:
         raise Terminated
     if number:
         raise KeyboardInterrupt
+
+
+def is_url(path: Any) -> bool:
+    return "://" in str(path)
+
+
+def exists(path: str) -> bool:
+    """Return whether a file or object exists; InputError without its store."""
+    try:
+        system, local_path = fsspec.core.url_to_fs(path)
+        return bool(system.isfile(local_path))
+    except ImportError as error:
+        raise InputError(
+            f"{path}: a package is missing ({error}); run: pip install -e '.[s3]'"
+        ) from error
+    except Exception as error:
+        raise InputError(f"{path}: cannot be reached ({' '.join(str(error).split())})") from error
 
 
 @contextmanager
@@ -196,6 +187,7 @@ def converted_stops(saver: CheckpointSaver) -> Iterator[None]:
     """Turn Lightning's exceptions of a stop into those of the command frame."""
     try:
         yield
+        raise_signal(saver.signal)
     except SIGTERMException as stop:
         raise Terminated from stop
     except SystemExit as stop:  # Lightning's answer to a ctrl-C
@@ -206,10 +198,7 @@ def converted_stops(saver: CheckpointSaver) -> Iterator[None]:
 
 
 def system_message(error: BaseException) -> str:
-    """Return the system's own message, such as "No space left on device".
-
-    torch hides it in the context of its error.
-    """
+    """Return the system's words, which torch hides in its error's context."""
     for each in (error, error.__context__):
         if isinstance(each, OSError) and each.strerror:
             return each.strerror
@@ -230,10 +219,7 @@ def read_checkpoint(path: str) -> dict[str, Any]:
 
 
 def load_weights(model: pl.LightningModule, path: str) -> None:
-    """Load a checkpoint's weights into a model.
-
-    Raises InputError if there is no checkpoint, or one of another model.
-    """
+    """Load a checkpoint's weights; InputError for none, or one of another model."""
     if not exists(path):
         raise InputError(
             f"{path}: no checkpoint; run train.py fit first, or name another with --ckpt_path"
@@ -249,25 +235,18 @@ def load_weights(model: pl.LightningModule, path: str) -> None:
 
 
 def check_settings(path: str, checkpoint: dict[str, Any], settings: Mapping[str, Any]) -> None:
-    """Raise InputError unless the checkpoint has these settings.
-
-    Its training would end with another model than an unbroken one.
-    """
+    """Refuse a checkpoint of other settings: it would end as another model."""
     state = checkpoint.get("callbacks", {}).get(CheckpointSaver.__name__, {})
     if "settings" not in state:
         raise InputError(f"{path}: cannot be resumed from, expected a last.ckpt that fit wrote")
-    settings, saved_settings = flatten(settings), flatten(state["settings"])
-    names = sorted(
-        name
-        for name in settings.keys() | saved_settings.keys()
-        if settings.get(name) != saved_settings.get(name)
-    )
-    if names:
-        differences = ", ".join(
-            f"{name} {saved_settings.get(name)} (now {settings.get(name)})"
-            for name in names[:MAX_SETTINGS_SHOWN]
-        )
+    now, saved = flatten(settings), flatten(state["settings"])
+    differences = [
+        f"{name} {saved.get(name)} (now {now.get(name)})"
+        for name in sorted(now.keys() | saved.keys())
+        if now.get(name) != saved.get(name)
+    ]
+    if differences:
         raise InputError(
-            f"{path}: made with {differences}, expected the same settings; resume with those, or "
-            "start anew without --ckpt_path"
+            f"{path}: made with {', '.join(differences[:MAX_SETTINGS_SHOWN])}, expected the same "
+            "settings; resume with those, or start anew without --ckpt_path"
         )

@@ -1,25 +1,15 @@
-"""Loggers of a run: always a local metrics.csv, and a Comet experiment.
+"""Comet: the experiment of a run, online or in an archive, and the model registry.
 
-| --comet | logs |
-|---|---|
-| auto | online if an API key is configured, else to an offline archive in runs/comet |
-| online | online; to the archive if the server cannot be reached |
-| offline | to the archive, to be sent later with `comet upload FILE.zip` |
-| off | local files only; comet_ml is not even imported |
-
-`comet.json` in a run's folder holds the key of its experiment. Every later step of that run
-(resume, refit, test) is logged into the same experiment. The key is drawn here, and every archive
-joins the experiment if the server has it.
-
-Four traps of comet-ml 3.58 are handled:
+`comet.json` in a run's folder holds the key of its experiment, which every later step of that run
+(resume, refit, test) continues. Four traps of comet-ml 3.58 are handled:
 
 * `CometLogger(online=False)` silently disables itself.
-* An unreachable server blocks for 38 s and then logs nothing: here one retry, some 3 s, and the
-  archive instead.
+* An unreachable server blocks for 38 s, then logs nothing: here one retry, 3 s, and the archive.
 * A second archive of an experiment is refused on upload, unless the first was given its key.
 * So is the archive that the client keeps when a server goes away in mid-run.
 """
 
+import argparse
 import json
 import logging
 import os
@@ -32,15 +22,16 @@ from typing import Any, Literal
 
 from pytorch_lightning.loggers import CometLogger, CSVLogger, Logger
 
-from marquee.core.command import say
+from marquee.core.command import ArgumentParser, run_command, say
 from marquee.core.errors import InputError
 from marquee.core.files import atomic_path, read_json, write_json
+from marquee.recommender.bundle import read_bundle
 
 Mode = Literal["auto", "online", "offline", "off"]
 PROJECT = "marquee"
 EXPERIMENT_FILE = "comet.json"
 SINGLE_RETRY = ("GET_OR_ADD_EXPERIMENT_RETRY_TOTAL", "GET_OR_ADD_EXPERIMENT_RETRY_CONNECT")
-ENVIRONMENT = {
+ENVIRONMENT = {  # read by the client's first import
     "COMET_DISABLE_AUTO_LOGGING": "1",  # everything is logged once, and by name
     "COMET_LOGGING_CONSOLE": "ERROR",  # else a 30-line summary of what is known
     "COMET_DISABLE_ANNOUNCEMENT": "1",
@@ -48,12 +39,9 @@ ENVIRONMENT = {
     "COMET_HTTP_SESSION_RETRY_TOTAL": "1",
     **{f"COMET_{name}": "1" for name in SINGLE_RETRY},
 }
-"""Settings that the client's first import reads."""
 
 
 class Comet(CometLogger):
-    """The experiment of one run, online or in an archive."""
-
     def __init__(self, run_folder: Path, runs: Path, online: bool) -> None:
         record = read_record(run_folder)
         self.run_folder, self.archive = run_folder, record.get("archive")
@@ -82,10 +70,7 @@ class Comet(CometLogger):
         super()._create_experiment()
 
     def store_archive(self, path: str) -> None:
-        """Rename a finished archive.
-
-        The client calls this at its end, if not everything was sent.
-        """
+        """Rename a finished archive; the client calls this if anything is unsent."""
         allow_joining(Path(path))
         # The client's own names end in letters drawn after seed_everything: a resumed run's archive
         # would have the name of the one before, and replace it.
@@ -96,16 +81,12 @@ class Comet(CometLogger):
         say(f"{reason}: send it later with: comet upload {path}")
 
     def record(self, facts: Mapping[str, Any]) -> None:
-        """Merge facts into `comet.json`.
-
-        Earlier facts stay; key, online and archive are written anew.
-        """
+        """Merge facts into `comet.json`; key, online and archive are written anew."""
         current = {"key": self.version, "online": bool(self._online), "archive": self.archive}
         content = {**read_record(self.run_folder), **current, **facts}
         write_json(self.run_folder / EXPERIMENT_FILE, content, indent=None)
 
     def close(self) -> None:
-        """End the experiment, which is what writes an archive."""
         from comet_ml.exceptions import CometException
 
         with quiet():
@@ -117,10 +98,7 @@ class Comet(CometLogger):
 
 
 def make_loggers(folder: Path, run_folder: Path, runs: Path, mode: Mode) -> list[Logger]:
-    """Return the local logger, then Comet's, if any.
-
-    folder: takes metrics.csv. run_folder: the run, `runs/NAME/DATE`, or a trial of a search in it.
-    """
+    """Return the local logger of `folder`, then Comet's of the run or trial, if any."""
     local: list[Logger] = [CSVLogger(folder, name="", version="")]
     return local if mode == "off" else [*local, open_experiment(run_folder, runs, mode)]
 
@@ -141,15 +119,15 @@ def open_experiment(run_folder: Path, runs: Path, mode: Mode) -> Comet:
 
     Raises InputError if mode is `online` and there is no key, or one that Comet refuses.
     """
-    set_environment()
-    from comet_ml.exceptions import CometException, InvalidAPIKey, Unauthorized
-
-    if mode == "online" and not has_key():
+    is_online = has_key() and mode != "offline"
+    if mode == "online" and not is_online:
         raise InputError(
             "--comet online: no API key, expected one; set COMET_API_KEY, or use --comet offline"
         )
-    if mode == "offline" or not has_key():
+    if not is_online:
         return Comet(run_folder, runs, online=False)
+    from comet_ml.exceptions import CometException, InvalidAPIKey, Unauthorized
+
     try:
         with quiet():
             return Comet(run_folder, runs, online=True)
@@ -165,14 +143,10 @@ def open_experiment(run_folder: Path, runs: Path, mode: Mode) -> Comet:
     return Comet(run_folder, runs, online=False)
 
 
-def set_environment() -> None:
-    """Set the client up, before its first import; the caller's own settings stay."""
+def has_key() -> bool:
+    """Set the client up, and return whether an API key is configured."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-
-
-def has_key() -> bool:
-    """Return whether an API key is configured."""
     from comet_ml.config import get_api_key, get_config  # type: ignore[attr-defined]
 
     return bool(get_api_key(None, get_config()))
@@ -191,12 +165,10 @@ def quiet() -> Iterator[None]:
 
 
 def comet_loggers(loggers: Sequence[Logger]) -> list[Comet]:
-    """Return Comet's logger, in a list of one or none."""
     return [logger for logger in loggers if isinstance(logger, Comet)]
 
 
 def tag(loggers: Sequence[Logger], tags: list[str], others: Mapping[str, Any]) -> None:
-    """Mark an experiment, so that the trials of a search can be found and sorted."""
     for comet in comet_loggers(loggers):
         comet.experiment.add_tags(tags)
         for name, value in others.items():
@@ -204,60 +176,17 @@ def tag(loggers: Sequence[Logger], tags: list[str], others: Mapping[str, Any]) -
 
 
 def close(loggers: Sequence[Logger]) -> None:
-    """End the experiment; an archive is written now, and one line names its path."""
     for comet in comet_loggers(loggers):
         comet.close()
 
 
 def read_record(run_folder: Path) -> dict[str, Any]:
-    """Read `comet.json` of a run; {} for one that was never logged.
-
-    key: of the experiment. online: it was last logged to a server. archive: the last one written,
-    or null. model_version: of the bundle that was logged as its model, if one was.
-    """
+    """Read `comet.json` of a run: key, online, archive, model_version; else {}."""
     return dict(read_json(run_folder / EXPERIMENT_FILE, default={}))
 
 
-def register(
-    manifest: Mapping[str, Any], runs: Path, version: str | None, status: str | None
-) -> None:
-    """Register the model that a run logged with this bundle.
-
-    version: X.Y.Z; None lets Comet count on. status: a stage of the registry. Raises InputError
-    if no run has logged the bundle, or the server does not know that run.
-    """
-    folder = runs / manifest["name"]
-    records = (read_record(path.parent) for path in folder.glob(f"*/{EXPERIMENT_FILE}"))
-    logged = [each for each in records if each.get("model_version") == manifest["model_version"]]
-    if not logged:
-        raise InputError(
-            f"{folder}: no run has logged this bundle to Comet; fit it without --comet off"
-        )
-    set_environment()
-    if not has_key():
-        raise InputError("Comet's registry: no API key, expected one; set COMET_API_KEY")
-    import comet_ml
-
-    with quiet():
-        try:
-            experiment = comet_ml.API(cache=False).get_experiment_by_key(logged[-1]["key"])  # type: ignore[no-untyped-call]
-            if experiment is not None:
-                experiment.register_model(manifest["name"], version=version, status=status)
-                return
-            reason = "the server does not have its experiment"
-        except Exception as error:  # the client's exceptions have no common class
-            reason = f"{type(error).__name__}: {error}"
-    archive = logged[-1].get("archive")
-    remedy = f"; first: comet upload {archive}" if archive else ""
-    raise InputError(f"{manifest['name']}: Comet cannot register it ({reason}){remedy}")
-
-
 def allow_joining(archive: Path) -> None:
-    """Rewrite an archive to add to its experiment if the server has it.
-
-    The client tells the archives of an interrupted run to create it, which is refused: it was begun
-    online.
-    """
+    """Rewrite an archive to join its experiment, which it would only create."""
     with (
         atomic_path(archive) as part,
         zipfile.ZipFile(archive) as source,
@@ -269,3 +198,47 @@ def allow_joining(archive: Path) -> None:
                 settings = json.loads(content) | {"resume_strategy": "get_or_create"}
                 content = json.dumps(settings).encode()
             target.writestr(entry, content)
+
+
+def main(args: list[str]) -> int:
+    parser = ArgumentParser("marquee register", description="Register a bundle that a run logged.")
+    parser.add_argument("--bundle", type=Path, required=True, help="a bundle that fit wrote")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of runs")
+    parser.add_argument("--version", help="X.Y.Z; else Comet counts on from the last one")
+    parser.add_argument("--status", help="a stage of the registry: Production, …")
+    return run_command("marquee register", lambda: register(parser.parse_args(args)))
+
+
+def register(options: argparse.Namespace) -> None:
+    """Register the model that a run logged with this bundle."""
+    manifest = read_bundle(options.bundle).manifest
+    name, version = manifest["name"], manifest["model_version"]
+    record = logged_record(options.runs / name, version)
+    if not has_key():
+        raise InputError("Comet's registry: no API key, expected one; set COMET_API_KEY")
+    import comet_ml
+
+    with quiet():
+        try:
+            experiment = comet_ml.API(cache=False).get_experiment_by_key(record["key"])  # type: ignore[no-untyped-call]
+            if experiment is not None:
+                experiment.register_model(name, version=options.version, status=options.status)
+            reason = "the server does not have its experiment" if experiment is None else ""
+        except Exception as error:  # the client's exceptions have no common class
+            reason = f"{type(error).__name__}: {error}"
+    if reason:
+        archive = record.get("archive")
+        remedy = f"; first: comet upload {archive}" if archive else ""
+        raise InputError(f"{name}: Comet cannot register it ({reason}){remedy}")
+    say(f"{name} {version[:12]} is in Comet's model registry")
+
+
+def logged_record(folder: Path, model_version: str) -> Mapping[str, Any]:
+    """Return the last record of a bundle's runs; InputError if no run has logged it."""
+    records = (read_record(path.parent) for path in folder.glob(f"*/{EXPERIMENT_FILE}"))
+    logged = [each for each in records if each.get("model_version") == model_version]
+    if not logged:
+        raise InputError(
+            f"{folder}: no run has logged this bundle to Comet; fit it without --comet off"
+        )
+    return logged[-1]

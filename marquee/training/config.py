@@ -1,12 +1,7 @@
 """The settings of a run: a recipe file and the command line, parsed and checked.
 
-    config = read_config(["--config", "recipes/demo.yaml", "--trainer.max_epochs", "2"])
-    config.data.ties, config.model.network.embedding_dim      # typed settings
-    config.with_settings({"data.without": "top"})             # the same recipe, another setting
-
-Every setting can stand in the file or on the command line (`--data.ties hash`). A setting that data
-and network must agree on is linked, so that a recipe names it once. Nothing is read or written here
-but the recipe file.
+config = read_config(["--config", "recipes/demo.yaml", "--trainer.max_epochs", "2"])
+config.data.ties, config.model.network.embedding_dim      # typed settings
 """
 
 import argparse
@@ -25,20 +20,17 @@ import yaml
 from datamodules.config import DataConfig
 from datamodules.splits import Refit
 from marquee.core.errors import InputError
-from marquee.core.files import write_atomic
-from marquee.core.nested_dicts import flatten, without_none
+from marquee.core.files import flatten, without_none, write_atomic
 from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split
 from marquee.training.checkpoints import CheckpointConfig
 from marquee.training.comet import Mode
-from models.bpmf.data import RatingModelConfig
-from models.lightning_module import LearningConfig
-from models.ncf import NetworkConfig
+from models.config import LearningConfig, NetworkConfig, RatingModelConfig
 
+# Settings of the trainer that change the trained weights.
 TRAINER_SETTINGS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
-"""Settings of the trainer that change the trained weights."""
+# Settings of one machine or one call, by which runs are not compared.
 LOCAL_SETTINGS = ("runs", "bundles", "results", "ckpt_path", "out", "comet")
-"""Settings of one machine or one call, by which runs are not compared."""
-LINKS = {
+LINKS = {  # settings that data and network must agree on: a recipe names them once
     "model.network.user": "data.user",
     "model.network.history_length": "data.history_length",
     "seed_everything": "data.seed",
@@ -78,7 +70,7 @@ class RunConfig:
     trainer: Mapping[str, Any]
     """Arguments of Lightning's Trainer."""
     comet: Mode = "auto"
-    """Logging to Comet: see marquee/training/comet.py."""
+    """Logging to Comet; auto: online if there is a key, else to an archive in runs/comet."""
     runs: str = "runs"
     """Folder of runs."""
     bundles: str = "bundles"
@@ -92,12 +84,9 @@ class RunConfig:
     """For export: the ratings that the bundle is trained on."""
     out: str | None = None
     """For export: the folder of the bundle."""
-    args: tuple[str, ...]
-    """The command line that these settings were read from."""
-    config_file: str | None
-    """The recipe file, the last one if several are given."""
-    resolved: Mapping[str, Any]
-    """Every setting as plain JSON, without the linked ones."""
+    args: tuple[str, ...]  # the command line that these settings were read from
+    config_file: str | None  # the recipe, the last file if several are given
+    resolved: Mapping[str, Any]  # every setting as plain JSON, without the linked ones
 
     def __post_init__(self) -> None:
         if not NAME.fullmatch(self.name):
@@ -139,62 +128,54 @@ class RunConfig:
             )
 
     @property
+    def is_served(self) -> bool:
+        """True if bundles are exported; a network with a table of users is never served."""
+        return self.model.network.user == "history"
+
+    @property
     def monitor(self) -> str:
-        """The metric that validation chooses the epoch by."""
         return PROTOCOLS[self.data.protocol].monitor
 
     @property
     def recipe(self) -> str:
-        """The recipe file as results name it, recipes/NAME.yaml.
-
-        A variant or a fold has another name than its file.
-        """
+        """The recipe file as results name it, not by the name of a variant or fold."""
         file = Path(self.config_file).name if self.config_file else f"{self.name}.yaml"
         return f"recipes/{file}"
 
     @property
     def runs_folder(self) -> Path:
-        """The folder of this recipe's runs, `runs/NAME`."""
         return Path(self.runs) / self.name
 
     @property
     def bundle_folder(self) -> Path:
-        """The bundle that is served and measured, `bundles/NAME`."""
         return Path(self.bundles) / self.name
 
     @property
     def checkpoint_root(self) -> str:
-        """The folder or URL that holds the checkpoints of this recipe's runs."""
         root = str(self.checkpoints.folder or self.runs).rstrip("/")
         return f"{root}/{self.name}"
 
     def with_settings(self, settings: Mapping[str, Any]) -> "RunConfig":
         """Return the same recipe with some settings changed, by their dotted names."""
-        return read_config([*self.args, *as_args(settings)])
-
-    def value(self, setting: str) -> Any:
-        """Return one setting by its dotted name; KeyError for an unknown one."""
-        return self.flat()[setting]
+        changes = [
+            f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in settings.items()
+        ]
+        return read_config([*self.args, *changes])
 
     def flat(self) -> dict[str, Any]:
         """Return every setting by its dotted name, without the linked ones."""
         return flatten(self.resolved)
 
     def training_settings(self, seed: int | None = None) -> dict[str, Any]:
-        """Return the settings that a training depends on, as plain JSON.
-
-        Folders of this machine are left out. seed: of a refit, instead of `seed_everything`.
-        Bundles carry these settings, and a resumed training must have the same.
-        """
+        """Return the settings that a training depends on; seed: of a refit, instead."""
+        comparable = self.comparable()
         names = ("seed_everything", "data", "model", "stars", "trainer")
-        settings = {name: self.comparable()[name] for name in names}
+        settings = {name: comparable[name] for name in names}
         return settings if seed is None else settings | {"seed_everything": seed}
 
-    def comparable_settings(self) -> dict[str, Any]:
-        """Return the settings by which two runs are compared, by their dotted names."""
-        return flatten(self.comparable())
-
     def comparable(self) -> dict[str, Any]:
+        """Return the settings by which two runs are compared."""
         settings = {
             name: without_none(value) if isinstance(value, dict) else value
             for name, value in self.resolved.items()
@@ -212,10 +193,9 @@ class RunConfig:
 
 
 def read_config(args: Sequence[str]) -> RunConfig:
-    """Parse a recipe and the settings beside it.
+    """Parse a command line, `--config recipes/NAME.yaml --trainer.max_epochs 2`.
 
-    args: a command line, `--config recipes/NAME.yaml --trainer.max_epochs 2`. Raises InputError for
-    an unknown setting, a value of another type, or settings that contradict each other.
+    Raises InputError for an unknown setting, a value of another type, or contradictions.
     """
     parser = build_parser()
     try:
@@ -238,7 +218,6 @@ def read_config(args: Sequence[str]) -> RunConfig:
 
 
 def build_parser() -> jsonargparse.ArgumentParser:
-    """Return the parser of all commands that take a recipe."""
     jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
     parser = jsonargparse.ArgumentParser(prog="train.py fit", exit_on_error=False)
     parser.add_argument(
@@ -258,14 +237,3 @@ def build_parser() -> jsonargparse.ArgumentParser:
     for source, target in LINKS.items():
         parser.link_arguments(source, target)
     return parser
-
-
-def as_args(settings: Mapping[str, Any]) -> list[str]:
-    """Write settings as on a command line, lists as JSON.
-
-    For example `--model.network.features=["genres", "period"]`.
-    """
-    return [
-        f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
-        for name, value in settings.items()
-    ]

@@ -1,13 +1,11 @@
 """The test part of protocol `stars`, read once: bundles beside baselines, into `results/`.
 
-A history goes into the library as movie ids and ratings, and a distribution comes back for each
-target. Every prediction is a row of `runs/NAME/test-stars.parquet`, and metrics are made from those
-rows alone, so that anyone can make them again. ml-1m, 100,000 ratings: 40 s a bundle.
+Every prediction is a row of `runs/NAME/test-stars.parquet`, and metrics are made from those rows
+alone. ml-1m, 100,000 ratings: 40 s a bundle.
 
 Local letters: N targets, V values of the rating scale.
 """
 
-import itertools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,11 +16,11 @@ import pyarrow as pa
 
 from datamodules.datamodule import InteractionDataModule
 from datamodules.splits import Refit, training_ratings
-from marquee.core.columns import Columns
+from marquee.core.arrays import Columns
 from marquee.core.command import say
 from marquee.core.eval_queries import EvalQueries
 from marquee.core.item_stats import LIKED_RATING
-from marquee.evaluation.baselines.rating import RatingBaseline, rating_baselines
+from marquee.evaluation.baselines.rating import rating_baselines
 from marquee.evaluation.metrics.rating import (
     RatingPredictions,
     compare_ratings,
@@ -35,71 +33,62 @@ from marquee.evaluation.metrics.rating import (
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.report import flatten_results
 from marquee.evaluation.results import write_results, write_table
+from marquee.evaluation.tuning import expand_grid
 from marquee.recommender.recommender import Recommender
+from marquee.training.config import RunConfig
 from marquee.training.evaluate import interactions, provenance
-from marquee.training.run_folder import test_rows_name
-from marquee.training.selection import SelectionResult
+from marquee.training.run_bundles import VerifiedBundles
+from marquee.training.run_folder import SelectionResult, test_rows_name
 
 TEST_ROWS = test_rows_name("stars")
 
 
 def evaluate_on_test(
+    config: RunConfig,
     data: InteractionDataModule,
     selection: SelectionResult,
-    models: Mapping[int, Recommender],
-    unrefitted: Recommender,
+    bundles: VerifiedBundles,
     *,
-    name: str,
-    results: Path,
-    rows: Path,
     device: str,
 ) -> dict[str, float]:
-    """Measure the bundles of a finished run, and write its results and test rows.
+    """Measure the bundles of a run, over the predictions of all seeds together.
 
-    models: by training seed; metrics are over their predictions together. unrefitted: the model as
-    selected. name: of the recipe. results: folder of the JSON file; rows: folder of
-    `test-stars.parquet`. Returns every metric by a flat name: test/stars/rmse, test/stars/rmse/low,
-    baseline/biases/stars/rmse.
+    Writes results and test rows. Returns every metric by a flat name: test/stars/rmse/low, ….
     """
     baseline_rating_N, settings = baseline_predictions(data)
     tables = [
-        predict_ratings(model, data, "validation").assign(seed=seed, **baseline_rating_N)
-        for seed, model in models.items()
+        predict_ratings(bundle, data, "validation").assign(seed=seed, **baseline_rating_N)
+        for seed, bundle in bundles.by_seed.items()
     ]
     table = pd.concat(tables, ignore_index=True)
-    write_table(rows / TEST_ROWS, pa.Table.from_pandas(table, preserve_index=False))
+    write_table(config.runs_folder / TEST_ROWS, pa.Table.from_pandas(table, preserve_index=False))
     content: dict[str, Any] = {
-        "recipe": f"recipes/{name}.yaml",
+        "recipe": f"recipes/{config.name}.yaml",
         "protocol": "stars",
-        "data": data.dataset.name,
         **provenance(data, selection, device),
-        "seeds": list(models),
+        "seeds": list(bundles.by_seed),
         "selection": {
             "epochs": selection.epochs,
             **selection.validation,
-            **validate(unrefitted, data),
+            **validate(bundles.unrefitted, data),
         },
         **selection.total_cost(),
         "baseline_settings": settings,
         **rating_sections(table),
     }
-    path = write_results(results, name, "stars", content)
+    path = write_results(config.results, config.name, "stars", content)
     say(format_rating_table(path, content))
     return flatten_results("stars", content)
 
 
-def validate(unrefitted: Recommender, data: InteractionDataModule) -> dict[str, float]:
-    """Return every metric of the validation part, by the model trained without it."""
+def validate(unrefitted: Path, data: InteractionDataModule) -> dict[str, float]:
+    """Return every metric of the validation part, by the bundle trained without it."""
     rows = predict_ratings(unrefitted, data, "none")
     means = point_estimates(rating_metrics(predictions_of(rows)))
     return {f"val/{name}": value for name, value in means.items()}
 
 
 def rating_sections(table: pd.DataFrame) -> dict[str, Any]:
-    """Return the sections of a results file that follow from test rows.
-
-    The rows are those of all seeds or folds.
-    """
     model = rating_metrics(predictions_of(table))
     baselines = {
         name: rating_metrics(predictions_of(table, name))
@@ -136,13 +125,13 @@ def predictions_of(table: pd.DataFrame, baseline: str | None = None) -> RatingPr
     )
 
 
-def predict_ratings(model: Recommender, data: InteractionDataModule, refit: Refit) -> pd.DataFrame:
+def predict_ratings(bundle: Path, data: InteractionDataModule, refit: Refit) -> pd.DataFrame:
     """Predict every target rating of the part behind `refit`, a row each.
 
-    Columns: user_id, movie_id, stars; predicted, p_like and place of the model; support (training
-    ratings) of the movie and kind of the rater.
+    predicted, p_like and place (in the distribution) are the model's; support counts the movie's
+    training ratings, rater is the kind of the user.
     """
-    split = data.base_split.with_refit(refit)
+    model, split = Recommender.load(bundle), data.base_split.with_refit(refit)
     queries = split.valid if refit == "none" else split.test
     scale, movie_id = np.asarray(data.dataset.scale), data.dataset.movies.movie_id
     contexts = zip(queries.contexts(), queries.context_ratings(), queries.targets(), strict=True)
@@ -183,7 +172,7 @@ def target_ratings(queries: EvalQueries) -> tuple[np.ndarray, np.ndarray, np.nda
 
 def baseline_predictions(
     data: InteractionDataModule,
-) -> tuple[dict[str, np.ndarray], dict[str, dict[str, float]]]:
+) -> tuple[dict[str, np.ndarray], dict[str, Mapping[str, float]]]:
     """Return each baseline's ratings of the test part, (N,), and its settings.
 
     Settings are chosen on validation; the baseline is then fitted on train + validation.
@@ -193,23 +182,21 @@ def baseline_predictions(
     valid_user, valid_item, valid_rating = target_ratings(split.valid)
     test_user, test_item, _ = target_ratings(split.test)
     predictions: dict[str, np.ndarray] = {}
-    settings: dict[str, dict[str, float]] = {}
+    settings: dict[str, Mapping[str, float]] = {}
     for name, (make, grid) in rating_baselines().items():
-
-        def error(choice: dict[str, float], make: Any = make) -> float:
-            baseline: RatingBaseline = make(**choice).fit(train)
+        choices = expand_grid(grid)
+        errors = []
+        for choice in choices if len(choices) > 1 else ():
+            baseline = make(**choice).fit(train)
             rating_N = np.clip(baseline.predict(valid_user, valid_item), low, high)
-            return float(np.mean((rating_N - valid_rating) ** 2))
-
-        choices = [dict(zip(grid, each, strict=True)) for each in itertools.product(*grid.values())]
-        settings[name] = min(choices, key=error) if len(choices) > 1 else choices[0]
-        baseline: RatingBaseline = make(**settings[name]).fit(refitted)
+            errors.append(np.mean((rating_N - valid_rating) ** 2))
+        settings[name] = choices[int(np.argmin(errors)) if errors else 0]
+        baseline = make(**settings[name]).fit(refitted)
         predictions[name] = np.clip(baseline.predict(test_user, test_item), low, high)
     return predictions, settings
 
 
 def format_rating_table(path: Path, content: Mapping[str, Any]) -> str:
-    """Return every metric with its interval, and the baselines' errors, as lines."""
     lines = [f"{path} ({content['num_ratings']:,} ratings of {content['num_users']:,} users)"]
     for name, each in content["metrics"].items():
         lines.append(f"  {name:<28} {each['mean']:.4f}  [{each['low']:.4f}, {each['high']:.4f}]")

@@ -14,41 +14,37 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from onnx_ir.passes.common import ClearMetadataAndDocStringPass
 from torch import Tensor, nn
 
-from marquee.core.arrays import AnyFloat, Bools, Float32, Int64
+from datamodules.datamodule import InteractionDataModule
+from marquee.core.arrays import AnyFloat, Float32, Int64
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
-from marquee.data.user_histories import UserHistories
-from marquee.recommender.bundle import RECENT_SHARE, write_bundle
+from marquee.recommender.bundle import RECENT_SHARE, read_bundle, write_bundle
 from marquee.recommender.recommender import Recommender
-from models.bpmf.data import (
-    CenteredRatings,
-    PosteriorDraws,
-    RatingModelConfig,
-    implicit_features,
-)
+from marquee.training.config import RunConfig
+from marquee.training.run_folder import SelectionResult
+from models.bpmf.data import CenteredRatings, PosteriorDraws, implicit_features
 from models.bpmf.model import fit_rating_model
 from models.bpmf.posterior import predict_pairs
+from models.config import NetworkConfig
 from models.history_encoder import HistoryEncoder
-from models.ncf import NCF, NetworkConfig
+from models.ncf import NCF
 
 NUM_GOLDEN = 4
 GOLDEN_SEED = 20
-NUM_BEST = 10
-"""Targets of a golden answer: the best items, and as many drawn ones."""
+NUM_BEST = 10  # targets of a golden answer: the best items, and as many drawn ones
 
 
 class EncoderGraph(nn.Module):
-    """The graph of encoder.onnx.
-
-    It maps the entries of a history to the user's halves of the head.
-    """
+    """The graph of encoder.onnx: from a history to the user's halves of the head."""
 
     def __init__(self, network: NCF) -> None:
         super().__init__()
@@ -64,54 +60,42 @@ class EncoderGraph(nn.Module):
 
 @torch.no_grad()
 def export_bundle(
-    folder: str | Path,
+    folder: Path,
     network: NCF,
     *,
-    manifest: Mapping[str, Any],
-    movies: Movies,
-    scale: tuple[float, ...],
-    histories: UserHistories,
-    feature_IF: Float32,
-    rating_model: RatingModelConfig,
-    seed: int,
-) -> str:
-    """Write the bundle of a network, and return its model version.
+    config: RunConfig,
+    data: InteractionDataModule,
+    selection: SelectionResult,
+) -> None:
+    """Write the bundle of a network; its rating model takes two minutes on ml-1m.
 
-    The bundle replaces an older one only after it has been loaded and its golden answers agree.
-
-    Args:
-        manifest: name, recipe, config, data, refit, metrics, created.
-        histories: the ratings that the network was trained on. They give the number of ratings of
-            each item and train the rating model.
-        feature_IF: attributes of each item, beside its ratings.
-        rating_model, seed: settings and seed of the rating model. It takes two minutes on ml-1m.
-
-    Raises InputError for a network that cannot be served.
+    data: as the network was trained on it. Replaces an older bundle only after its golden answers
+    agree. Raises InputError for a network that cannot be served.
     """
     check_exportable(network.config)
-    network = network.cpu().eval()
+    network, movies, scale = network.cpu().eval(), data.dataset.movies, data.dataset.scale
+    histories = data.split.train_histories
     item_N = histories.item.astype(np.int64)
     rating_arrays, rating_scalars = fit_rating_model(
         user_N=histories.user,
         item_N=item_N,
         rating_N=histories.rating,
-        feature_IX=feature_IF,
+        feature_IX=data.feature_IF.numpy(),
         scale=scale,
-        config=rating_model,
-        seed=seed,
+        config=config.stars,
+        seed=config.seed_everything,
     )
     arrays = item_arrays(network) | rating_arrays
     time_N = histories.timestamp
     is_recent_N = time_N >= np.quantile(time_N, 1 - RECENT_SHARE)
-    arrays["num_ratings"] = np.bincount(item_N, minlength=len(movies)).astype(np.int64)
-    num_recent_I = np.bincount(item_N[is_recent_N], minlength=len(movies))
-    arrays["num_recent"] = num_recent_I.astype(np.int64)
+    arrays["num_ratings"] = np.bincount(item_N, minlength=len(movies))
+    arrays["num_recent"] = np.bincount(item_N[is_recent_N], minlength=len(movies))
     golden = golden_answers(network, movies, scale, arrays, rating_scalars["mean"])
     arrays["star_item"] = arrays["star_item"].transpose(1, 0, 2)  # an item's draws are adjacent
-    return write_bundle(
+    write_bundle(
         folder,
         manifest={
-            **manifest,
+            **run_manifest(config, data, selection),
             "scale": list(scale),
             "history_length": network.config.history_length,
             "stars": rating_scalars,
@@ -125,11 +109,34 @@ def export_bundle(
     )
 
 
-def check_exportable(config: NetworkConfig) -> None:
-    """Raise InputError for a network that cannot be served.
+def run_manifest(
+    config: RunConfig, data: InteractionDataModule, selection: SelectionResult
+) -> dict[str, Any]:
+    """Return the manifest's facts of a run: validation metrics, and no test metric."""
+    dataset, split = data.dataset, data.split
+    sibling = read_bundle(config.bundle_folder) if data.refit == "all" else None
+    return {
+        "name": config.name,
+        "recipe": config.recipe,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": selection.commit,
+        "config": config.training_settings(),
+        "data": {
+            "name": dataset.name,
+            "sha256": dataset.sha256,
+            "num_users": len(split.train_histories),
+            "num_items": split.num_items,
+            "num_ratings": len(split.train_histories.item),
+        },
+        "refit": data.refit,
+        "sibling": sibling.manifest["model_version"] if sibling else None,
+        "epochs": selection.epochs,
+        "metrics": selection.validation,
+    }
 
-    A bundle holds neither a table of users nor a deep MLP.
-    """
+
+def check_exportable(config: NetworkConfig) -> None:
+    """Refuse what a bundle does not hold: a table of users, or a deep MLP."""
     if config.user != "history":
         raise InputError(
             f"model.network.user: {config.user}, expected history, because a table of users cannot "
@@ -143,10 +150,7 @@ def check_exportable(config: NetworkConfig) -> None:
 
 
 def item_arrays(network: NCF) -> dict[str, np.ndarray]:
-    """Return the item half of the network, float32.
-
-    marquee/recommender/bundle.py lists its arrays.
-    """
+    """Return the item half, float32, as marquee/recommender/bundle.py lists it."""
     (vector_ID, bias_I), head = network.items(), network.head
     parts = {
         "item_vector": vector_ID,
@@ -175,6 +179,7 @@ def encoder_onnx(network: NCF) -> bytes:
             verbose=False,
         )
     assert program is not None
+    ClearMetadataAndDocStringPass()(program.model)  # stack traces hold paths of this machine
     return bytes(program.model_proto.SerializeToString())
 
 
@@ -182,8 +187,7 @@ def encoder_onnx(network: NCF) -> bytes:
 def deferred_signals() -> Iterator[None]:
     """Defer SIGTERM and ctrl-C to the end of the block.
 
-    An exception of their handlers would abort the process, if raised among torch.export's C++
-    frames.
+    Raised among torch.export's C++ frames, their exceptions would abort the process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -210,11 +214,8 @@ def golden_answers(
     arrays: Mapping[str, np.ndarray],
     mean_rating: float,
 ) -> list[dict[str, Any]]:
-    """Return requests with PyTorch's own answers.
-
-    An answer holds logits and ratings of 20 items, and the ten best unseen.
-    """
-    num_ratings_I = arrays["num_ratings"]
+    """Return requests with PyTorch's own answers: logits, ratings, ten best unseen."""
+    num_ratings_I, ids = arrays["num_ratings"], movies.movie_id
     rng = np.random.default_rng(GOLDEN_SEED)
     probability_I = (num_ratings_I + 1) / (num_ratings_I + 1).sum()
     answers = []
@@ -232,12 +233,9 @@ def golden_answers(
         sample = rng.choice(len(movies), min(NUM_BEST, len(movies)))
         target_T = np.concatenate([best[:NUM_BEST], sample])
         top = best[~np.isin(best, item_L)][:NUM_BEST]
+        rating_L = np.array([np.nan, *scale], np.float32)[star_L]
+        rating_T = expected_ratings(arrays, mean_rating, item_L, rating_L, target_T)
         ratings = [None if star == 0 else scale[star - 1] for star in star_L]
-        centered_L = np.array([0, *scale], np.float32)[star_L] - np.float32(mean_rating)
-        rating_T = mean_rating + centered_expectation(
-            arrays, item_L, centered_L, star_L > 0, target_T
-        )
-        ids = movies.movie_id
         answers.append(
             {
                 "history": [[int(ids[i]), r] for i, r in zip(item_L, ratings, strict=True)],
@@ -250,24 +248,21 @@ def golden_answers(
     return answers
 
 
-def centered_expectation(
+def expected_ratings(
     arrays: Mapping[str, np.ndarray],
+    mean_rating: float,
     item_L: Int64,
-    centered_L: Float32,
-    is_rated_L: Bools,
+    rating_L: Float32,
     target_T: Int64,
 ) -> AnyFloat:
-    """Return centered expected ratings of the targets, (T,).
-
-    is_rated_L: the items of the history that have a rating.
-    """
+    """Return the expected ratings of the targets, (T,); a rating of nan is none."""
     draws = PosteriorDraws.from_arrays(arrays)
     history = CenteredRatings(
         user_N=torch.zeros(len(item_L), dtype=torch.int64),
         item_N=torch.from_numpy(item_L),
-        centered_rating_N=torch.from_numpy(centered_L),
-    ).select(torch.from_numpy(is_rated_L))
+        centered_rating_N=torch.from_numpy(rating_L - np.float32(mean_rating)),
+    ).select(torch.from_numpy(~np.isnan(rating_L)))
     target_N = torch.from_numpy(target_T)
     feature_1F = implicit_features(draws.implicit_IF, history.user_N, history.item_N, 1)
     predictive = predict_pairs(draws, history, feature_1F, torch.zeros_like(target_N), target_N)
-    return predictive.mean_SN.mean(0).numpy()
+    return mean_rating + predictive.mean_SN.mean(0).numpy()

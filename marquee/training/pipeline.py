@@ -1,272 +1,225 @@
-"""The steps of a run, for train.py and the studies: select, refit, export, test.
+"""The steps of a run, for train.py and the studies: select, refit, test; `marquee export`.
 
-config = read_config(args)
-run = open_run(config, new=True)
-data, model, trainer = prepare(config, run, phase="select")
-selection = select(config, run, data, model, trainer)        # the epoch, by validation
-refit_seed(config, run, selection, seed=0)                   # bundles/NAME
-evaluate_run(config, run, data, model, trainer, selection, loggers=[])     # results/
-
-fit(config)        # all of this; train.py spells it out
+--refit none exports the network as selected, validation the first seed's refit (or the one of
+--ckpt_path, both). all trains again, on all ratings: its manifest names the measured bundle as its
+sibling.
 """
 
+import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
-import pytorch_lightning as pl
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
-from datamodules.datamodule import InteractionDataModule
-from datamodules.splits import Refit
+from marquee.core.command import say
 from marquee.core.errors import InputError
 from marquee.evaluation.protocols import PROTOCOLS
+from marquee.evaluation.ranker import Scorer
 from marquee.evaluation.results import code_commit
-from marquee.recommender.recommender import Recommender
-from marquee.training import checkpoints, comet, distributed, evaluate_ratings
+from marquee.recommender.bundle import read_bundle
+from marquee.training import checkpoints, distributed, evaluate, evaluate_ratings
 from marquee.training.callbacks import CostMeter
 from marquee.training.checkpoints import CheckpointSaver
-from marquee.training.config import RunConfig
+from marquee.training.config import RunConfig, read_config
 from marquee.training.distributed import say_once
-from marquee.training.run_bundles import (
-    check_before_training,
-    is_served,
-    seed_bundle,
-    write_run_bundle,
-)
-from marquee.training.run_evaluation import evaluate_models
-from marquee.training.run_folder import BEST, SELECT, RunFolder, open_run
+from marquee.training.export import export_bundle
+from marquee.training.run_bundles import check_before_training, seed_bundle, verified_bundles
+from marquee.training.run_folder import BEST, SELECT, RunFolder, SelectionResult, open_run
 from marquee.training.run_logging import archive_results, log_end, log_start
-from marquee.training.selection import SelectionResult
-from marquee.training.trainer import build_trainer, callback_of, is_done
+from marquee.training.studies.study_command import run_study
+from marquee.training.trainer import Training, prepare
 from models.lightning_module import RankingModule
 
 
-class Parts(NamedTuple):
-    """The parts of one training, as `data, model, trainer`."""
-
-    data: InteractionDataModule
-    model: RankingModule
-    trainer: pl.Trainer
-
-
-def build_data(config: RunConfig, refit: Refit = "none") -> InteractionDataModule:
-    """Return the data of a run, read when it is used. refit: the ratings to train on."""
-    return InteractionDataModule(config.data, refit)
-
-
-def prepare(
-    config: RunConfig,
-    run: RunFolder,
-    *,
-    phase: str,
-    refit: Refit = "none",
-    epochs: int | None = None,
-    callbacks: Sequence[Callback] = (),
-) -> Parts:
-    """Seed everything, then build data, model and trainer of one phase.
-
-    Nothing is trained yet. phase: the folder within the run. refit: the ratings to train on.
-    epochs: stop after so many, without validation. callbacks: further ones.
-    """
-    pl.seed_everything(config.seed_everything, workers=True)
-    data = build_data(config, refit)
-    model = RankingModule(data.sizes, config.model.network, config.model.learning)
-    trainer = build_trainer(config, run, data, phase=phase, epochs=epochs, callbacks=callbacks)
-    return Parts(data, model, trainer)
-
-
 def fit(config: RunConfig) -> None:
-    """Select, refit each seed, export and test.
-
-    These are the steps of `train.py fit`, for the studies.
-    """
+    """Select, refit each seed, export and test, as `train.py fit` spells it out."""
     run = open_run(config, new=True)
-    if is_done(config, run):
-        return say_once(already_finished(run))
-    data, model, trainer = prepare(config, run, phase=SELECT)
-    try:
-        selection = select(config, run, data, model, trainer)
+    if is_finished(config, run):
+        return
+    with prepare(config, run, phase=SELECT) as training:
+        selection = select(training)
         for seed in config.seeds:
             refit_seed(config, run, selection, seed=seed)
-        evaluate_run(config, run, data, model, trainer, selection, loggers=trainer.loggers)
+        evaluate_run(training, selection, loggers=training.trainer.loggers)
         finish(run)
-    finally:
-        comet.close(trainer.loggers)
 
 
-def already_finished(run: RunFolder) -> str:
-    """Return the message for a run that is resumed and has nothing left to do."""
-    return f"{run.path} is finished; without --ckpt_path another run is started"
+def is_finished(config: RunConfig, run: RunFolder) -> bool:
+    """Return whether a resumed run has nothing left to do, and print so."""
+    is_done = bool(config.ckpt_path) and run.is_finished()
+    if is_done:
+        say_once(f"{run.path} is finished; without --ckpt_path another run is started")
+    return is_done
 
 
-def select(
-    config: RunConfig,
-    run: RunFolder,
-    data: InteractionDataModule,
-    model: RankingModule,
-    trainer: pl.Trainer,
-) -> SelectionResult:
+def select(training: Training) -> SelectionResult:
     """Train on the training part, and choose the epoch by validation.
 
-    Writes fit.json, and a bundle of the selected model, which was trained without the validation
-    part. Raises InputError before the training for what would fail after it.
+    Writes fit.json, and a bundle of the selected model. Raises InputError before the training for
+    what would fail after it.
     """
-    commit = code_commit()
-    check_before_training(config, data, config.bundle_folder if is_served(config) else None)
-    train(config, data, model, trainer)
-    epochs, value = best_epoch(trainer)
+    config, run, commit = training.config, training.run, code_commit()
+    bundle = config.bundle_folder if config.is_served else None
+    check_before_training(config, training.data, bundle)
+    train(training)
+    epochs, value = best_epoch(training)
     selection = SelectionResult(
         folder=run.path, commit=commit, epochs=epochs, validation={config.monitor: value}
     )
     say_once(f"selected epoch {epochs}: {config.monitor} {value:.4f}")
-    if distributed.global_rank() == 0:
+    if distributed.is_first():
         selection.save()
-        if is_served(config):
-            checkpoints.load_weights(model, run.checkpoint(SELECT, BEST))
-            export(config, data, model, trainer, selection, run.unrefitted_bundle)
+        if config.is_served:
+            checkpoints.load_weights(training.model, run.checkpoint(SELECT, BEST))
+            export(training, selection, run.unrefitted_bundle)
     distributed.barrier()
     return selection
 
 
 def refit_seed(config: RunConfig, run: RunFolder, selection: SelectionResult, *, seed: int) -> None:
     """Train one seed on train + validation for the selected epochs, and export it."""
-    seed_config = config.with_settings({"seed_everything": seed})
-    data, model, trainer = prepare(
-        seed_config, run, phase=f"refit-{seed}", refit="validation", epochs=selection.epochs
+    training = prepare(
+        config.with_settings({"seed_everything": seed}),
+        run,
+        phase=f"refit-{seed}",
+        refit="validation",
+        epochs=selection.epochs,
     )
-    refit(seed_config, run, data, model, trainer, selection)
-
-
-def refit(
-    config: RunConfig,
-    run: RunFolder,
-    data: InteractionDataModule,
-    model: RankingModule,
-    trainer: pl.Trainer,
-    selection: SelectionResult,
-) -> None:
-    """Train the parts of a refit, and export them as the bundle of `seed_everything`."""
-    train(config, data, model, trainer)
-    if is_served(config) and distributed.global_rank() == 0:
-        folder = seed_bundle(config, run, config.seed_everything)
-        say_once(f"bundle: {export(config, data, model, trainer, selection, folder)}")
+    train(training)
+    if config.is_served and distributed.is_first():
+        say_once(f"bundle: {export(training, selection, seed_bundle(config, run, seed))}")
     distributed.barrier()
 
 
-def train(
-    config: RunConfig, data: InteractionDataModule, model: RankingModule, trainer: pl.Trainer
-) -> None:
+def train(training: Training) -> None:
     """Train one phase, from its checkpoint if --ckpt_path says so.
 
     Raises KeyboardInterrupt after a ctrl-C, with the way to resume as its message, and Terminated
     after a SIGTERM; both after the step has ended and been saved.
     """
-    saver, meter = callback_of(trainer, CheckpointSaver), callback_of(trainer, CostMeter)
-    num_parameters = model.network.num_parameters()
+    config, trainer = training.config, training.trainer
+    saver, meter = training.callback(CheckpointSaver), training.callback(CostMeter)
+    num_parameters = training.model.network.num_parameters()
     say_once(f"{saver.phase}: {config.name}, {num_parameters:,} parameters")
     checkpoint = saver.find_resumable(config.ckpt_path)
-    if checkpoint:
-        say_once(f"{saver.phase}: resuming from {checkpoint.path}, step {checkpoint.step}")
-    log_start(trainer.loggers, config, data, device_of(trainer))
-    save_config(config, trainer)
+    log_start(training)
+    save_config(training)
     meter.start()
     try:
         with checkpoints.converted_stops(saver):
-            path = checkpoint.path if checkpoint else None
-            trainer.fit(model, data, ckpt_path=path, weights_only=False)
-            checkpoints.raise_signal(saver.signal)
+            trainer.fit(training.model, training.data, ckpt_path=checkpoint, weights_only=False)
     finally:
         meter.stop()
 
 
-def save_config(config: RunConfig, trainer: pl.Trainer) -> None:
-    """Write config.yaml beside the metrics of a phase, in rank 0."""
-    if distributed.global_rank() == 0:
-        config.save(callback_of(trainer, CostMeter).folder)
+def save_config(training: Training) -> None:
+    if distributed.is_first():
+        training.config.save(training.callback(CostMeter).folder)
 
 
-def best_epoch(trainer: pl.Trainer) -> tuple[int, float]:
+def best_epoch(training: Training) -> tuple[int, float]:
     """Return the number of epochs with the best validation, and its value."""
-    best = callback_of(trainer, ModelCheckpoint)
+    best = training.callback(ModelCheckpoint)
     if best.best_model_score is None:
         raise InputError("no epoch was validated, expected one or more; train longer")
     checkpoint = checkpoints.read_checkpoint(best.best_model_path)
     return int(checkpoint["epoch"]) + 1, float(best.best_model_score)
 
 
-def export(
-    config: RunConfig,
-    data: InteractionDataModule,
-    model: RankingModule,
-    trainer: pl.Trainer,
-    selection: SelectionResult,
-    folder: Path,
-) -> Path:
-    """Write the bundle of a trained model.
-
-    Its rating model is fitted here, which counts as cost of the phase.
-    """
-    meter = callback_of(trainer, CostMeter)
-    meter.start()
-    write_run_bundle(folder, model.network, config=config, data=data, selection=selection)
+def export(training: Training, selection: SelectionResult, folder: Path) -> Path:
+    meter = training.callback(CostMeter)
+    meter.start()  # fitting the rating model costs, too
+    network, config, data = training.model.network, training.config, training.data
+    export_bundle(folder, network, config=config, data=data, selection=selection)
     meter.stop()
     return folder
 
 
 def evaluate_run(
-    config: RunConfig,
-    run: RunFolder,
-    data: InteractionDataModule,
-    model: RankingModule,
-    trainer: pl.Trainer,
-    selection: SelectionResult,
-    *,
-    loggers: Sequence[Logger],
+    training: Training, selection: SelectionResult, *, loggers: Sequence[Logger]
 ) -> None:
-    """Read the test part once, and publish its results.
+    """Read the test part once; publish to `results/`, the run's folder and Comet."""
+    if distributed.is_first():
+        metrics = measure_models(training, selection)
+        archive_results(training.config, training.run)
+        log_end(loggers, training, selection, metrics=metrics)
 
-    They go to `results/`, the run's folder and Comet. model: takes the weights of the classic
-    user's checkpoints. trainer: for its device. In a distributed training rank 0 alone evaluates.
+
+def measure_models(training: Training, selection: SelectionResult) -> dict[str, float]:
+    """Measure each seed's model and the one as selected; write results and test rows.
+
+    A network that encodes histories is measured as it is served, through its bundles. The classic
+    one, with a table of users, has no bundle and is measured from its checkpoints.
     """
-    if distributed.global_rank() != 0:
-        return
-    device = device_of(trainer)
-    metrics = evaluate_models(config, run, data, model, selection, device=device)
-    bundle = config.bundle_folder if is_served(config) else None
-    archive_results(config, run, bundle)
-    log_end(loggers, config, run, data, selection, metrics=metrics, bundle=bundle)
+    config, run, data, model = training.config, training.run, training.data, training.model
+    is_rated = PROTOCOLS[config.data.protocol].targets == "ratings"
+    if config.is_served or is_rated:
+        bundles = verified_bundles(config, run, data, selection, seeds=config.seeds)
+        if is_rated:
+            return evaluate_ratings.evaluate_on_test(
+                config, data, selection, bundles, device=training.device
+            )
+        scorers = {seed: evaluate.bundle_scorer(path) for seed, path in bundles.by_seed.items()}
+        unrefitted = evaluate.bundle_scorer(bundles.unrefitted)
+    else:
+        scorers = {
+            seed: checkpoint_scorer(model, run.trained_checkpoint("validation", seed))
+            for seed in config.seeds
+        }
+        unrefitted = checkpoint_scorer(model, run.trained_checkpoint("none", config.seeds[0]))
+    return evaluate.evaluate_on_test(
+        config, data, selection, scorers, unrefitted, device=training.device
+    )
+
+
+def checkpoint_scorer(model: RankingModule, checkpoint: str) -> Scorer:
+    checkpoints.load_weights(model, checkpoint)
+    return evaluate.table_scorer(copy.deepcopy(model.network))
 
 
 def finish(run: RunFolder) -> None:
-    """Mark a run as finished, in rank 0."""
-    if distributed.global_rank() == 0:
+    if distributed.is_first():
         run.mark_finished()
 
 
-def validate(
-    config: RunConfig,
-    run: RunFolder,
-    data: InteractionDataModule,
-    model: RankingModule,
-    trainer: pl.Trainer,
-) -> dict[str, float]:
-    """Return the validation metrics of a checkpoint.
-
-    It is the selected one, or that of --ckpt_path.
-    """
-    checkpoints.load_weights(model, config.ckpt_path or run.checkpoint(SELECT, BEST))
-    save_config(config, trainer)
-    with checkpoints.converted_stops(callback_of(trainer, CheckpointSaver)):
-        trainer.validate(model, data, verbose=False)
+def validate(training: Training) -> dict[str, float]:
+    """Return the validation metrics of the selected checkpoint, or --ckpt_path."""
+    config, run, trainer = training.config, training.run, training.trainer
+    checkpoints.load_weights(training.model, config.ckpt_path or run.checkpoint(SELECT, BEST))
+    save_config(training)
+    with checkpoints.converted_stops(training.callback(CheckpointSaver)):
+        trainer.validate(training.model, training.data, verbose=False)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if PROTOCOLS[config.data.protocol].targets == "ratings":
-        recommender = Recommender.load(run.unrefitted_bundle)
-        metrics |= evaluate_ratings.validate(recommender, data)
+        metrics |= evaluate_ratings.validate(run.unrefitted_bundle, training.data)
     return metrics
 
 
-def device_of(trainer: pl.Trainer) -> str:
-    """Return the device of a trainer: "cpu", "cuda:0"."""
-    return str(trainer.strategy.root_device)
+def main(args: list[str]) -> int:
+    return run_study("export", lambda settings: export_run(read_config(settings)), args)
+
+
+def export_run(config: RunConfig) -> None:
+    """Write the bundle of a finished run to --out."""
+    run = open_run(config, new=False)
+    if config.out is None:
+        raise InputError("--out: not set, expected the folder of the bundle; add --out FOLDER")
+    folder = Path(config.out)
+    if folder.resolve() == config.bundle_folder.resolve():
+        raise InputError(
+            f"{folder}: the bundle that results are measured on, expected another folder; change "
+            "--out"
+        )
+    selection = SelectionResult.load(run.path)
+    if config.refit == "all":
+        training = prepare(config, run, phase="refit-all", refit="all", epochs=selection.epochs)
+        check_before_training(config, training.data, folder)
+        read_bundle(config.bundle_folder)  # its sibling
+        train(training)
+    else:
+        training = prepare(config, run, phase="export", refit=config.refit)
+        check_before_training(config, training.data, folder)
+        checkpoint = run.trained_checkpoint(config.refit, config.seeds[0])
+        checkpoints.load_weights(training.model, config.ckpt_path or checkpoint)
+    say(f"bundle: {export(training, selection, folder)}")

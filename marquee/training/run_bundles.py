@@ -1,49 +1,36 @@
-"""The bundles of a run: written from trained networks, and verified before they are measured.
+"""The bundles of a run, verified before they are measured.
 
-| bundle | trained on | lies in |
-|---|---|---|
-| unrefitted | training part | runs/NAME/DATE/bundle-unrefitted |
-| of the first seed, which is served | training + validation part | bundles/NAME |
-| of another seed, which only counts in the mean | the same | runs/NAME/DATE/bundle-seed-SEED |
+The first seed's, which is served, is bundles/NAME. In runs/NAME/DATE are bundle-unrefitted, trained
+on the training part alone, and bundle-seed-SEED of further seeds, which only count in the mean.
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from datamodules.datamodule import InteractionDataModule
-from datamodules.splits import Refit
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import read_bundle, refuse_to_replace
 from marquee.training.config import RunConfig
 from marquee.training.distributed import say_once
-from marquee.training.export import check_exportable, export_bundle
-from marquee.training.run_folder import RunFolder
-from marquee.training.selection import SelectionResult
-from models.ncf import NCF
+from marquee.training.export import check_exportable
+from marquee.training.run_folder import RunFolder, SelectionResult
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifiedBundles:
-    """The first seed's bundles of a finished run."""
+    """The bundles of a finished run, all made by it."""
 
-    unrefitted: Path
-    """The model as selected, trained without the validation part."""
-    refitted: Path
-    """The model that is served, trained with it."""
+    unrefitted: Path  # the model as selected, trained without the validation part
+    by_seed: dict[int, Path]  # the refitted models; the first one is served
 
-
-def is_served(config: RunConfig) -> bool:
-    """Return whether bundles are exported.
-
-    A network with a table of users is never served.
-    """
-    return config.model.network.user == "history"
+    @property
+    def refitted(self) -> Path:
+        return next(iter(self.by_seed.values()))
 
 
 def seed_bundle(config: RunConfig, run: RunFolder, seed: int) -> Path:
-    """Return the folder of a seed's bundle: the first seed's is the recipe's."""
     is_first = seed == config.seeds[0]
     return config.bundle_folder if is_first else run.path / f"bundle-seed-{seed}"
 
@@ -51,11 +38,9 @@ def seed_bundle(config: RunConfig, run: RunFolder, seed: int) -> Path:
 def check_before_training(
     config: RunConfig, data: InteractionDataModule, bundle: Path | None
 ) -> None:
-    """Refuse before the training what would fail after it.
+    """Refuse before the training what would fail after it; print notes on the data.
 
-    Prints the notes on the data, too. bundle: the folder that a bundle will be written to, if one
-    will. Raises InputError for a network that cannot be exported, a folder that is not a bundle,
-    and one that cannot be written.
+    bundle: the folder that a bundle will be written to, if one will.
     """
     for note in data.dataset.report:
         say_once(f"data: {note}")
@@ -73,107 +58,39 @@ def check_before_training(
         _ = data.candidates, data.valid_candidates
 
 
-def write_run_bundle(
-    folder: Path,
-    network: NCF,
-    *,
-    config: RunConfig,
-    data: InteractionDataModule,
-    selection: SelectionResult,
-) -> Path:
-    """Write the bundle of a trained network, proven before it replaces another.
-
-    data: as the network was trained on it. The manifest holds the validation metrics of the
-    selection and no test metric.
-    """
-    dataset, split = data.dataset, data.split
-    sibling = read_bundle(config.bundle_folder) if data.refit == "all" else None
-    manifest = {
-        "name": config.name,
-        "recipe": config.recipe,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": selection.commit,
-        "config": config.training_settings(),
-        "data": {
-            "name": dataset.name,
-            "sha256": dataset.sha256,
-            "num_users": len(split.train_histories),
-            "num_items": split.num_items,
-            "num_ratings": len(split.train_histories.item),
-        },
-        "refit": data.refit,
-        "sibling": sibling.manifest["model_version"] if sibling else None,
-        "epochs": selection.epochs,
-        "metrics": selection.validation,
-    }
-    export_bundle(
-        folder,
-        network,
-        manifest=manifest,
-        movies=dataset.movies,
-        scale=dataset.scale,
-        histories=split.train_histories,
-        feature_IF=data.feature_IF.numpy(),
-        rating_model=config.stars,
-        seed=config.seed_everything,
-    )
-    return folder
-
-
-def verify_bundle(
-    folder: Path,
-    *,
-    config: RunConfig,
-    data: InteractionDataModule,
-    selection: SelectionResult,
-    refit: Refit,
-    seed: int,
-) -> Path:
-    """Return the folder of a bundle that this run made.
-
-    Raises InputError for another run, data, split or refit: that bundle may have been trained on
-    the test part.
-    """
-    manifest = read_bundle(folder).manifest
-    expected = {
-        "refit": refit,
-        "commit": selection.commit,
-        "data": data.dataset.sha256,
-        "config": config.training_settings(seed),
-    }
-    actual = {name: manifest.get(name) for name in ("refit", "commit", "config")}
-    actual["data"] = manifest["data"]["sha256"]
-    names = [name for name in expected if expected[name] != actual[name]]
-    if names:
-        raise InputError(
-            f"{folder}: made with another {', '.join(names)}, expected a bundle of this recipe's "
-            "newest run; make it with: python train.py fit"
-        )
-    return folder
-
-
 def verified_bundles(
-    config: RunConfig, run: RunFolder, data: InteractionDataModule, selection: SelectionResult
+    config: RunConfig,
+    run: RunFolder,
+    data: InteractionDataModule,
+    selection: SelectionResult,
+    *,
+    seeds: Sequence[int] | None = None,
 ) -> VerifiedBundles:
-    """Return the first seed's bundles of a finished run.
+    """Return the bundles of a run: of these seeds, else of the one that is served.
 
-    Raises InputError if a bundle is not of this run.
+    Raises InputError for one of another run, data, split or refit: it may know the test part.
     """
+
+    def verified(folder: Path, refit: str, seed: int) -> Path:
+        manifest = read_bundle(folder).manifest
+        is_same = {
+            "refit": manifest.get("refit") == refit,
+            "commit": manifest.get("commit") == selection.commit,
+            "data": manifest["data"]["sha256"] == data.dataset.sha256,
+            "config": manifest.get("config") == config.training_settings(seed),
+        }
+        names = [name for name, same in is_same.items() if not same]
+        if names:
+            raise InputError(
+                f"{folder}: made with another {', '.join(names)}, expected a bundle of this "
+                "recipe's newest run; make it with: python train.py fit"
+            )
+        return folder
+
     return VerifiedBundles(
-        unrefitted=verify_bundle(
-            run.unrefitted_bundle,
-            config=config,
-            data=data,
-            selection=selection,
-            refit="none",
-            seed=config.seed_everything,
-        ),
-        refitted=verify_bundle(
-            config.bundle_folder,
-            config=config,
-            data=data,
-            selection=selection,
-            refit="validation",
-            seed=config.seeds[0],
-        ),
+        by_seed={
+            seed: verified(seed_bundle(config, run, seed), "validation", seed)
+            for seed in seeds or config.seeds[:1]
+        },
+        unrefitted=verified(run.unrefitted_bundle, "none", config.seed_everything),
     )

@@ -1,30 +1,28 @@
-"""Lightning's Trainer for one training of a run: loggers, checkpoints, one line an epoch, costs."""
+"""One training of a run: seed, data, model and Lightning's Trainer of a phase."""
 
 import logging
+import os
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytorch_lightning as pl
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint, TQDMProgressBar
 from pytorch_lightning.loggers import Logger
 
 from datamodules.datamodule import InteractionDataModule
+from datamodules.splits import Refit
 from marquee.core.errors import InputError
+from marquee.training import callbacks as own
 from marquee.training import comet, distributed
-from marquee.training.callbacks import (
-    CostMeter,
-    EpochLogger,
-    StopAfter,
-    ThroughputMeter,
-    TrainLoss,
-)
 from marquee.training.checkpoints import AtomicCheckpointIO, CheckpointSaver
 from marquee.training.config import RunConfig
 from marquee.training.run_folder import BEST, LAST, SELECT, TRIAL_PREFIX, RunFolder
+from models.lightning_module import RankingModule
 
 C = TypeVar("C", bound=Callback)
 
@@ -34,20 +32,59 @@ EXPECTED_WARNINGS = (
     "Checkpoint directory .* exists",
     ".*treespec",
     ".*sync_dist=True",  # the values are synchronized by then
-    "Experiment logs directory",  # archive_metrics has moved them
+    "Experiment logs directory",  # open_loggers has moved them
 )
 
 
-def quiet_libraries() -> None:
-    """Silence Lightning's tips, device lists and expected warnings.
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """The settings of one training and its parts; `with` closes its loggers."""
 
-    Commands call this once; importing a module silences nothing.
-    """
+    config: RunConfig
+    run: RunFolder
+    data: InteractionDataModule
+    model: RankingModule
+    trainer: pl.Trainer
+
+    def __enter__(self) -> "Training":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        comet.close(self.trainer.loggers)
+
+    @property
+    def device(self) -> str:
+        return str(self.trainer.strategy.root_device)
+
+    def callback(self, kind: type[C]) -> C:
+        callbacks: list[Any] = self.trainer.callbacks  # type: ignore[attr-defined]
+        return next(callback for callback in callbacks if isinstance(callback, kind))
+
+
+def quiet_libraries() -> None:
+    """Silence Lightning's tips, device lists and expected warnings."""
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", category=DeprecationWarning)
     for message in EXPECTED_WARNINGS:
         warnings.filterwarnings("ignore", message=message)
+
+
+def prepare(
+    config: RunConfig,
+    run: RunFolder,
+    *,
+    phase: str,
+    refit: Refit = "none",
+    epochs: int | None = None,
+    callbacks: Sequence[Callback] = (),
+) -> Training:
+    """Seed everything, then build data, model and trainer of one phase."""
+    pl.seed_everything(config.seed_everything, workers=True)
+    data = InteractionDataModule(config.data, refit)
+    model = RankingModule(data.sizes, config.model.network, config.model.learning)
+    trainer = build_trainer(config, run, data, phase=phase, epochs=epochs, callbacks=callbacks)
+    return Training(config=config, run=run, data=data, model=model, trainer=trainer)
 
 
 def build_trainer(
@@ -61,27 +98,22 @@ def build_trainer(
 ) -> pl.Trainer:
     """Return the trainer of one phase; nothing runs yet.
 
-    phase: names the folder within the run, which is made. epochs: stop after so many, on the
-    schedule of `trainer.max_epochs` and without validation; None trains them all, validates, and
-    keeps the best epoch. callbacks: further ones. A selection and the trials of a search open a
-    Comet experiment, which the caller closes. Raises InputError for a setting that the Trainer
-    refuses.
+    epochs: stop after so many, on the schedule of `trainer.max_epochs` and without validation; None
+    trains them all, validates, and keeps the best epoch. A selection and the trials of a search
+    open a Comet experiment, which the caller closes.
     """
     settings = dict(config.trainer)
-    interval = min(settings["check_val_every_n_epoch"] or 1, settings["max_epochs"] or 1)
+    interval = min(settings["check_val_every_n_epoch"] or 1, settings["max_epochs"])
     settings |= {
         "check_val_every_n_epoch": max(1, interval),
         "logger": open_loggers(config, run, phase),
         "plugins": [AtomicCheckpointIO()],
-        "callbacks": [
-            *phase_callbacks(config, run, data, phase=phase, epochs=epochs),
-            *callbacks,
-        ],
+        "callbacks": [*phase_callbacks(config, run, data, phase, epochs), *callbacks],
     }
     if epochs is not None:
         settings["limit_val_batches"] = 0
     if distributed.world_size() > 1:
-        num_devices = distributed.local_world_size()
+        num_devices = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
         num_nodes = distributed.world_size() // num_devices
         settings |= {"strategy": "ddp", "devices": num_devices, "num_nodes": num_nodes}
     try:
@@ -91,74 +123,46 @@ def build_trainer(
 
 
 def phase_callbacks(
-    config: RunConfig,
-    run: RunFolder,
-    data: InteractionDataModule,
-    *,
-    phase: str,
-    epochs: int | None,
+    config: RunConfig, run: RunFolder, data: InteractionDataModule, phase: str, epochs: int | None
 ) -> list[Callback]:
-    """Return the callbacks of a phase.
-
-    `last` is saved as CheckpointConfig says, `best` by validation. `best` is a file of its own, so
-    that a stop in mid-epoch cannot touch the selected weights.
-    """
-    last = run.checkpoint(phase, LAST)
-    settings = config.training_settings() | {
-        "of": {"sha256": data.dataset.sha256, "refit": data.refit}
-    }
+    last, monitor = run.checkpoint(phase, LAST), config.monitor
+    data_settings = {"sha256": data.dataset.sha256, "refit": data.refit}
+    settings = config.training_settings() | {"of": data_settings}
     saver = CheckpointSaver(last, phase, config.checkpoints, settings)
+    # A file of its own, so that a stop in mid-epoch cannot touch the selected weights.
     best = ModelCheckpoint(
         last.rpartition("/")[0],
         filename=BEST.removesuffix(".ckpt"),
-        monitor=config.monitor,
+        monitor=monitor,
         mode="max",
         save_on_train_epoch_end=False,
         enable_version_counter=False,
         auto_insert_metric_name=False,
     )
     return [
-        TrainLoss(),
-        ThroughputMeter(),
-        *([saver] if epochs is not None else [best, saver]),
-        CostMeter(run.phase_folder(phase), config.monitor),
-        *([] if sys.stdout.isatty() else [EpochLogger(config.monitor)]),
-        *([] if epochs is None else [StopAfter(epochs)]),
+        own.TrainLoss(),
+        own.ThroughputMeter(),
+        *([best, saver] if epochs is None else [saver]),
+        own.CostMeter(run.path / phase, monitor),
+        *([] if config.trainer["enable_progress_bar"] is False else [TQDMProgressBar()]),
+        *([] if sys.stdout.isatty() else [own.EpochLogger(monitor)]),
+        *([] if epochs is None else [own.StopAfter(epochs)]),
     ]
 
 
 def open_loggers(config: RunConfig, run: RunFolder, phase: str) -> list[Logger]:
     """Make the folder of a phase, and return its loggers; rank 0 alone has some."""
-    folder, loggers = run.phase_folder(phase), list[Logger]()
-    if distributed.global_rank() == 0:
+    folder, loggers = run.path / phase, list[Logger]()
+    if distributed.is_first():
         folder.mkdir(parents=True, exist_ok=True)
-        archive_metrics(folder)
-        is_trial = phase.startswith(TRIAL_PREFIX)
-        is_logged = is_trial or (phase == SELECT and not is_done(config, run))
+        metrics = folder / METRICS_FILE
+        if metrics.is_file():  # of a training that is resumed: Lightning starts a new file
+            number = len(list(folder.glob("metrics-*.csv"))) + 1
+            metrics.rename(folder / f"metrics-{number}.csv")
+        is_trial, is_done = phase.startswith(TRIAL_PREFIX), config.ckpt_path and run.is_finished()
+        is_logged = is_trial or (phase == SELECT and not is_done)
         mode: comet.Mode = config.comet if is_logged else "off"
         experiment = folder if is_trial else run.path
         loggers = comet.make_loggers(folder, experiment, Path(config.runs), mode)
     distributed.barrier()
     return loggers
-
-
-def is_done(config: RunConfig, run: RunFolder) -> bool:
-    """Return whether a run that is resumed has nothing left to do."""
-    return bool(config.ckpt_path) and run.is_finished()
-
-
-def archive_metrics(folder: Path) -> None:
-    """Rename the metrics.csv of a training that is resumed.
-
-    Lightning starts a new file.
-    """
-    metrics = folder / METRICS_FILE
-    if metrics.is_file():
-        number = len(list(folder.glob("metrics-*.csv"))) + 1
-        metrics.rename(folder / f"metrics-{number}.csv")
-
-
-def callback_of(trainer: pl.Trainer, kind: type[C]) -> C:
-    """Return the one callback of a kind."""
-    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
-    return next(callback for callback in callbacks if isinstance(callback, kind))

@@ -42,7 +42,8 @@ def test_a_light_verb_imports_no_torch() -> None:
         "import sys; from marquee.cli import main; main(['releases', 'list', '/nowhere/store']);"
         "print(sorted({'torch', 'pandas', 'pytorch_lightning'} & set(sys.modules)))"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert result.stdout.splitlines()[-1] == "[]", result.stderr
 
 

@@ -8,7 +8,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,42 +16,25 @@ import pytorch_lightning as pl
 
 import train
 from marquee.core.errors import InputError
-from marquee.data.demo_data import write_demo
-from marquee.training import comet, pipeline
-from marquee.training import trainer as trainer_module
-from marquee.training.callbacks import EpochLogger
-from marquee.training.compare import runs
-from marquee.training.register import main as register
+from marquee.training import callbacks, comet
+from marquee.training.comet import main as register
+from marquee.training.compare.command import main as compare
+from marquee.training.config import RunConfig
 from tests.support import comet_server
+from tests.support.demo_training import FAST_RATING_MODEL, Workspace, settings_args
 from tests.support.paths import ROOT
+
+pytestmark = pytest.mark.slow
 
 EPOCHS = 2
 
 
-class Place(NamedTuple):
-    root: Path
-
-    def args(self, *more: str) -> list[str]:
-        folders = {name: self.root / name for name in ("runs", "bundles", "results")}
-        given = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={self.root / 'data'}"]
-        given += [f"--{name}={path}" for name, path in folders.items()]
-        given += [f"--trainer.max_epochs={EPOCHS}", "--trainer.check_val_every_n_epoch=1"]
-        small = ["--model.network.history_length=20", "--stars.burn_in=2", "--stars.num_draws=2"]
-        return [*given, *small, *more]
-
-    @property
-    def run(self) -> Path:
-        (run,) = (path for path in (self.root / "runs" / "demo").glob("*/"))
-        return run
-
-    @property
-    def key(self) -> str:
-        return str(comet.read_record(self.run)["key"])
+def fast_args(workspace: Workspace, *more: str) -> list[str]:
+    return workspace.args(*settings_args(FAST_RATING_MODEL), *more, epochs=EPOCHS)
 
 
-def made(root: Path) -> Place:
-    write_demo(root / "data" / "demo", seed=1, num_users=40, num_movies=80)
-    return Place(root)
+def experiment_key(workspace: Workspace) -> str:
+    return str(comet.read_record(workspace.run())["key"])
 
 
 @pytest.fixture(scope="module")
@@ -77,37 +60,40 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[comet_server.Comet]:
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory: pytest.TempPathFactory, environment: pytest.MonkeyPatch) -> Place:
-    place = made(tmp_path_factory.mktemp("offline"))
-    assert train.main(["fit", *place.args("--comet=offline")]) == 0
-    return place
+def offline(tmp_path_factory: pytest.TempPathFactory, environment: pytest.MonkeyPatch) -> Workspace:
+    """A run that was logged to an archive."""
+    workspace = Workspace.with_data(tmp_path_factory.mktemp("offline"), 40, 80)
+    assert train.main(["fit", *fast_args(workspace, "--comet=offline")]) == 0
+    return workspace
 
 
-def archive_of(place: Place) -> Path:
-    return Path(comet.read_record(place.run)["archive"])
+def archive_of(workspace: Workspace) -> Path:
+    return Path(comet.read_record(workspace.run())["archive"])
 
 
 def upload(archive: Path) -> None:
     command = [str(Path(sys.executable).parent / "comet"), "upload", str(archive)]
-    done = subprocess.run(command, env=dict(os.environ), capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    process = subprocess.run(
+        command, env=dict(os.environ), capture_output=True, text=True, timeout=120
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 @pytest.fixture(scope="module")
-def uploaded(offline: Place, environment: pytest.MonkeyPatch) -> comet_server.Experiment:
-    """What arrives when the archive of the offline run is sent later."""
+def uploaded(offline: Workspace, environment: pytest.MonkeyPatch) -> comet_server.Experiment:
+    """The experiment that arrives when the archive of the offline run is sent later."""
     with comet_server.served() as server, pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
         upload(archive_of(offline))
-        return server.arrived[offline.key]
+        return server.arrived[experiment_key(offline)]
 
 
 def last(experiment: comet_server.Experiment, name: str) -> float:
     return float(experiment.metrics[name][-1][2])
 
 
-def test_settings_and_facts_are_logged_by_their_names(uploaded: comet_server.Experiment) -> None:
+def test_params_hold_settings_data_split_and_commit(uploaded: comet_server.Experiment) -> None:
     params = uploaded.params
     assert float(params["model.learning.lr"]) == 0.004
     assert params["data.ties"] == "hash"
@@ -122,37 +108,37 @@ def test_settings_and_facts_are_logged_by_their_names(uploaded: comet_server.Exp
     assert not [name for name in params if name.startswith(("network", "learning", "sizes"))]
 
 
-def test_every_epoch_is_logged_with_what_it_cost(
-    uploaded: comet_server.Experiment, offline: Place
+def test_epoch_metrics_hold_loss_speed_and_memory(
+    uploaded: comet_server.Experiment, offline: Workspace
 ) -> None:
     names = ["train/loss", "val/ndcg@10", "time/epoch_s", "speed/examples_per_s", "lr"]
     for name in [*names, "memory/peak_gb"]:
         assert [epoch for _, epoch, _ in uploaded.metrics[name]] == list(range(EPOCHS)), name
-    table = pd.read_csv(offline.run / "select" / "metrics.csv")
+    table = pd.read_csv(offline.run() / "select" / "metrics.csv")
     for name in names:
         assert last(uploaded, name) == pytest.approx(table[name].dropna().iloc[-1], rel=1e-4)
     assert table["speed/examples_per_s"].dropna().min() > 0
 
 
-def test_figures_of_the_test_part_have_bounds_and_baselines(
-    uploaded: comet_server.Experiment, offline: Place
+def test_test_metrics_hold_intervals_and_baselines(
+    uploaded: comet_server.Experiment, offline: Workspace
 ) -> None:
     result = json.loads((offline.root / "results" / "demo.next.json").read_text())
     for name, value in result["metrics"]["ndcg@10"].items():
         logged = "test/next/ndcg@10" + ("" if name == "mean" else f"/{name}")
         assert last(uploaded, logged) == pytest.approx(value, rel=1e-4)
-    for rival in ("ease", "popularity", "item-knn"):
-        assert f"baseline/{rival}/next/ndcg@10" in uploaded.metrics
-        assert f"paired/{rival}/next/ndcg@10/low" in uploaded.metrics
+    for baseline in ("ease", "popularity", "item-knn"):
+        assert f"baseline/{baseline}/next/ndcg@10" in uploaded.metrics
+        assert f"paired/{baseline}/next/ndcg@10/low" in uploaded.metrics
     assert last(uploaded, "cost/cpu_s") > 0
 
 
-def test_files_lists_projection_and_model_are_logged(
-    uploaded: comet_server.Experiment, offline: Place
+def test_assets_hold_files_lists_embedding_and_model(
+    uploaded: comet_server.Experiment, offline: Workspace
 ) -> None:
     for name in ("config.yaml", "results-next.json", "test-next.parquet", "MODEL_CARD.md"):
-        place = offline.run / ("select" if name == "config.yaml" else "") / name
-        assert uploaded.asset(name) == place.read_bytes(), name
+        path = offline.run() / ("select" if name == "config.yaml" else "") / name
+        assert uploaded.asset(name) == path.read_bytes(), name
     lists = uploaded.asset("examples.csv").decode().splitlines()
     assert len(lists) == 1 + 20
     assert lists[0].startswith("user_id,latest,place 1,")
@@ -164,34 +150,37 @@ def test_files_lists_projection_and_model_are_logged(
     assert uploaded.git or "code/commit" in uploaded.params
 
 
-def test_the_run_keeps_what_the_next_one_would_overwrite(offline: Place) -> None:
-    assert (offline.run / "results-next.json").read_bytes() == (
+def test_run_folder_keeps_results_and_model_card(offline: Workspace) -> None:
+    assert (offline.run() / "results-next.json").read_bytes() == (
         offline.root / "results" / "demo.next.json"
     ).read_bytes()
-    card = (offline.run / "MODEL_CARD.md").read_text()
-    result = json.loads((offline.run / "results-next.json").read_text())
+    card = (offline.run() / "MODEL_CARD.md").read_text()
+    result = json.loads((offline.run() / "results-next.json").read_text())
     assert f"{result['metrics']['ndcg@10']['mean']:.4f}" in card
     assert result["data_sha256"] in card
     assert "no impressions, no watch time and no churn" in card.replace("\n  ", " ")
 
 
-def test_online_and_uploaded_runs_say_the_same(
-    server: comet_server.Comet, uploaded: comet_server.Experiment, offline: Place, tmp_path: Path
+def test_online_run_equals_the_uploaded_archive(
+    server: comet_server.Comet,
+    uploaded: comet_server.Experiment,
+    offline: Workspace,
+    tmp_path: Path,
 ) -> None:
     shutil.copytree(offline.root / "data", tmp_path / "data")
-    place = Place(tmp_path)
-    assert train.main(["fit", *place.args("--comet=auto")]) == 0
+    workspace = Workspace(tmp_path)
+    assert train.main(["fit", *fast_args(workspace, "--comet=auto")]) == 0
     assert not list(tmp_path.glob("runs/comet/*.zip"))
-    online = server.arrived[place.key]
-    ours = {name for name in uploaded.metrics if "/" in name and not name.startswith("sys.")}
-    assert ours <= set(online.metrics)
-    for name in ours - {"time/epoch_s", "speed/examples_per_s", "memory/peak_gb"}:
+    online = server.arrived[experiment_key(workspace)]
+    names = {name for name in uploaded.metrics if "/" in name and not name.startswith("sys.")}
+    assert names <= set(online.metrics)
+    for name in names - {"time/epoch_s", "speed/examples_per_s", "memory/peak_gb"}:
         if not name.startswith("cost/"):
             assert last(online, name) == pytest.approx(last(uploaded, name), rel=1e-6), name
     assert online.params == uploaded.params
     assert online.models == uploaded.models
-    named = [{each.get("fileName") for each in one.assets} for one in (online, uploaded)]
-    assert {"examples.csv", "results-next.json", "MODEL_CARD.md"} <= named[0] & named[1]
+    files = [{each.get("fileName") for each in run.assets} for run in (online, uploaded)]
+    assert {"examples.csv", "results-next.json", "MODEL_CARD.md"} <= files[0] & files[1]
     bundle = [
         f"--bundle={tmp_path / 'bundles' / 'demo'}",
         f"--runs={tmp_path / 'runs'}",
@@ -201,8 +190,8 @@ def test_online_and_uploaded_runs_say_the_same(
     assert (registered["registryModelName"], registered["version"]) == ("demo", "1.0.0")
 
 
-def test_a_bundle_that_was_never_logged_or_sent_is_not_registered(
-    server: comet_server.Comet, offline: Place, capsys: pytest.CaptureFixture[str]
+def test_register_refuses_a_bundle_that_is_not_on_the_server(
+    server: comet_server.Comet, offline: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bundle = f"--bundle={offline.root / 'bundles' / 'demo'}"
     assert register([bundle, f"--runs={offline.root / 'runs'}"]) == 2
@@ -212,8 +201,11 @@ def test_a_bundle_that_was_never_logged_or_sent_is_not_registered(
     assert not server.registered
 
 
-class Stop(EpochLogger):
-    """Ctrl-C in the second epoch."""
+class CtrlC(pl.Callback):
+    """Stops the training in the second epoch."""
+
+    def __init__(self, monitor: str) -> None:
+        super().__init__()
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if trainer.current_epoch == 1:
@@ -221,20 +213,20 @@ class Stop(EpochLogger):
 
 
 @pytest.mark.parametrize("mode", ["online", "offline"])
-def test_a_resumed_run_continues_its_experiment(
-    mode: str, server: comet_server.Comet, offline: Place, tmp_path: Path
+def test_resumed_run_continues_its_experiment(
+    mode: str, server: comet_server.Comet, offline: Workspace, tmp_path: Path
 ) -> None:
     shutil.copytree(offline.root / "data", tmp_path / "data")
-    place = Place(tmp_path)
-    args = ["select", *place.args(f"--comet={mode}")]
+    workspace = Workspace(tmp_path)
+    args = ["select", *fast_args(workspace, f"--comet={mode}")]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "is_served", lambda config: False)
-        with pytest.MonkeyPatch.context() as stopped:
-            stopped.setattr(trainer_module, "EpochLogger", Stop)
+        patch.setattr(RunConfig, "is_served", False)
+        with pytest.MonkeyPatch.context() as stop:
+            stop.setattr(callbacks, "EpochLogger", CtrlC)
             assert train.main(args) == 130
-        key = place.key
+        key = experiment_key(workspace)
         assert train.main([*args, "--ckpt_path=last"]) == 0
-    assert place.key == key
+    assert experiment_key(workspace) == key
     if mode == "offline":
         archives = sorted(tmp_path.glob("runs/comet/*.zip"), key=lambda path: path.stat().st_mtime)
         assert len(archives) == 2
@@ -245,8 +237,18 @@ def test_a_resumed_run_continues_its_experiment(
     assert epochs == list(range(EPOCHS))
 
 
+def test_test_verb_adds_to_the_experiment_of_the_run(offline: Workspace, tmp_path: Path) -> None:
+    """Sent later, the second archive joins the experiment of the first."""
+    workspace = Workspace(shutil.copytree(offline.root, tmp_path / "copy"))
+    key = experiment_key(workspace)
+    assert train.main(["test", *fast_args(workspace, "--comet=offline")]) == 0
+    assert experiment_key(workspace) == key
+    with zipfile.ZipFile(archive_of(workspace)) as archive:
+        assert "test/next/ndcg@10" in archive.read("messages.json").decode()
+
+
 @pytest.mark.usefixtures("no_key")
-def test_auto_without_a_key_says_once_how_to_send_it(
+def test_auto_without_a_key_prints_one_upload_command(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "runs" / "demo" / "1"
@@ -254,20 +256,21 @@ def test_auto_without_a_key_says_once_how_to_send_it(
     loggers = comet.make_loggers(tmp_path, run, tmp_path / "runs", "auto")
     loggers[1].log_metrics({"val/ndcg@10": 0.25}, step=1)
     comet.close(loggers)
-    said = capsys.readouterr().out
-    assert said.count("comet upload") == 1
-    with zipfile.ZipFile(said.split()[-1]) as zipped:
+    output = capsys.readouterr().out
+    assert output.count("comet upload") == 1
+    with zipfile.ZipFile(output.split()[-1]) as zipped:
         assert "val/ndcg@10" in zipped.read("messages.json").decode()
 
 
-def test_off_does_not_even_import_comet(tmp_path: Path) -> None:
+def test_off_does_not_import_comet(tmp_path: Path) -> None:
     check = (
         "import sys; from pathlib import Path; from marquee.training import comet; "
         f"comet.make_loggers(Path({str(tmp_path)!r}), Path('x'), Path('y'), 'off'); "
         "print('comet_ml' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True)
-    assert done.stdout.strip() == "False", done.stderr
+    command = [sys.executable, "-c", check]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert process.stdout.strip() == "False", process.stderr
 
 
 @pytest.mark.usefixtures("no_key")
@@ -277,7 +280,7 @@ def test_online_without_a_key_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["auto", "online"])
-def test_a_key_that_comet_does_not_know(
+def test_unknown_key_is_refused_online_and_archived_by_auto(
     mode: Any,
     server: comet_server.Comet,
     tmp_path: Path,
@@ -296,7 +299,7 @@ def test_a_key_that_comet_does_not_know(
     assert len(list(tmp_path.glob("comet/*.zip"))) == 1
 
 
-def test_a_server_that_is_away_gives_the_archive(
+def test_unreachable_server_gives_an_archive(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COMET_API_KEY", "k" * 25)
@@ -312,7 +315,7 @@ def test_a_server_that_is_away_gives_the_archive(
         assert "val/ndcg@10" in zipped.read("messages.json").decode()
 
 
-def test_a_server_that_goes_away_in_mid_run_costs_no_number(
+def test_server_lost_in_mid_run_loses_no_metric(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "demo" / "1"
@@ -324,8 +327,7 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
         logger.log_metrics({"val/ndcg@10": 0.25}, step=1)
     logger.log_metrics({"val/ndcg@10": 0.5}, step=2)
     comet.close([logger])
-    said = capsys.readouterr().out
-    assert "went away" in said
+    assert "went away" in capsys.readouterr().out
     archive = comet.read_record(run)["archive"]
     with zipfile.ZipFile(archive) as zipped:
         assert "0.5" in zipped.read("messages.json").decode()
@@ -333,16 +335,13 @@ def test_a_server_that_goes_away_in_mid_run_costs_no_number(
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         upload(Path(archive))
-        (one,) = server.arrived.values()
-        assert last(one, "val/ndcg@10") == 0.5
+        (experiment,) = server.arrived.values()
+        assert last(experiment, "val/ndcg@10") == 0.5
 
 
-def test_a_run_and_its_own_archive_compare_as_the_same(offline: Place) -> None:
-    here, sent = (
-        runs.read_run(str(path), offline.root) for path in (offline.run, archive_of(offline))
-    )
-    assert sent.source == "archive"
-    assert sent.results == here.results
-    assert {**sent.settings} == {**here.settings}
-    assert sent.facts == here.facts
-    assert len(sent.rows["next"]) == 40
+def test_compare_of_archive_names_its_upload(
+    offline: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = archive_of(offline)
+    assert compare([str(archive)]) == 2
+    assert f"first: comet upload {archive}" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""A training stopped at any step and gone on with ends bit for bit as one that never stopped."""
+"""Resuming: a training that is stopped at any step ends bit for bit as an unbroken one."""
 
 import json
 import os
@@ -6,51 +6,37 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
-import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Callback
 
 import train
 from marquee.data.demo_data import write_demo
-from marquee.training import pipeline, trainer
-from marquee.training.callbacks import EpochLogger
-from marquee.training.export import deferred_signals
+from marquee.training import callbacks, pipeline
+from marquee.training.config import RunConfig
+from tests.support.bomb import Bomb
+from tests.support.demo_training import CLASSIC_ON_DEMO, Workspace, run_folder
 from tests.support.paths import ROOT
 
-STEPS_AN_EPOCH, EPOCHS = 4, 3
+pytestmark = pytest.mark.slow
+
+STEPS_PER_EPOCH, EPOCHS = 4, 3
+DEADLINE_S = 120
 
 
 class Killed(BaseException):
-    """What a SIGKILL does in one process: nobody gets to save anything."""
+    """Leaves the training as a SIGKILL would: nothing gets to save."""
 
 
-def killed() -> None:
+def kill() -> None:
     raise Killed
 
 
-def signalled(number: int) -> Callable[[], None]:
+def send(number: int) -> Callable[[], None]:
     return lambda: os.kill(os.getpid(), number)
-
-
-class Bomb(Callback):
-    """Goes off once: in the step with this number of the whole training, or in a validation."""
-
-    def __init__(self, strike: Callable[[], None], step: int | None, epoch: int | None) -> None:
-        self.strike, self.step, self.epoch = strike, step, epoch
-
-    def on_before_optimizer_step(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.global_step == self.step:
-            self.strike()
-
-    def on_validation_batch_end(self, trainer: pl.Trainer, *_: Any) -> None:
-        if trainer.current_epoch == self.epoch:
-            self.strike()
 
 
 @pytest.fixture(scope="module")
@@ -60,49 +46,41 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def args(data: Path, place: Path, *more: str, name: str = "demo") -> list[str]:
-    given = [f"--config={ROOT / 'recipes' / f'{name}.yaml'}", f"--data.root={data}", "--comet=off"]
-    given += [f"--{name}={place / name}" for name in ("runs", "bundles", "results")]
-    given += [f"--trainer.max_epochs={EPOCHS}", "--trainer.check_val_every_n_epoch=1"]
-    small = ["--model.network.history_length=20", "--model.network.embedding_dim=16"]
-    return [*given, *small, "--checkpoints.every_steps=2", *more]
+USERS = {
+    "history": ("demo", ["--data.targets_per_batch=300"]),
+    "id": ("ncf-classic-ml-1m", [*CLASSIC_ON_DEMO, "--data.targets_per_batch=2000"]),
+}
+"""Recipe and settings by the kind of user, each with STEPS_PER_EPOCH."""
 
 
-HISTORY = ["--data.targets_per_batch=300"]
-CLASSIC = ["--data.name=demo", "--data.ties=hash", "--data.sha256=null", "--protocols=[next]"]
-CLASSIC += ["--data.select_on=next", "--data.targets_per_batch=2000"]
+def run_args(data: Path, root: Path, *more: str, user: str = "history") -> list[str]:
+    recipe, settings = USERS[user]
+    small = ["--comet=off", "--model.network.embedding_dim=16", "--checkpoints.every_steps=2"]
+    return Workspace(root).args(*small, *settings, *more, recipe=recipe, epochs=EPOCHS, data=data)
 
 
-def select(data: Path, place: Path, *more: str, bomb: Bomb | None = None, user: str) -> int:
-    own, name = (HISTORY, "demo") if user == "history" else (CLASSIC, "ncf-classic-ml-1m")
+def select(
+    data: Path, root: Path, *more: str, bomb: Bomb | None = None, user: str = "history"
+) -> int:
+    """Run `train.py select` without its bundle, which takes longer than the training."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            pipeline, "is_served", lambda config: False
-        )  # a bundle takes longer than this
+        patch.setattr(RunConfig, "is_served", False)
         if bomb:
-            patch.setattr(trainer, "EpochLogger", lambda monitor: Both(monitor, bomb))
+            patch.setattr(callbacks, "EpochLogger", lambda monitor: bomb)
         try:
-            return train.main(["select", *args(data, place, *own, *more, name=name)])
+            return train.main(["select", *run_args(data, root, *more, user=user)])
         except Killed:
             return -signal.SIGKILL
 
 
-class Both(EpochLogger):
-    """The lines of a training, and a bomb among them."""
-
-    def __init__(self, monitor: str, bomb: Bomb) -> None:
-        super().__init__(monitor)
-        self.on_before_optimizer_step = bomb.on_before_optimizer_step  # type: ignore[method-assign]
-        self.on_validation_batch_end = bomb.on_validation_batch_end  # type: ignore[method-assign]
-
-
-def state(place: Path) -> dict[str, Any]:
-    """All that a selection leaves which does not hang on the clock."""
-    (run,) = (path for path in place.glob("runs/*/*") if path.is_dir())
+def final_state(root: Path) -> dict[str, Any]:
+    """Return all that a selection leaves which does not depend on the clock."""
+    (runs,) = root.glob("runs/*")
+    run = run_folder(runs)
     last, best = (
         torch.load(run / "select" / f"{name}.ckpt", weights_only=False) for name in ("last", "best")
     )
-    chosen = json.loads((run / "fit.json").read_text())
+    selection = json.loads((run / "fit.json").read_text())
     curve = json.loads((run / "select" / "curve.json").read_text())
     return {
         "weights": last["state_dict"],
@@ -110,150 +88,168 @@ def state(place: Path) -> dict[str, Any]:
         "optimizer": last["optimizer_states"],
         "rng": last["callbacks"]["CheckpointSaver"]["rng"],
         "step": last["global_step"],
-        "chosen": (chosen["epochs"], chosen["validation"]),
+        "selection": (selection["epochs"], selection["validation"]),
         "curve": [{key: row[key] for key in row if "_s" not in key} for row in curve],
     }
 
 
-def assert_same(found: Any, wanted: Any, where: str = "") -> None:
-    if isinstance(wanted, dict):
-        assert found.keys() == wanted.keys(), where
-        for key in wanted:
-            assert_same(found[key], wanted[key], f"{where}/{key}")
-    elif isinstance(wanted, list):
-        assert len(found) == len(wanted), where
-        for number, (a, b) in enumerate(zip(found, wanted, strict=True)):
-            assert_same(a, b, f"{where}/{number}")
-    elif isinstance(wanted, torch.Tensor):
-        assert torch.equal(found, wanted), where
+def assert_same(actual: Any, expected: Any, path: str = "") -> None:
+    if isinstance(expected, dict):
+        assert actual.keys() == expected.keys(), path
+        for key in expected:
+            assert_same(actual[key], expected[key], f"{path}/{key}")
+    elif isinstance(expected, list):
+        assert len(actual) == len(expected), path
+        for number, pair in enumerate(zip(actual, expected, strict=True)):
+            assert_same(*pair, f"{path}/{number}")
+    elif isinstance(expected, torch.Tensor):
+        assert torch.equal(actual, expected), path
     else:
-        assert found == wanted, where
+        assert actual == expected, path
 
 
-@pytest.fixture(scope="module", params=["history", "id"])
-def whole(request: Any, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    place = tmp_path_factory.mktemp("whole")
-    assert select(data, place, user=request.param) == 0
-    found = state(place)
-    assert found["step"] == STEPS_AN_EPOCH * EPOCHS
-    return found | {"user": request.param}
+class Unbroken(NamedTuple):
+    """The end of a training that was not stopped, by the kind of user."""
+
+    user: str
+    state: dict[str, Any]
+
+
+@pytest.fixture(scope="module", params=USERS)
+def unbroken(request: Any, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Unbroken:
+    root = tmp_path_factory.mktemp("unbroken")
+    assert select(data, root, user=request.param) == 0
+    state = final_state(root)
+    assert state["step"] == STEPS_PER_EPOCH * EPOCHS
+    return Unbroken(request.param, state)
 
 
 STOPS = [
-    *[pytest.param(killed, step, None, -9, id=f"kill-{step}") for step in (0, 1, 3, 4, 6, 11)],
+    *[pytest.param(kill, step, None, -9, id=f"kill-{step}") for step in (0, 1, 3, 4, 6, 11)],
     *[
-        pytest.param(signalled(signal.SIGTERM), step, None, 143, id=f"term-{step}")
+        pytest.param(send(signal.SIGTERM), step, None, 143, id=f"term-{step}")
         for step in (0, 2, 3, 4, 11)
     ],
-    pytest.param(signalled(signal.SIGINT), 5, None, 130, id="ctrl-c"),
-    pytest.param(killed, None, 1, -9, id="kill-in-validation"),
-    pytest.param(signalled(signal.SIGTERM), None, 1, 143, id="term-in-validation"),
-    pytest.param(signalled(signal.SIGTERM), None, EPOCHS - 1, 143, id="term-in-the-last"),
+    pytest.param(send(signal.SIGINT), 5, None, 130, id="ctrl-c"),
+    pytest.param(kill, None, 1, -9, id="kill-in-validation"),
+    pytest.param(send(signal.SIGTERM), None, 1, 143, id="term-in-validation"),
+    pytest.param(send(signal.SIGTERM), None, EPOCHS - 1, 143, id="term-in-last-validation"),
 ]
 
 
 @pytest.mark.parametrize(("strike", "step", "epoch", "status"), STOPS)
-def test_a_stopped_training_ends_as_if_it_had_not_been(
+def test_resumed_training_equals_the_unbroken_one(
     strike: Callable[[], None],
     step: int | None,
     epoch: int | None,
     status: int,
-    whole: dict[str, Any],
+    unbroken: Unbroken,
     data: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     bomb = Bomb(strike, step, epoch)
-    assert select(data, tmp_path, bomb=bomb, user=whole["user"]) == status
+    assert select(data, tmp_path, bomb=bomb, user=unbroken.user) == status
     capsys.readouterr()
-    assert select(data, tmp_path, "--ckpt_path=last", user=whole["user"]) == 0
-    saved = step is None or step >= 2 or status != -9
-    assert ("resuming from" in capsys.readouterr().out) == saved
-    assert_same(state(tmp_path), {key: whole[key] for key in whole if key != "user"})
+    assert select(data, tmp_path, "--ckpt_path=last", user=unbroken.user) == 0
+    has_checkpoint = step is None or step >= 2 or status != -9
+    assert ("resuming from" in capsys.readouterr().out) == has_checkpoint
+    assert_same(final_state(tmp_path), unbroken.state)
 
 
-def test_a_fit_killed_in_its_refit_goes_on_there(
+def test_fit_killed_in_its_refit_resumes_there(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     export = pipeline.export
 
-    def export_of_the_refit(*parts: Any) -> Path:
-        return parts[-1] if parts[-1].name == "bundle-unrefitted" else export(*parts)
+    def export_of_refits(training: Any, selection: Any, folder: Path) -> Path:
+        is_refit = folder.name != "bundle-unrefitted"
+        return export(training, selection, folder) if is_refit else folder
 
-    def fit(place: Path, *more: str) -> int:
+    def fit(root: Path, *more: str) -> int:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(pipeline, "export", export_of_the_refit)
+            patch.setattr(pipeline, "export", export_of_refits)
             patch.setattr(pipeline, "evaluate_run", lambda *parts, **settings: None)
-            return train.main(["fit", *args(data, place, *HISTORY, *more)])
+            return train.main(["fit", *run_args(data, root, *more)])
 
-    def weights(place: Path) -> Any:
-        (last,) = place.glob("runs/demo/*/refit-0/last.ckpt")
+    def weights(root: Path) -> Any:
+        (last,) = root.glob("runs/demo/*/refit-0/last.ckpt")
         return torch.load(last, weights_only=False)["state_dict"]
 
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert fit(whole) == 0
+    one_go, two_parts = tmp_path / "one-go", tmp_path / "two-parts"
+    assert fit(one_go) == 0
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        bomb = Bomb(killed, 7, None)
-        patch.setattr(
-            trainer,
-            "StopAfter",
-            lambda epochs: Both("", bomb) if epochs else None,
-        )
-        fit(parts)
+        patch.setattr(callbacks, "StopAfter", lambda epochs: Bomb(kill, 7, None))
+        fit(two_parts)
     capsys.readouterr()
-    assert fit(parts, "--ckpt_path=last") == 0
-    said = capsys.readouterr().out
-    assert "select: resuming from" in said
-    assert "refit-0: resuming from" in said
-    assert_same(weights(parts), weights(whole))
-    arrays = [(place / "bundles" / "demo" / "arrays.safetensors") for place in (parts, whole)]
+    assert fit(two_parts, "--ckpt_path=last") == 0
+    output = capsys.readouterr().out
+    assert "select: resuming from" in output
+    assert "refit-0: resuming from" in output
+    assert_same(weights(two_parts), weights(one_go))
+    arrays = [root / "bundles" / "demo" / "arrays.safetensors" for root in (two_parts, one_go)]
     assert arrays[0].read_bytes() == arrays[1].read_bytes()
-    assert fit(parts, "--ckpt_path=last") == 0
+    assert fit(two_parts, "--ckpt_path=last") == 0
     assert "is finished" in capsys.readouterr().out
 
 
-def test_sigkill_of_the_process_itself(whole: dict[str, Any], data: Path, tmp_path: Path) -> None:
-    own, name = (HISTORY, "demo") if whole["user"] == "history" else (CLASSIC, "ncf-classic-ml-1m")
-    command = [sys.executable, "train.py", "select", *args(data, tmp_path, *own, name=name)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
-    while process.poll() is None and not list(tmp_path.glob("runs/*/*/select/last.ckpt")):
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert select(data, tmp_path, "--ckpt_path=last", user=whole["user"]) == 0
-    assert_same(state(tmp_path), {key: whole[key] for key in whole if key != "user"})
+SIGKILLED_TRAINING = """
+import os, signal, sys
+import train
+from marquee.training import callbacks
+from tests.support.bomb import Bomb
+
+bomb = Bomb(lambda: os.kill(os.getpid(), signal.SIGKILL), step=6)
+callbacks.EpochLogger = lambda monitor: bomb
+train.main(sys.argv[1:])
+"""
 
 
-def test_other_settings_cannot_go_on(
+def test_sigkilled_process_resumes_bit_for_bit(
+    unbroken: Unbroken, data: Path, tmp_path: Path
+) -> None:
+    args = run_args(data, tmp_path, user=unbroken.user)
+    process = subprocess.run(
+        [sys.executable, "-c", SIGKILLED_TRAINING, "select", *args],
+        cwd=ROOT,
+        env=os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())},
+        stdout=subprocess.DEVNULL,
+        timeout=DEADLINE_S,
+    )
+    assert process.returncode == -signal.SIGKILL
+    assert select(data, tmp_path, "--ckpt_path=last", user=unbroken.user) == 0
+    assert_same(final_state(tmp_path), unbroken.state)
+
+
+def test_resume_with_other_settings_names_them(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert select(data, tmp_path, bomb=Bomb(killed, 6, None), user="history") == -signal.SIGKILL
+    assert select(data, tmp_path, bomb=Bomb(kill, 6, None)) == -signal.SIGKILL
     changed = ("--model.learning.lr=0.01", "--data.star_dropout=0.5")
-    assert select(data, tmp_path, "--ckpt_path=last", *changed, user="history") == 2
+    assert select(data, tmp_path, "--ckpt_path=last", *changed) == 2
     error = capsys.readouterr().err
     assert "data.star_dropout 0.1 (now 0.5), model.learning.lr 0.004 (now 0.01)" in error
 
 
-def test_a_damaged_checkpoint_is_named(
+def test_resume_from_a_damaged_checkpoint_names_it(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert select(data, tmp_path, bomb=Bomb(killed, 6, None), user="history") == -signal.SIGKILL
+    assert select(data, tmp_path, bomb=Bomb(kill, 6, None)) == -signal.SIGKILL
     (last,) = tmp_path.glob("runs/*/*/select/last.ckpt")
     last.write_bytes(last.read_bytes()[:1000])
-    assert select(data, tmp_path, f"--ckpt_path={last}", user="history") == 2
+    assert select(data, tmp_path, f"--ckpt_path={last}") == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{last}: no checkpoint, or a damaged one" in line
 
 
-def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(
+def test_full_disk_keeps_the_previous_checkpoint(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """No file may grow past 20 kB from the sixth step on: what a full disk does to a checkpoint."""
+    """From the sixth step on no file may grow past 20 kB, as on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     full = Bomb(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1])), 5, None)
     try:
-        assert select(data, tmp_path, bomb=full, user="history") == 2
+        assert select(data, tmp_path, bomb=full) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     (line,) = capsys.readouterr().err.splitlines()
@@ -263,17 +259,17 @@ def test_a_full_disk_keeps_the_checkpoint_before_and_says_so(
     assert not list(run.glob("*.part"))
 
 
-def test_checkpoints_are_saved_by_time(data: Path, tmp_path: Path) -> None:
+def test_checkpoint_saver_saves_by_time(data: Path, tmp_path: Path) -> None:
     often = ["--checkpoints.every_steps=0", "--checkpoints.every_minutes=1e-9"]
-    bomb = Bomb(killed, 3, None)
-    assert select(data, tmp_path, *often, bomb=bomb, user="history") == -signal.SIGKILL
+    bomb = Bomb(kill, 3, None)
+    assert select(data, tmp_path, *often, bomb=bomb) == -signal.SIGKILL
     (last,) = tmp_path.glob("runs/*/*/select/last.ckpt")
     assert torch.load(last, weights_only=False)["global_step"] == 3
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """s3://… of a server of its own; nothing of it is left in fsspec's cache."""
+    """Yield the URL of a bucket on a server of its own; clear fsspec's cache of it."""
     server = pytest.importorskip("moto.server", reason="needs the extra s3 and moto")
     s3fs = pytest.importorskip("s3fs", reason="needs the extra s3")
     running = server.ThreadedMotoServer(port=0, verbose=False)
@@ -293,58 +289,43 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     running.stop()
 
 
-def test_another_machine_goes_on_from_s3(data: Path, tmp_path: Path, bucket: str) -> None:
-    kept = f"--checkpoints.folder={bucket}"
+def test_another_machine_resumes_from_s3(data: Path, tmp_path: Path, bucket: str) -> None:
+    in_bucket = f"--checkpoints.folder={bucket}"
     alone, first, second = (tmp_path / name for name in ("alone", "first", "second"))
-    assert select(data, alone, user="history") == 0
-    bomb = Bomb(killed, 6, None)
-    assert select(data, first, kept, bomb=bomb, user="history") == -signal.SIGKILL
+    assert select(data, alone) == 0
+    bomb = Bomb(kill, 6, None)
+    assert select(data, first, in_bucket, bomb=bomb) == -signal.SIGKILL
     assert not list(first.rglob("*.ckpt")), "they are in the bucket"
-    assert select(data, second, kept, "--ckpt_path=last", user="history") == 0
-    assert figures(second) == figures(alone)
+    assert select(data, second, in_bucket, "--ckpt_path=last") == 0
+    assert validation_metrics(second) == validation_metrics(alone)
 
 
-def figures(place: Path) -> tuple[Any, ...]:
-    """What a selection found, without its times and its checkpoints."""
-    (run,) = (path for path in place.glob("runs/*/*") if path.is_dir())
-    chosen = json.loads((run / "fit.json").read_text())
+def validation_metrics(root: Path) -> tuple[Any, ...]:
+    """Return the metrics of a selection, whose checkpoints may be in a bucket."""
+    run = run_folder(root / "runs" / "demo")
+    selection = json.loads((run / "fit.json").read_text())
     curve = json.loads((run / "select" / "curve.json").read_text())
-    return chosen["epochs"], chosen["validation"], [row["val/ndcg@10"] for row in curve]
+    return selection["epochs"], selection["validation"], [row["val/ndcg@10"] for row in curve]
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"),
+    ("folder", "message"),
     [
         pytest.param(
-            "s3://no-such-bucket-of-ours/x", "there is no no-such-bucket-of-ours", id="no-bucket"
+            "s3://no-such-bucket-here/x", "there is no no-such-bucket-here", id="no-bucket"
         ),
         pytest.param("xyz://bucket/x", "xyz", id="no-such-store"),
     ],
 )
-def test_a_store_that_cannot_be_used_is_named(
+def test_unusable_checkpoint_store_is_named(
     folder: str,
-    said: str,
+    message: str,
     data: Path,
     tmp_path: Path,
     bucket: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    given = (f"--checkpoints.folder={folder}", "--ckpt_path=last")
-    assert select(data, tmp_path, *given, user="history") == 2
+    settings = (f"--checkpoints.folder={folder}", "--ckpt_path=last")
+    assert select(data, tmp_path, *settings) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert said in line
-
-
-def test_a_signal_among_frames_that_cannot_raise_counts_after_them() -> None:
-    heard: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
-    try:
-        with deferred_signals():
-            os.kill(os.getpid(), signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGTERM)
-            assert heard == []
-        assert heard == [signal.SIGTERM]
-        signal.raise_signal(signal.SIGTERM)
-        assert len(heard) == 2, "the handler from before is back"
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    assert message in line

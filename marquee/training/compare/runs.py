@@ -1,19 +1,10 @@
-"""A finished run, read from its folder, from an offline archive, or from Comet's server.
-
-    read_run("runs/ml-1m/20261122-183925", runs)    that run
-    read_run("ml-1m", runs)                         the newest finished run of runs/ml-1m
-    read_run("runs/comet/3f0c….zip", runs)          an archive, with others of its experiment
-    read_run("comet:team/marquee/3f0c…", runs)      from Comet's server; comet:KEY works, too
-
-All sources give the same content: the resolved settings, the metrics of every epoch, the cost, and
-of a tested run the results and a row for each test user. marquee/training/compare/comet_runs.py
-reads the last two sources.
-"""
+"""A finished run as it is compared, read from its folder or from Comet's server."""
 
 import io
 import json
-from collections import defaultdict
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,163 +12,158 @@ import pandas as pd
 import yaml
 
 from marquee.core.errors import InputError
-from marquee.core.nested_dicts import flatten, without_none
+from marquee.core.files import flatten, read_json, without_none
 from marquee.evaluation.protocols import PROTOCOLS
-from marquee.training.compare.comet_runs import read_archive, read_experiment
-from marquee.training.compare.run_types import (
-    FACTS,
-    RUN_FILES,
-    LoggedRun,
-    MetricPoint,
-    Row,
-    Run,
-)
+from marquee.training import comet
 from marquee.training.config import CONFIG_FILE
-from marquee.training.run_folder import newest_run
-from marquee.training.selection import SelectionResult
+from marquee.training.run_folder import SELECT, SELECTION_FILE, SelectionResult
 
-EPOCH_METRICS = ("train/", "val/", "time/", "speed/", "memory/", "lr")
-"""Prefixes of what is logged each epoch; the other metrics are logged once, at the end."""
-COST = ("wall_s", "cpu_s")
-OLD_RESULT_KEYS = {"num_persons": "num_users"}
-"""Keys in the results of older runs, here and in Comet, and the same keys today."""
+# Files of a run that a comparison reads, by the names that they have in Comet too.
+RUN_FILES = re.compile(r"config\.yaml|(results|test)-[a-z-]+\.(json|parquet)")
+TRAIN_LOSS, PEAK_MEMORY, SPEED = "train/loss", "memory/peak_gb", "speed/examples_per_s"
 
 
-def read_run(name: str, runs: Path) -> Run:
-    """Read the run that a folder, an archive or an address names.
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    label: str  # NAME/DATE
+    source: str  # folder or Comet
+    settings: Mapping[str, Any]  # by their dotted names on the command line
+    monitor: str  # the metric that validation chose the epoch by
+    epochs: pd.DataFrame  # by epoch, from 1: TRAIN_LOSS, the monitor, PEAK_MEMORY and SPEED
+    selection: Mapping[str, Any]  # `epochs`, and the monitor after them
+    facts: Mapping[str, Any]  # as in results: commit, data_sha256, seeds, …, if they are known
+    results: Mapping[str, dict[str, Any]]  # by protocol; empty for a run that was not tested
+    rows: Mapping[str, pd.DataFrame]  # by protocol, one row for each seed and target item
 
-    runs: the folder of the recipes' runs. Raises InputError, which names the run, if nothing is
-    there, if it is still training, and if it cannot be read.
+
+def parse_run(
+    files: Mapping[str, bytes],
+    *,
+    label: str,
+    source: str,
+    epochs: pd.DataFrame,
+    selection: Mapping[str, Any],
+    facts: Mapping[str, Any],
+) -> Run:
+    """Return the run of any source; its results count before `selection` and `facts`.
+
+    files: by the names of RUN_FILES. epochs: every metric by epoch, from 0.
     """
-    try:
-        return parse_run(read_logged(name, runs))
-    except InputError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, yaml.YAMLError) as error:
-        raise InputError(
-            f"{name}: cannot be read ({type(error).__name__}: {error}), expected the files of a "
-            "finished run; one of them is damaged"
-        ) from error
-
-
-def read_logged(name: str, runs: Path) -> LoggedRun:
-    if name.startswith("comet:"):
-        return read_experiment(name)
-    path = next((path for path in (Path(name), runs / name) if path.exists()), None)
-    if path is None:
-        raise InputError(
-            f"{name}: no such run, expected a folder as runs/NAME/DATE or runs/NAME, an archive as "
-            "runs/comet/KEY.zip, or comet:WORKSPACE/PROJECT/KEY"
-        )
-    if path.is_file():
-        return read_archive(path)
-    is_run = any((path / each).exists() for each in ("fit.json", "select"))
-    return read_folder(path if is_run else newest_run(path))
-
-
-def newest_runs(runs: Path, count: int) -> list[str]:
-    """Return the folders of the newest finished runs of all recipes, oldest first."""
-    folders = [path.parent for path in runs.glob("*/*/fit.json")]
-    return [str(folder) for folder in sorted(folders, key=lambda path: (path.name, path))[-count:]]
-
-
-def read_folder(folder: Path) -> LoggedRun:
-    """Read a run on this machine, `runs/NAME/DATE`."""
-    if not (folder / "fit.json").is_file():
-        raise InputError(
-            f"{folder}: still training, or stopped: no fit.json, expected that of a finished "
-            "selection; wait, or continue with --ckpt_path"
-        )
-    fit = SelectionResult.load(folder)
-    select, bundle = folder / "select", folder / "bundle-unrefitted" / "bundle.json"
-    paths = [select / CONFIG_FILE, *sorted(folder.glob("*-*.*"))]
-    params = {"code/commit": fit.commit}
-    if bundle.is_file():
-        params["data/sha256"] = json.loads(bundle.read_text())["data"]["sha256"]
-    cost = [MetricPoint(f"cost/{name}", None, value) for name, value in fit.total_cost().items()]
-    return LoggedRun(
-        label=f"{folder.resolve().parent.name}/{folder.resolve().name}",
-        source="folder",
-        files={path.name: path.read_bytes() for path in paths if RUN_FILES.fullmatch(path.name)},
-        points=[*csv_points(select), *cost],
-        params=params,
-        selection={"epochs": fit.epochs, **fit.validation},
-        curve=fit.curve(),
-    )
-
-
-def csv_points(select: Path) -> list[MetricPoint]:
-    """Read metrics-1.csv, metrics-2.csv, … of before each stop, then metrics.csv."""
-    earlier = sorted(select.glob("metrics-*.csv"), key=lambda path: int(path.stem.split("-")[1]))
-    points = []
-    for path in [*earlier, select / "metrics.csv"]:
-        for row in pd.read_csv(path).to_dict("records"):
-            values = {str(name): float(value) for name, value in row.items() if pd.notna(value)}
-            epoch = values.pop("epoch", None)  # metrics of the end have none
-            points += [MetricPoint(name, epoch, value) for name, value in values.items()]
-    return points
-
-
-def parse_run(logged: LoggedRun) -> Run:
-    """Return the run of any source; its results count before what was logged."""
-    results: dict[str, dict[str, Any]] = {}
-    rows: dict[str, pd.DataFrame] = {}
-    for name, content in sorted(logged.files.items()):
+    results, rows = dict[str, dict[str, Any]](), dict[str, pd.DataFrame]()
+    check_keys("the run", files, [CONFIG_FILE])
+    for name, content in sorted(files.items()):
         protocol = Path(name).stem.partition("-")[2]
         if name.startswith("results-"):
-            result = {
-                OLD_RESULT_KEYS.get(key, key): value for key, value in json.loads(content).items()
-            }
-            results[protocol] = check_keys(name, result, ("metrics", "num_users"))
+            result = json.loads(content)
+            results[protocol] = check_keys(name, result, ["metrics", "num_users"])
         elif name.startswith("test-"):
             table = pd.read_parquet(io.BytesIO(content))
-            rows[protocol] = check_keys(name, table, ("user_id", "movie_id", "seed"))
+            rows[protocol] = check_keys(name, table, ["user_id", "movie_id", "seed"])
     result = next(iter(results.values()), {})
-    config = logged.files.get(CONFIG_FILE)
-    settings = flatten(yaml.safe_load(config)) if config else dict(logged.params)
+    settings = flatten(yaml.safe_load(files[CONFIG_FILE]))
     monitor = PROTOCOLS[settings.get("data.protocol", "next")].monitor
-    epochs = rows_by_epoch(logged.points)
-    last_values = {point.name: point.value for point in logged.points}
-    selection = {**best_epoch(epochs, monitor), **logged.selection, **result.get("selection", {})}
-    curve = selection.pop("curve", None) or logged.curve
-    facts = {each: result.get(name, logged.params.get(each)) for each, name in FACTS.items()}
-    cost = {name: result.get(name, last_values.get(f"cost/{name}")) for name in COST}
+    epochs = epochs.reindex(columns=[TRAIN_LOSS, monitor, PEAK_MEMORY, SPEED])
+    epochs.index = epochs.index.astype(int) + 1
     return Run(
-        label=logged.label,
-        source=logged.source,
+        label=label,
+        source=source,
         settings=settings,
-        facts=without_none(facts),
-        epochs=epochs,
-        curve=curve,
         monitor=monitor,
-        selection=selection,
-        cost=without_none(cost),
-        seeds=result.get("seeds") or yaml.safe_load(str(settings.get("seeds", "[]"))),
+        epochs=epochs,
+        selection={**selection, **result.get("selection", {})},
+        facts=without_none({"seeds": settings.get("seeds", []), **facts, **result}),
         results=results,
         rows=rows,
     )
 
 
 def check_keys(name: str, content: Any, keys: Sequence[str]) -> Any:
-    """Return the content if it has all keys that a comparison needs."""
     if missing := [key for key in keys if key not in content]:
         raise ValueError(f"{name} has no {', '.join(missing)}")
     return content
 
 
-def rows_by_epoch(points: Sequence[MetricPoint]) -> list[Row]:
-    """Return a row for each epoch, of the metrics that are logged each epoch."""
-    by_epoch: dict[int, Row] = defaultdict(dict)
-    for name, epoch, value in points:
-        if epoch is not None and name.startswith(EPOCH_METRICS):
-            by_epoch[int(epoch) + 1][name] = value
-    return [{"epoch": epoch, **by_epoch[epoch]} for epoch in sorted(by_epoch)]
+def read_folder(folder: Path) -> Run:
+    """Read a run on this machine, `runs/NAME/DATE`; InputError if it is training."""
+    if not (folder / SELECTION_FILE).is_file():
+        raise InputError(
+            f"{folder}: still training, or stopped: no fit.json, expected that of a finished "
+            "selection; wait, or continue with --ckpt_path"
+        )
+    selection, select = SelectionResult.load(folder), folder / SELECT
+    manifest = read_json(folder / "bundle-unrefitted" / "bundle.json", default={"data": {}})
+    paths = [select / CONFIG_FILE, *sorted(folder.glob("*-*.*"))]
+    stops = sorted(select.glob("metrics-*.csv"), key=lambda path: int(path.stem.split("-")[1]))
+    metrics = pd.concat([pd.read_csv(path) for path in [*stops, select / "metrics.csv"]])
+    return parse_run(
+        {path.name: path.read_bytes() for path in paths if RUN_FILES.fullmatch(path.name)},
+        label=f"{folder.resolve().parent.name}/{folder.resolve().name}",
+        source="folder",
+        epochs=metrics.groupby("epoch").last(),  # of an epoch that a stop repeated, the last values
+        selection={"epochs": selection.epochs, **selection.validation},
+        facts={
+            "commit": selection.commit,
+            "data_sha256": manifest["data"].get("sha256"),
+            **selection.total_cost(),
+        },
+    )
 
 
-def best_epoch(epochs: Sequence[Row], monitor: str) -> Row:
-    """Return the epoch that a selection chooses: the first of the highest."""
-    rows = [row for row in epochs if monitor in row]
-    if not rows:
-        return {}
-    row = max(rows, key=lambda row: row[monitor])
-    return {"epochs": row["epoch"], monitor: row[monitor]}
+def read_experiment(address: str) -> Run:
+    """Read an experiment from Comet's server.
+
+    address: comet:KEY or comet:WORKSPACE/PROJECT/KEY. Raises InputError for one that is unknown,
+    still training or out of reach.
+    """
+    parts = address.removeprefix("comet:").split("/")
+    if len(parts) not in (1, 3) or not all(parts):
+        raise InputError(f"{address}: expected comet:KEY or comet:WORKSPACE/PROJECT/KEY")
+    if not comet.has_key():
+        raise InputError(f"{address}: no API key, expected one of Comet's; set COMET_API_KEY")
+    from comet_ml import API
+    from comet_ml.exceptions import CometException
+
+    with comet.quiet():
+        try:
+            api = API(cache=False)  # type: ignore[no-untyped-call]
+            get = api.get_experiment_by_key if len(parts) == 1 else api.get_experiment
+            return parse_experiment(address, get(*parts))
+        except CometException as error:
+            response = getattr(error, "response", None)  # its URL holds the API key
+            reason = type(error).__name__ if response is None else f"HTTP {response.status_code}"
+            raise InputError(
+                f"{address}: Comet refused ({reason}), expected an experiment that the API key "
+                "may read; check COMET_API_KEY"
+            ) from error
+        except OSError as error:  # includes the errors of requests
+            raise InputError(
+                f"{address}: Comet's server cannot be reached; try again later"
+            ) from error
+
+
+def parse_experiment(address: str, experiment: Any) -> Run:
+    if experiment is None:
+        raise InputError(
+            f"{address}: unknown to Comet, expected the key of an experiment, as in its URL"
+        )
+    if experiment.get_metadata().get("running"):
+        raise InputError(f"{address}: still training, expected an experiment that has ended; wait")
+    files = {  # the latest of a name that was logged twice
+        each["fileName"]: experiment.get_asset(each["assetId"], return_type="binary")
+        for each in sorted(
+            experiment.get_asset_list() or [], key=lambda asset: asset.get("createdAt") or 0
+        )
+        if RUN_FILES.fullmatch(each["fileName"] or "")
+    }
+    columns = ["timestamp", "epoch", "metricName", "metricValue"]
+    points = pd.DataFrame(experiment.get_metrics() or [], columns=columns).sort_values("timestamp")
+    points["epoch"] = pd.to_numeric(points["epoch"])
+    points["metricValue"] = pd.to_numeric(points["metricValue"], errors="coerce")
+    return parse_run(
+        files,
+        label=experiment.name or experiment.id,
+        source="Comet",
+        epochs=points.groupby(["epoch", "metricName"])["metricValue"].last().unstack(),
+        selection={},
+        facts={},
+    )

@@ -1,13 +1,7 @@
 """Ablations: train a recipe again without each of its parts.
 
-    marquee ablate --config recipes/ml-100k.yaml                              all variants
-    marquee ablate --config recipes/ml-100k.yaml --variants without-text      one of them
-    marquee doc-tables                                                        docs/ablations.md
-
-`recipes/ablations.yaml` lists the settings of each variant. A variant is a whole `fit` under the
-name VARIANT-RECIPE, selected, refitted and measured as its base was. Its result holds the
-difference to the base, paired over users. The test rows of the base are read from `runs/`, so the
-base has to be fitted first, by the same settings on the same data.
+A variant of `recipes/ablations.yaml` is a whole `fit` under the name VARIANT-RECIPE. Its result
+holds the difference to the base, paired over users.
 
 What this does not show: the settings were tuned for the full model. A variant might do better with
 settings of its own.
@@ -20,36 +14,29 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from marquee.core.bootstrap import summarise_paired
+from datamodules.datamodule import InteractionDataModule
 from marquee.core.command import say
 from marquee.core.errors import InputError
 from marquee.core.files import read_json
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.results import results_path, write_results
 from marquee.recommender.bundle import read_bundle
-from marquee.training.compare.paired_bootstrap import user_metrics
+from marquee.training.compare.paired_bootstrap import mean_metrics, paired_difference
 from marquee.training.config import RunConfig, read_config
-from marquee.training.pipeline import build_data, fit
-from marquee.training.run_bundles import is_served
+from marquee.training.pipeline import fit
 from marquee.training.run_folder import newest_run, test_rows_name
 from marquee.training.studies.study_command import run_study, study_parser
 
 VARIANTS_FILE = Path(__file__).parents[3] / "recipes" / "ablations.yaml"
-MAX_NDCG_DIFFERENCE = 1e-5
-"""The ndcg@10 of rows and of results of one fit agree better than this."""
+MAX_NDCG_DIFFERENCE = 1e-5  # of rows and results of one fit
 
 
 def main(args: list[str]) -> int:
-    """Run `marquee ablate` and return its exit status."""
     return run_study("ablate", ablate, args)
 
 
 def ablate(args: list[str]) -> None:
-    """Fit each variant of a recipe and write its result beside the base's.
-
-    args: the settings of a recipe, and `--variants A,B`, else all. Raises InputError for an unknown
-    variant, and if the base was not fitted by these settings on this data.
-    """
+    """Fit each variant of a recipe and write its result beside the base's."""
     parser = study_parser("ablate", "Train a recipe again without each of its parts.")
     parser.add_argument("--variants", type=lambda names: names.split(","), help="A,B; else all")
     options, settings = parser.parse_known_args(args)
@@ -70,21 +57,22 @@ def ablate(args: list[str]) -> None:
         if not changes:
             say(f"{name}: {base.name} has these settings already; skipped")
             continue
+        variant_settings = {"name": f"{name}-{base.name}", "protocols": [protocol]}
         try:
-            fit_variant(base, protocol, name, changes)
+            fit(base.with_settings({**changes, **variant_settings}))
         except KeyboardInterrupt:  # its argument is a checkpoint of the variant, not of the base
             raise KeyboardInterrupt from None
         add_difference(base, protocol, name, changes)
 
 
 def variant_protocol(base: RunConfig) -> str:
-    """Return the one protocol that the variants of a recipe are measured by.
+    """Return the one protocol that the variants are measured by.
 
     It has one target a query, so that the rank of the target holds the metrics of the user.
     """
     names = [name for name, each in PROTOCOLS.items() if each.has_lists and each.targets == "one"]
     for name in names:
-        if name in base.protocols and is_served(base):
+        if name in base.protocols and base.is_served:
             return name
     raise InputError(
         f"{base.name}: {base.protocols} of a network for {base.model.network.user}, expected "
@@ -97,9 +85,9 @@ def changed_settings(base: RunConfig, variant: Mapping[str, Any]) -> dict[str, A
 
     Of a list, the values that the recipe has remain, in the recipe's order.
     """
-    changes = {}
+    settings, changes = base.flat(), {}
     for name, value in variant.items():
-        current = base.value(name)
+        current = settings[name]
         if isinstance(value, list):
             value = [each for each in current if each in value]
         if value != current:
@@ -108,10 +96,7 @@ def changed_settings(base: RunConfig, variant: Mapping[str, Any]) -> dict[str, A
 
 
 def check_base(base: RunConfig, protocol: str) -> None:
-    """Check that bundle, result and test rows of the base are of one fit.
-
-    Raises InputError if a file is missing, or was made by other settings than these.
-    """
+    """Refuse a base whose bundle, result and rows are not of one fit by its settings."""
     result = results_path(base.results, base.name, protocol)
     rows = base.runs_folder / test_rows_name(protocol)
     remedy = f"first: python train.py fit --config recipes/{base.name}.yaml"
@@ -119,8 +104,8 @@ def check_base(base: RunConfig, protocol: str) -> None:
         if not path.is_file():
             raise InputError(f"{path} is missing, expected that of the base; {remedy}")
     content, manifest = read_json(result), read_bundle(base.bundle_folder).manifest
-    sha256 = build_data(base).dataset.sha256
-    ndcg = user_metrics(pd.read_parquet(rows))["ndcg@10"].mean()
+    sha256 = InteractionDataModule(base.data).dataset.sha256
+    ndcg = mean_metrics(pd.read_parquet(rows), protocol)["ndcg@10"]
     checks = {
         "data": manifest["data"]["sha256"] == content["data_sha256"] == sha256,
         "settings": manifest["config"] == base.training_settings(base.seeds[0]),
@@ -135,31 +120,20 @@ def check_base(base: RunConfig, protocol: str) -> None:
         )
 
 
-def fit_variant(base: RunConfig, protocol: str, name: str, changes: Mapping[str, Any]) -> None:
-    variant_settings = {"name": f"{name}-{base.name}", "protocols": [protocol]}
-    fit(base.with_settings({**changes, **variant_settings}))
-
-
 def add_difference(base: RunConfig, protocol: str, name: str, changes: Mapping[str, Any]) -> None:
-    """Add the settings of a variant, and its difference to the base, to its result."""
-    results, variant = Path(base.results), f"{name}-{base.name}"
-    content = read_json(results_path(results, variant, protocol))
-    base_metrics, variant_metrics = (
-        user_metrics(pd.read_parquet(folder / test_rows_name(protocol)))
-        for folder in (base.runs_folder, base.runs_folder.with_name(variant))
+    variant = f"{name}-{base.name}"
+    content = read_json(results_path(base.results, variant, protocol))
+    variant_rows, base_rows = (
+        pd.read_parquet(folder / test_rows_name(protocol))
+        for folder in (base.runs_folder.with_name(variant), base.runs_folder)
     )
-    # One data set and one split: the same users and items.
-    assert variant_metrics.index.equals(base_metrics.index)
-    names = [metric for metric in content["metrics"] if metric in variant_metrics]
-    difference = summarise_paired(
-        {metric: variant_metrics[metric] for metric in names},
-        {metric: base_metrics[metric] for metric in names},
-    )
+    section = paired_difference(variant_rows, base_rows, protocol)
+    difference = {metric: section[metric] for metric in content["metrics"] if metric in section}
     content |= {
         "recipe": f"recipes/{base.name}.yaml, {name} of recipes/ablations.yaml",
         "variant": {"name": name, "of": base.name, "settings": dict(changes)},
         "paired": {"full": difference, **content["paired"]},
     }
-    path = write_results(results, variant, protocol, content)
+    path = write_results(base.results, variant, protocol, content)
     text = "{diff:+.4f} [{low:+.4f}, {high:+.4f}]".format(**difference["ndcg@10"])
     say(f"{path}: ndcg@10 {text} against the full model")

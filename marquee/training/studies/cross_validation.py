@@ -1,10 +1,8 @@
 """Cross-validation: fit a recipe once for each of its folds, and measure all test ratings.
 
-    python train.py fit --config recipes/ml-100k.stars.yaml        u1 to u5 of ml-100k
-
-A fold is a whole `fit` under the name uK-RECIPE, with its results and rows in `runs/uK-RECIPE/`.
-The test parts of all folds hold every rating once, and `results/` holds the metrics over all of
-them. `per_fold` lists the metrics of each fold: papers report the mean of their RMSE.
+A fold is a whole `fit` under the name uK-RECIPE. The test parts of all folds hold every rating
+once, and `results/` holds the metrics over all of them. `per_fold` lists the metrics of each fold:
+papers report the mean of their RMSE.
 """
 
 from pathlib import Path
@@ -18,8 +16,8 @@ from marquee.training.config import RunConfig
 from marquee.training.evaluate_ratings import TEST_ROWS, format_rating_table, rating_sections
 from marquee.training.pipeline import fit
 
+# Keys of a results file that are the same in every fold.
 SHARED_KEYS = ("protocol", "data", "commit", "data_sha256", "machine", "seeds")
-"""Keys of a results file that are the same in every fold."""
 
 
 def fit_folds(config: RunConfig) -> None:
@@ -28,10 +26,18 @@ def fit_folds(config: RunConfig) -> None:
     for fold in config.folds:
         name = f"u{fold}-{config.name}"
         folder = Path(config.runs) / name
-        fold_settings = {"name": name, "data.fold": fold, "results": str(folder), "folds": []}
-        fit(config.with_settings(fold_settings))
+        fit(
+            config.with_settings(
+                {"name": name, "data.fold": fold, "results": str(folder), "folds": []}
+            )
+        )
         contents.append(read_json(results_path(folder, name, "stars")))
         tables.append(pd.read_parquet(folder / TEST_ROWS))
+    per_fold = [
+        {key: fold[key] for key in ("selection", "baseline_settings")}
+        | {name: interval["mean"] for name, interval in fold["metrics"].items()}
+        for fold in contents
+    ]
     content = {
         "recipe": f"recipes/{config.name}.yaml",
         **{key: contents[0][key] for key in SHARED_KEYS},
@@ -39,14 +45,7 @@ def fit_folds(config: RunConfig) -> None:
         "wall_s": sum(fold["wall_s"] for fold in contents),
         "cpu_s": sum(fold["cpu_s"] for fold in contents),
         **rating_sections(pd.concat(tables, ignore_index=True)),
-        "per_fold": [
-            {
-                "selection": fold["selection"],
-                "baseline_settings": fold["baseline_settings"],
-                **{name: interval["mean"] for name, interval in fold["metrics"].items()},
-            }
-            for fold in contents
-        ],
+        "per_fold": per_fold,
     }
     path = write_results(config.results, config.name, "stars", content)
     say(format_rating_table(path, content))

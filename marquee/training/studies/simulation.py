@@ -1,33 +1,30 @@
 """Simulation: what real ratings cannot show, on SYNTHETIC users whose liking of all items is known.
 
-    marquee simulate        results/simulated.{selection,portion}.json, 5 min
-
-There are five worlds (marquee/evaluation/simulator.py). In each, a model is trained by
-recipes/simulated.yaml on the ratings of 1,500 users, and measured through its bundle:
+In each of five worlds (marquee/evaluation/simulator.py) a model is trained on the ratings of 1,500
+users, and measured through its bundle. `marquee simulate`, 5 min, writes results/simulated.*.json:
 
     selection   the error over every pair that was not trained on (the truth), beside the error on
                 held-out ratings that users chose to give (naive), and that error weighted by
                 propensities: true, by rating, by item (marquee/evaluation/metrics/propensity.py)
     portion     300 further users, known by ratings alone, by watched shares alone, or by both: the
-                error over the items that they did not watch, and their liking of ten items, listed
-                by expected ratings and by the ranking network
+                error over unwatched items, and the liking of ten items, listed by expected ratings
+                and by the ranking network
 
 What this does not show: how real users watch. The world is the design of its author.
 
 Local letters: N held-out ratings, R random pairs.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
-from marquee.core.arrays import Float64, Int64
+from marquee.core.arrays import Bools, Float64, Int64
 from marquee.core.command import say
 from marquee.core.files import write_atomic
-from marquee.evaluation.metrics.propensity import item_propensity, rating_propensity, snips_rmse
+from marquee.evaluation.metrics.rating import item_propensity, rating_propensity, snips_rmse
 from marquee.evaluation.results import code_commit, write_results
 from marquee.evaluation.simulator import World
 from marquee.recommender.recommender import Recommender
@@ -39,27 +36,21 @@ from marquee.training.studies.study_command import mean_and_range, run_study, st
 RECIPE = Path(__file__).parents[3] / "recipes" / "simulated.yaml"
 NUM_WORLDS = 5
 NUM_TRAINED_USERS = 1500
-NUM_NEW_USERS = 300
-"""Users of a world who are not trained on; they are its last ones."""
-NUM_RANDOM_PAIRS = 2_000
-"""Ratings of random items, which `rating_propensity` needs; real users would be asked for them."""
+NUM_NEW_USERS = 300  # not trained on; the last ones of a world
+NUM_RANDOM_PAIRS = 2_000  # for `rating_propensity`; real users would be asked for them
 LIST_LENGTH = 10
+HISTORY_KINDS = ("stars", "portion", "both")  # ratings, shares of all watched items, or both
 
+# A history: movie_id, rating and watched share.
 UserEntries: TypeAlias = list[tuple[int, float | None] | tuple[int, float | None, float]]
-"""A history: movie_id, rating and watched share."""
 Metrics: TypeAlias = dict[str, float]
 
 
 def main(args: list[str]) -> int:
-    """Run `marquee simulate` and return its exit status."""
     return run_study("simulate", simulate, args)
 
 
 def simulate(args: list[str]) -> None:
-    """Draw, train and measure every world; write both results.
-
-    args: settings of the recipe.
-    """
     parser = study_parser("simulate", "Train on users whose taste is known.")
     _, settings = parser.parse_known_args(args)
     root = Path("runs") / "simulated-worlds"
@@ -83,21 +74,14 @@ def simulate(args: list[str]) -> None:
 
 
 def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Metrics]:
-    """Draw one world, fit the recipe on it, and return the metrics of both results."""
     world = World.generate(seed, NUM_TRAINED_USERS + NUM_NEW_USERS)
     trained_users, new_users = np.split(np.arange(len(world.rating_UI)), [NUM_TRAINED_USERS])
-    files = ("ratings.csv", "movies.csv")
-    for name, text in zip(files, world.to_csv(trained_users, seed), strict=True):
-        write_atomic(folder / "demo" / name, text)
-    world_settings = {
-        "data.root": folder,
-        "seed_everything": seed,
-        "seeds": f"[{seed}]",
-        "comet": "off",
-    }
-    world_settings |= {name: folder / name for name in ("runs", "bundles", "results")}
-    world_args = [f"--{name}={value}" for name, value in world_settings.items()]
-    config = read_config([f"--config={RECIPE}", *world_args, *settings])
+    ratings, movies = world.to_csv(trained_users, seed)
+    write_atomic(folder / "demo" / "ratings.csv", ratings)
+    write_atomic(folder / "demo" / "movies.csv", movies)
+    world_args = [f"--data.root={folder}", f"--seed_everything={seed}", f"--seeds=[{seed}]"]
+    world_args += [f"--{name}={folder / name}" for name in ("runs", "bundles", "results")]
+    config = read_config([f"--config={RECIPE}", "--comet=off", *world_args, *settings])
     fit(config)
     model = Recommender.load(config.bundle_folder)
     rows = pd.read_parquet(config.runs_folder / TEST_ROWS)
@@ -108,10 +92,7 @@ def measure_world(settings: list[str], folder: Path, seed: int) -> dict[str, Met
 
 
 def selection_metrics(world: World, model: Recommender, rows: pd.DataFrame, seed: int) -> Metrics:
-    """Return the true error, and its estimates from the held-out ratings.
-
-    rows: test rows.
-    """
+    """Return the true error, and its estimates from the held-out ratings, `rows`."""
     user_N, item_N = rows["user_id"].to_numpy() - 1, rows["movie_id"].to_numpy() - 1
     trained_UI = world.rated_UI[:NUM_TRAINED_USERS].copy()
     num_ratings_I = trained_UI.sum(0)
@@ -123,7 +104,9 @@ def selection_metrics(world: World, model: Recommender, rows: pd.DataFrame, seed
     error_UI = expected_ratings(world, model, histories) - world.rating_UI[:NUM_TRAINED_USERS]
     error_N = (rows["predicted"] - rows["stars"]).to_numpy()
     chance_N = world.propensity_UI[user_N, item_N]
-    user_R, item_R = random_pairs(trained_UI.shape, seed)
+    rng, (num_users, num_items) = np.random.default_rng(seed), trained_UI.shape
+    user_R = rng.integers(num_users, size=NUM_RANDOM_PAIRS)
+    item_R = rng.integers(num_items, size=NUM_RANDOM_PAIRS)
     bin_N = rows["stars"].to_numpy().astype(np.int64) - 1
     bin_R = world.rating_UI[user_R, item_R].astype(np.int64) - 1
     rated_share = float(num_ratings_I.sum() / trained_UI.size)
@@ -142,21 +125,12 @@ def selection_metrics(world: World, model: Recommender, rows: pd.DataFrame, seed
     }
 
 
-def random_pairs(shape: tuple[int, ...], seed: int) -> tuple[Int64, Int64]:
-    rng = np.random.default_rng(seed)
-    user_R = rng.integers(shape[0], size=NUM_RANDOM_PAIRS)
-    return user_R, rng.integers(shape[1], size=NUM_RANDOM_PAIRS)
-
-
 def expected_ratings(world: World, model: Recommender, histories: list[UserEntries]) -> Float64:
-    """Return the expected rating of every item, (U, I).
-
-    It is nan if the bundle lacks the item.
-    """
+    """Return the expected rating of every item, (U, I); nan if the bundle lacks it."""
     rating_UI = np.full((len(histories), world.rating_UI.shape[1]), np.nan)
     columns = model.movie_ids - 1
     for rating_I, history in zip(rating_UI, histories, strict=True):
-        entries = [entry for entry in history if model.has_movie(entry[0])]
+        entries = [entry for entry in history if model.catalog.has_movie(entry[0])]
         rating_I[columns] = model.predict_stars([entries], model.movie_ids)[0]
     return rating_UI
 
@@ -164,8 +138,8 @@ def expected_ratings(world: World, model: Recommender, histories: list[UserEntri
 def portion_metrics(world: World, model: Recommender, users: Int64) -> Metrics:
     """Return the metrics of new users by the kind of history that the model reads."""
     metrics: Metrics = {}
-    for kind, make_entries in ENTRIES.items():
-        histories = [make_entries(world, user) for user in users.tolist()]
+    for kind in HISTORY_KINDS:
+        histories = [user_entries(world, user, kind) for user in users.tolist()]
         rating_UI = expected_ratings(world, model, histories)
         unwatched_UI = ~world.watched_UI[users] & ~np.isnan(rating_UI)
         error_UI = rating_UI - world.liking_UI[users].clip(1, 5)
@@ -175,8 +149,8 @@ def portion_metrics(world: World, model: Recommender, users: Int64) -> Metrics:
         metrics[f"liking_by_stars/{kind}"] = mean_liking(world, users, best_UK)
         listed_UK = np.array(
             [
-                next_items(model, history, np.flatnonzero(world.watched_UI[user]) + 1)
-                for user, history in zip(users.tolist(), histories, strict=True)
+                recommended_items(model, history, watched_I)
+                for history, watched_I in zip(histories, world.watched_UI[users], strict=True)
             ]
         )
         metrics[f"liking_by_ranking/{kind}"] = mean_liking(world, users, listed_UK)
@@ -184,46 +158,24 @@ def portion_metrics(world: World, model: Recommender, users: Int64) -> Metrics:
     return metrics
 
 
-def next_items(model: Recommender, history: UserEntries, watched_ids: Int64) -> list[int]:
-    """Return rows of ten listed items, without all that the user watched.
-
-    A model that knows the ratings alone does not know of the others.
-    """
-    excluded = [movie_id for movie_id in watched_ids.tolist() if model.has_movie(movie_id)]
-    items = model.recommend(history=history, exclude_ids=excluded, k=LIST_LENGTH)["items"]
-    return [item["movie_id"] - 1 for item in items]
+def recommended_items(model: Recommender, history: UserEntries, watched_I: Bools) -> list[int]:
+    """Return rows of ten listed items, without all that the user watched."""
+    watched_ids = (np.flatnonzero(watched_I) + 1).tolist()
+    excluded = [movie_id for movie_id in watched_ids if model.catalog.has_movie(movie_id)]
+    answer = model.recommend(history=history, exclude_ids=excluded, k=LIST_LENGTH)
+    return [item["movie_id"] - 1 for item in answer["items"]]
 
 
 def mean_liking(world: World, users: Int64, top_UK: Int64) -> float:
     return float(world.liking_UI[users[:, None], top_UK].mean())
 
 
-def rated_entries(world: World, user: int) -> UserEntries:
-    items = np.flatnonzero(world.rated_UI[user]).tolist()
-    return [(item + 1, world.rating_UI[user, item]) for item in items]
-
-
-def watched_entries(world: World, user: int) -> UserEntries:
-    items = np.flatnonzero(world.watched_UI[user]).tolist()
-    return [(item + 1, None, float(world.watched_share_UI[user, item])) for item in items]
-
-
-def all_entries(world: World, user: int) -> UserEntries:
-    """Return the ratings, and the watched share of every watched item."""
-    rated_I, rating_I = world.rated_UI[user], world.rating_UI[user]
-    return [
-        (
-            item + 1,
-            float(rating_I[item]) if rated_I[item] else None,
-            float(world.watched_share_UI[user, item]),
-        )
-        for item in np.flatnonzero(world.watched_UI[user]).tolist()
-    ]
-
-
-ENTRIES: dict[str, Callable[[World, int], UserEntries]] = {
-    "stars": rated_entries,
-    "portion": watched_entries,
-    "both": all_entries,
-}
-"""Kinds of histories, by their names in the results."""
+def user_entries(world: World, user: int, kind: str) -> UserEntries:
+    items = np.flatnonzero(world.rated_UI[user] if kind == "stars" else world.watched_UI[user])
+    is_rated = world.rated_UI[user, items] & (kind != "portion")
+    rating_n = world.rating_UI[user, items].astype(object)
+    rating_n[~is_rated] = None
+    columns = [(items + 1).tolist(), rating_n.tolist()]
+    if kind != "stars":
+        columns.append(world.watched_share_UI[user, items].tolist())
+    return list(zip(*columns, strict=True))
