@@ -5,40 +5,23 @@
     parts = draw_lines(series, x=x, y=y, x_label="epoch", y_label="train/loss")
     document(440, 300, parts, title="Training loss")
 
-No library: a page of ten curves is 40 kB, and the same numbers give the same bytes. Colours and
-type come from the page (STYLE and its variables), so light, dark and print all work. A `standalone`
-document carries its own style on white paper, for files beside a Markdown page.
-
-Pixels count from the top left. All text is escaped.
+Colours and type come from the page (STYLE and its variables), so light, dark and print all work; a
+`standalone` document carries its own. Pixels count from the top left. All text is escaped.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from importlib.resources import files
 
 Point = tuple[float, float]
-
-STYLE = """
-svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
-svg .value { fill: var(--ink); font-variant-numeric: tabular-nums; }
-svg .name { fill: var(--ink); }
-svg .end { font-weight: 600; }
-svg .grid { stroke: var(--line); stroke-width: 1; }
-svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
-svg .dashed { stroke-dasharray: 5 4; }
-svg .point { stroke: none; }
-svg .chosen { fill: var(--paper); stroke-width: 2; }
-svg .bound { stroke: var(--ink); stroke-width: 1.2; opacity: .65; fill: none; }
-"""
+STYLE = "\n" + (files(__package__) / "svg_charts.css").read_text()
 STANDALONE_STYLE = (
     "svg { --paper: #fff; --ink: #1d2430; --soft: #5b6472; --line: #e0e4e9; background: #fff; }"
     + STYLE
 )
-PADDING = 0.04
-"""Space of a linear axis on both sides of the values, as a share of their range."""
-MAX_STEPS = 6
-"""Steps between the ticks of a linear axis."""
+MAX_STEPS = 6  # between the ticks of a linear axis
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,24 +31,17 @@ class Axis:
     ticks: Sequence[float]
     low: float
     high: float
-    start: float
-    """The pixel of `low`. On an upright or reversed axis it is larger than `end`."""
+    start: float  # the pixel of `low`; larger than `end` on an upright or reversed axis
     end: float
-    is_log: bool = False
-    separator: str = ","
-    """Of thousands; "" for years."""
+    separator: str = ","  # of thousands; "" for years
 
     def at(self, value: float) -> float:
         """Return the pixel of a value."""
-        low, high = self.low, self.high
-        if self.is_log:
-            low, high, value = math.log10(low), math.log10(high), math.log10(value)
-        return self.start + (value - low) / (high - low) * (self.end - self.start)
+        share = (value - self.low) / (self.high - self.low)
+        return self.start + share * (self.end - self.start)
 
     def label(self, tick: float) -> str:
         """Write a tick with as many decimals as the step between the ticks needs."""
-        if self.is_log:
-            return f"{tick:{self.separator}.10g}"
         step = self.ticks[1] - self.ticks[0] if len(self.ticks) > 1 else 1.0
         digits = max(0, -math.floor(math.log10(step) + 1e-9))
         digits += round(step * 10**digits, 6) % 1 > 0
@@ -78,55 +54,33 @@ def linear_axis(
     end: float,
     *,
     integers: bool = False,
-    padding: float = PADDING,
+    padding: float = 0.04,
     separator: str = ",",
 ) -> Axis:
-    """Return an axis over all values with round ticks.
+    """Return an axis over all values with round ticks, integers if that is set.
 
-    integers: the ticks are whole numbers, e.g. epochs. A single value lies in the middle.
+    padding: space on both sides of the values, as a share of their range.
     """
     low, high = min(values), max(values)
     if low == high:
         low, high = low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1)
+    step = max(round_step((high - low) / MAX_STEPS), 1.0 if integers else 0.0)
     space = padding * (high - low)
-    step = round_step((high - low) / MAX_STEPS)
-    if integers:
-        step = max(1.0, step)
-    first, last = math.ceil((low - space) / step), math.floor((high + space) / step)
-    return Axis(
-        ticks=[number * step for number in range(first, last + 1)],
-        low=low - space,
-        high=high + space,
-        start=start,
-        end=end,
-        separator=separator,
-    )
+    low, high = low - space, high + space
+    first, last = math.ceil(low / step), math.floor(high / step)
+    ticks = [number * step for number in range(first, last + 1)]
+    return Axis(ticks=ticks, low=low, high=high, start=start, end=end, separator=separator)
 
 
 def axis_from_zero(largest: float, start: float, end: float) -> Axis:
     """Return an axis from 0 to the first tick at or above the largest value."""
     step = round_step(largest / 4)
-    count = math.ceil(largest / step - 1e-9)
-    ticks = [number * step for number in range(count + 1)]
+    ticks = [number * step for number in range(math.ceil(largest / step - 1e-9) + 1)]
     return Axis(ticks=ticks, low=0.0, high=ticks[-1], start=start, end=end)
 
 
-def log_axis(values: Sequence[float], start: float, end: float) -> Axis:
-    """Return a logarithmic axis over all values, with a tick a power of ten.
-
-    The values are above 0.
-    """
-    low, high = min(values) / 1.2, max(values) * 1.2
-    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)
-    ticks = [10.0**power for power in powers]
-    return Axis(ticks=ticks, low=low, high=high, start=start, end=end, is_log=True)
-
-
 def round_step(rough: float) -> float:
-    """Return a round step of at least about `rough`.
-
-    It is the first of 1, 2, 5, 10 times a power of ten that is so large.
-    """
+    """Return the first of 1, 2, 5, 10 times a power of ten at or above about `rough`."""
     power = 10 ** math.floor(math.log10(rough))
     return next(size * power for size in (1, 2, 5, 10) if size * power >= rough * 0.99)
 
@@ -136,30 +90,20 @@ class Series:
     """One line of a chart, and the text beside it."""
 
     points: Sequence[Point]
-    color: str
-    """A CSS colour, or `var(--name)` of the page."""
+    color: str  # CSS, or `var(--name)` of the page
     dashed: bool = False
-    name: str = ""
-    """Stands before the values in the tooltip of each point."""
+    name: str = ""  # before the values in the tooltip of each point
     with_points: bool = True
-    """False draws the line alone."""
-    selected: Point | None = None
-    """This point is ringed."""
-    end_label: str = ""
-    """Text to the right of the last point."""
-    bounds: Sequence[Point] = ()
-    """Low and high end of the interval around each point's y; empty: no intervals."""
-    labels: Sequence[str] = ()
-    """Text above each point, "" for none; empty: no text."""
+    selected: Point | None = None  # ringed
+    end_label: str = ""  # to the right of the last point
+    bounds: Sequence[Point] = ()  # the interval around each point's y
+    labels: Sequence[str] = ()  # above each point, "" for none
 
 
 def draw_lines(
     series: Sequence[Series], *, x: Axis, y: Axis, x_label: str, y_label: str = ""
 ) -> list[str]:
-    """Draw axes, lines, points and labels.
-
-    The label of y needs 30 pixels above y.end, that of x 46 pixels below y.start.
-    """
+    """Draw axes and lines; labels need 30 pixels above y.end and 46 below y.start."""
     left, right = sorted((x.start, x.end))
     parts = [text(0, y.end - 22, y_label)] if y_label else []
     for tick in y.ticks:
@@ -178,20 +122,16 @@ def _line(line: Series, x: Axis, y: Axis, subject: str, y_label: str) -> list[st
         f'<path class="bound" d="M{a:.1f} {y.at(low):.1f}V{y.at(high):.1f}"/>'
         for (a, _), (low, high) in zip(pixels, line.bounds, strict=False)
     ]
-    parts.append(polyline(pixels, line.color, dashed=line.dashed))
-    for (a, b), (at_x, at_y) in zip(line.points, pixels, strict=True):
-        if not line.with_points:
-            break
+    dashed, path = " dashed" * line.dashed, "L".join(f"{a:.1f} {b:.1f}" for a, b in pixels)
+    parts.append(f'<path class="line{dashed}" stroke="{line.color}" d="M{path}"/>')
+    for (a, b), (at_x, at_y) in zip(line.points if line.with_points else (), pixels, strict=False):
         look = f'class="point" r="2.5" fill="{line.color}"'
         if (a, b) == line.selected:
             look = f'class="chosen" r="4.5" stroke="{line.color}"'
-        tooltip = escape(f"{subject} {a:,.6g}: {y_label} {b:.5g}")
-        parts.append(
-            f'<circle {look} cx="{at_x:.1f}" cy="{at_y:.1f}"><title>{tooltip}</title></circle>'
-        )
-    for (at_x, at_y), label in zip(pixels, line.labels, strict=False):
-        parts += [text(at_x + 4, at_y - 10, label)] if label else []
-    return parts
+        tooltip = f"<title>{escape(f'{subject} {a:,.6g}: {y_label} {b:.5g}')}</title>"
+        parts.append(f'<circle {look} cx="{at_x:.1f}" cy="{at_y:.1f}">{tooltip}</circle>')
+    labels = zip(pixels, line.labels, strict=False)
+    return parts + [text(a + 4, b - 10, label) for (a, b), label in labels if label]
 
 
 def _end_labels(series: Sequence[Series], x: Axis, y: Axis) -> list[str]:
@@ -208,33 +148,20 @@ def _end_labels(series: Sequence[Series], x: Axis, y: Axis) -> list[str]:
     return parts
 
 
-def polyline(pixels: Sequence[Point], color: str, *, dashed: bool = False) -> str:
-    """Draw a line through pixels."""
-    css = "line dashed" if dashed else "line"
-    path = "L".join(f"{x:.1f} {y:.1f}" for x, y in pixels)
-    return f'<path class="{css}" stroke="{color}" d="M{path}"/>'
-
-
 def horizontal(left: float, right: float, y: float, css: str = "grid") -> str:
-    """Draw a level line."""
     return f'<path class="{css}" d="M{left:.1f} {y:.1f}H{right:.1f}"/>'
 
 
 def bar(x: float, y: float, width: float, height: float, css: str) -> str:
     """Draw a bar; x, y: its upper left corner. css: the class that colours it."""
-    return (
-        f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" '
-        f'height="{height:.1f}" rx="2"/>'
-    )
+    size = f'width="{width:.1f}" height="{height:.1f}"'
+    return f'<rect class="{css}" x="{x:.1f}" y="{y:.1f}" {size} rx="2"/>'
 
 
 def text(
     x: float, y: float, content: str, *, css: str = "", anchor: str = "start", color: str = ""
 ) -> str:
-    """Write a line of text, level with y.
-
-    anchor: "start", "middle" or "end" lies at x.
-    """
+    """Write text, level with y; its anchor ("start", "middle", "end") lies at x."""
     name = f' class="{css}"' if css else ""
     place = f' text-anchor="{anchor}"' if anchor != "start" else ""
     style = f' style="fill: {color}"' if color else ""
@@ -242,26 +169,15 @@ def text(
 
 
 def group(x: float, y: float, parts: Sequence[str]) -> str:
-    """Move a panel to its place in a picture of several."""
     return "\n".join([f'<g transform="translate({x:g} {y:g})">', *parts, "</g>"])
 
 
 def document(
-    width: float,
-    height: float,
-    parts: Sequence[str],
-    *,
-    title: str,
-    description: str = "",
-    standalone: bool = False,
+    width: float, height: float, parts: Sequence[str], *, title: str, standalone: bool = False
 ) -> str:
-    """Return the SVG element. title, description: text for a screen reader.
-
-    standalone: with namespace, style and a line end, to be written into a file.
-    """
+    """Return the SVG element; standalone: a file, with namespace, style and line end."""
     space = ' xmlns="http://www.w3.org/2000/svg"' if standalone else ""
-    head = [f"<title>{escape(title)}</title>"]
-    head += [f"<desc>{escape(description)}</desc>"] if description else []
-    head += [f"<style>{STANDALONE_STYLE}</style>"] if standalone else []
     opening = f'<svg{space} viewBox="0 0 {width:.0f} {height:.0f}" role="img">'
-    return "\n".join([opening, *head, *parts, "</svg>"]) + ("\n" if standalone else "")
+    head = [opening, f"<title>{escape(title)}</title>"]
+    head += [f"<style>{STANDALONE_STYLE}</style>"] if standalone else []
+    return "\n".join([*head, *parts, "</svg>"]) + ("\n" if standalone else "")

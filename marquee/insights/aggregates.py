@@ -11,23 +11,25 @@ memory grows with their numbers (some 500 bytes a user), not with the number of 
 Two statistics need all movies before they look at users: what the data would hold without a user.
 So the second pass counts, for each user, the movies that depend on that user alone.
 
-Local letters: V values of the scale, Y calendar years, X groups by number of ratings; N ratings of
-a chunk, U also users of a chunk.
+Local letters: V values of the scale, Y calendar years, X groups by number of ratings; N ratings and
+U users of a chunk, F columns of a table of items.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from marquee.core import memmap
-from marquee.core.arrays import Float32, Float64, Int32, Int64
+from marquee.core.arrays import Bools, Float32, Float64, Int32, Int64
 from marquee.core.item_stats import LIKED_RATING, release_years
 from marquee.core.movies import Movies
 from marquee.data.dataset import Dataset
 from marquee.data.user_histories import UserHistories
-from marquee.insights.history_chunk import Chunk, count_pairs, year_of
+from marquee.insights.resample import AnyArray
 
 SESSION_GAP_S = 3600
 """A session ends with an hour without a rating."""
@@ -45,11 +47,12 @@ HEAD_SHARE = 0.1
 class Aggregates:
     """Sums by user and by movie."""
 
-    name: str
     movies: Movies
     scale: tuple[float, ...]
-    user_id: Int64
-    """(U,)"""
+    has_times: bool
+    """False if all ratings have the same time."""
+    years: Int64
+    """(Y,) calendar years (UTC) of the ratings."""
     value_count_UV: Int32
     """Ratings by their value."""
     genre_count_UG: Int32
@@ -57,12 +60,6 @@ class Aggregates:
     genre_rating_sum_UG: Float32
     """Sum of those ratings."""
     year_count_UY: Int32
-    """Ratings by the calendar year (UTC) they were given in."""
-    years: Int64
-    """(Y,) those years."""
-    first_time_U: Int64
-    """Time of a user's first rating, and of the last one."""
-    last_time_U: Int64
     num_sessions_U: Int64
     in_first_session_U: Int64
     """Ratings of a user's first session."""
@@ -77,15 +74,13 @@ class Aggregates:
     """Ratings of the most rated tenth of the movies."""
     liked_change_U: Int64
     """Movies whose shrunk mean would rise to LIKED_RATING without this user, less those that would
-    fall below it."""
-    liked_only_U: Int64
-    """Movies that only this user rated, with a shrunk mean of LIKED_RATING or more."""
+    fall below it or be gone."""
     early_only_UY: Int32
     """Movies with one early rating, by this user, by release year from `years[0]` on."""
 
     @property
     def num_users(self) -> int:
-        return len(self.user_id)
+        return len(self.num_sessions_U)
 
     @cached_property
     def num_ratings(self) -> int:
@@ -116,34 +111,24 @@ class Aggregates:
 
 def aggregate(dataset: Dataset, histories: UserHistories) -> Aggregates:
     """Read all histories twice and return their sums."""
-    first = _FirstPass(dataset, histories)
-    for users, rows in memmap.iter_user_chunks(histories.indptr):
-        first.read(users, rows)
-    second = _SecondPass(dataset, histories, first)
-    for users, rows in memmap.iter_user_chunks(histories.indptr):
-        second.read(users, rows)
+    catalog = _Catalog(dataset, histories)
+    first = histories.timestamp[histories.indptr[:-1]].min()
+    last = histories.timestamp[histories.indptr[1:] - 1].max()
+    first_year, last_year = year_of(np.array([first, last]))
+    years = np.arange(first_year, last_year + 1)
+    parts = [
+        _sums(chunk, catalog, years) | _sessions(chunk) | _sums_without_user(chunk, catalog, years)
+        for chunk in _chunks(histories)
+    ]
     return Aggregates(
-        name=dataset.name,
         movies=dataset.movies,
         scale=dataset.scale,
-        user_id=histories.user_id,
-        value_count_UV=first.value_count_UV,
-        genre_count_UG=first.genre_count_UG,
-        genre_rating_sum_UG=first.genre_rating_sum_UG,
-        year_count_UY=first.year_count_UY,
-        years=first.years,
-        first_time_U=first.first_time_U,
-        last_time_U=first.last_time_U,
-        num_sessions_U=first.num_sessions_U,
-        in_first_session_U=first.in_first_session_U,
-        count_I=first.count_I,
-        rating_sum_I=first.rating_sum_I,
-        early_count_I=first.early_count_I,
-        edge_count_UX=second.edge_count_UX,
-        head_count_U=second.head_count_U,
-        liked_change_U=second.liked_change_U,
-        liked_only_U=second.liked_only_U,
-        early_only_UY=second.early_only_UY,
+        has_times=bool(first < last),
+        years=years,
+        count_I=catalog.count_I,
+        rating_sum_I=catalog.rating_sum_I,
+        early_count_I=catalog.early_count_I,
+        **{name: np.concatenate([part[name] for part in parts]) for name in parts[0]},
     )
 
 
@@ -151,93 +136,109 @@ def shrunk_mean(total: Any, count: Any, mean: float) -> Any:
     return (total + PRIOR_RATINGS * mean) / (count + PRIOR_RATINGS)
 
 
-class _FirstPass:
-    """Plain sums."""
+def year_of(timestamp: Int64) -> Int64:
+    """Return the calendar year (UTC) of Unix seconds."""
+    return timestamp.astype("datetime64[s]").astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def _chunks(histories: UserHistories) -> Iterator[UserHistories]:
+    for users, rows in memmap.iter_user_chunks(histories.indptr):
+        yield UserHistories(
+            user_id=histories.user_id[users],
+            indptr=histories.indptr[users.start : users.stop + 1] - rows.start,
+            item=histories.item[rows],
+            rating=histories.rating[rows],
+            timestamp=histories.timestamp[rows],
+        )
+
+
+class _Catalog:
+    """Sums by movie, from the first pass, and what the second pass needs of them."""
 
     def __init__(self, dataset: Dataset, histories: UserHistories) -> None:
-        U, V, num_items = len(histories), len(dataset.scale), len(dataset.movies)
-        self._histories, self._scale = histories, dataset.scale
-        self._genre_IG = dataset.movies.genre_matrix()
-        self._release_year_I = release_years(dataset.movies)
-        starts, ends = histories.indptr[:-1], histories.indptr[1:] - 1
-        self.first_time_U = histories.timestamp[starts]
-        self.last_time_U = histories.timestamp[ends]
-        first, last = year_of(np.array([self.first_time_U.min(), self.last_time_U.max()]))
-        self.years = np.arange(first, last + 1)
-        G = self._genre_IG.shape[1]
-        self.value_count_UV = np.zeros((U, V), np.int32)
-        self.genre_count_UG = np.zeros((U, G), np.int32)
-        self.genre_rating_sum_UG = np.zeros((U, G), np.float32)
-        self.year_count_UY = np.zeros((U, len(self.years)), np.int32)
-        self.num_sessions_U, self.in_first_session_U = np.zeros(U, np.int64), np.zeros(U, np.int64)
-        self.count_I, self.early_count_I = (np.zeros(num_items, np.int64) for _ in range(2))
-        self.rating_sum_I = np.zeros(num_items)
-
-    def read(self, users: slice, rows: slice) -> None:
-        chunk = Chunk.from_histories(self._histories, users, rows)
-        size = chunk.num_users
-        value = np.searchsorted(np.asarray(self._scale, np.float32), chunk.rating)
-        self.value_count_UV[users] = count_pairs(chunk.user, value, size, len(self._scale))
-        self.genre_count_UG[users] = chunk.sum_over_items(np.ones(len(chunk.user)), self._genre_IG)
-        self.genre_rating_sum_UG[users] = chunk.sum_over_items(chunk.rating, self._genre_IG)
-        year = year_of(chunk.timestamp)
-        year_row = year - self.years[0]
-        self.year_count_UY[users] = count_pairs(chunk.user, year_row, size, len(self.years))
-        self.count_I += np.bincount(chunk.item, minlength=len(self.count_I))
-        self.rating_sum_I += np.bincount(chunk.item, chunk.rating, len(self.rating_sum_I))
-        is_early = year <= self._release_year_I[chunk.item] + WINDOW_YEARS
-        self.early_count_I += np.bincount(chunk.item[is_early], minlength=len(self.early_count_I))
-        self._read_sessions(users, chunk)
-
-    def _read_sessions(self, users: slice, chunk: Chunk) -> None:
-        is_first = np.append(True, chunk.user[1:] != chunk.user[:-1])
-        gap = np.diff(chunk.timestamp, prepend=chunk.timestamp[:1])
-        session = np.cumsum(is_first | (gap > SESSION_GAP_S))
-        start = np.searchsorted(chunk.user, np.arange(chunk.num_users))
-        end = np.searchsorted(chunk.user, np.arange(chunk.num_users), side="right")
-        self.num_sessions_U[users] = session[end - 1] - session[start] + 1
-        in_first = session == np.repeat(session[start], end - start)
-        self.in_first_session_U[users] = np.bincount(chunk.user, in_first, chunk.num_users)
-
-
-class _SecondPass:
-    """Count the movies that are gone or change group when one user is left out."""
-
-    def __init__(self, dataset: Dataset, histories: UserHistories, first: _FirstPass) -> None:
-        U, num_items = len(histories), len(dataset.movies)
-        self._histories, self._first = histories, first
-        self._release_year_I = first._release_year_I
-        edges = [1] + [int(maximum) + 1 for maximum in list(SUPPORT.values())[:-1]]
-        self._edge_IX = np.column_stack([first.count_I == edge for edge in edges]).astype(float)
-        order = np.argsort(-first.count_I, kind="stable")
-        self._is_head_I = np.isin(
-            np.arange(num_items), order[: max(1, round(HEAD_SHARE * num_items))]
+        num_items = len(dataset.movies)
+        self.scale = np.asarray(dataset.scale, np.float32)
+        self.genre_IG = dataset.movies.genre_matrix()
+        self.release_year_I = release_years(dataset.movies)
+        self.count_I, self.early_count_I = (
+            np.zeros(num_items, np.int64),
+            np.zeros(num_items, np.int64),
         )
-        self._mean = float(first.rating_sum_I.sum() / first.count_I.sum())
-        self.edge_count_UX = np.zeros((U, len(edges)), np.int32)
-        self.head_count_U, self.liked_change_U = np.zeros(U, np.int64), np.zeros(U, np.int64)
-        self.liked_only_U = np.zeros(U, np.int64)
-        self.early_only_UY = np.zeros((U, len(first.years)), np.int32)
+        self.rating_sum_I = np.zeros(num_items)
+        for chunk in _chunks(histories):
+            self.count_I += np.bincount(chunk.item, minlength=num_items)
+            self.rating_sum_I += np.bincount(chunk.item, chunk.rating, num_items)
+            early_item = chunk.item[self.is_early(chunk)]
+            self.early_count_I += np.bincount(early_item, minlength=num_items)
+        self.mean_rating = float(self.rating_sum_I.sum() / self.count_I.sum())
+        edges = [1] + [int(maximum) + 1 for maximum in list(SUPPORT.values())[:-1]]
+        self.edge_IX = np.column_stack([self.count_I == edge for edge in edges]).astype(np.float64)
+        head = np.argsort(-self.count_I, kind="stable")[: max(1, round(HEAD_SHARE * num_items))]
+        self.is_head_I = np.isin(np.arange(num_items), head)
 
-    def read(self, users: slice, rows: slice) -> None:
-        chunk, first = Chunk.from_histories(self._histories, users, rows), self._first
-        self.edge_count_UX[users] = chunk.sum_over_items(np.ones(len(chunk.user)), self._edge_IX)
-        self.head_count_U[users] = chunk.sum_by_user(self._is_head_I[chunk.item])
-        self._read_liked(users, chunk)
-        release = self._release_year_I[chunk.item]
-        year = year_of(chunk.timestamp)
-        is_only = (year <= release + WINDOW_YEARS) & (first.early_count_I[chunk.item] == 1)
-        is_only &= (release >= first.years[0]) & (release <= first.years[-1])
-        release_row = (release[is_only] - first.years[0]).astype(np.int64)
-        counts = count_pairs(chunk.user[is_only], release_row, chunk.num_users, len(first.years))
-        self.early_only_UY[users] = counts
+    def is_early(self, chunk: UserHistories) -> Bools:
+        return year_of(chunk.timestamp) <= self.release_year_I[chunk.item] + WINDOW_YEARS
 
-    def _read_liked(self, users: slice, chunk: Chunk) -> None:
-        first = self._first
-        count, total = first.count_I[chunk.item], first.rating_sum_I[chunk.item]
-        is_liked = shrunk_mean(total, count, self._mean) >= LIKED_RATING
-        without = shrunk_mean(total - chunk.rating, count - 1, self._mean) >= LIKED_RATING
-        is_only = count == 1
-        change = np.where(is_only, 0, without.astype(np.int64) - is_liked)
-        self.liked_change_U[users] = chunk.sum_by_user(change)
-        self.liked_only_U[users] = chunk.sum_by_user(is_liked & is_only)
+
+def _sum_by_user(chunk: UserHistories, value_N: AnyArray) -> AnyArray:
+    return np.bincount(chunk.user, value_N, len(chunk)).astype(np.int64)
+
+
+def _sum_over_items(chunk: UserHistories, value_N: AnyArray, column_IF: AnyArray) -> AnyArray:
+    """Return (U, F) sums over each user's ratings of value x the movie's row."""
+    shape = (len(chunk), len(column_IF))
+    return csr_matrix((value_N, chunk.item, chunk.indptr), shape=shape) @ column_IF
+
+
+def _count_columns(
+    chunk: UserHistories, column_N: Int64, num_columns: int, weight_N: Any = None
+) -> AnyArray:
+    """Return (U, num_columns) counts of each user's ratings by their column."""
+    flat_N = chunk.user * num_columns + column_N
+    counts = np.bincount(flat_N, weight_N, len(chunk) * num_columns)
+    return counts.reshape(-1, num_columns).astype(np.int32)
+
+
+def _sums(chunk: UserHistories, catalog: _Catalog, years: Int64) -> dict[str, AnyArray]:
+    value_N, one_N = np.searchsorted(catalog.scale, chunk.rating), np.ones(len(chunk.item))
+    year_N = year_of(chunk.timestamp) - years[0]
+    genre_count_UG = _sum_over_items(chunk, one_N, catalog.genre_IG).astype(np.int32)
+    return {
+        "value_count_UV": _count_columns(chunk, value_N, len(catalog.scale)),
+        "genre_count_UG": genre_count_UG,
+        "genre_rating_sum_UG": _sum_over_items(chunk, chunk.rating, catalog.genre_IG),
+        "year_count_UY": _count_columns(chunk, year_N, len(years)),
+        "head_count_U": _sum_by_user(chunk, catalog.is_head_I[chunk.item]),
+    }
+
+
+def _sessions(chunk: UserHistories) -> dict[str, AnyArray]:
+    is_first = np.append(True, chunk.user[1:] != chunk.user[:-1])
+    gap = np.diff(chunk.timestamp, prepend=chunk.timestamp[:1])
+    session = np.cumsum(is_first | (gap > SESSION_GAP_S))
+    start, end = chunk.indptr[:-1], chunk.indptr[1:]
+    in_first = session == np.repeat(session[start], end - start)
+    return {
+        "num_sessions_U": np.asarray(session[end - 1] - session[start] + 1),
+        "in_first_session_U": _sum_by_user(chunk, in_first),
+    }
+
+
+def _sums_without_user(
+    chunk: UserHistories, catalog: _Catalog, years: Int64
+) -> dict[str, AnyArray]:
+    """Count the movies that are gone or change group when one user is left out."""
+    count, total = catalog.count_I[chunk.item], catalog.rating_sum_I[chunk.item]
+    is_liked = shrunk_mean(total, count, catalog.mean_rating) >= LIKED_RATING
+    without = shrunk_mean(total - chunk.rating, count - 1, catalog.mean_rating) >= LIKED_RATING
+    is_only = count == 1
+    release = catalog.release_year_I[chunk.item]
+    is_early_only = catalog.is_early(chunk) & (catalog.early_count_I[chunk.item] == 1)
+    is_early_only &= (release >= years[0]) & (release <= years[-1])
+    release_row = np.where(is_early_only, release - years[0], 0).astype(np.int64)
+    edge_count_UX = _sum_over_items(chunk, np.ones(len(chunk.item)), catalog.edge_IX)
+    return {
+        "edge_count_UX": edge_count_UX.astype(np.int32),
+        "liked_change_U": _sum_by_user(chunk, (without & ~is_only) * 1 - is_liked),
+        "early_only_UY": _count_columns(chunk, release_row, len(years), is_early_only),
+    }

@@ -1,21 +1,24 @@
 """One finding: a verdict for stakeholders, numbers for analysts, and the action it leads to.
 
-    finding = Finding(id="skew", title="The busiest 1% give 6.9% of all ratings", ...)
-    finding.to_json()                   # plain values, numbers with six digits
+    finding = Finding(id="skew", title="The busiest 1% of users give 6.9% of all ratings", ...)
+    finding.to_json()                   # the object of findings.json, which the app reads
 
-A finding that this data does not support stays in the report with the reason: see `unavailable`.
-The keys of `to_json` are a contract: the app and other readers of findings.json rely on them.
+A finding that the data does not support has no number. It stays in the report and says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from importlib.resources import files
+from typing import Any, Literal, Self
+
+import yaml
 
 from marquee.core.bootstrap import Interval
-from marquee.insights.render.formatting import interval_text, with_unit
+from marquee.insights.render.formatting import number
 
 Cell = str | int | float | None
 ChartKind = Literal["bars", "columns", "lines", "panels"]
+TEXTS = yaml.safe_load((files(__package__) / "texts.yaml").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,44 +29,67 @@ class Chart:
     """bars: level bars; columns: upright bars; lines: over years; panels: bars side by side over
     one list of names."""
     title: str
-    columns: tuple[str, ...]
+    columns: list[str]
     """The first column labels the rows."""
-    rows: tuple[tuple[Cell, ...], ...]
-    drawn_columns: tuple[int, ...] = (1,)
-    """Columns that are drawn. The others appear in the table only."""
-    interval_columns: tuple[int, int] | None = None
-    """Columns of the interval around the first drawn one."""
+    rows: list[tuple[Cell, ...]]
+    drawn_columns: list[int]
+    interval_columns: tuple[int, int] | None
+    """Columns of the bounds around the drawn one; None where several are drawn."""
 
-    def to_json(self) -> dict[str, Any]:
-        """Return plain values under the keys of findings.json."""
-        rows = [[plain(cell) for cell in row] for row in self.rows]
-        return {
-            "kind": self.kind,
-            "title": self.title,
-            "columns": list(self.columns),
-            "drawn": list(self.drawn_columns),
-            "band": None if self.interval_columns is None else list(self.interval_columns),
-            "rows": rows,
-        }
+    @classmethod
+    def from_table(
+        cls,
+        kind: ChartKind,
+        title: str,
+        table: Mapping[str, Sequence[Any]],
+        drawn: Sequence[str] = (),
+    ) -> Self:
+        """Return a chart of columns of cells or of intervals, by name.
+
+        Intervals become a column of values and two of their bounds. drawn: names of the drawn
+        columns; by default the second.
+        """
+        intervals = [
+            name
+            for name, cells in table.items()
+            if any(isinstance(cell, Interval) for cell in cells)
+        ]
+        columns: dict[str, Sequence[Cell]] = {}
+        for name, cells in table.items():
+            if name not in intervals:
+                columns[name] = cells
+                continue
+            prefix = f"{name}, " if len(intervals) > 1 else ""
+            columns[name] = [interval.mean for interval in cells]
+            columns[f"{prefix}low"] = [interval.low for interval in cells]
+            columns[f"{prefix}high"] = [interval.high for interval in cells]
+        names = list(columns)
+        first = names.index(drawn[0]) if drawn else 1
+        has_interval = len(drawn) < 2 and names[first] in intervals
+        return cls(
+            kind=kind,
+            title=title,
+            columns=names,
+            rows=list(zip(*columns.values(), strict=True)),
+            drawn_columns=[names.index(name) for name in drawn] or [first],
+            interval_columns=(first + 1, first + 2) if has_interval else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """A finding with its verdict in the title.
-
-    Every number has an interval and a sample size.
-    """
+    """A finding with its verdict in the title."""
 
     id: str
     title: str
     sentence: str
     number: Interval | None = None
     """The main number with its 95% interval over users; None if there is not enough data."""
-    unit: str = ""
+    unit: str = "%"
     meaning: str = ""
     """Text that follows the number: "of the ratings go to Comedy"."""
     n: int = 0
-    unit_of_n: str = "people"
+    unit_of_n: str = "users"
     chart: Chart | None = None
     action: str = ""
     """The action to take, and its expected effect."""
@@ -73,79 +99,80 @@ class Finding:
     """Open questions that this data does not settle."""
     how_we_will_know: str = ""
     """The metric that will show the effect; for analysts, in their words."""
-    available: bool = True
-    numbers: Mapping[str, float] = field(default_factory=dict)
-    """More numbers, by name."""
+    numbers: Mapping[str, float | Interval] = field(default_factory=dict)
+    """More numbers, by name; an interval is written with its bounds, NAME_low and NAME_high."""
+
+    @property
+    def available(self) -> bool:
+        return self.number is not None
+
+    @property
+    def value_text(self) -> str | None:
+        """The number with its unit: "6.9%", "0.90 times"."""
+        unit = "%" if self.unit == "%" else f" {self.unit}"
+        return None if self.number is None else f"{self._write(self.number.mean)}{unit}"
+
+    @property
+    def interval_text(self) -> str | None:
+        if self.number is None:
+            return None
+        return f"{self._write(self.number.low)} to {self._write(self.number.high)}"
+
+    def _write(self, value: float) -> str:
+        return f"{value:.2f}" if self.unit == "times" else number(value)
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain values under the keys of findings.json."""
-        number = self.number
-        return {
-            "id": self.id,
-            "title": self.title,
-            "sentence": self.sentence,
-            "value": None if number is None else plain(number.mean),
-            "low": None if number is None else plain(number.low),
-            "high": None if number is None else plain(number.high),
-            "unit": self.unit,
-            "shown": None if number is None else with_unit(number.mean, self.unit),
-            "interval": None if number is None else interval_text(number, self.unit),
-            "what": self.meaning,
-            "n": self.n,
-            "n_of": self.unit_of_n,
-            "told": self.available,
-            "chart": None if self.chart is None else self.chart.to_json(),
-            "so_what": self.action,
-            "lever": self.lever,
-            "how_sure": self.how_sure,
-            "how_we_will_know": self.how_we_will_know,
-            "numbers": {name: plain(value) for name, value in self.numbers.items()},
-        }
+        content = vars(self) | {"numbers": with_bounds(self.numbers)}
+        for name in ("available", "value_text", "interval_text"):
+            content[name] = getattr(self, name)
+        for key, name in {"value": "mean", "low": "low", "high": "high"}.items():
+            content[key] = getattr(self.number, name, None)
+        content["chart"] = self.chart and vars(self.chart)
+        del content["number"]
+        return content
 
 
-def unavailable(
-    *,
-    id: str,
-    title: str,
-    reason: str,
-    n: int = 0,
-    unit_of_n: str = "people",
-    chart: Chart | None = None,
-    action: str = "",
-    how_sure: str = "",
-    how_we_will_know: str = "",
-) -> Finding:
-    """Return a finding that this data does not support.
+def texts(id: str, **values: object) -> dict[str, Any]:
+    """Return the id and the fixed texts of a finding, as fields of `Finding`."""
+    return {"id": id, **{name: text.format(**values) for name, text in TEXTS[id].items()}}
 
-    reason: a sentence that says why.
-    """
-    return Finding(
-        id=id,
-        title=title,
-        sentence=reason,
-        n=n,
-        unit_of_n=unit_of_n,
-        chart=chart,
-        action=action,
-        how_sure=how_sure,
-        how_we_will_know=how_we_will_know,
-        available=False,
-    )
+
+def unavailable(id: str, reason: str, **fields: Any) -> Finding:
+    """Return a finding that the data does not support; reason: why, a sentence."""
+    title = f"{TEXTS['subjects'][id]}: not enough data"
+    fixed = TEXTS.get(f"{id}-unavailable", {})
+    return Finding(id=id, title=title, sentence=reason, **fixed, **fields)
+
+
+def by_name(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Return numbers of a finding, COLUMN/NAME, from columns of a value per name."""
+    return {
+        f"{column}/{name}": value
+        for column, values in columns.items()
+        for name, value in zip(names, values, strict=True)
+    }
+
+
+def with_bounds(numbers: Mapping[str, float | Interval]) -> dict[str, float]:
+    """Return the numbers, and for each interval also its bounds."""
+    values: dict[str, float] = {}
+    for name, value in numbers.items():
+        if isinstance(value, Interval):
+            values |= {name: value.mean, f"{name}_low": value.low, f"{name}_high": value.high}
+        else:
+            values[name] = value
+    return values
 
 
 def plain(value: Any) -> Any:
-    """Return a JSON value, a float with six digits: the same text on every machine."""
-    if isinstance(value, str) or value is None:
+    """Return JSON values, floats with six digits: the same text on every machine."""
+    if isinstance(value, Mapping):
+        return {name: plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if value is None or isinstance(value, str | bool | int):
         return value
-    if isinstance(value, bool | int):
-        return value
-    number = float(value)
-    if number != number:
+    if value != value:
         return None
-    short = float(f"{number:.6g}")
+    short = float(f"{float(value):.6g}")
     return int(short) if short.is_integer() and abs(short) < 1e15 else short
-
-
-def with_bounds(name: str, interval: Interval) -> dict[str, float]:
-    """Return the entries of `Finding.numbers` for one more number and its interval."""
-    return {name: interval.mean, f"{name}_low": interval.low, f"{name}_high": interval.high}

@@ -9,7 +9,6 @@ bytes. Exit status: 0 written, 2 bad arguments or data, 130 stopped.
 
 import argparse
 import json
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,9 +17,8 @@ from marquee.core.errors import InputError
 from marquee.core.files import atomic_path
 from marquee.data.dataset import load_dataset
 from marquee.data.user_histories import build_histories
-from marquee.insights.model_view import TieOrder, tie_order_of, view_of
-from marquee.insights.render.html import page
-from marquee.insights.render.markdown import markdown
+from marquee.insights.model_view import histories_as_trained, load_bundle, view_of
+from marquee.insights.render.documents import html, markdown
 from marquee.insights.report import Report, make_report
 
 
@@ -33,12 +31,13 @@ def run(args: list[str]) -> None:
     """Read the data and the bundle, write the three files, and list the titles."""
     options = _parser().parse_args(args)
     dataset = load_dataset(options.data, options.root)
-    bundle = options.bundle
-    tie_order = TieOrder() if bundle is None else tie_order_of(bundle, dataset)
-    histories = build_histories(dataset, tie_order.ties, tie_order.seed)
     view = None
-    if bundle is not None:
-        view = view_of(dataset, histories, bundle, options.seed)
+    if options.bundle is None:
+        histories = build_histories(dataset)
+    else:
+        model = load_bundle(options.bundle, dataset)
+        histories = histories_as_trained(dataset, model)
+        view = view_of(dataset, histories, model, options.seed)
     report = make_report(dataset, histories, view, options.seed)
     paths = write(report, options.out or Path("reports") / options.data)
     for finding in report.findings:
@@ -49,7 +48,7 @@ def run(args: list[str]) -> None:
 def write(report: Report, folder: Path) -> list[Path]:
     """Write the three files, each moved into place when all are complete."""
     content = {
-        "findings.html": page(report),
+        "findings.html": html(report),
         "findings.md": markdown(report),
         "findings.json": json.dumps(report.to_json(), indent=1, sort_keys=True) + "\n",
     }
@@ -81,7 +80,3 @@ def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit():
         raise argparse.ArgumentTypeError(f"'{text}' is no seed, expected a whole number from 0 on")
     return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,6 @@
 """The users as one bundle sees them: their taste, their lists, and their last movie.
 
-    view = view_of(dataset, histories, bundle_folder, seed=0)
+    view = view_of(dataset, histories, model, seed=0)
     view.vector_UD                  # the mean vector of each user's movies in the network
     view.ranked.top                 # the ten movies that it would list
 
@@ -11,7 +11,7 @@ data set MAX_USERS are drawn; ml-1m (6,040 users) takes 25 s.
 Here U are the users of the view, not all users of the data set.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.dataset import Dataset
-from marquee.data.user_histories import MIN_HISTORY_LENGTH, Ties, UserHistories
+from marquee.data.user_histories import MIN_HISTORY_LENGTH, UserHistories, build_histories
 from marquee.evaluation.ranker import Ranked, evaluate
 from marquee.recommender.recommender import Recommender
 
@@ -50,17 +50,17 @@ class ModelView:
     """The rating of the target, and the expected one."""
     expected_rating_U: Float64
     vector_UD: Float32
-    """Rows of length 1."""
+    """Mean of each user's movies where the network puts them, of length 1."""
     ranked: Ranked
 
     def __len__(self) -> int:
         return len(self.user_U)
 
-    def with_lists_of(self, mask_U: Bools) -> "ModelView":
-        """Return the users, histories and lists of a mask.
+    def to_json(self) -> dict[str, Any]:
+        return {"name": self.name, "model_version": self.model_version, "users": len(self)}
 
-        The other columns stay as they are.
-        """
+    def with_lists_of(self, mask_U: Bools) -> "ModelView":
+        """Return the users, histories and lists of a mask; other columns stay as they are."""
         rows = np.flatnonzero(mask_U)
         return replace(
             self,
@@ -70,101 +70,44 @@ class ModelView:
         )
 
 
-@dataclass(frozen=True)
-class TieOrder:
-    """The order of equal timestamps, as `build_histories` takes it."""
-
-    ties: Ties = "hash"
-    seed: int = 0
-    """Of the hash."""
-
-
-def tie_order_of(folder: Path, dataset: Dataset) -> TieOrder:
-    """Return the order of equal timestamps in the bundle's training.
-
-    Raises InputError if the bundle was trained on other data.
-    """
-    manifest = Recommender.load(folder).manifest
-    trained = manifest.get("data", {})
+def load_bundle(folder: Path, dataset: Dataset) -> Recommender:
+    """Load a bundle of this data set; InputError if it was trained on other data."""
+    model = Recommender.load(folder)
+    trained = model.manifest.get("data", {})
     if trained.get("sha256") != dataset.sha256:
         raise InputError(
             f"{folder}: trained on {trained.get('name')} (sha256 "
             f"{str(trained.get('sha256'))[:12]}…), expected {dataset.name} (sha256 "
             f"{dataset.sha256[:12]}…); choose a bundle of this copy, or none"
         )
-    data = manifest.get("config", {}).get("data", {})
-    return TieOrder(data.get("ties", "hash"), data.get("split_seed", 0))
-
-
-def view_of(
-    dataset: Dataset, histories: UserHistories, folder: Path, seed: int = 0
-) -> ModelView | None:
-    """Query the bundle for every user, or for MAX_USERS drawn ones.
-
-    Returns None if no user has MIN_HISTORY_LENGTH ratings. Raises InputError if the bundle
-    holds other movies.
-    """
-    model = Recommender.load(folder)
     if not np.array_equal(model.movie_ids, dataset.movies.movie_id):
         raise InputError(
             f"{folder}: other movies than {dataset.name}, expected the same; export it again"
         )
-    user_U = _sample(np.flatnonzero(histories.length >= MIN_HISTORY_LENGTH), seed)
+    return model
+
+
+def histories_as_trained(dataset: Dataset, model: Recommender) -> UserHistories:
+    """Build histories with equal timestamps in the order of the model's training."""
+    config = model.manifest.get("config", {}).get("data", {})
+    return build_histories(dataset, config.get("ties", "hash"), config.get("split_seed", 0))
+
+
+def view_of(
+    dataset: Dataset, histories: UserHistories, model: Recommender, seed: int = 0
+) -> ModelView | None:
+    """Query the model for every user, or for MAX_USERS drawn ones.
+
+    Returns None if no user has MIN_HISTORY_LENGTH ratings.
+    """
+    user_U = np.flatnonzero(histories.length >= MIN_HISTORY_LENGTH)
+    if len(user_U) > MAX_USERS:
+        rng = np.random.default_rng(seed)
+        user_U = np.sort(rng.choice(user_U, MAX_USERS, replace=False))
     if len(user_U) == 0:
         return None
-    queries = _last_item_queries(histories, user_U)
-    last_item_U = np.concatenate(queries.targets())
-    expected_ratings = [
-        model.predict_stars([history], dataset.movies.movie_id[[item]])[0]
-        for history, item in zip(_entries(model, queries), last_item_U, strict=True)
-    ]
-    return ModelView(
-        name=str(model.manifest.get("name", folder.name)),
-        model_version=model.model_version,
-        influence_cap=_influence_cap(model.manifest),
-        untestable_reason=_untestable_reason(model.manifest),
-        user_U=user_U,
-        histories=queries.contexts(),
-        last_item_U=last_item_U,
-        last_rating_U=np.concatenate(queries.target_ratings()).astype(np.float64),
-        expected_rating_U=np.concatenate(expected_ratings).astype(np.float64),
-        vector_UD=_vectors(model, queries.contexts()),
-        ranked=evaluate(
-            lambda block: model.score(list(_entries(model, block))), queries, "next", lists=True
-        )["next"],
-    )
-
-
-def _sample(user_U: Int64, seed: int) -> Int64:
-    if len(user_U) <= MAX_USERS:
-        return user_U
-    rng = np.random.default_rng(seed)
-    return np.sort(rng.choice(user_U, MAX_USERS, replace=False))
-
-
-def _influence_cap(manifest: dict[str, Any]) -> int:
-    learning = manifest.get("config", {}).get("model", {}).get("learning", {})
-    return int(learning.get("influence_cap", 0))
-
-
-def _untestable_reason(manifest: dict[str, Any]) -> str | None:
-    protocol = manifest.get("config", {}).get("data", {}).get("protocol", "next")
-    if manifest.get("refit") == "all":
-        return (
-            "This bundle was trained on all ratings, the last ones included, so it has seen the "
-            "answers. Use the bundle of the same recipe that was trained without them."
-        )
-    if protocol != "next":
-        return (
-            f"This bundle was trained for protocol {protocol}, which holds out other ratings than "
-            "each person's last one, so it may have seen the answers. Use one of protocol next."
-        )
-    return None
-
-
-def _last_item_queries(histories: UserHistories, user_U: Int64) -> EvalQueries:
     start_U, end_U = histories.indptr[user_U], histories.indptr[user_U + 1]
-    return EvalQueries(
+    queries = EvalQueries(
         item_N=histories.item,
         rating_N=histories.rating,
         timestamp_N=histories.timestamp,
@@ -174,6 +117,44 @@ def _last_item_queries(histories: UserHistories, user_U: Int64) -> EvalQueries:
         context_end=end_U - 1,
         target_end=end_U,
     )
+    contexts, last_item_U = queries.contexts(), np.concatenate(queries.targets())
+    expected_ratings = [
+        model.predict_stars([history], dataset.movies.movie_id[[item]])[0]
+        for history, item in zip(_entries(model, queries), last_item_U, strict=True)
+    ]
+    # Not the encoder's own vector: it says what comes next, moves with every session, is no taste.
+    vector_UD = np.stack([model.reranker.unit_vector_ID[item].mean(0) for item in contexts])
+    learning = model.manifest.get("config", {}).get("model", {}).get("learning", {})
+    return ModelView(
+        name=str(model.manifest.get("name")),
+        model_version=model.model_version,
+        influence_cap=int(learning.get("influence_cap", 0)),
+        untestable_reason=_untestable_reason(model.manifest),
+        user_U=user_U,
+        histories=contexts,
+        last_item_U=last_item_U,
+        last_rating_U=np.concatenate(queries.target_ratings()).astype(np.float64),
+        expected_rating_U=np.concatenate(expected_ratings).astype(np.float64),
+        vector_UD=vector_UD / np.maximum(np.linalg.norm(vector_UD, axis=1, keepdims=True), 1e-12),
+        ranked=evaluate(
+            lambda block: model.score(list(_entries(model, block))), queries, "next", lists=True
+        )["next"],
+    )
+
+
+def _untestable_reason(manifest: dict[str, Any]) -> str | None:
+    protocol = manifest.get("config", {}).get("data", {}).get("protocol", "next")
+    if manifest.get("refit") == "all":
+        return (
+            "This bundle was trained on all ratings, so it has seen the answers. Use a bundle of "
+            "the same recipe that was trained without the last ratings."
+        )
+    if protocol != "next":
+        return (
+            f"This bundle was trained for protocol {protocol}, so it may have seen each user's "
+            "last rating. Use a bundle of protocol next."
+        )
+    return None
 
 
 def _entries(model: Recommender, queries: EvalQueries) -> Iterator[list[Any]]:
@@ -181,14 +162,3 @@ def _entries(model: Recommender, queries: EvalQueries) -> Iterator[list[Any]]:
     ids = model.movie_ids
     for item, rating in zip(queries.contexts(), queries.context_ratings(), strict=True):
         yield list(zip(ids[item].tolist(), rating.tolist(), strict=True))
-
-
-def _vectors(model: Recommender, histories: Sequence[AnyInt]) -> Float32:
-    """Return the mean of a user's movies where the network puts them, of length 1.
-
-    The encoder's own vector says what comes next instead. It moves with every session and is no
-    taste.
-    """
-    direction_ID = model.reranker.unit_vector_ID
-    vector_UD = np.stack([direction_ID[item].mean(0) for item in histories])
-    return vector_UD / np.maximum(np.linalg.norm(vector_UD, axis=1, keepdims=True), 1e-12)

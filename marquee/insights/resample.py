@@ -1,8 +1,7 @@
 """95% intervals for any statistic of users, however many ratings they gave.
 
     resamples = UserResamples(num_users=6040, seed=0)
-    resamples.intervals_of_sums(column_UF, lambda sum_SF: sum_SF[:, :1] / sum_SF[:, 1:])
-    resamples.intervals_of_weights(statistic)          # e.g. a Lorenz curve
+    resamples.percent(genre_count_UG, length_U)        # shares of each genre
     jackknife(estimate, without_U)                     # e.g. the number of distinct movies
 
 A draw takes U users with replacement, each with all their ratings (Efron 1979). The ratings of one
@@ -60,56 +59,41 @@ class UserResamples:
     def _chunks(self) -> Iterator[slice]:
         return memmap.iter_chunks(self.num_draws, max(1, CHUNK_VALUES // self.num_users))
 
-    def intervals_of_sums(self, column_UF: AnyArray, statistic: Statistic) -> list[Interval]:
-        """Return X intervals of a statistic of sums over users.
-
-        statistic: sums (S, F) -> values (S, X), NaN if a draw has none.
-        """
-        sums = np.asarray(column_UF, np.float64)
-        estimate = statistic(sums.sum(0, keepdims=True))
-        return _intervals(estimate, (statistic(weight @ sums) for weight in self.weights()))
-
     def intervals_of_weights(self, statistic: Statistic) -> list[Interval]:
-        """Return X intervals of a statistic of user weights, (S, U) -> (S, X)."""
-        estimate = statistic(np.ones((1, self.num_users)))
-        return _intervals(estimate, map(statistic, self.weights()))
+        """Return X intervals of a statistic of user weights, (S, U) -> (S, X).
+
+        statistic: NaN if a draw has no value.
+        """
+        estimate = statistic(np.ones((1, self.num_users)))[0]
+        value_SX = np.concatenate([statistic(weight_SU) for weight_SU in self.weights()])
+        columns = zip(estimate, value_SX.T, strict=True)
+        return [percentile_interval(float(mean), value_S) for mean, value_S in columns]
+
+    def intervals_of_sums(self, column_UF: AnyArray, statistic: Statistic) -> list[Interval]:
+        """Return X intervals of a statistic of sums over users, (S, F) -> (S, X)."""
+        sums = np.asarray(column_UF, np.float64)
+        return self.intervals_of_weights(lambda weight_SU: statistic(weight_SU @ sums))
+
+    def ratios(self, part_UF: AnyArray, total: AnyArray) -> list[Interval]:
+        """Return the sums of F parts over one total, (U,), or each over its own, (U, F)."""
+        num_parts = part_UF.shape[1]
+        return self.intervals_of_sums(
+            np.column_stack([part_UF, total]),
+            lambda sum_SF: divide(sum_SF[:, :num_parts], sum_SF[:, num_parts:]),
+        )
+
+    def percent(self, part_UF: AnyArray, total: AnyArray) -> list[Interval]:
+        """Return `ratios` in percent."""
+        return [scaled(interval, 100) for interval in self.ratios(part_UF, total)]
 
     def share(self, part_U: AnyArray, total_U: AnyArray) -> Interval:
         """Return the sum of the part over the sum of the total, in percent."""
         return self.percent(part_U[:, None], total_U)[0]
 
-    def percent(self, part_UF: AnyArray, total_U: AnyArray) -> list[Interval]:
-        """Return the sums of F parts over one total, in percent."""
-        return [scaled(interval, 100) for interval in self.ratios(part_UF, total_U)]
-
-    def ratios(self, part_UF: AnyArray, total_U: AnyArray) -> list[Interval]:
-        """Return the sums of F parts over one total."""
-        return self.intervals_of_sums(
-            np.column_stack([part_UF, total_U]),
-            lambda sum_SF: divide(sum_SF[:, :-1], sum_SF[:, -1:]),
-        )
-
-    def ratio_each(self, part_UF: AnyArray, total_UF: AnyArray) -> list[Interval]:
-        """Return the sums of F parts, each over its own total: means by group."""
-        num = part_UF.shape[1]
-        return self.intervals_of_sums(
-            np.column_stack([part_UF, total_UF]),
-            lambda sum_SF: divide(sum_SF[:, :num], sum_SF[:, num:]),
-        )
-
-
-def _intervals(estimate: Float64, parts: Iterator[Float64]) -> list[Interval]:
-    value_SX = np.concatenate(list(parts))
-    return [
-        percentile_interval(float(mean), value_S)
-        for mean, value_S in zip(estimate[0], value_SX.T, strict=True)
-    ]
-
 
 def divide(part: Float64, total: Float64) -> Float64:
     """Return part / total; NaN if the total is 0."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(total > 0, part / np.where(total > 0, total, 1), np.nan)
+    return np.where(total > 0, part / np.where(total > 0, total, 1), np.nan)
 
 
 def scaled(interval: Interval, factor: float) -> Interval:

@@ -1,90 +1,62 @@
-"""Movies: support, concentration of the ratings, and popularity against mean rating."""
+"""Movies: support, means, concentration of the ratings, and popularity against mean rating."""
 
 import numpy as np
 
-from marquee.core.arrays import Bools
 from marquee.core.bootstrap import Interval
-from marquee.insights.aggregates import (
-    HEAD_SHARE,
-    PRIOR_RATINGS,
-    SUPPORT,
-    Aggregates,
-    shrunk_mean,
-)
-from marquee.insights.finding import Chart, Finding, unavailable
+from marquee.core.item_stats import LIKED_RATING
+from marquee.insights.aggregates import HEAD_SHARE, PRIOR_RATINGS, SUPPORT, Aggregates, shrunk_mean
+from marquee.insights.finding import TEXTS, Chart, Finding, texts, unavailable
 from marquee.insights.render.formatting import count, percent
 from marquee.insights.resample import UserResamples, jackknife
 
+MEAN_STEP = 0.25
 NUM_BEST = 100
 """Movies of a list by mean rating."""
 MIN_RATINGS_OF_MEAN = 5
 """The plain mean of fewer ratings is not shown anywhere."""
 MIN_MOVIES = 10
 """Fewer movies have no tenth."""
-POINTS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
+POINTS = (0.01, 0.05, 0.1, 0.2, 0.5)
 """Shares of the movies, the most rated first."""
 
 
 def few_ratings(aggregates: Aggregates) -> Finding:
     """Count movies by support, and the effect of shrinking on a list of the best."""
-    num_movies = len(aggregates.movies)
-    shares = support_shares(aggregates)
-    single_rating_share, num_below_minimum = (
-        shares[0],
-        int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum()),
-    )
-    below_percent = 100 * num_below_minimum / num_movies
-    title = f"{percent(below_percent)} of the movies have fewer than {MIN_RATINGS_OF_MEAN} ratings"
-    if single_rating_share.mean > 0:
-        title = f"{percent(single_rating_share.mean)} of the movies have a single rating"
-    elif num_below_minimum == 0:
+    num_movies, shares = len(aggregates.movies), support_shares(aggregates)
+    num_few = int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum())
+    few_percent = 100 * num_few / num_movies
+    title = f"{percent(few_percent)} of the movies have fewer than {MIN_RATINGS_OF_MEAN} ratings"
+    if shares[0].mean > 0:
+        title = f"{percent(shares[0].mean)} of the movies have a single rating"
+    elif num_few == 0:
         title = f"No movie has fewer than {MIN_RATINGS_OF_MEAN} ratings"
     size = min(NUM_BEST, num_movies)
     by_plain_mean, by_shrunk_mean = few_among_best(aggregates, size)
+    rating_count_X = np.bincount(aggregates.support_I, aggregates.count_I, len(SUPPORT))
     return Finding(
-        id="few-ratings",
+        **texts("few-ratings"),
         title=title,
-        sentence=f"{percent(single_rating_share.mean)} of the {num_movies:,} movies have one "
-        f"rating, {percent(below_percent)} fewer than {MIN_RATINGS_OF_MEAN}. Of the {size} movies "
-        f"with the best plain means {by_plain_mean} have fewer than {MIN_RATINGS_OF_MEAN} ratings. "
-        f"With {PRIOR_RATINGS} ratings at the overall mean added to each movie it is "
-        f"{by_shrunk_mean}.",
-        number=single_rating_share,
-        unit="%",
-        meaning="of the movies have one rating",
+        sentence=f"{percent(few_percent)} of the movies have fewer than {MIN_RATINGS_OF_MEAN} "
+        f"ratings. Of the {size} movies with the highest plain means, "
+        f"{count(by_plain_mean, 'has', 'have')} so few ratings. The corrected mean adds "
+        f"{PRIOR_RATINGS} ratings at the overall mean to each movie. Of the {size} movies with the "
+        f"highest corrected means, {count(by_shrunk_mean, 'has', 'have')} so few.",
+        number=shares[0],
         n=num_movies,
-        unit_of_n="movies",
-        chart=_support_chart(aggregates, shares),
-        action="Ask for ratings where they are missing, show the number of ratings of each movie, "
-        "and let genres and titles carry the movies that have none. In a test with new people of "
-        "ml-1m five answers took 190 questions asked this way, 321 asked at random.",
-        lever="POST /rate_next; `num_ratings` and the star interval on every card; "
-        "`filters.min_ratings`",
-        how_sure="The interval leaves out each person once. A movie without any rating is in no "
-        "count here.",
-        how_we_will_know="`coverage@90/support=…` within 2 points of 90 in each group, protocol "
-        "`stars`; `auc` of protocol `new-movies`",
+        chart=Chart.from_table(
+            kind="columns",
+            title="Share of movies, by number of ratings",
+            table={
+                "ratings of a movie": list(SUPPORT),
+                "% of movies": shares,
+                "% of all ratings": (100 * rating_count_X / aggregates.num_ratings).tolist(),
+            },
+        ),
         numbers={
             f"few_among_best_{size}_by_plain_mean": by_plain_mean,
-            f"few_among_best_{size}_drawn_in": by_shrunk_mean,
-            "films_below_5_percent": below_percent,
+            f"few_among_best_{size}_by_corrected_mean": by_shrunk_mean,
+            f"movies_below_{MIN_RATINGS_OF_MEAN}_percent": few_percent,
         },
-    )
-
-
-def _support_chart(aggregates: Aggregates, shares: list[Interval]) -> Chart:
-    rating_count_X = np.bincount(aggregates.support_I, aggregates.count_I, len(SUPPORT))
-    rating_percent_X = 100 * rating_count_X / aggregates.num_ratings
-    rows = tuple(
-        (name, share.mean, share.low, share.high, float(rating_percent_X[row]))
-        for row, (name, share) in enumerate(zip(SUPPORT, shares, strict=True))
-    )
-    return Chart(
-        kind="columns",
-        title="Share of movies, by number of ratings",
-        columns=("ratings of a movie", "% of movies", "low", "high", "% of all ratings"),
-        rows=rows,
-        interval_columns=(2, 3),
     )
 
 
@@ -117,85 +89,111 @@ def few_among_best(aggregates: Aggregates, size: int) -> tuple[int, int]:
     return by_plain_mean, by_shrunk_mean
 
 
-def concentration(aggregates: Aggregates, resamples: UserResamples) -> Finding:
+def movies_by_mean(aggregates: Aggregates) -> Finding:
+    """Measure the distribution of movies by their shrunk mean rating."""
+    mean_I, num_movies = aggregates.shrunk_mean_I, len(aggregates.movies)
+    num_liked = int((mean_I >= LIKED_RATING).sum())
+    share = _liked_share(aggregates, num_liked)
+    is_plain_liked_I = aggregates.rating_sum_I >= LIKED_RATING * aggregates.count_I
+    num_plain_liked = int(is_plain_liked_I.sum())
+    num_few = int((is_plain_liked_I & (aggregates.count_I < MIN_RATINGS_OF_MEAN)).sum())
+    subject = f"{percent(share.mean)} of the movies average" if num_liked else "No movie averages"
+    return Finding(
+        **texts("movies-by-mean"),
+        title=f"{subject} 4 stars or more, corrected for few ratings",
+        sentence=f"{count(num_plain_liked, 'movie has', 'movies have')} a plain mean of 4 stars or "
+        f"more. {count(num_few, 'of them has', 'of them have')} fewer than {MIN_RATINGS_OF_MEAN} "
+        f"ratings. The corrected mean adds {PRIOR_RATINGS} ratings of "
+        f"{aggregates.mean_rating:.2f} stars, the overall mean, to each movie. "
+        f"{count(num_liked, 'movie keeps', 'movies keep')} 4 stars or more, so no movie leads on "
+        "one opinion.",
+        number=share,
+        n=num_movies,
+        chart=_means_chart(aggregates),
+        numbers={"movies_liked": num_liked, "movies_liked_by_plain_mean": num_plain_liked},
+    )
+
+
+def _means_chart(aggregates: Aggregates) -> Chart:
+    lowest = np.floor(2 * aggregates.scale[0]) / 2
+    edges = np.arange(lowest, aggregates.scale[-1] + MEAN_STEP, MEAN_STEP)
+    sizes, _ = np.histogram(aggregates.shrunk_mean_I, edges)
+    filled = np.flatnonzero(sizes)
+    drawn = slice(filled[0], filled[-1] + 1)
+    return Chart.from_table(
+        kind="columns",
+        title="Share of movies, by corrected mean",
+        table={
+            "mean stars from": [f"{edge:.2f}" for edge in edges[drawn]],
+            "% of movies": [100 * int(size) / len(aggregates.movies) for size in sizes[drawn]],
+            "movies": sizes[drawn].tolist(),
+        },
+    )
+
+
+def _liked_share(aggregates: Aggregates, num_liked: int) -> Interval:
+    """Return the percent of the movies with a shrunk mean of LIKED_RATING or more."""
+    num_movies = len(aggregates.movies)
+    left_U = num_movies - aggregates.edge_count_UX[:, 0]
+    liked_U = num_liked + aggregates.liked_change_U
+    without_U = np.where(left_U > 0, liked_U / np.maximum(left_U, 1), 0)
+    return jackknife(100 * num_liked / num_movies, 100 * without_U, 0, 100)
+
+
+def concentration(
+    aggregates: Aggregates, resamples: UserResamples, min_movies: int = MIN_MOVIES
+) -> Finding:
     """Measure the share of the ratings that the most rated tenth of the movies takes."""
     num_movies = len(aggregates.movies)
-    if num_movies < MIN_MOVIES:
-        return unavailable(
-            id="concentration",
-            title="Share of the most rated movies: not enough data to tell",
-            reason=f"The data holds {count(num_movies, 'movie')}; a tenth needs {MIN_MOVIES}.",
-        )
+    if num_movies < min_movies:
+        reason = f"The data holds {count(num_movies, 'movie')}; this finding needs {min_movies}."
+        return unavailable("concentration", reason)
     share = resamples.share(aggregates.head_count_U, aggregates.length_U)
     order = np.argsort(-aggregates.count_I, kind="stable")
     cumulated = np.append(0, np.cumsum(aggregates.count_I[order])) / aggregates.num_ratings
-    sizes = [max(1, round(point * len(order))) for point in POINTS]
-    rows = tuple(
-        (f"top {percent(100 * point)}", 100 * float(cumulated[size]), size)
-        for point, size in zip(POINTS[:-1], sizes, strict=False)
-    )
-    head_size, most_rated = sizes[2], int(order[0])
+    sizes = [max(1, round(point * num_movies)) for point in POINTS]
+    head_size, most_rated = sizes[POINTS.index(HEAD_SHARE)], int(order[0])
     return Finding(
-        id="concentration",
+        **texts("concentration"),
         title=f"A tenth of the movies takes {percent(share.mean)} of the ratings",
-        sentence=f"The {count(head_size, 'movie')} with the most ratings hold "
-        f"{percent(share.mean)} of all ratings. The most rated is "
-        f"{aggregates.movies.label(most_rated)} "
-        f"({count(int(aggregates.count_I[most_rated]), 'rating')}).",
+        sentence=f"The most rated tenth is {count(head_size, 'movie')}. The most rated movie is "
+        f"{aggregates.movies.label(most_rated)}, with "
+        f"{count(int(aggregates.count_I[most_rated]), 'rating')}.",
         number=share,
-        unit="%",
-        meaning="of the ratings are of the most rated tenth of the movies",
         n=aggregates.num_users,
-        chart=Chart(
+        chart=Chart.from_table(
             kind="bars",
             title="Share of all ratings that the most rated movies take",
-            columns=("movies", "% of ratings", "number of movies"),
-            rows=rows,
+            table={
+                "movies": [f"top {percent(100 * point)}" for point in POINTS],
+                "% of ratings": [100 * float(cumulated[size]) for size in sizes],
+                "number of movies": sizes,
+            },
         ),
-        action="Watch how much of the catalog lists show, and turn novelty up where they show "
-        "only the head. On ml-1m 0.35 costs about 1% of accuracy and lists movies that a fifth "
-        "fewer people know.",
-        lever="`novelty` of POST /recommend",
-        how_sure="Movies are ordered by the same ratings that are then counted, which favors the "
-        "head a little. The head is what was offered and known, not only what is good.",
-        how_we_will_know="`coverage`, `novelty` and `popularity_bias` beside `ndcg@10`, protocol "
-        "`next`",
-        numbers={"head_films": head_size, "head_percent_of_films": 100 * HEAD_SHARE},
+        numbers={"head_movies": head_size, "head_percent_of_movies": 100 * HEAD_SHARE},
     )
 
 
-def liking_and_popularity(aggregates: Aggregates) -> Finding:
-    """Show mean rating by number of ratings.
-
-    State that the cause is not in the data.
-    """
-    support_I, mean = aggregates.support_I, aggregates.mean_rating
-    rows = tuple(
-        (name, _group_mean(aggregates, support_I == row, mean), int((support_I == row).sum()))
-        for row, name in enumerate(SUPPORT)
-        if (support_I == row).any()
+def mean_and_popularity(aggregates: Aggregates) -> Finding:
+    """Show mean rating by number of ratings; the cause is not in the data."""
+    count_X = np.bincount(aggregates.support_I, minlength=len(SUPPORT))
+    num_ratings_X, sum_X = (
+        np.bincount(aggregates.support_I, column_I, len(SUPPORT))
+        for column_I in (aggregates.count_I, aggregates.rating_sum_I)
     )
+    mean_X = shrunk_mean(sum_X, num_ratings_X, aggregates.mean_rating)
+    groups = [row for row in range(len(SUPPORT)) if count_X[row]]
     return unavailable(
-        id="liking-and-fame",
-        title="Do more ratings make a movie better liked? Not enough data to tell",
-        reason="Movies with many ratings have other means than movies with few. But people pick "
-        "what they expect to like and what others praised: a movie may be rated often because it "
-        "is good. Ratings alone do not say which comes first.",
+        "mean-and-popularity",
+        TEXTS["mean-and-popularity"]["reason"],
         n=len(aggregates.movies),
-        unit_of_n="movies",
-        chart=Chart(
+        chart=Chart.from_table(
             kind="columns",
             title="Mean stars, by number of ratings of the movie",
-            columns=("ratings of a movie", "mean stars", "movies"),
-            rows=rows,
+            table={
+                "ratings of a movie": [list(SUPPORT)[row] for row in groups],
+                "mean stars": [float(mean_X[row]) for row in groups],
+                "movies": [int(count_X[row]) for row in groups],
+            },
         ),
-        action="Do not buy or push ratings in the hope of better ones. Show some movies at random "
-        "to some people: only that tells.",
-        how_sure="A mean of a group is over all ratings of its movies, shrunk to the overall mean.",
-        how_we_will_know="`rmse_snips/propensity=movie` beside `rmse`, protocol `stars`",
     )
-
-
-def _group_mean(aggregates: Aggregates, mask_I: Bools, mean: float) -> float:
-    total, size = aggregates.rating_sum_I[mask_I].sum(), aggregates.count_I[mask_I].sum()
-    return float(shrunk_mean(float(total), float(size), mean))

@@ -19,12 +19,11 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
-from marquee.core.bootstrap import Interval
 from marquee.core.item_stats import genre_shares, release_years
 from marquee.core.movies import Movies
-from marquee.insights.finding import Chart, Finding, unavailable
+from marquee.insights.finding import Chart, Finding, texts, unavailable
 from marquee.insights.model_view import ModelView
-from marquee.insights.render.formatting import count, join_names, number, percent
+from marquee.insights.render.formatting import count, join_names, number
 from marquee.insights.resample import UserResamples
 
 MAX_GROUPS = 8
@@ -67,19 +66,15 @@ class Segments:
 def segments_of(view: ModelView, movies: Movies, seed: int = 0) -> Segments | str:
     """Return the groups, or the sentence why there are none."""
     if len(view) < MIN_USERS:
-        return (
-            f"There are {count(len(view), 'person', 'people')}; groups need at least {MIN_USERS}."
-        )
+        return f"The data holds {count(len(view), 'user')}; taste groups need {MIN_USERS}."
     direction_UD = centered(view.vector_UD)
     agreement = {size: stability(direction_UD, size, seed) for size in range(2, MAX_GROUPS + 1)}
-    stable_sizes = [
-        size for size, stability_index in agreement.items() if stability_index >= MIN_AGREEMENT
-    ]
+    stable_sizes = [size for size, index in agreement.items() if index >= MIN_AGREEMENT]
     if not stable_sizes:
         return (
-            "No number of groups holds when the people are halved: the halves agree at best to "
-            f"{number(max(agreement.values()))} (1: the same groups, 0: chance), and "
-            f"{MIN_AGREEMENT} is required. Tastes here change by degrees, not by groups."
+            "No number of groups is stable when the users are split into halves. The halves agree "
+            f"to {number(max(agreement.values()))} at best; stable groups need {MIN_AGREEMENT}. "
+            "Tastes here change by degrees, not by groups."
         )
     label_U = _fit(direction_UD, max(stable_sizes), seed).labels_
     order = np.argsort(-np.bincount(label_U), kind="stable")
@@ -88,10 +83,7 @@ def segments_of(view: ModelView, movies: Movies, seed: int = 0) -> Segments | st
 
 
 def centered(vector_UD: Float32) -> Float64:
-    """Subtract the mean user vector and normalize.
-
-    A taste that all users share distinguishes no group.
-    """
+    """Subtract the mean user vector, which distinguishes no group, and normalize."""
     offset_UD = vector_UD.astype(np.float64) - vector_UD.mean(0, dtype=np.float64)
     return offset_UD / np.maximum(np.linalg.norm(offset_UD, axis=1, keepdims=True), 1e-12)
 
@@ -103,11 +95,8 @@ def stability(direction_UD: Float64, size: int, seed: int) -> float:
     indices = []
     for halving in range(NUM_HALVINGS):
         order = np.random.default_rng([seed, halving]).permutation(len(direction_UD))
-        first, second = (
-            _fit(direction_UD[half], size, seed).predict(direction_UD)
-            for half in np.array_split(order, 2)
-        )
-        indices.append(adjusted_rand_score(first, second))
+        models = [_fit(direction_UD[half], size, seed) for half in np.array_split(order, 2)]
+        indices.append(adjusted_rand_score(*(model.predict(direction_UD) for model in models)))
     return float(np.mean(indices))
 
 
@@ -127,39 +116,36 @@ def seen_matrix(histories: Sequence[AnyInt], num_items: int) -> csr_matrix:
 def _named(
     group_U: Int64, seen_UI: csr_matrix, movies: Movies, agreement: dict[int, float]
 ) -> Segments:
-    size = int(group_U.max()) + 1
-    is_member_UT = (group_U[:, None] == np.arange(size)).astype(np.float64)
+    is_member_UT = (group_U[:, None] == np.arange(group_U.max() + 1)).astype(np.float64)
+    num_users_T = is_member_UT.sum(0)
     mix_UG = seen_UI @ genre_shares(movies.genre_matrix())
     mix_UG = mix_UG / np.maximum(mix_UG.sum(1, keepdims=True), 1e-12)
-    num_users_T1 = is_member_UT.sum(0)[:, None]
-    lift_TG = (is_member_UT.T @ mix_UG / num_users_T1) / np.maximum(mix_UG.mean(0), 1e-12)
-    seen_TI = np.asarray((seen_UI.T @ is_member_UT).T) / num_users_T1
-    eras = _eras(is_member_UT, seen_UI, movies)
+    mix_TG = is_member_UT.T @ mix_UG / num_users_T[:, None]
+    lift_TG = mix_TG / np.maximum(mix_UG.mean(0), 1e-12)
+    seen_TI = np.asarray((seen_UI.T @ is_member_UT).T) / num_users_T[:, None]
+    eras = _eras(seen_TI, num_users_T, movies)
     return Segments(
         group_U=group_U,
         names=_names(lift_TG, mix_UG.mean(0), movies.genre_names, eras),
-        movies=[_movies(seen_TI, num_users_T1[:, 0], group, movies) for group in range(size)],
+        movies=[_movies(seen_TI, num_users_T, t, movies) for t in range(len(seen_TI))],
         lift_TG=lift_TG,
         agreement=agreement,
     )
 
 
-def _eras(is_member_UT: Float64, seen_UI: csr_matrix, movies: Movies) -> list[str]:
+def _eras(seen_TI: Float64, num_users_T: Float64, movies: Movies) -> list[str]:
     """Return "older movies", "newer movies" or "" for each group."""
     year_I = release_years(movies)
     is_known_I = ~np.isnan(year_I)
-    count_T1 = is_member_UT.T @ (seen_UI @ is_known_I.astype(np.float64)[:, None])
-    sum_T1 = is_member_UT.T @ (seen_UI @ np.where(is_known_I, year_I, 0)[:, None])
-    year_T = (sum_T1 / count_T1)[:, 0]
-    weight_I = np.asarray(seen_UI.sum(0)).ravel() * is_known_I
+    weight_TI, year_I = seen_TI[:, is_known_I], year_I[is_known_I]
+    weight_I = num_users_T @ weight_TI
     if not weight_I.sum():
-        return [""] * len(year_T)
-    mean = np.average(np.where(is_known_I, year_I, 0), weights=weight_I)
-    variance = np.average(np.where(is_known_I, year_I - mean, 0) ** 2, weights=weight_I)
-    limit = ERA_DISTANCE * np.sqrt(variance)
+        return [""] * len(seen_TI)
+    mean = np.average(year_I, weights=weight_I)
+    limit = ERA_DISTANCE * np.sqrt(np.average((year_I - mean) ** 2, weights=weight_I))
     return [
         "older movies" if offset < -limit else "newer movies" if offset > limit else ""
-        for offset in year_T - mean
+        for offset in weight_TI @ year_I / weight_TI.sum(1) - mean
     ]
 
 
@@ -173,9 +159,8 @@ def _names(lift_TG: Float64, mix_G: Float64, genres: tuple[str, ...], eras: list
         top_genres = [genres[g] for g in order if lift_G[g] >= MIN_LIFT]
         size = 3 if (era, set(top_genres[:2])) in used else 2
         used.append((era, set(top_genres[:2])))
-        name = (
-            ", ".join(filter(None, (era, join_names(top_genres[:size])))) or "movies of all kinds"
-        )
+        parts = filter(None, (era, join_names(top_genres[:size])))
+        name = ", ".join(parts) or "movies of all kinds"
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 
@@ -193,61 +178,34 @@ def segments(
 ) -> Finding:
     """Describe the taste groups. resamples: of the users of the view."""
     if isinstance(groups, str):
-        return unavailable(
-            id="segments", title="Taste groups: not enough data to tell", reason=groups
-        )
+        return unavailable("segments", groups)
     shares = resamples.percent(groups.is_member_UT, np.ones(len(view)))
     num_movies = 3 if len(groups) <= 3 else 1  # three movies of seven groups are too much to read
     descriptions = [
-        f"“{name}” ({percent(share.mean)}) {join_names(movies[:num_movies])}"
-        for name, share, movies in zip(groups.names, shares, groups.movies, strict=True)
+        f"“{name}”: {join_names(movies[:num_movies])}."
+        for name, movies in zip(groups.names, groups.movies, strict=True)
     ]
     return Finding(
-        id="segments",
-        title=f"Tastes fall into {len(groups)} groups, “{groups.names[0]}” the largest",
-        sentence=f"Movies that each group knows and others know less: {'; '.join(descriptions)}.",
+        **texts("segments", agreement=number(groups.agreement[len(groups)])),
+        title=f"Tastes form {len(groups)} groups; “{groups.names[0]}” is the largest",
+        sentence="Each group knows some movies better than the others do. "
+        f"{' '.join(descriptions)}",
         number=shares[0],
-        unit="%",
-        meaning=f"of the people are “{groups.names[0]}”",
+        meaning=f"of users are in “{groups.names[0]}”",
         n=len(view),
-        chart=_chart(groups, shares, genres),
-        action="Give each group a row of its own in the app and a place in the first questions. "
-        "What that gains has to be tried: no number here says.",
-        lever="`genre_profile` of POST /recommend; the taste groups of the app's first page",
-        how_sure="Groups are cuts through tastes that pass into each other: two halves of the "
-        f"people agree on them to {number(groups.agreement[len(groups)])} (1: fully, 0: by "
-        "chance). The names are ours, from genres and movies that stand out.",
-        how_we_will_know="`hit_rate@10` by group below; adjusted Rand index by number of groups in "
-        "findings.json; `miscalibration` with a group's profile",
-        numbers={f"agreement/groups={size}": value for size, value in groups.agreement.items()},
-    )
-
-
-def _chart(groups: Segments, shares: list[Interval], genres: tuple[str, ...]) -> Chart:
-    rows = tuple(
-        (
-            groups.names[t],
-            share.mean,
-            share.low,
-            share.high,
-            "; ".join(groups.movies[t]),
-            _top_lifts(groups.lift_TG[t], genres),
-        )
-        for t, share in enumerate(shares)
-    )
-    return Chart(
-        kind="bars",
-        title="Share of people, by group",
-        columns=(
-            "group",
-            "% of people",
-            "low",
-            "high",
-            "movies",
-            "share of a genre, times everybody's",
+        chart=Chart.from_table(
+            kind="bars",
+            title="Share of users, by group",
+            table={
+                "group": groups.names,
+                "% of users": shares,
+                "movies": ["; ".join(movies) for movies in groups.movies],
+                "genre shares, relative to all users": [
+                    _top_lifts(lift_G, genres) for lift_G in groups.lift_TG
+                ],
+            },
         ),
-        rows=rows,
-        interval_columns=(2, 3),
+        numbers={f"agreement/groups={size}": value for size, value in groups.agreement.items()},
     )
 
 

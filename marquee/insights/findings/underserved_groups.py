@@ -16,18 +16,14 @@ from marquee.core.arrays import Bools, Float64
 from marquee.core.bootstrap import Interval
 from marquee.evaluation.metrics.rating import RATER_KINDS, rater_kinds_of_counts
 from marquee.insights.aggregates import Aggregates
-from marquee.insights.finding import Chart, Finding, unavailable, with_bounds
-from marquee.insights.findings.rating_scale import RATER_NAMES
+from marquee.insights.finding import Chart, Finding, by_name, texts, unavailable
 from marquee.insights.findings.segments import Segments
+from marquee.insights.findings.users import RATER_NAMES
 from marquee.insights.model_view import ModelView
-from marquee.insights.render.formatting import (
-    interval_text,
-    percent,
-    two_decimals,
-    with_interval,
-)
+from marquee.insights.render.formatting import join_names, percent
 from marquee.insights.resample import UserResamples, scaled
 
+ID = "underserved-groups"
 MIN_GROUP_SIZE = 50
 """Nothing is said about groups of fewer users."""
 HISTORY_LENGTHS = {"up to 50": 50, "51 to 150": 150, "151 to 300": 300, "more than 300": np.inf}
@@ -35,40 +31,43 @@ MAX_RATINGS_OF_RARE_MOVIE = 20
 """The model knows little about a movie of so few ratings."""
 MAX_GROUPS_DRAWN = 15
 """The chart shows the groups with the fewest hits; all are in the numbers."""
-ALL_USERS = "all people"
-UNAVAILABLE_TITLE = "Under-served groups: not enough data to tell"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Group:
     """Users with something in common, or whose last movie has it."""
 
-    key: str
-    """The name under `numbers` of findings.json, which never changes."""
     name: str
     is_in_U: Bools
     of_movies: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Measurements:
-    """The values of Q groups of users; the first group is all users."""
+class Measurement:
+    """The values of one group."""
 
-    groups: list[Group]
-    hits: list[Interval]
+    name: str
+    of_movies: bool
+    num_users: int
+    hits: Interval
     """Percent of lists that hold the movie rated last."""
-    ndcg: list[Interval]
-    errors: list[Interval]
+    ndcg: Interval
+    error: Interval
     """Mean distance of the expected rating to the rating, in stars."""
-    order: list[int]
-    """Groups by hits, the fewest first, without all users."""
 
-    def worst(self, of_movies: bool) -> int:
-        """Return the group of users, or of movies, with the fewest hits.
+    @property
+    def hits_text(self) -> str:
+        start = "If the next movie is one of" if self.of_movies else "For"
+        return f"{start} “{self.name}”, the share is {percent(self.hits.mean)}."
 
-        It is 0 if there is none.
-        """
-        return next((q for q in self.order if self.groups[q].of_movies == of_movies), 0)
+    @property
+    def action(self) -> str:
+        if self.of_movies:
+            return f"Recommend {self.name} more: ask for ratings of them, and raise novelty."
+        return (
+            f"Look first at the lists of {self.name}. Widen their choice by genre or novelty, and "
+            "ask them to rate more movies."
+        )
 
 
 def underserved_groups(
@@ -76,173 +75,118 @@ def underserved_groups(
 ) -> Finding:
     """Name the groups with the fewest hits and the largest errors."""
     if view.untestable_reason is not None:
-        return unavailable(id="served", title=UNAVAILABLE_TITLE, reason=view.untestable_reason)
+        return unavailable(ID, view.untestable_reason)
     groups = [
         group
         for group in groups_of(view, aggregates, taste_groups)
         if group.is_in_U.sum() >= MIN_GROUP_SIZE
     ]
     if len(groups) < 2:
-        return unavailable(
-            id="served",
-            title=UNAVAILABLE_TITLE,
-            reason=f"Only {len(view)} people can be tested on their last movie; a group needs "
-            f"{MIN_GROUP_SIZE}.",
+        reason = (
+            f"Only {len(view)} users can be tested on their last movie; a group needs "
+            f"{MIN_GROUP_SIZE}."
         )
-    return _finding(measure(view, groups, resamples))
-
-
-def measure(view: ModelView, groups: list[Group], resamples: UserResamples) -> Measurements:
-    """Measure each group; the first one is all users."""
-    is_in_UQ = np.column_stack([group.is_in_U for group in groups])
-    hit_U, ndcg_U = (view.ranked.metrics[name] for name in ("hit_rate@10", "ndcg@10"))
-    error_U = np.abs(view.expected_rating_U - view.last_rating_U)
-    hits = [scaled(hit_rate, 100) for hit_rate in group_means(hit_U, is_in_UQ, resamples)]
-    return Measurements(
-        groups=groups,
-        hits=hits,
-        ndcg=group_means(ndcg_U, is_in_UQ, resamples),
-        errors=group_means(error_U, is_in_UQ, resamples),
-        order=sorted(range(1, len(groups)), key=lambda q: hits[q].mean),
-    )
-
-
-def _finding(measurements: Measurements) -> Finding:
-    groups, hits, errors = measurements.groups, measurements.hits, measurements.errors
-    num_users = len(groups[0].is_in_U)
-    worst_users, worst_movies = measurements.worst(False), measurements.worst(True)
-    largest_error = max(range(len(groups)), key=lambda q: errors[q].mean)
-    worst_groups = [q for q in (worst_users, worst_movies) if hits[q].high < hits[0].low]
-    worst_group = (worst_groups or [worst_users])[0]
-    name = groups[worst_group].name
-    title = "No group is clearly served worse than the others"
-    if worst_groups:
-        title = f"Least well served: {' and '.join(groups[q].name for q in worst_groups)}"
-    return Finding(
-        id="served",
-        title=title,
-        sentence="The list of ten holds the movie rated next for "
-        f"{percent(hits[0].mean)} of all people (95% interval: {interval_text(hits[0], '%')}); for "
-        f"{groups[worst_users].name} it is {with_interval(hits[worst_users], '%')}. Where that "
-        f"movie is one of the {groups[worst_movies].name} it is "
-        f"{with_interval(hits[worst_movies], '%')}. Expected stars are off by "
-        f"{two_decimals(errors[0].mean)} on average, most for {groups[largest_error].name}: "
-        f"{with_interval(errors[largest_error], 'stars')}.",
-        number=hits[worst_group],
-        unit="%",
-        meaning=f"of the lists hold the movie rated next where it is one of the {name}"
-        if groups[worst_group].of_movies
-        else f"of the lists of {name} hold the movie rated next",
-        n=int(groups[worst_group].is_in_U.sum()),
-        unit_of_n=f"people of {num_users:,}",
-        chart=_chart(measurements),
-        action=action_for([groups[q] for q in worst_groups]),
-        lever="`genre_profile`, `novelty` of POST /recommend; POST /rate_next",
-        how_sure="Each person is tested on one movie, so small groups vary; "
-        f"{len(groups)} groups were compared, and the worst of many is partly chance. People who "
-        "have rated most have the fewest well-known movies left, which makes the next one harder "
-        "to guess. A movie that was not rated next may still have pleased.",
-        how_we_will_know="`hit_rate@10` and `ndcg@10` of protocol `next`, `rmse/rater=…` of "
-        "protocol `stars`, by these groups, before and after",
-        numbers=_numbers(measurements),
-    )
-
-
-def action_for(worst_groups: list[Group]) -> str:
-    """Write the action for groups of users and for groups of movies."""
-    sentences = [
-        f"Help {group.name} into lists: ask for ratings of them, and turn novelty up."
-        if group.of_movies
-        else f"Look first at the lists of {group.name}: widen their choice by genre or novelty, "
-        "and ask them for more movies."
-        for group in worst_groups
-    ]
-    return " ".join(
-        sentences or ["No group needs settings of its own; check again after each training."]
-    )
+        return unavailable(ID, reason)
+    return summarise(measure(view, groups, resamples))
 
 
 def groups_of(
     view: ModelView, aggregates: Aggregates, taste_groups: Segments | str
 ) -> Iterable[Group]:
-    """Yield all users, then groups by history, rater, taste, and genre of the movie."""
-    yield Group(key=ALL_USERS, name=ALL_USERS, is_in_U=np.ones(len(view), bool))
+    """Yield all users, then groups by history, rater, taste, and genre of the movie.
+
+    The names are keys of findings.json, which never change.
+    """
+    yield Group(name="all users", is_in_U=np.ones(len(view), bool))
     length_U = np.array([len(history) for history in view.histories])
     bucket_U = np.searchsorted(list(HISTORY_LENGTHS.values()), length_U)
     for row, length in enumerate(HISTORY_LENGTHS):
-        yield Group(
-            key=f"people with {length} films rated",
-            name=f"people with {length} movies rated",
-            is_in_U=bucket_U == row,
-        )
+        yield Group(name=f"users with {length} rated movies", is_in_U=bucket_U == row)
     kind_U = rater_kinds_of_counts(aggregates.value_count_UV[view.user_U], aggregates.scale)
     for row, kind in enumerate(RATER_KINDS):
-        name = f"people who rate {RATER_NAMES[kind]}"
-        yield Group(key=name, name=name, is_in_U=kind_U == row)
+        yield Group(name=f"users who rate {RATER_NAMES[kind]}", is_in_U=kind_U == row)
     if not isinstance(taste_groups, str):
         for row, taste in enumerate(taste_groups.names):
-            name = f"the group “{taste}”"
-            yield Group(key=name, name=name, is_in_U=taste_groups.group_U == row)
+            yield Group(name=f"the group “{taste}”", is_in_U=taste_groups.group_U == row)
     has_genre_UG = aggregates.movies.genre_matrix()[view.last_item_U] > 0
-    for row, genre in enumerate(aggregates.movies.genre_names):
-        yield Group(
-            key=f"{genre} films",
-            name=f"{genre} movies",
-            is_in_U=has_genre_UG[:, row],
-            of_movies=True,
-        )
+    for genre, has_genre_U in zip(aggregates.movies.genre_names, has_genre_UG.T, strict=True):
+        yield Group(name=f"{genre} movies", is_in_U=has_genre_U, of_movies=True)
     maximum = MAX_RATINGS_OF_RARE_MOVIE
     yield Group(
-        key=f"films with {maximum} ratings or fewer",
         name=f"movies with {maximum} ratings or fewer",
         is_in_U=aggregates.count_I[view.last_item_U] <= maximum,
         of_movies=True,
     )
 
 
-def group_means(value_U: Float64, is_in_UQ: Bools, resamples: UserResamples) -> list[Interval]:
-    return resamples.ratio_each(value_U[:, None] * is_in_UQ, is_in_UQ)
+def measure(view: ModelView, groups: list[Group], resamples: UserResamples) -> list[Measurement]:
+    """Measure each group."""
+    is_in_UQ = np.column_stack([group.is_in_U for group in groups])
 
+    def means(value_U: Float64) -> list[Interval]:
+        return resamples.ratios(value_U[:, None] * is_in_UQ, is_in_UQ)
 
-def _chart(measurements: Measurements) -> Chart:
-    groups, hits, errors = measurements.groups, measurements.hits, measurements.errors
-    rows = tuple(
-        (
-            groups[q].name,
-            hits[q].mean,
-            hits[q].low,
-            hits[q].high,
-            measurements.ndcg[q].mean,
-            errors[q].mean,
-            errors[q].low,
-            errors[q].high,
-            int(groups[q].is_in_U.sum()),
+    hits, ndcg = (means(view.ranked.metrics[name]) for name in ("hit_rate@10", "ndcg@10"))
+    errors = means(np.abs(view.expected_rating_U - view.last_rating_U))
+    return [
+        Measurement(
+            name=group.name,
+            of_movies=group.of_movies,
+            num_users=int(group.is_in_U.sum()),
+            hits=scaled(hits[q], 100),
+            ndcg=ndcg[q],
+            error=errors[q],
         )
-        for q in [0, *measurements.order[:MAX_GROUPS_DRAWN]]
-    )
-    return Chart(
-        kind="bars",
-        title="Lists of ten that hold the movie rated next",
-        columns=(
-            "people",
-            "% with the movie in their ten",
-            "low",
-            "high",
-            "ndcg@10",
-            "star error",
-            "star error, low",
-            "star error, high",
-            "people tested",
+        for q, group in enumerate(groups)
+    ]
+
+
+def summarise(measurements: list[Measurement]) -> Finding:
+    """Compare the groups with all users, who are the first."""
+    everyone = measurements[0]
+    by_hits = sorted(measurements[1:], key=lambda group: group.hits.mean)
+    worst = [group for group in by_hits if not group.of_movies][:1]
+    worst += [group for group in by_hits if group.of_movies][:1]
+    below = [group for group in worst if group.hits.high < everyone.hits.low]
+    main = (below or worst)[0]
+    largest_error = max(measurements, key=lambda group: group.error.mean)
+    title = "No group is clearly served worse than the others"
+    if below:
+        title = f"Least well served: {join_names([group.name for group in below])}"
+    action = " ".join(group.action for group in below)
+    drawn = [everyone, *by_hits[:MAX_GROUPS_DRAWN]]
+    return Finding(
+        **texts("underserved-groups", num_groups=len(measurements)),
+        title=title,
+        sentence="A hit is a list of ten that holds the movie rated next. "
+        f"{percent(everyone.hits.mean)} of the lists of all users are hits. "
+        f"{' '.join(group.hits_text for group in worst)} Predicted stars are off by "
+        f"{everyone.error.mean:.2f} on average. The error is largest for “{largest_error.name}”: "
+        f"{largest_error.error.mean:.2f} stars.",
+        number=main.hits,
+        meaning=f"of the lists hold the movie rated next if it is one of the {main.name}"
+        if main.of_movies
+        else f"of the lists of {main.name} hold the movie rated next",
+        n=main.num_users,
+        unit_of_n=f"of {everyone.num_users:,} users",
+        chart=Chart.from_table(
+            kind="bars",
+            title="Lists of ten that hold the movie rated next",
+            table={
+                "group": [group.name for group in drawn],
+                "% with the movie in their ten": [group.hits for group in drawn],
+                "ndcg@10": [group.ndcg.mean for group in drawn],
+                "star error": [group.error for group in drawn],
+                "users tested": [group.num_users for group in drawn],
+            },
         ),
-        rows=rows,
-        interval_columns=(2, 3),
+        action=action or "No group needs settings of its own. Check again after each training.",
+        numbers=by_name(
+            [group.name for group in measurements],
+            {
+                "hit_percent": [group.hits for group in measurements],
+                "ndcg@10": [group.ndcg for group in measurements],
+                "star_error": [group.error for group in measurements],
+            },
+        ),
     )
-
-
-def _numbers(measurements: Measurements) -> dict[str, float]:
-    numbers: dict[str, float] = {}
-    for q, group in enumerate(measurements.groups):
-        numbers |= with_bounds(f"hit_percent/{group.key}", measurements.hits[q])
-        numbers |= with_bounds(f"ndcg@10/{group.key}", measurements.ndcg[q])
-        numbers |= with_bounds(f"star_error/{group.key}", measurements.errors[q])
-    return numbers

@@ -14,17 +14,15 @@ from collections.abc import Callable
 import numpy as np
 from scipy.sparse import diags
 
-from marquee.core.arrays import Bools, Float64, Int64
-from marquee.core.bootstrap import Interval
+from marquee.core.arrays import Bools, Int64
 from marquee.core.movies import Movies
 from marquee.core.titles import normalise_title
-from marquee.data.tag_files import Tags
-from marquee.data.text import documents, stem_reader
-from marquee.insights.finding import Chart, Finding, unavailable, with_bounds
+from marquee.data.movie_files import Tags, documents, stem_reader
+from marquee.insights.finding import Chart, Finding, texts, unavailable
 from marquee.insights.findings.segments import Segments, seen_matrix
 from marquee.insights.model_view import ModelView
-from marquee.insights.render.formatting import interval_text, join_names, percent
-from marquee.insights.resample import UserResamples, divide
+from marquee.insights.render.formatting import join_names, percent
+from marquee.insights.resample import UserResamples
 
 NUM_WORDS = 5
 """Words of each group in the table."""
@@ -32,8 +30,6 @@ MIN_MOVIES = 3
 """Movies that a word must occur in."""
 MIN_WORD_LENGTH = 3
 """Shorter ones are no words: "2" marks sequels, "l" a French title."""
-NO_TAGS = "There are no tags. "
-UNAVAILABLE_TITLE = "Words of the taste groups: not enough data to tell"
 
 
 def vocabulary(
@@ -43,21 +39,20 @@ def vocabulary(
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     if isinstance(groups, str):
-        return unavailable(id="words", title=UNAVAILABLE_TITLE, reason=groups)
+        return unavailable("words", groups)
     vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=MIN_MOVIES)
     try:
         weight_IW = vectorizer.fit_transform(documents(movies, tags))
     except ValueError:
-        return unavailable(
-            id="words",
-            title=UNAVAILABLE_TITLE,
-            reason=f"No word of titles or tags occurs in {MIN_MOVIES} movies.",
-        )
+        reason = f"No word of titles or tags occurs in {MIN_MOVIES} movies."
+        return unavailable("words", reason)
     words = surfaces(movies, tags)
     names = [words.get(stem, stem) for stem in vectorizer.get_feature_names_out()]
     seen_UI = seen_matrix(view.histories, len(movies))
     mean_UI = diags(1 / np.maximum(np.asarray(seen_UI.sum(1)).ravel(), 1)) @ seen_UI
-    distance_TW = distances(np.asarray(mean_UI.T @ _shares(groups)).T @ weight_IW)
+    is_member = np.column_stack([groups.is_member_UT, np.ones(len(groups.group_U))])
+    weight_TW = np.asarray(mean_UI.T @ (is_member / is_member.sum(0))).T @ weight_IW
+    distance_TW = weight_TW[:-1] - weight_TW[-1]  # the last row: all users
     distance_TW[:, [not is_word(name) for name in names]] = -1
     best_TW = np.argsort(-distance_TW, axis=1, kind="stable")[:, :NUM_WORDS]
     first_T = best_TW[:, 0]
@@ -69,17 +64,6 @@ def is_word(name: str) -> bool:
     return len(name) >= MIN_WORD_LENGTH and name.isalpha()
 
 
-def distances(weight_TW: Float64) -> Float64:
-    """Subtract the last row (all users) from each group's weights."""
-    return weight_TW[:-1] - weight_TW[-1]
-
-
-def _shares(groups: Segments) -> Float64:
-    """Return (U, T + 1) each user's part of each group's mean, then of the mean of all."""
-    is_member = np.column_stack([groups.is_member_UT, np.ones(len(groups.group_U))])
-    return is_member / is_member.sum(0)
-
-
 def _finding(
     groups: Segments,
     names: list[str],
@@ -88,77 +72,36 @@ def _finding(
     resamples: UserResamples,
     with_tags: bool,
 ) -> Finding:
-    inside, outside = word_shares(has_word_UT, groups, resamples)
+    is_in_UT = groups.is_member_UT
+    inside = resamples.percent(has_word_UT & is_in_UT, is_in_UT)
+    outside = resamples.percent(has_word_UT & ~is_in_UT, ~is_in_UT)
     words = [[names[w] for w in best_W] for best_W in best_TW]
-    top_group = max(range(len(groups)), key=lambda t: inside[t].mean - outside[t].mean)
-    group, word = groups.names[top_group], words[top_group][0]
-    descriptions = "; ".join(
-        f"“{groups.names[t]}”: {join_names(words[t][:3])}" for t in range(len(groups))
-    )
+    top = max(range(len(groups)), key=lambda t: inside[t].mean - outside[t].mean)
+    group, word = groups.names[top], words[top][0]
+    descriptions = [f"“{groups.names[t]}”: {join_names(words[t][:3])}." for t in range(len(groups))]
     return Finding(
-        id="words",
+        **texts("words", tags="Few users write tags" if with_tags else "The data holds no tags"),
         title=f"“{word}” marks the group “{group}”",
-        sentence=f"Words of {'titles and tags' if with_tags else 'titles'} that stand out: "
-        f"{descriptions}. {percent(inside[top_group].mean)} of the people of “{group}” rated "
-        f"a movie with “{word}”, of the others {percent(outside[top_group].mean)} "
-        f"({interval_text(outside[top_group], '%')}).",
-        number=inside[top_group],
-        unit="%",
+        sentence=f"Some words of {'titles and tags' if with_tags else 'titles'} stand out in each "
+        f"group. {' '.join(descriptions)} Of the users outside “{group}”, "
+        f"{percent(outside[top].mean)} rated a movie with “{word}”.",
+        number=inside[top],
         meaning=f"of the group rated a movie with “{word}”",
-        n=int(groups.is_member_UT[:, top_group].sum()),
-        unit_of_n=f"people of “{group}”",
-        chart=_chart(groups.names, words, inside, outside),
-        action="Name rows of the app by these words, and let search and new movies be found by "
-        "them.",
-        lever="text features of the network (`features: [genres, period, text]`); GET "
-        "/movies/search",
-        how_sure=("Tags come from the few people who write them. " if with_tags else NO_TAGS)
-        + "Words stand for series and their sequels as much as for a taste.",
-        how_we_will_know="`auc` of protocol `new-movies`, with and without text "
-        "(docs/ablations.md)",
-        numbers=with_bounds("others_percent", outside[top_group]),
+        n=int(is_in_UT[:, top].sum()),
+        unit_of_n=f"users of “{group}”",
+        chart=Chart.from_table(
+            kind="bars",
+            title="Share of users who rated a movie with the group's first word",
+            table={
+                "group and word": [f"{name}: {words[t][0]}" for t, name in enumerate(groups.names)],
+                "% of the group": inside,
+                "% of the others": outside,
+                "words": [", ".join(group_words) for group_words in words],
+            },
+            drawn=("% of the group", "% of the others"),
+        ),
+        numbers={"others_percent": outside[top]},
     )
-
-
-def _chart(
-    group_names: list[str], words: list[list[str]], inside: list[Interval], outside: list[Interval]
-) -> Chart:
-    rows = tuple(
-        (
-            f"{name}: {words[t][0]}",
-            inside[t].mean,
-            outside[t].mean,
-            inside[t].low,
-            inside[t].high,
-            ", ".join(words[t]),
-        )
-        for t, name in enumerate(group_names)
-    )
-    return Chart(
-        kind="bars",
-        title="Share of people who rated a movie with the group's first word",
-        columns=("group and word", "% of the group", "% of the others", "low", "high", "words"),
-        rows=rows,
-        drawn_columns=(1, 2),
-    )
-
-
-def word_shares(
-    has_word_UT: Bools, groups: Segments, resamples: UserResamples
-) -> tuple[list[Interval], list[Interval]]:
-    """Return the percent of users who rated a movie with a group's word.
-
-    The first list is of each group, the second of the users outside it.
-    """
-    size = len(groups)
-
-    def shares(is_in_UT: Bools) -> list[Interval]:
-        columns = np.column_stack([has_word_UT & is_in_UT, is_in_UT])
-        return resamples.intervals_of_sums(
-            columns, lambda sums: 100 * divide(sums[:, :size], sums[:, size:])
-        )
-
-    return shares(groups.is_member_UT), shares(~groups.is_member_UT)
 
 
 def surfaces(movies: Movies, tags: Tags) -> dict[str, str]:

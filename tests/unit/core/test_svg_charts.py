@@ -12,7 +12,6 @@ from marquee.core.svg_charts import (
     document,
     draw_lines,
     linear_axis,
-    log_axis,
     round_step,
     text,
 )
@@ -27,12 +26,6 @@ def test_axis_from_zero_ends_at_a_tick_above_all_values() -> None:
     axis = axis_from_zero(13, 200, 100)
     assert [axis.label(tick) for tick in axis.ticks] == ["0", "5", "10", "15"]
     assert (axis.at(0), axis.at(15), axis.at(7.5)) == (200, 100, 150)
-
-
-def test_log_axis_has_a_tick_for_each_power_of_ten() -> None:
-    axis = log_axis([0.05, 2_000], 0, 100)
-    assert [axis.label(tick) for tick in axis.ticks] == ["0.1", "1", "10", "100", "1,000"]
-    assert axis.at(10) - axis.at(1) == pytest.approx(axis.at(1_000) - axis.at(100))
 
 
 def test_reversed_axis_has_larger_values_on_the_left() -> None:
