@@ -10,27 +10,16 @@ import argparse
 import sys
 
 from deploy.local_processes import run_app, run_service
-from marquee.core.command import (
-    UNFORESEEN,
-    ArgumentParser,
-    Terminated,
-    fail,
-    run_command,
-    say,
-)
+from marquee.core.command import UNFORESEEN, ArgumentParser, Terminated, fail, run_command, say
 
 
 def main(args: list[str] | None = None) -> int:
     """Run service and app, and return the exit status: 0 after ctrl-C or SIGTERM."""
-    return run_command("app", lambda: run(make_parser().parse_args(args)))
-
-
-def make_parser() -> ArgumentParser:
     parser = ArgumentParser(description="Run service and app together, until ctrl-C.")
     parser.add_argument("--bundle", default="bundles/demo")
     parser.add_argument("--events", default="sqlite:///events.sqlite")
     parser.add_argument("--port", type=int, default=8501)
-    return parser
+    return run_command("app", lambda: run(parser.parse_args(args)))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,7 +15,8 @@ import re
 from collections.abc import Iterable, Sequence
 
 from marquee_client import Marquee, label
-from marquee_client.connection import URL
+from marquee_client.client import URL
+from marquee_client.requests import HistoryEntry
 from marquee_client.types import Movie, SimilarMovie
 
 FAVOURITE_STARS = 5.0
@@ -28,10 +29,7 @@ _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)\s*$")
 
 
 def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Return titles of the top_n movies most similar to these, taken together.
-
-    top_n: 1 to 100.
-    """
+    """Return titles of the top_n (1 to 100) movies most similar to these together."""
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
         ids = [movie["movie_id"] for movie in favourites]
@@ -40,18 +38,16 @@ def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
 
 
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
-    """Return titles of the top_n movies recommended to a user of these favourites.
+    """Return the top_n (1 to 100) titles recommended to a user of these favorites.
 
-    The favourites are a history of five-star ratings, oldest first. top_n: 1 to 100.
+    The favourites are a history of five-star ratings, oldest first.
     """
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
-        items = marquee.recommend(
-            history=[
-                {"movie_id": movie["movie_id"], "stars": FAVOURITE_STARS} for movie in favourites
-            ],
-            k=request_length(top_n, favourites),
-        )["items"]
+        history: list[HistoryEntry] = [
+            {"movie_id": movie["movie_id"], "stars": FAVOURITE_STARS} for movie in favourites
+        ]
+        items = marquee.recommend(history=history, k=request_length(top_n, favourites))["items"]
     return new_titles(items, favourites, top_n)
 
 
@@ -61,10 +57,7 @@ def connect() -> Marquee:
 
 
 def find_all(marquee: Marquee, movie_list: Sequence[str]) -> list[Movie]:
-    """Return the movies of these titles, in their order.
-
-    The service drops repeated ones.
-    """
+    """Return the movies of these titles, in order; the service drops repeated ones."""
     if not movie_list:
         raise ValueError("movie_list: empty, expected at least one title")
     return [find(marquee, title) for title in movie_list]
@@ -73,7 +66,7 @@ def find_all(marquee: Marquee, movie_list: Sequence[str]) -> list[Movie]:
 def find(marquee: Marquee, title: str) -> Movie:
     """Return the movie of exactly this title, else the best hit of the same year.
 
-    Raises ValueError if there is none, and names the nearest hit.
+    Raises ValueError that names the nearest hit if there is none.
     """
     match = _YEAR.search(title)
     name, year = (title[: match.start()], int(match[1])) if match else (title, None)

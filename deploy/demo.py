@@ -23,15 +23,11 @@ NUM_LATEST = 10
 
 def main(args: list[str] | None = None) -> int:
     """Run the demo and return its exit status."""
-    return run_command("demo", lambda: run(make_parser().parse_args(args)))
-
-
-def make_parser() -> ArgumentParser:
     parser = ArgumentParser(description="Start the service, request one list, print it, stop.")
     parser.add_argument("--bundle", default="bundles/demo")
     parser.add_argument("--events", default="sqlite:///runs/demo.sqlite")
     parser.add_argument("--user", type=int, default=1)
-    return parser
+    return run_command("demo", lambda: run(parser.parse_args(args)))
 
 
 def run(args: argparse.Namespace) -> None:

@@ -14,16 +14,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Any
 
 import httpx
 
 from marquee.core.errors import InputError
 from marquee_client import Marquee
 
-SERVICE_START_TIMEOUT_S = 90
-SERVICE_STOP_TIMEOUT_S = 30
-APP_START_TIMEOUT_S = 60
-APP_STOP_TIMEOUT_S = 10
+START_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
 POLL_S = 0.2
 
 
@@ -36,27 +35,17 @@ def run_service(bundle: str, events: str) -> Iterator[str]:
     """
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee"]
-    command += ["--host", "127.0.0.1", "--port", str(port)]
-    with tempfile.TemporaryDirectory() as home:
+    command = ["bentoml", "serve", "service:Marquee", "--host", "127.0.0.1", "--port", str(port)]
+    with tempfile.TemporaryDirectory() as home, Marquee(url) as marquee:
         log = Path(home) / "service.log"
         settings = {"BUNDLE": bundle, "EVENTS_URL": events, "BENTOML_HOME": home}
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command, env=os.environ | settings, stdout=output, stderr=subprocess.STDOUT
-            )
-        try:
-            with Marquee(url) as marquee:
-                is_ready = wait_until(marquee.ready, process, SERVICE_START_TIMEOUT_S)
-            if not is_ready:
+        with log.open("wb") as output, run_module(command, settings, stdout=output) as process:
+            if not wait_until(marquee.ready, process):
                 raise InputError(
                     f"service: did not start, expected an answer at {url}; its output was:\n"
                     + log.read_text()
                 )
             yield url
-        finally:
-            process.terminate()
-            process.wait(timeout=SERVICE_STOP_TIMEOUT_S)
 
 
 @contextmanager
@@ -67,46 +56,50 @@ def run_app(
 
     environment: variables beside those of this process. Raises InputError if nothing answers.
     """
-    command = [sys.executable, "-m", "streamlit", "run", "app.py"]
-    command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
-    process = subprocess.Popen(
-        command,
-        env={**os.environ, **environment},
-        stdout=subprocess.DEVNULL,
-        start_new_session=True,
-    )
     address = f"http://127.0.0.1:{port}"
-    try:
-        if not wait_until(lambda: is_app_healthy(address), process, APP_START_TIMEOUT_S):
+    command = ["streamlit", "run", "app.py", "--server.address", "127.0.0.1"]
+    command += ["--server.port", str(port)]
+
+    def is_healthy() -> bool:
+        try:
+            return httpx.get(f"{address}/_stcore/health", timeout=2).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    with run_module(command, environment, stdout=subprocess.DEVNULL) as process:
+        if not wait_until(is_healthy, process):
             raise InputError(
                 f"nothing answers at {address}, expected the app; is the port taken "
                 "(APP_PORT=8600 takes another), and is streamlit installed (make setup)?"
             )
         yield address, process
+
+
+@contextmanager
+def run_module(
+    command: list[str], environment: Mapping[str, str], stdout: IO[Any] | int
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run `python -m COMMAND` out of reach of ctrl-C, and stop it at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command],
+        env={**os.environ, **environment},
+        stdout=stdout,
+        stderr=None if stdout == subprocess.DEVNULL else subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield process
     finally:
         process.terminate()
         try:
-            process.wait(timeout=APP_STOP_TIMEOUT_S)
+            process.wait(timeout=STOP_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             process.kill()
 
 
-def is_app_healthy(address: str) -> bool:
-    """Return whether Streamlit's health page answers."""
-    try:
-        return httpx.get(f"{address}/_stcore/health", timeout=2).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
-def wait_until(
-    is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]", timeout_s: float
-) -> bool:
-    """Poll until ready; return whether that came in time.
-
-    It does not if the process ends before.
-    """
-    deadline = time.monotonic() + timeout_s
+def wait_until(is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]") -> bool:
+    """Poll until ready; return False if the process ends before, or the time is over."""
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         if is_ready():
             return True
@@ -116,7 +109,6 @@ def wait_until(
 
 def free_port() -> int:
     """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
     return port

@@ -12,20 +12,24 @@ Exit status 1 if a request failed, or a version did not come within a minute; 2 
 be used.
 """
 
+import argparse
 import logging
 import os
 import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import SimpleQueue
 
 import boto3
 from moto.server import ThreadedMotoServer
 
 from deploy.local_processes import run_service
-from marquee.core.command import ArgumentParser, run_command
+from marquee.core.command import ArgumentParser, run_command, say
 from marquee.core.errors import InputError
 from marquee.promotion.releases_command import main as releases
 from marquee.recommender.bundle import read_bundle
@@ -40,52 +44,49 @@ WAIT_S = 60.0
 
 
 class Load:
-    """Clients that request one user's list all the time."""
+    """Clients that request one user's list all the time, as a context."""
 
     def __init__(self, url: str, movie_ids: list[int], versions: list[str]) -> None:
         self._url, self._versions, self._stopped = url, versions, threading.Event()
         self._history: list[HistoryEntry] = [{"movie_id": movie_id} for movie_id in movie_ids]
-        self._served, self._failed = 0, 0
-        self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=self._ask) for _ in range(NUM_CLIENTS)]
-        for thread in self._threads:
-            thread.start()
+        self._outcomes: SimpleQueue[bool] = SimpleQueue()
+        self._pool = ThreadPoolExecutor(NUM_CLIENTS)
 
-    def _ask(self) -> None:
+    def __enter__(self) -> "Load":
+        for _ in range(NUM_CLIENTS):
+            self._pool.submit(self._request)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._pool.shutdown()
+
+    def outcomes(self) -> Counter[bool]:
+        """Return the number of served and failed requests since the last call."""
+        return Counter(self._outcomes.get() for _ in range(self._outcomes.qsize()))
+
+    def _request(self) -> None:
         with Marquee(self._url, retries=Retries(0)) as marquee:
             while not self._stopped.is_set():
                 try:
                     answer = marquee.recommend(history=self._history, k=10)
-                    good = bool(answer["items"]) and answer["model_version"] in self._versions
                 except MarqueeError:
-                    good = False
-                with self._lock:
-                    self._served += good
-                    self._failed += not good
-
-    def counted(self) -> tuple[int, int]:
-        """Return served and failed requests since the last call."""
-        with self._lock:
-            counts = self._served, self._failed
-            self._served = self._failed = 0
-            return counts
-
-    def stop(self) -> None:
-        self._stopped.set()
-        for thread in self._threads:
-            thread.join()
+                    self._outcomes.put(False)
+                else:
+                    is_known = answer["model_version"] in self._versions
+                    self._outcomes.put(bool(answer["items"]) and is_known)
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the steps; return 2 for an error that the caller can mend."""
-    return run_command("twin", lambda: run(sys.argv[1:] if args is None else args))
-
-
-def run(args: Sequence[str]) -> int:
     parser = ArgumentParser(description="Push, serve, promote and roll back on this machine.")
     parser.add_argument("first", help="folder of the bundle that is promoted first")
     parser.add_argument("second", help="that of the next one")
-    options = parser.parse_args(args)
+    return run_command("twin", lambda: run(parser.parse_args(args)))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the steps; return 1 if one fails."""
     first, second = read_bundle(options.first), read_bundle(options.second)
     versions = [str(bundle.manifest["model_version"]) for bundle in (first, second)]
     if versions[0] == versions[1]:
@@ -96,25 +97,18 @@ def run(args: Sequence[str]) -> int:
         os.environ |= {"BUNDLE_CACHE": f"{scratch}/cache", "BUNDLE_POLL_S": "1"}
         command("push", options.first, STORE)
         command("promote", versions[0], STORE)
-        with run_service(STORE, f"sqlite:///{scratch}/events.sqlite") as url:
-            return walk(
-                url, options.second, versions, first.movies.movie_id[:HISTORY_LENGTH].tolist()
-            )
-
-
-def walk(url: str, second: str, versions: list[str], movie_ids: list[int]) -> int:
-    """Run the steps under load; return the exit status."""
-    load, good = Load(url, movie_ids, versions), True
-    try:
-        good &= step("serve", url, versions[0], load)
-        command("push", second, STORE)
-        command("promote", versions[1], STORE)
-        good &= step("promote", url, versions[1], load)
-        command("rollback", STORE)
-        good &= step("rollback", url, versions[0], load)
-    finally:
-        load.stop()
-    return 0 if good else 1
+        history = first.movies.movie_id[:HISTORY_LENGTH].tolist()
+        with (
+            run_service(STORE, f"sqlite:///{scratch}/events.sqlite") as url,
+            Load(url, history, versions) as load,
+        ):
+            is_good = step("serve", url, versions[0], load)
+            command("push", options.second, STORE)
+            command("promote", versions[1], STORE)
+            is_good &= step("promote", url, versions[1], load)
+            command("rollback", STORE)
+            is_good &= step("rollback", url, versions[0], load)
+    return 0 if is_good else 1
 
 
 def step(name: str, url: str, expected: str, load: Load) -> bool:
@@ -126,8 +120,9 @@ def step(name: str, url: str, expected: str, load: Load) -> bool:
         ) != expected and time.monotonic() < deadline:
             time.sleep(0.1)
     time.sleep(LOAD_S)
-    served, failed = load.counted()
-    print(f"step={name} model_version={version} served={served} failed={failed}", flush=True)
+    outcomes = load.outcomes()
+    served, failed = outcomes[True], outcomes[False]
+    say(f"step={name} model_version={version} served={served} failed={failed}")
     return version == expected and served > 0 and failed == 0
 
 

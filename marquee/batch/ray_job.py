@@ -12,7 +12,7 @@ model_version (marquee/batch/batch_recommender.py). The folder appears when it i
 `_lists.json` holds counts and sources. Ratings that arrive during the run may or may not count.
 
 On a cluster the command runs on one of the nodes. Every node needs the packages of
-requirements-serving.txt with `ray[data]`, and bundle, store and --out under the same paths (a
+requirements-serving.lock and `ray[data]`, and bundle, store and --out under the same paths (a
 shared disk); the code itself travels with the job.
 
 Needs the extra `ray`: pip install -e '.[ray]'.
@@ -31,17 +31,11 @@ from typing import Any
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its products are small here
 
 from marquee.batch.batch_recommender import BatchJob, BatchRecommender
-from marquee.batch.parquet_writer import (
-    INSTALL,
-    TableBatches,
-    atomic_dir,
-    check_pyarrow,
-    write_manifest,
-    write_ranges,
-)
+from marquee.batch.parquet_writer import TableBatches, write_manifest, write_ranges
 from marquee.core.command import ArgumentParser, run_command, say, sigterm_raises
 from marquee.core.errors import InputError
-from marquee.recommender.rerank.controls import Controls
+from marquee.core.files import atomic_folder
+from marquee.recommender.query import RecommendQuery
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """The environment of every Ray process, because each has one core."""
@@ -53,10 +47,7 @@ CONNECT_TIMEOUT_S = 5
 """A cluster's head answers within this, or counts as absent; Ray itself would try for minutes."""
 OBJECT_STORE_BYTES = 256 * 2**20
 """The object store of a local Ray, instead of 30% of the memory: only tables pass through it."""
-RAY_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "fatal",
-}
+RAY_SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 CLUSTER_SETTINGS = {"RAY_NUM_REDIS_GET_RETRIES": "1"}
 """Ask a head that does not answer once (40 s), not twenty times."""
 PACKAGE = Path(__file__).parents[1]
@@ -91,25 +82,36 @@ def make_parser() -> ArgumentParser:
 def run(args: argparse.Namespace) -> None:
     """Write the lists; on an InputError nothing is left behind."""
     check_arguments(args)
-    check_pyarrow()
-    controls = Controls(
-        calibration=args.calibration, novelty=args.novelty, freshness=args.freshness
+    query = RecommendQuery(
+        k=args.k, calibration=args.calibration, novelty=args.novelty, freshness=args.freshness
     )
-    job = BatchJob(bundle=args.bundle, events=args.events, k=args.k, controls=controls)
-    with atomic_dir(args.out) as folder:
-        batch = BatchRecommender(job)
-        ranges = list(batch.store.user_id_ranges(args.block))
-        if not ranges:
-            raise InputError(
-                f"{batch.store.address}: the event store has no users, expected at least one; "
-                "fill it with: marquee import-ratings --data … --events …"
-            )
-        if args.single_process:
-            write_ranges(batch, ranges, folder)
-        else:
-            write_with_ray(job, ranges, folder, address=args.address, cpus=args.cpus)
-        manifest = write_manifest(folder, batch)
-    say(f"{manifest['lists']:,} lists of {job.k}, {manifest['rows']:,} rows, are in {args.out}")
+    query.check_strengths()
+    job = BatchJob(bundle=args.bundle, events=args.events, query=query)
+    try:
+        with atomic_folder(args.out) as folder:
+            manifest = write_lists(job, folder, args)
+    except OSError as error:
+        raise InputError(
+            f"{args.out}: the lists cannot be written ({error.strerror or error}), expected a "
+            "folder that can be written and space for it; name another --out"
+        ) from error
+    say(f"{manifest['lists']:,} lists of {args.k}, {manifest['rows']:,} rows, are in {args.out}")
+
+
+def write_lists(job: BatchJob, folder: Path, args: argparse.Namespace) -> dict[str, Any]:
+    """Write the lists of every user, and return their manifest."""
+    batch = BatchRecommender(job)
+    ranges = list(batch.store.user_id_ranges(args.block))
+    if not ranges:
+        raise InputError(
+            f"{batch.store.address}: the event store has no users, expected at least one; "
+            "fill it with: marquee import-ratings --data … --events …"
+        )
+    if args.single_process:
+        write_ranges(batch, ranges, folder)
+    else:
+        write_with_ray(job, ranges, folder, address=args.address, cpus=args.cpus)
+    return write_manifest(folder, batch)
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -123,6 +125,10 @@ def check_arguments(args: argparse.Namespace) -> None:
     for name in ("address", "cpus"):
         if args.single_process and getattr(args, name) is not None:
             raise InputError(f"--single-process and --{name}: contradict each other; drop one")
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        raise InputError(
+            f"{args.out}: not empty, expected a new or empty folder; name another --out"
+        )
 
 
 def write_with_ray(
@@ -141,8 +147,8 @@ def write_with_ray(
         import ray.data
     except ImportError as error:
         raise InputError(
-            f"Ray: cannot be imported ({error}), expected the extra `ray`; {INSTALL}, or use "
-            "--single-process"
+            f"Ray: cannot be imported ({error}), expected the extra `ray`; install it with: "
+            "pip install -e '.[ray]', or use --single-process"
         ) from error
 
     with connect(ray, address, cpus) as num_cores:
@@ -161,18 +167,16 @@ def write_with_ray(
 
 @contextmanager
 def connect(ray: Any, address: str | None, cpus: int | None) -> Iterator[int]:
-    """Start Ray here, or join the cluster at `address`; yield its cores.
+    """Start Ray here or join the cluster at `address`, yield its cores, leave it.
 
-    Ray is left at the end. An error in another process is reported by the last line of its
-    traceback.
+    An error in another process is reported by the last line of its traceback.
     """
-    local_settings = {
-        "num_cpus": cpus or len(os.sched_getaffinity(0)),
-        "object_store_memory": OBJECT_STORE_BYTES,
-        "include_dashboard": False,
-    }
+    local_settings: dict[str, Any] = {}
     if address:
         check_reachable(address)
+    else:
+        local_settings["num_cpus"] = cpus or len(os.sched_getaffinity(0))
+        local_settings |= {"object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False}
     logging.disable()  # Ray Data logs every traceback itself
     try:
         ray.init(
@@ -180,7 +184,7 @@ def connect(ray: Any, address: str | None, cpus: int | None) -> Iterator[int]:
             log_to_driver=False,
             logging_level="CRITICAL",
             runtime_env={"env_vars": ONE_THREAD, "py_modules": [str(PACKAGE)]},
-            **({} if address else local_settings),
+            **local_settings,
         )
         with sigterm_raises():  # Ray has installed its own handler
             yield int(ray.cluster_resources()["CPU"])

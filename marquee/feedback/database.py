@@ -11,7 +11,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,11 +44,12 @@ class Database:
     """A database that is opened at start, and migrated at the first contact."""
 
     def __init__(
-        self, url: str, read_only: bool = False, clock: Callable[[], float] = time.monotonic
+        self,
+        url: str,
+        read_only: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Open the database.
-
-        url: sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. clock: seconds.
+        """Open sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. clock: seconds.
 
         Raises InputError for an address, a file or a table that cannot be used. An unreachable
         PostgreSQL is no error: the next `begin` tries again.
@@ -61,13 +62,10 @@ class Database:
                 "with: marquee import-ratings --data … --events …"
             )
         self._read_only, self._clock = read_only, clock
-        self._engine = make_engine(self._url, read_only)
+        self.engine = make_engine(self._url, read_only)
         self._migrated, self._migrating = False, threading.Lock()
         self._failure, self._retry_at = "", 0.0
-        try:
-            with self.begin():
-                pass
-        except StoreUnavailable:
+        with suppress(StoreUnavailable), self.begin():
             pass
 
     @contextmanager
@@ -80,7 +78,7 @@ class Database:
         self._fail_fast()
         try:
             self._ensure_schema()
-            with self._engine.begin() as connection:
+            with self.engine.begin() as connection:
                 yield connection
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             raise self._store_error(error) from error
@@ -93,7 +91,7 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     def _fail_fast(self) -> None:
         now = self._clock()
@@ -106,7 +104,7 @@ class Database:
         """Migrate once. Alembic works in globals, so one thread waits for the other."""
         if self._migrated:
             return
-        with self._migrating, self._engine.begin() as connection:
+        with self._migrating, self.engine.begin() as connection:
             try:
                 ensure_schema(connection, self._read_only)
             except InputError as error:
@@ -120,9 +118,8 @@ class Database:
         line = driver_message.strip().splitlines()[0].replace(str(password or "\0"), "***")
         message = f"event store {self.address}: {line}"
         if not self._is_unavailable(error, driver_message):
-            return InputError(
-                f"{message}; {REMEDY_SQLITE if self.is_sqlite else REMEDY_POSTGRESQL}"
-            )
+            remedy = REMEDY_SQLITE if self.is_sqlite else REMEDY_POSTGRESQL
+            return InputError(f"{message}; {remedy}")
         self._failure, self._retry_at = message, self._clock() + RETRY_S
         return StoreUnavailable(message)
 
@@ -137,10 +134,7 @@ class Database:
 
 
 def parse_url(text: str) -> sa.URL:
-    """Return SQLAlchemy's URL with its driver.
-
-    Raises InputError without repeating a password.
-    """
+    """Return SQLAlchemy's URL with its driver; InputError does not repeat a password."""
     try:
         url = sa.make_url(text)
     except (sa.exc.ArgumentError, ValueError):
@@ -160,10 +154,8 @@ def parse_url(text: str) -> sa.URL:
 
 def redact(url: sa.URL) -> str:
     """Return the URL with *** for every secret."""
-    query = {
-        name: "***" if name in SECRET_PARAMETERS else value for name, value in url.query.items()
-    }
-    return url.set(query=query).render_as_string(hide_password=True)
+    secrets = dict.fromkeys(SECRET_PARAMETERS & set(url.query), "***")
+    return url.update_query_dict(secrets).render_as_string(hide_password=True)
 
 
 def make_engine(url: sa.URL, read_only: bool) -> sa.Engine:
@@ -172,8 +164,10 @@ def make_engine(url: sa.URL, read_only: bool) -> sa.Engine:
         # Readers never wait for a writer; a second writer waits up to 5 s. A commit returns only
         # when the disk has it.
         settings = ["PRAGMA busy_timeout=5000"]
-        settings += ["PRAGMA query_only=ON"] if read_only else []
-        settings += [] if read_only else ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+        if read_only:
+            settings += ["PRAGMA query_only=ON"]
+        else:
+            settings += ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
         engine = sa.create_engine(url, hide_parameters=True)
     else:
         settings = [f"SET statement_timeout = '{TIMEOUT_S}s'"]

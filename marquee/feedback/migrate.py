@@ -22,30 +22,24 @@ def ensure_schema(connection: sa.Connection, read_only: bool) -> None:
 
     Raises InputError where the tables are newer than HEAD, or older and must not be changed.
     """
-    version = read_version(connection)
+    version = None
+    if sa.inspect(connection).has_table("alembic_version"):
+        version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     if version not in (None, *VERSIONS):
         raise InputError(
             f"tables have version {version}, expected {HEAD} or older; a newer Marquee made them: "
             "update this one or name another database"
         )
-    if version == HEAD:
-        return
-    if read_only:
+    if read_only and version != HEAD:
         raise InputError(
             f"tables have version {version or 'none'}, expected {HEAD}; create or update them "
             "with: marquee import-ratings --data … --events …"
         )
-    migrate(connection)
+    if version != HEAD:
+        migrate(connection)
 
 
-def read_version(connection: sa.Connection) -> str | None:
-    """Return the revision of the tables; None where no migration has been run."""
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-
-
-def migrate(connection: sa.Connection) -> None:
+def migrate(connection: sa.Connection, revision: str = "head") -> None:
     """Run the missing migrations, all or none, in the connection's transaction.
 
     Of processes that start together one migrates; the others wait, and have nothing left to do.
@@ -60,4 +54,4 @@ def migrate(connection: sa.Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK_KEY})")
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)

@@ -2,10 +2,8 @@
 
     store = EventStore("sqlite:///events.sqlite")
     store.import_ratings(user_id, movie_id, stars, timestamp)
-    store.add([
-        Event(event_id="e-1", user_id="42", movie_id=1193, kind="rating", stars=5.0, watched=None,
-              at_us=978_300_760_000_000)
-    ])
+    store.add([Event(event_id="e-1", user_id="42", movie_id=1193, kind="rating", stars=5.0,
+                     at_us=978_300_760_000_000)])
     store.user_state(42).history     # ((1193, 5.0, None, 978300760000000), …), oldest first
 
 A user_id is text of at most 64 characters: 42 and "42" are one user. Ratings of a data set are
@@ -27,8 +25,7 @@ from marquee.core.errors import InputError
 from marquee.feedback import sql
 from marquee.feedback.database import Database
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
-from marquee.feedback.event_constraints import Column, check_ratings, check_storable
-from marquee.feedback.event_schema import Event
+from marquee.feedback.event_schema import Column, Event, rating_rows
 from marquee.feedback.user_state import UserState, reduce_events, to_stored_event
 
 ROWS_PER_BATCH = 20_000
@@ -49,9 +46,9 @@ class AddResult:
 
 
 class EventStore:
-    """The store of events by user.
+    """The store of events by user; it makes its tables, and processes may share it.
 
-    It creates or migrates its tables at start. Processes may share it.
+    While the database does not answer, every method raises StoreUnavailable.
     """
 
     def __init__(self, url: str = DEFAULT_EVENTS_URL, read_only: bool = False) -> None:
@@ -61,8 +58,7 @@ class EventStore:
         a file that does not exist is then an error.
 
         Raises InputError where a file cannot be created, read or written, and where a table belongs
-        to another product. An unreachable PostgreSQL is no error: later calls try again. While the
-        database does not answer, every method raises StoreUnavailable.
+        to another product. An unreachable PostgreSQL is no error: later calls try again.
         """
         self._database = Database(url, read_only)
 
@@ -73,19 +69,15 @@ class EventStore:
         conflict, and then no event is stored. Raises InputError for an event that a database could
         not hold.
         """
-        for event in events:
-            check_storable(event)
         unique: dict[str, Event] = {}
         for event in events:
+            event.check()
             unique.setdefault(event.event_id, event)
         with self._database.begin() as connection:
             numbers = dict(zip(unique, self._reserve(connection, len(unique)), strict=True))
             # Sorted: two writers of the same events wait for each other in one direction only.
-            rows = [
-                vars(unique[event_id]) | {"sequence": numbers[event_id]}
-                for event_id in sorted(unique)
-            ]
-            for batch in _batches(rows):
+            rows = [vars(unique[id_]) | {"sequence": numbers[id_]} for id_ in sorted(unique)]
+            for batch in _batches(rows, IDS_PER_QUERY):
                 connection.execute(sql.INSERT_EVENTS, batch)
             stored_events = _read_events(connection, list(unique))
             conflicts = tuple(
@@ -97,9 +89,7 @@ class EventStore:
             if conflicts:
                 connection.rollback()
                 return AddResult(0, 0, conflicts)
-        accepted = sum(
-            number == numbers[event_id] for event_id, (_, number) in stored_events.items()
-        )
+        accepted = sum(number == numbers[id_] for id_, (_, number) in stored_events.items())
         return AddResult(accepted, len(events) - accepted, ())
 
     def user_state(self, user_id: int | str) -> UserState:
@@ -109,9 +99,7 @@ class EventStore:
         return reduce_events(map(to_stored_event, rows))
 
     def state_version(self, user_id: int | str) -> tuple[int, int]:
-        """Return (newest sequence, count) of a user's rows.
-
-        Every change gives another pair.
+        """Return (newest sequence, count) of a user's rows; it differs after a change.
 
         Read from indexes alone. (0, 0) for an unknown user; after a deletion no pair comes back.
         """
@@ -128,9 +116,7 @@ class EventStore:
             )
 
     def user_id_ranges(self, num_users: int) -> Iterator[tuple[str, str]]:
-        """Yield the first and last user_id of every `num_users` users.
-
-        They are in the store's order.
+        """Yield the first and last user_id of every `num_users` users, in store order.
 
         Ids are streamed: a million users take 10 MB, not the memory of their ratings.
         """
@@ -143,9 +129,8 @@ class EventStore:
     def user_states(self, first: str, last: str) -> Iterator[tuple[str, UserState]]:
         """Yield (user_id, state) of every user from `first` to `last`, in one query."""
         with self._database.begin() as connection:
-            rows = connection.execution_options(yield_per=ROWS_PER_BATCH).execute(
-                sql.SELECT_USERS, {"first": first, "last": last}
-            )
+            stream = connection.execution_options(yield_per=ROWS_PER_BATCH)
+            rows = stream.execute(sql.SELECT_USERS, {"first": first, "last": last})
             events = map(to_stored_event, rows)
             for user_id, user_events in groupby(events, key=attrgetter("user_id")):
                 yield user_id, reduce_events(user_events)
@@ -157,14 +142,13 @@ class EventStore:
         Unix seconds; equal times keep the order of the rows. A rating replaces the one that an
         earlier import stored for the same user and movie.
 
-        Raises InputError for a column that a database could not hold (see check_ratings).
+        Raises InputError for a column that a database could not hold (see rating_rows).
         """
-        rows = check_ratings(user_id, movie_id, stars, at_s)
+        rows = rating_rows(user_id, movie_id, stars, at_s)
         with self._database.begin() as connection:
             if not self._database.is_sqlite:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # no request waits
-            for start in range(0, len(rows), ROWS_PER_BATCH):
-                batch = rows[start : start + ROWS_PER_BATCH]
+            for batch in _batches(rows, ROWS_PER_BATCH):
                 numbers = self._reserve(connection, len(batch))
                 numbered = [(*row, n) for row, n in zip(batch, numbers, strict=True)]
                 if self._database.is_sqlite:
@@ -201,24 +185,15 @@ class EventStore:
 
 def _read_events(connection: sa.Connection, event_ids: list[str]) -> dict[str, tuple[Event, int]]:
     """Read the stored events of these ids, with their sequence numbers."""
-    return {
-        row.event_id: (
-            Event(
-                event_id=row.event_id,
-                user_id=row.user_id,
-                movie_id=row.movie_id,
-                kind=row.kind,
-                stars=row.stars,
-                watched=row.watched,
-                at_us=row.at_us,
-            ),
-            row.sequence,
-        )
-        for batch in _batches(event_ids)
-        for row in connection.execute(sql.SELECT_EVENTS, {"event_ids": batch})
-    }
+    events = {}
+    for batch in _batches(event_ids, IDS_PER_QUERY):
+        for row in connection.execute(sql.SELECT_EVENTS, {"event_ids": batch}).mappings():
+            fields = dict(row)
+            sequence = fields.pop("sequence")
+            events[fields["event_id"]] = Event(**fields), sequence
+    return events
 
 
-def _batches(values: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(values), IDS_PER_QUERY):
-        yield values[start : start + IDS_PER_QUERY]
+def _batches(values: list[Any], size: int) -> Iterator[list[Any]]:
+    for start in range(0, len(values), size):
+        yield values[start : start + size]

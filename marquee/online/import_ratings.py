@@ -19,17 +19,11 @@ from marquee.feedback.store import EventStore
 
 def main(args: list[str]) -> int:
     """Run `marquee import-ratings` and return its exit status."""
-    return run_command(
-        "marquee import-ratings", lambda: import_ratings(make_parser().parse_args(args))
-    )
-
-
-def make_parser() -> ArgumentParser:
     parser = ArgumentParser("marquee import-ratings")
     parser.add_argument("--data", required=True, help="a data set: ml-1m, demo, …")
     parser.add_argument("--data.root", dest="root", help="folder of data sets, else DATA_ROOT")
     parser.add_argument("--events", required=True, help="sqlite:///FILE or postgresql://…")
-    return parser
+    return run_command("marquee import-ratings", lambda: import_ratings(parser.parse_args(args)))
 
 
 def import_ratings(args: argparse.Namespace) -> None:

@@ -6,7 +6,6 @@ Worse: below MIN_METRIC_RATIO of the current version's metric, or the whole inte
 difference on the wrong side. The squared error is that of the targets' ratings, given the context.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,18 +28,23 @@ COMPARABLE = [name for name, protocol in ranking_protocols().items() if protocol
 def compare_on_test_part(
     candidate: Recommender, current: Recommender, data: str
 ) -> list[tuple[str, bool]]:
-    """Return a sentence, and whether the candidate is worse, for each metric.
+    """Return a sentence, and whether the candidate is worse, in lists and ratings.
 
-    The metrics are those of lists and of ratings. data: the data set of the candidate's recipe.
-    Raises InputError for another one, or another copy of it.
+    data: the data set of the candidate's recipe. Raises InputError for another one, or another copy
+    of it.
     """
     split = _test_part(candidate, data)
     queries, ids = test_queries(split, with_candidates=False), split.dataset.movies.movie_id
-    place = f"on the test part of {data} `{split.config.protocol}` ({len(queries):,} users)"
-    scorers = [BundleScorer(candidate, ids), BundleScorer(current, ids)]
+    protocol = split.config.protocol
+    place = f"on the test part of {data} `{protocol}` ({len(queries):,} users)"
+    new, old = BundleScorer(candidate, ids), BundleScorer(current, ids)
+    name = PROTOCOLS[protocol].headline
+    new_U, old_U = (
+        evaluate(scorer, queries, protocol)[protocol].metrics[name] for scorer in (new, old)
+    )
     return [
-        _compare_lists(scorers, queries, split.config.protocol, place),
-        _compare_ratings(scorers, queries, place),
+        _compare_lists(name, new_U, old_U, place),
+        _compare_ratings(new.squared_errors(queries), old.squared_errors(queries), place),
     ]
 
 
@@ -62,27 +66,18 @@ def _test_part(candidate: Recommender, data: str) -> InteractionDataModule:
     return split
 
 
-def _compare_lists(
-    scorers: Sequence["BundleScorer"], queries: EvalQueries, protocol: str, place: str
-) -> tuple[str, bool]:
-    name = PROTOCOLS[protocol].headline
-    new_U, old_U = (
-        evaluate(scorer, queries, protocol)[protocol].metrics[name] for scorer in scorers
-    )
+def _compare_lists(name: str, new_U: np.ndarray, old_U: np.ndarray, place: str) -> tuple[str, bool]:
     difference = paired(new_U, old_U)
     sentence = (
         f"{name} {new_U.mean():.4f} {place}, the current version's {old_U.mean():.4f}, difference "
         f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
     )
-    is_below = float(new_U.mean()) < MIN_METRIC_RATIO * float(old_U.mean())
+    is_below = bool(new_U.mean() < MIN_METRIC_RATIO * old_U.mean())
     return sentence, difference.high < 0 or is_below
 
 
-def _compare_ratings(
-    scorers: Sequence["BundleScorer"], queries: EvalQueries, place: str
-) -> tuple[str, bool]:
+def _compare_ratings(new_U: np.ndarray, old_U: np.ndarray, place: str) -> tuple[str, bool]:
     """Compare squared errors on the movies that both versions hold."""
-    new_U, old_U = (scorer.squared_errors(queries) for scorer in scorers)
     is_known_U = np.isfinite(new_U) & np.isfinite(old_U)
     if not is_known_U.any():
         return f"stars {place} cannot be compared: no movie is known to both", False
@@ -92,7 +87,7 @@ def _compare_ratings(
         f"stars' rmse {rmse[0]:.4f} {place}, the current version's {rmse[1]:.4f}, squared errors "
         f"{difference.mean:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}]"
     )
-    is_below = float(rmse[1]) < MIN_METRIC_RATIO * float(rmse[0])
+    is_below = bool(rmse[1] < MIN_METRIC_RATIO * rmse[0])
     return sentence, difference.low > 0 or is_below
 
 
@@ -109,27 +104,22 @@ class BundleScorer:
 
     def __call__(self, queries: EvalQueries) -> np.ndarray:
         score_BI = np.full((len(queries), len(self._ids)), np.finfo(np.float32).min, np.float32)
-        held_score_BC = self._recommender.score(self._entries(queries))
+        held_score_BC = self._recommender.score(self._histories(queries))
         score_BI[:, self._is_held] = held_score_BC[:, self._column]
         return score_BI
 
     def squared_errors(self, queries: EvalQueries) -> np.ndarray:
-        """Return the mean squared error of each user's ratings, (B,).
-
-        It is NaN for a user without a movie that the bundle holds.
-        """
-        targets = zip(
-            self._entries(queries), queries.targets(), queries.target_ratings(), strict=True
-        )
-        error_B = np.full(len(queries), np.nan)
-        for b, (entries, rows, ratings) in enumerate(targets):
+        """Return each user's mean squared error, (B,); NaN without a target in the bundle."""
+        histories, error_B = self._histories(queries), np.full(len(queries), np.nan)
+        targets = zip(histories, queries.targets(), queries.target_ratings(), strict=True)
+        for b, (history, rows, ratings) in enumerate(targets):
             is_held = self._is_held[rows]
             if is_held.any():
-                expected = self._recommender.predict_stars([entries], self._ids[rows[is_held]])[0]
+                expected = self._recommender.predict_stars([history], self._ids[rows[is_held]])[0]
                 error_B[b] = np.mean((expected - ratings[is_held]) ** 2)
         return error_B
 
-    def _entries(self, queries: EvalQueries) -> list[list[Any]]:
+    def _histories(self, queries: EvalQueries) -> list[list[Any]]:
         contexts = zip(queries.contexts(), queries.context_ratings(), strict=True)
         return [
             [

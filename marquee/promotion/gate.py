@@ -31,12 +31,11 @@ def examine(
     data: a data set of DATA_ROOT. Raises Refused with every reason, InputError if the bundle
     cannot be served or compared at all.
     """
-    limits = limits or Limits()
     pointer = versions.current(store)
     with tempfile.TemporaryDirectory() as scratch:
         candidate = _load(store, version, scratch)
         report = [f"golden answers hold ({len(candidate.movie_ids):,} movies)"]
-        faults = list(_check_size_and_age(store, candidate, limits))
+        faults = list(_check_size_and_age(store, candidate, limits or Limits()))
         if pointer is None:
             report.append("nothing has been promoted before: no metric to compare with")
         elif pointer.model_version != candidate.model_version:
@@ -54,21 +53,32 @@ def prove(store: Store, version: str) -> None:
         _load(store, version, scratch)
 
 
-def describe_training(recommender: Recommender) -> str:
-    """Describe data and holdout of a bundle: ml-1m `next`."""
-    manifest = recommender.manifest
-    settings = (manifest.get("config") or {}).get("data", {})
-    details = [f"{name} {settings[name]}" for name in ("split_seed", "fold") if settings.get(name)]
-    name = settings.get("name") or manifest["data"]["name"]
-    return ", ".join([f"{name} `{settings.get('protocol')}`", *details])
-
-
 def _load(store: Store, version: str, scratch: str) -> Recommender:
     folder = bundle_cache.pull(store, scratch, version)
     try:
         return Recommender.load(folder)
     except InputError as error:
         raise InputError(str(error).replace(scratch, f"{store.url}/versions")) from error
+
+
+def describe_training(recommender: Recommender) -> str:
+    """Describe data and holdout of a bundle: ml-1m `next`."""
+    settings = (recommender.manifest.get("config") or {}).get("data", {})
+    details = [f"{name} {settings[name]}" for name in ("split_seed", "fold") if settings.get(name)]
+    name = settings.get("name") or recommender.manifest["data"]["name"]
+    return ", ".join([f"{name} `{settings.get('protocol')}`", *details])
+
+
+def _check_size_and_age(store: Store, candidate: Recommender, limits: Limits) -> Iterator[str]:
+    name = candidate.model_version[:NAME_LENGTH]
+    size_mb = sum(listed.size for listed in store.listed(f"versions/{name}/")) / 1e6
+    if size_mb > limits.max_mb:
+        yield f"{size_mb:,.0f} MB, expected at most {limits.max_mb:,.0f} (--max-mb)"
+    age = datetime.now(UTC) - datetime.fromisoformat(candidate.manifest["created"])
+    age_days = age.total_seconds() / 86_400
+    if age_days > limits.max_age_days:
+        limit = f"{limits.max_age_days:.0f} (--max-age-days)"
+        yield f"created {age_days:.0f} days ago, expected at most {limit}"
 
 
 def _compare(
@@ -85,15 +95,15 @@ def _compare(
         raise
     except InputError as error:
         return [(f"the current version cannot be loaded ({error})", True)]
+    training, current_training = describe_training(candidate), describe_training(current)
+    differ = f"trained on {training}, the current version on {current_training}"
+    if training != current_training and data is None:
+        return [(f"{differ}: no metric to compare", False)]
+    if training != current_training:
+        sentence = f"it was {differ}, which may have seen the test part of this one, so --data"
+        return [(f"{sentence} cannot compare them", True)]
     if data is None:
         return [_compare_reported_metrics(candidate, current)]
-    candidate_training, current_training = describe_training(candidate), describe_training(current)
-    if candidate_training != current_training:
-        sentence = (
-            f"it was trained on {candidate_training}, the current version on {current_training}, "
-            "which may have seen the test part of this one, so --data cannot compare them"
-        )
-        return [(sentence, True)]
     try:  # needs the extra `train` and a clone; promoting without --data does not
         from marquee.promotion.compare_versions import compare_on_test_part
     except ImportError as error:
@@ -107,36 +117,14 @@ def _compare(
     )
 
 
-def _check_size_and_age(store: Store, candidate: Recommender, limits: Limits) -> Iterator[str]:
-    name = candidate.model_version[:NAME_LENGTH]
-    size_mb = sum(listed.size for listed in store.listed(f"versions/{name}/")) / 1e6
-    if size_mb > limits.max_mb:
-        yield f"{size_mb:,.0f} MB, expected at most {limits.max_mb:,.0f} (--max-mb)"
-    created = datetime.fromisoformat(candidate.manifest["created"])
-    age_days = (datetime.now(UTC) - created).total_seconds() / 86_400
-    if age_days > limits.max_age_days:
-        yield (
-            f"created {age_days:.0f} days ago, expected at most {limits.max_age_days:.0f} "
-            "(--max-age-days)"
-        )
-
-
 def _compare_reported_metrics(candidate: Recommender, current: Recommender) -> tuple[str, bool]:
     """Compare the validation metrics in both bundles, if they measure the same."""
-    candidate_training, current_training = describe_training(candidate), describe_training(current)
-    if candidate_training != current_training:
-        sentence = (
-            f"trained on {candidate_training}, the current version on {current_training}: "
-            "no metric to compare"
-        )
-        return sentence, False
     new, old = candidate.manifest, current.manifest
     shared = sorted(set(new["metrics"]) & set(old["metrics"]))
     if new["data"]["sha256"] != old["data"]["sha256"] or not shared:
         return "no metric in common with the current version: compare with --data NAME", False
-    name = shared[0]
-    value, current_value = float(new["metrics"][name]), float(old["metrics"][name])
-    sentence = f"{name} {value:.4f} on validation, the current version's {current_value:.4f}"
+    value, current_value = float(new["metrics"][shared[0]]), float(old["metrics"][shared[0]])
+    sentence = f"{shared[0]} {value:.4f} on validation, the current version's {current_value:.4f}"
     return sentence, value < MIN_METRIC_RATIO * current_value
 
 

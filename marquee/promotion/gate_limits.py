@@ -9,10 +9,7 @@ MIN_METRIC_RATIO = 0.95
 
 
 class Refused(InputError):  # noqa: N818
-    """A refusal that `--force` overrules.
-
-    A damaged or wrongly answering bundle is never forced.
-    """
+    """A refusal that `--force` overrules; wrong golden answers are never forced."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,6 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
-from tqdm import tqdm
-
 from marquee.core.command import REFUSED, ArgumentParser, fail, run_command, say
 from marquee.core.errors import InputError
 from marquee.promotion import gate
@@ -25,7 +23,7 @@ from marquee.recommender.bundle import read_bundle
 from marquee.releases import bundle_cache, versions
 from marquee.releases.open_store import open_store
 from marquee.releases.pointer import POINTER, Pointer
-from marquee.releases.store import ProgressCallback, Store, UnreachableError
+from marquee.releases.store import Store, UnreachableError
 from marquee.training.model_card import model_card, results_of
 
 NAME = "marquee releases"
@@ -43,7 +41,9 @@ def main(args: list[str] | None = None) -> int:
 
 def run(args: list[str]) -> int:
     options = _parser().parse_args(args)
-    store = open_store(options.store, allow_unconditional=options.allow_unconditional)
+    store = open_store(
+        options.store, allow_unconditional=options.allow_unconditional, show_progress=True
+    )
     verb: Verb = options.verb
     try:
         return verb(store, options)
@@ -61,9 +61,7 @@ def push(store: Store, options: argparse.Namespace) -> int:
         manifest=manifest,
         released=datetime.now(UTC),
     )
-    version, is_new = versions.push(
-        options.bundle, store, card, repair=options.repair, progress=_progress_bar("push")
-    )
+    version, is_new = versions.push(options.bundle, store, card, repair=options.repair)
     state = "pushed" if is_new else "sent again" if options.repair else "is there already"
     say(f"{version} {state}: {store.url}")
     return 0
@@ -95,7 +93,7 @@ def promote(store: Store, options: argparse.Namespace) -> int:
             raise
         print(f"gate: overruled: {error}", file=sys.stderr)
     pointer = versions.promote(store, options.version, previous_pointer)
-    if previous_pointer is not None and pointer.version == previous_pointer.version:
+    if pointer == previous_pointer:
         say(f"{pointer.version} serves already")
     else:
         _say_promoted(pointer, previous_pointer)
@@ -120,7 +118,7 @@ def rollback(store: Store, options: argparse.Namespace) -> int:
 
 
 def pull(store: Store, options: argparse.Namespace) -> int:
-    say(str(bundle_cache.pull(store, options.cache, options.version, _progress_bar("pull"))))
+    say(str(bundle_cache.pull(store, options.cache, options.version)))
     return 0
 
 
@@ -162,71 +160,53 @@ def amount(text: str) -> float:
     return value
 
 
+VERBS: dict[str, tuple[Verb, str]] = {
+    "push": (push, "bring a bundle to the store"),
+    "list": (list_, "list versions, the newest first"),
+    "promote": (promote, "make a version the one that serves"),
+    "rollback": (rollback, "go back to the version before"),
+    "pull": (pull, "fetch and verify a version (default: the current one)"),
+    "verify": (verify, "read every byte of every version"),
+    "prune": (prune, "delete old versions; current and previous ones stay"),
+}
+
+
 def _say_promoted(pointer: Pointer, previous_pointer: Pointer | None) -> None:
     previous = "nothing" if previous_pointer is None else previous_pointer.version
     say(f"{pointer.version} promoted (before: {previous})")
-
-
-def _progress_bar(verb: str) -> versions.FileProgress:
-    """Show a bar for each file, if the output is a terminal."""
-
-    def start(name: str, size: int) -> ProgressCallback:
-        bar = tqdm(total=size, desc=f"{verb} {name}", unit="B", unit_scale=True, disable=None)
-
-        def advance(num_bytes: int) -> None:
-            bar.update(num_bytes)
-            if bar.n >= size:
-                bar.close()
-
-        return advance
-
-    return start
 
 
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(
         prog=NAME, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
-
-    def add(name: str, verb: Verb, summary: str, *positionals: str) -> argparse.ArgumentParser:
-        subparser: argparse.ArgumentParser = verbs.add_parser(
-            name, help=summary, description=summary
-        )
-        for argument in (*positionals, "store"):
-            subparser.add_argument(argument, metavar=argument.upper())
-        subparser.add_argument(
+    subparsers = parser.add_subparsers(required=True, metavar="VERB")
+    verbs = {name: subparsers.add_parser(name, help=help_) for name, (_, help_) in VERBS.items()}
+    verbs["push"].add_argument("bundle", metavar="BUNDLE")
+    verbs["promote"].add_argument("version", metavar="VERSION")
+    for name, verb in verbs.items():
+        verb.set_defaults(verb=VERBS[name][0])
+        verb.add_argument("store", metavar="STORE")
+        verb.add_argument(
             "--allow-unconditional",
             action="store_true",
             help="also a server without conditional writes: safe only for one promotion at a time",
         )
-        subparser.set_defaults(verb=verb)
-        return subparser
-
-    pushing = add("push", push, "bring a bundle to the store", "bundle")
-    pushing.add_argument("--repair", action="store_true", help="send every file again")
-    pushing.add_argument(
+    verbs["push"].add_argument("--repair", action="store_true", help="send every file again")
+    verbs["push"].add_argument(
         "--results", metavar="FOLDER", help="metrics for its model card (default: results)"
     )
-    add("list", list_, "list versions, the newest first")
-    promoting = add("promote", promote, "make a version the one that serves", "version")
-    promoting.add_argument(
+    verbs["promote"].add_argument(
         "--data", metavar="NAME", help="compare with the current version on this test part"
     )
     for name, value in vars(Limits()).items():
         flag = f"--{name.replace('_', '-')}"
-        promoting.add_argument(flag, type=amount, default=value, metavar="N")
-    promoting.add_argument("--force", action="store_true", help="promote whatever the gate says")
-    rolling_back = add("rollback", rollback, "go back to the version before")
-    rolling_back.add_argument(
-        "--force", action="store_true", help="skip the check that it is intact"
-    )
-    pulling = add("pull", pull, "fetch and verify a version (default: the current one)")
-    pulling.add_argument("version", nargs="?", metavar="VERSION")
-    pulling.add_argument("--cache", required=True, metavar="FOLDER")
-    add("verify", verify, "read every byte of every version")
-    pruning = add("prune", prune, "delete old versions; current and previous ones stay")
-    pruning.add_argument("--keep", type=int, required=True, metavar="N")
+        verbs["promote"].add_argument(flag, type=amount, default=value, metavar="N")
+    for name in ("promote", "rollback"):
+        verbs[name].add_argument("--force", action="store_true", help="whatever the gate says")
+    verbs["pull"].add_argument("version", nargs="?", metavar="VERSION")
+    verbs["pull"].add_argument("--cache", required=True, metavar="FOLDER")
+    verbs["prune"].add_argument("--keep", type=int, required=True, metavar="N")
     return parser
 
 

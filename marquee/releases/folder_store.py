@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from marquee.core.errors import InputError
-from marquee.core.files import BLOCK_BYTES, temporary_beside
+from marquee.core.files import atomic_path, sync, temporary_beside, write_atomic
 from marquee.recommender.bundle import MANIFEST
-from marquee.releases.store import ListedObject, ProgressCallback, StoredObject
+from marquee.releases.store import ListedObject, StoredObject
 
 REMEDIES = {
     errno.ENOSPC: "make room there",
@@ -21,6 +21,15 @@ REMEDIES = {
     errno.EACCES: "this system user has no permission; change the owner or the mode",
     errno.EPERM: "this system user has no permission; change the owner or the mode",
 }
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let one process at a time into a folder; a dead one's lock is released."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class FolderStore:
@@ -36,54 +45,43 @@ class FolderStore:
             raise InputError(f"{root}: is a bundle, expected another folder or s3://bucket/prefix")
         self.url, self._root = str(root), root
 
-    def read(self, key: str) -> StoredObject | None:
+    def read(self, key: str, known_etag: str = "") -> StoredObject | None:
         with self._explained_errors(key):
             try:
                 content = (self._root / key).read_bytes()
             except FileNotFoundError:
                 return None
-        return StoredObject(content, hashlib.sha256(content).hexdigest())
-
-    def read_if_changed(self, key: str, etag: str) -> StoredObject | None:
-        current = self.read(key)
-        return None if current is None or current.etag == etag else current
+        etag = hashlib.sha256(content).hexdigest()
+        return None if etag == known_etag else StoredObject(content, etag)
 
     def create(self, key: str, content: bytes) -> bool:
-        with self._explained_errors(key), self._temporary(key, content) as new:
+        path = self._root / key
+        with self._explained_errors(key), temporary_beside(path) as new:
+            new.write_bytes(content)
+            sync(new)
             try:
-                os.link(new, self._root / key)
+                os.link(new, path)
             except FileExistsError:
                 return False
         return True
 
     def swap(self, key: str, content: bytes, etag: str) -> bool:
-        with self._explained_errors(key), self._temporary(key, content) as new, self._locked():
+        with self._explained_errors(key), locked(self._root):
             current = self.read(key)
             if current is None or current.etag != etag:
                 return False
-            new.replace(self._root / key)
+            write_atomic(self._root / key, content, fsync=True)
         return True
 
-    def upload(self, path: Path, key: str, progress: ProgressCallback) -> None:
-        with (
-            self._explained_errors(key),
-            self._temporary(key, b"") as new,
-            path.open("rb") as source,
-        ):
-            with new.open("wb") as target:
-                while block := source.read(BLOCK_BYTES):
-                    target.write(block)
-                    progress(len(block))
-                os.fsync(target.fileno())
-            new.replace(self._root / key)
+    def upload(self, path: Path, key: str) -> None:
+        with self._explained_errors(key), atomic_path(self._root / key, fsync=True) as new:
+            shutil.copyfile(path, new)
 
-    def download(self, key: str, path: Path, progress: ProgressCallback) -> None:
+    def download(self, key: str, path: Path, size: int) -> None:
         with self._explained_errors(key):
             source = (self._root / key).open("rb")
         with source, path.open("wb") as target:  # a full disk here is no error of the store
-            while block := source.read(BLOCK_BYTES):
-                target.write(block)
-                progress(len(block))
+            shutil.copyfileobj(source, target)
 
     def listed(self, prefix: str) -> list[ListedObject]:
         top = self._root / prefix.rpartition("/")[0]
@@ -97,30 +95,15 @@ class FolderStore:
 
     def delete(self, keys: list[str]) -> None:
         for key in keys:
+            path = self._root / key
             with self._explained_errors(key):
-                (self._root / key).unlink(missing_ok=True)
-            folder = (self._root / key).parent
-            if folder != self._root and folder.is_dir() and not _has_objects(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+                path.unlink(missing_ok=True)
+            if path.parent != self._root and not any(path.parent.glob("[!.]*")):
+                # What is left are temporary files of a writer that was killed.
+                shutil.rmtree(path.parent, ignore_errors=True)
 
-    def conditional(self) -> bool:
-        return True
-
-    @contextmanager
-    def _temporary(self, key: str, content: bytes) -> Iterator[Path]:
-        """Yield a synced file beside its place; removed afterwards unless it was moved."""
-        with temporary_beside(self._root / key) as new:
-            with new.open("wb") as file:
-                file.write(content)
-                os.fsync(file.fileno())
-            yield new
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        """Hold the lock of the store; the kernel releases that of a process that dies."""
-        with (self._root / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def refuse_unconditional(self) -> None:
+        """Do nothing: every folder keeps two writers apart."""
 
     @contextmanager
     def _explained_errors(self, key: str) -> Iterator[None]:
@@ -129,8 +112,3 @@ class FolderStore:
         except OSError as error:
             remedy = REMEDIES.get(error.errno or 0, "check that disk")
             raise InputError(f"{self._root / key}: {error.strerror}; {remedy}") from error
-
-
-def _has_objects(folder: Path) -> bool:
-    """Return whether more is left than the temporary files of a writer that was killed."""
-    return any(not path.name.startswith(".") for path in folder.iterdir())

@@ -19,6 +19,7 @@ from marquee.releases.bundle_cache import fetch, get_good, set_good
 from marquee.releases.open_store import open_store
 from marquee.releases.pointer import POINTER, Pointer
 from marquee.releases.store import StoredObject, UnreachableError
+from marquee.releases.versions import nothing_promoted
 
 RETRY_REFUSED_S = 60.0
 """Until a refused release is fetched again: each time may transfer a whole bundle."""
@@ -38,10 +39,9 @@ class ReleaseFollower:
         """True if the store did not answer the last request, or refused it."""
 
     def candidates(self) -> Iterator[Path]:
-        """Yield folders for the start, the best first.
+        """Yield folders to start with: the promoted release, then the last that served.
 
-        The promoted release comes first, then the one that served last. Raises InputError, with the
-        promoted one's reason, if there is neither.
+        Raises InputError, with the promoted one's reason, if there is neither.
         """
         promoted = None
         with suppress(InputError):
@@ -76,16 +76,10 @@ class ReleaseFollower:
 
     def _changed_pointer(self) -> StoredObject | None:
         """Read the pointer; None if it has not changed, or was refused a moment ago."""
-        if self._etag:
-            pointer_object = self._store.read_if_changed(POINTER, self._etag)
-        else:
-            pointer_object = self._store.read(POINTER)
+        pointer_object = self._store.read(POINTER, known_etag=self._etag)
         self.unavailable = False
         if pointer_object is None and not self._etag:
-            raise InputError(
-                f"{self._store.url}: nothing has been promoted, expected a version; "
-                f"marquee releases promote VERSION {self._store.url}"
-            )
+            raise nothing_promoted(self._store)
         is_refused = pointer_object is not None and pointer_object.etag == self._refused_etag
         return None if is_refused and time.monotonic() < self._retry_at_s else pointer_object
 

@@ -5,7 +5,7 @@ Its content is not trusted: a machine makes and removes folders of the names in 
 
 import json
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 
 from marquee.core.errors import InputError
 
@@ -32,15 +32,12 @@ class Pointer:
         """Parse current.json; InputError that names the store if it is damaged."""
         try:
             values = json.loads(content)
-            names = [field.name for field in fields(cls)]
-            if not isinstance(values, dict) or set(values) != set(names):
-                raise ValueError(f"its fields are not {', '.join(names)}")
             pointer = cls(**values | {"previous": tuple(values["previous"])})
             for version in (pointer.version, *pointer.previous):
                 if not (isinstance(version, str) and NAME.fullmatch(version)):
                     raise ValueError(f"{version!r} is not a version's name")
             return pointer
-        except (ValueError, TypeError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             remove = "aws s3 rm" if store_url.startswith("s3://") else "rm"
             raise InputError(
                 f"{store_url}/{POINTER}: not a pointer ({error}); services keep the version they "

@@ -8,15 +8,11 @@ Conditional writes keep two writers apart: `create` if nothing is stored yet, `s
 still is the one that was read (its ETag). Everything else may be repeated without harm.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from marquee.core.errors import InputError
-
-ProgressCallback = Callable[[int], object]
-"""Called with the number of bytes transferred since the last call."""
 
 
 class UnreachableError(InputError):
@@ -49,11 +45,8 @@ class Store(Protocol):
 
     url: str
 
-    def read(self, key: str) -> StoredObject | None:
-        """Read a small object; None if there is none."""
-
-    def read_if_changed(self, key: str, etag: str) -> StoredObject | None:
-        """Read an object that has another ETag by now, else None without a transfer."""
+    def read(self, key: str, known_etag: str = "") -> StoredObject | None:
+        """Read a small object; None if it is missing or still has the ETag `known_etag`."""
 
     def create(self, key: str, content: bytes) -> bool:
         """Write an object if the key is free; return whether it was written."""
@@ -61,11 +54,11 @@ class Store(Protocol):
     def swap(self, key: str, content: bytes, etag: str) -> bool:
         """Write an object if the stored one has this ETag; return whether it was written."""
 
-    def upload(self, path: Path, key: str, progress: ProgressCallback) -> None:
-        """Store a file of any size; an upload that was interrupted resumes."""
+    def upload(self, path: Path, key: str) -> None:
+        """Store a file of any size, complete or not at all."""
 
-    def download(self, key: str, path: Path, progress: ProgressCallback) -> None:
-        """Fetch into a file, which holds the part that arrived if this raises."""
+    def download(self, key: str, path: Path, size: int) -> None:
+        """Fetch an object of `size` bytes; the file may be incomplete if this raises."""
 
     def listed(self, prefix: str) -> list[ListedObject]:
         """List every object whose key starts with the prefix, in the order of keys."""
@@ -73,5 +66,5 @@ class Store(Protocol):
     def delete(self, keys: list[str]) -> None:
         """Delete objects; missing ones are passed over."""
 
-    def conditional(self) -> bool:
-        """Return whether `create` and `swap` refuse; some servers ignore conditions."""
+    def refuse_unconditional(self) -> None:
+        """Raise InputError for a server that ignores conditions of `create` and `swap`."""

@@ -11,7 +11,6 @@ that it has read, so that of two at the same time one wins.
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,18 +19,11 @@ from typing import Any
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS, is_intact, read_bundle
 from marquee.releases.pointer import NAME, NAME_LENGTH, POINTER, Pointer
-from marquee.releases.store import ProgressCallback, Store, StoredObject
+from marquee.releases.store import Store
 
 CARD = "MODEL_CARD.md"
 MAX_PREVIOUS = 10
 """Versions that `rollback` can go back through."""
-FileProgress = Callable[[str, int], ProgressCallback]
-"""Called with a file's name and size; returns the callback for its bytes."""
-
-
-def no_progress(name: str, size: int) -> ProgressCallback:
-    """Show no progress."""
-    return lambda num_bytes: None
 
 
 @dataclass(frozen=True)
@@ -51,43 +43,26 @@ def push(
     card: str = "",
     *,
     repair: bool = False,
-    progress: FileProgress = no_progress,
 ) -> tuple[str, bool]:
     """Push a bundle to the store; return its version, and whether it is new there.
 
-    The bundle is read and verified first. An interrupted push resumes. A file that is stored in its
-    size is sent again only with `repair`, which mends a version that `verify` finds damaged. Raises
-    InputError for a damaged bundle, and if another manifest is stored under its name.
+    The bundle is read and verified first. A file that is stored in its size is sent again only with
+    `repair`, so an interrupted push goes on with the files that are missing; `repair` mends a
+    version that `verify` finds damaged. Raises InputError for a damaged bundle, and if another
+    manifest is stored under its name.
     """
     folder = Path(bundle)
-    manifest = read_bundle(folder).manifest
-    version = manifest["model_version"][:NAME_LENGTH]
-    manifest_bytes = (folder / MANIFEST).read_bytes()
+    version = read_bundle(folder).manifest["model_version"][:NAME_LENGTH]
     prefix = f"versions/{version}"
     sizes = {listed.key: listed.size for listed in store.listed(f"{prefix}/")}
     for name in PARTS:
         path, key = folder / name, f"{prefix}/{name}"
-        size = path.stat().st_size
-        if repair or sizes.get(key) != size:
-            store.upload(path, key, progress(name, size))
+        if repair or sizes.get(key) != path.stat().st_size:
+            store.upload(path, key)
     if f"{prefix}/{CARD}" not in sizes:
         store.create(f"{prefix}/{CARD}", card.encode())
+    manifest_bytes = (folder / MANIFEST).read_bytes()
     return version, _create_manifest(store, f"{prefix}/{MANIFEST}", manifest_bytes, repair)
-
-
-def _create_manifest(store: Store, key: str, manifest_bytes: bytes, repair: bool) -> bool:
-    manifest_object = store.read(key)
-    if manifest_object is None and store.create(key, manifest_bytes):
-        return True
-    manifest_object = manifest_object or store.read(key)
-    if manifest_object is not None and manifest_object.content != manifest_bytes and repair:
-        store.swap(key, manifest_bytes, manifest_object.etag)
-    elif manifest_object is None or manifest_object.content != manifest_bytes:
-        raise InputError(
-            f"{store.url}/{key}: damaged, or of another bundle, expected this bundle's; "
-            f"{repair_command(store)}"
-        )
-    return False
 
 
 def list_versions(store: Store) -> list[Version]:
@@ -107,7 +82,7 @@ def list_versions(store: Store) -> list[Version]:
 
 def current(store: Store) -> Pointer | None:
     """Read the pointer to the version that serves; None if none has been promoted."""
-    return _parse_pointer(store, store.read(POINTER))
+    return _read_pointer(store)[0]
 
 
 def find(store: Store, version: str) -> Pointer:
@@ -122,8 +97,8 @@ def find(store: Store, version: str) -> Pointer:
     if not matches:
         available = ", ".join(names[:5]) or f"none yet: marquee releases push BUNDLE {store.url}"
         raise InputError(f"{store.url}: no version {version!r}, expected one of {available}")
-    manifest_bytes = _read_manifest_bytes(store, matches[0])
-    model_version = str(parse_manifest(manifest_bytes, store, matches[0])["model_version"])
+    manifest_bytes, manifest = read_manifest(store, matches[0])
+    model_version = str(manifest["model_version"])
     if len(version) > NAME_LENGTH and version != model_version:
         raise InputError(f"{store.url}: no version {version}, expected {model_version}")
     return Pointer(
@@ -140,8 +115,7 @@ def promote(store: Store, version: str, expected: Pointer | None) -> Pointer:
     expected: the pointer that `current` returned when the decision was made. If another one was
     promoted since, nothing happens and InputError names that version.
     """
-    pointer_object = store.read(POINTER)
-    previous_pointer = _parse_pointer(store, pointer_object)
+    previous_pointer, etag = _read_pointer(store)
     pointer = find(store, version)
     if previous_pointer != expected:
         raise _concurrent_promotion(store)
@@ -150,19 +124,15 @@ def promote(store: Store, version: str, expected: Pointer | None) -> Pointer:
             return previous_pointer
         versions = (previous_pointer.version, *previous_pointer.previous)
         pointer = replace(pointer, previous=versions[:MAX_PREVIOUS])
-    _refuse_unconditional(store)
-    return _write_pointer(store, pointer, pointer_object)
+    store.refuse_unconditional()
+    return _write_pointer(store, pointer, etag)
 
 
 def rollback(store: Store) -> Pointer:
     """Go back to the version before the current one; a second call goes back one more."""
-    pointer_object = store.read(POINTER)
-    previous_pointer = _parse_pointer(store, pointer_object)
+    previous_pointer, etag = _read_pointer(store)
     if previous_pointer is None:
-        raise InputError(
-            f"{store.url}: nothing has been promoted, expected two promotions before a rollback; "
-            f"marquee releases promote VERSION {store.url}"
-        )
+        raise nothing_promoted(store)
     if not previous_pointer.previous:
         raise InputError(
             f"{store.url}: no version before {previous_pointer.version}, expected one to go back "
@@ -170,7 +140,7 @@ def rollback(store: Store) -> Pointer:
         )
     version, *older = previous_pointer.previous
     pointer = replace(find(store, version), previous=tuple(older))
-    return _write_pointer(store, pointer, pointer_object)
+    return _write_pointer(store, pointer, etag)
 
 
 def prune(store: Store, keep: int) -> list[str]:
@@ -182,9 +152,9 @@ def prune(store: Store, keep: int) -> list[str]:
     """
     if keep < 1:
         raise InputError(f"keep {keep}: expected 1 or more")
-    versions, deleted = list_versions(store), []
-    for version in [release.version for release in versions][keep:]:
-        if version not in _protected(store, versions):  # each time: another may promote meanwhile
+    names, deleted = [release.version for release in list_versions(store)], []
+    for version in names[keep:]:
+        if version not in _protected(store, names):  # each time: another may promote meanwhile
             keys = [listed.key for listed in store.listed(f"versions/{version}/")]
             # The manifest first: half a version must not look complete.
             store.delete(sorted(keys, key=lambda key: not key.endswith(f"/{MANIFEST}")))
@@ -192,36 +162,66 @@ def prune(store: Store, keep: int) -> list[str]:
     return deleted
 
 
+def read_manifest(store: Store, version: str) -> tuple[bytes, dict[str, Any]]:
+    """Read and verify the manifest of a stored version: its bytes, and what they say.
+
+    Raises InputError if the version is gone, or the manifest damaged or of another version.
+    """
+    manifest_object = store.read(f"versions/{version}/{MANIFEST}")
+    if manifest_object is None:
+        raise InputError(
+            f"{store.url}: version {version} is gone, expected one that is stored; "
+            f"marquee releases promote VERSION {store.url}"
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(manifest_object.content)
+        if set(manifest["files"]) != set(PARTS):
+            raise ValueError(f"it lists {sorted(manifest['files'])}")
+        if not is_intact(manifest, manifest_object.content):
+            raise ValueError("its content does not match its model_version")
+        if not manifest["model_version"].startswith(version):
+            raise ValueError(f"it belongs to {manifest['model_version'][:NAME_LENGTH]}")
+        return manifest_object.content, manifest
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise InputError(
+            f"{store.url}/versions/{version}/{MANIFEST}: damaged ({error}), expected the manifest "
+            f"that was pushed; {repair_command(store)}"
+        ) from error
+
+
+def nothing_promoted(store: Store) -> InputError:
+    """Return the error of a store without a pointer."""
+    return InputError(
+        f"{store.url}: nothing has been promoted, expected a version; "
+        f"marquee releases promote VERSION {store.url}"
+    )
+
+
 def repair_command(store: Store) -> str:
     """Return the command that mends a damaged version."""
     return f"marquee releases push BUNDLE {store.url} --repair"
 
 
-def parse_manifest(manifest_bytes: bytes, store: Store, version: str) -> dict[str, Any]:
-    """Parse and verify the manifest of a stored version.
-
-    Raises InputError if it is damaged.
-    """
-    try:
-        manifest: dict[str, Any] = json.loads(manifest_bytes)
-        if set(manifest["files"]) != set(PARTS):
-            raise ValueError(f"it lists {sorted(manifest['files'])}")
-        if not is_intact(manifest, manifest_bytes):
-            raise ValueError("its content does not match its model_version")
-        if not manifest["model_version"].startswith(version):
-            raise ValueError(f"it belongs to {manifest['model_version'][:NAME_LENGTH]}")
-        return manifest
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        location = f"{store.url}/versions/{version}/{MANIFEST}"
+def _create_manifest(store: Store, key: str, manifest_bytes: bytes, repair: bool) -> bool:
+    """Write the manifest unless it is there; return whether it was written."""
+    stored = store.read(key)  # first: a server without conditions would overwrite it
+    if stored is None and store.create(key, manifest_bytes):
+        return True
+    stored = stored or store.read(key)
+    if stored is not None and stored.content == manifest_bytes:
+        return False
+    if stored is None or not repair:
         raise InputError(
-            f"{location}: damaged ({error}), expected the manifest that was pushed; "
+            f"{store.url}/{key}: damaged, or of another bundle, expected this bundle's; "
             f"{repair_command(store)}"
-        ) from error
+        )
+    store.swap(key, manifest_bytes, stored.etag)
+    return False
 
 
-def _protected(store: Store, versions: list[Version]) -> set[str]:
+def _protected(store: Store, names: list[str]) -> set[str]:
     pointer = current(store)
-    if pointer is None or pointer.version not in {release.version for release in versions}:
+    if pointer is None or pointer.version not in names:
         problem = f"{pointer.version} is promoted and gone" if pointer else "nothing is promoted"
         raise InputError(
             f"{store.url}: {problem}, so the serving version is unknown and nothing is deleted, "
@@ -230,26 +230,16 @@ def _protected(store: Store, versions: list[Version]) -> set[str]:
     return {pointer.version, *pointer.previous[:1]}
 
 
-def _read_manifest_bytes(store: Store, version: str) -> bytes:
-    manifest_object = store.read(f"versions/{version}/{MANIFEST}")
-    if manifest_object is None:
-        raise InputError(
-            f"{store.url}: version {version} is gone, expected one that is stored; promote another"
-        )
-    return manifest_object.content
+def _read_pointer(store: Store) -> tuple[Pointer | None, str]:
+    """Return the pointer and its ETag; None and "" where nothing has been promoted."""
+    stored = store.read(POINTER)
+    return (Pointer.from_json(stored.content, store.url), stored.etag) if stored else (None, "")
 
 
-def _parse_pointer(store: Store, pointer_object: StoredObject | None) -> Pointer | None:
-    return None if pointer_object is None else Pointer.from_json(pointer_object.content, store.url)
-
-
-def _write_pointer(store: Store, pointer: Pointer, pointer_object: StoredObject | None) -> Pointer:
-    """Write the pointer in place of the one that was read, or raise InputError."""
+def _write_pointer(store: Store, pointer: Pointer, etag: str) -> Pointer:
+    """Write the pointer in place of the one with this ETag, or raise InputError."""
     content = pointer.to_json()
-    if pointer_object is None:
-        is_written = store.create(POINTER, content)
-    else:
-        is_written = store.swap(POINTER, content, pointer_object.etag)
+    is_written = store.swap(POINTER, content, etag) if etag else store.create(POINTER, content)
     if not is_written:  # or it is, and only the answer was lost: the retry met its own write
         latest = store.read(POINTER)
         if latest is None or latest.content != content:
@@ -264,12 +254,3 @@ def _concurrent_promotion(store: Store) -> InputError:
         f"{store.url}: concurrent promotion: {state}, expected the pointer that was read before; "
         "review it and retry"
     )
-
-
-def _refuse_unconditional(store: Store) -> None:
-    if not store.conditional():
-        raise InputError(
-            f"{store.url}: this server ignores the condition of a write, expected one that "
-            "refuses: two promotions at once may overwrite each other; if only one at a time is "
-            "certain: --allow-unconditional"
-        )

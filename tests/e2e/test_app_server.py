@@ -1,4 +1,4 @@
-"""`make app`: one command starts service and app, one ctrl-C ends both."""
+"""Test `make app`: one command starts service and app, one ctrl-C ends both."""
 
 import re
 import signal
@@ -10,25 +10,37 @@ import httpx
 import pytest
 
 from tests.support.paths import ROOT
-from tests.support.processes import free_port
+from tests.support.processes import STARTS, Process, free_port
 
 
-def test_both_start_and_both_stop(bundle_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "deploy.app_server", "--bundle", str(bundle_folder)]
-    command += ["--events", f"sqlite:///{tmp_path}/events.sqlite", "--port", str(free_port())]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout
-    assert process.stdout.readline() == f"app: loading {bundle_folder}\n"
-    addresses = re.findall(r"http://[\d.:]+", process.stdout.readline())
+def start_app_server(bundle: Path, events: str) -> tuple[Process, list[str]]:
+    """Return the process and both addresses; a port that another program took is tried again."""
+    command = [sys.executable, "-m", "deploy.app_server", "--bundle", str(bundle)]
+    command += ["--events", events, "--port"]
+    for _ in range(STARTS):
+        process = subprocess.Popen(
+            [*command, str(free_port())], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout and process.stdout.readline() == f"app: loading {bundle}\n"
+        addresses = re.findall(r"http://[\d.:]+", process.stdout.readline())
+        if addresses:
+            return process, addresses
+        process.communicate(timeout=60)
+    raise AssertionError("the app did not start; its error is above")
+
+
+def test_app_server_starts_and_stops_service_and_app(bundle_folder: Path, tmp_path: Path) -> None:
+    events = f"sqlite:///{tmp_path}/events.sqlite"
+    process, addresses = start_app_server(bundle_folder, events)
     try:
         app, service = addresses
         assert httpx.get(f"{app}/_stcore/health").text == "ok"
         assert httpx.get(f"{service}/readyz").json()["ready"]
     finally:
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=60)[0]
     assert process.returncode == 0
-    assert said.strip() == "app: stopped"
+    assert output.strip() == "app: stopped"
     for address in addresses:
         with pytest.raises(httpx.ConnectError):
             httpx.get(address)

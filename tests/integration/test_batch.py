@@ -1,4 +1,4 @@
-"""Lists for everybody: each is the one that the recommender gives, with Ray or without."""
+"""Test `marquee batch`: each list is that of the recommender, with Ray and without."""
 
 import asyncio
 import errno
@@ -24,6 +24,7 @@ from marquee.batch.batch_recommender import COLUMNS
 from marquee.batch.ray_job import main
 from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
+from marquee.recommender import pipeline
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
 from marquee.recommender.search.title_search import TitleSearch
@@ -32,10 +33,10 @@ from tests.support.paths import ROOT
 
 SCHEMA = pa.schema(COLUMNS)
 ALL = [1, 6, 10, 32, 50, 110, 260, 296, 480, 541]
-PEOPLE: dict[str, list[tuple[int, float]]] = {  # oldest first
+HISTORIES: dict[str, list[tuple[int, float]]] = {  # oldest first
     "ann": [(1, 4.0), (50, 5.0)],
     "bob": [(10, 3.0)],
-    "42": [(999, 5.0)],  # a film that the bundle does not hold, and no other
+    "42": [(999, 5.0)],  # a movie that the bundle does not hold, and no other
     "7": [(6, 4.0), (999, 1.0), (480, 3.3)],  # and stars off its scale
     "eve": [(movie_id, 2.5) for movie_id in ALL[:7]],  # longer than the encoder reads
     "zoe": [(movie_id, 4.0) for movie_id in ALL],  # has seen everything: no list
@@ -45,7 +46,11 @@ PEOPLE: dict[str, list[tuple[int, float]]] = {  # oldest first
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> EventStore:
     url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'events.sqlite'}"
-    rows = [(user, *film, at) for user, films in PEOPLE.items() for at, film in enumerate(films)]
+    rows = [
+        (user, *rating, at)
+        for user, ratings in HISTORIES.items()
+        for at, rating in enumerate(ratings)
+    ]
     store = EventStore(url)
     store.import_ratings(*map(list, zip(*rows, strict=True)))
     return store
@@ -53,9 +58,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> EventStore:
 
 @pytest.fixture
 def command(bundle_folder: Path, store: EventStore, tmp_path: Path) -> list[str]:
-    """Blocks of two persons, without Ray."""
-    where = ["--bundle", str(bundle_folder), "--events", store.address]
-    return [*where, "--out", str(tmp_path / "lists"), "--block", "2", "--single-process"]
+    """The arguments: blocks of two users, without Ray."""
+    sources = ["--bundle", str(bundle_folder), "--events", store.address]
+    return [*sources, "--out", str(tmp_path / "lists"), "--block", "2", "--single-process"]
 
 
 def changed(command: list[str], name: str, value: str) -> list[str]:
@@ -67,42 +72,42 @@ def read(folder: Path) -> pa.Table:
     return ds.dataset(folder).to_table().sort_by([("user_id", "ascending"), ("place", "ascending")])
 
 
-def expected(recommender: Recommender, store: EventStore, **asked: Any) -> pa.Table:
-    """The same lists, asked for one by one as the service is."""
+def expected(recommender: Recommender, store: EventStore, **controls: Any) -> pa.Table:
+    """Return the same lists, requested one by one from the service."""
     search = TitleSearch(recommender.movies, recommender.num_ratings)
     answers, rows = Handlers(LoadedModel(recommender, search), store), []
-    for user_id in sorted(PEOPLE):
-        answer = asyncio.run(answers.recommend(RecommendRequest(user_id=user_id, **asked)))
+    for user_id in sorted(HISTORIES):
+        answer = asyncio.run(answers.recommend(RecommendRequest(user_id=user_id, **controls)))
         for place, item in enumerate(answer["items"], 1):
             row = {"user_id": user_id, "place": place} | item | item["stars"] | answer
             rows.append({name: row[name] for name in SCHEMA.names})
     return pa.Table.from_pylist(rows, schema=SCHEMA)
 
 
-def assert_same(found: pa.Table, wanted: pa.Table) -> None:
-    assert found.schema.equals(wanted.schema)
+def assert_same(table: pa.Table, expected_table: pa.Table) -> None:
+    assert table.schema.equals(expected_table.schema)
     for name in SCHEMA.names:
         if name in ("score", "expected", "low", "high", "p_like"):
-            np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=1e-5)
+            np.testing.assert_allclose(table[name], expected_table[name], rtol=0, atol=1e-5)
         else:
-            assert found[name].to_pylist() == wanted[name].to_pylist(), name
+            assert table[name].to_pylist() == expected_table[name].to_pylist(), name
 
 
-def test_each_list_is_the_recommenders(
+def test_batch_lists_equal_those_of_the_service(
     command: list[str], recommender: Recommender, store: EventStore, tmp_path: Path
 ) -> None:
     assert main(command) == 0
-    found = read(tmp_path / "lists")
-    assert_same(found, expected(recommender, store))
+    table = read(tmp_path / "lists")
+    assert_same(table, expected(recommender, store))
     strategies = dict(
-        zip(*(found[name].to_pylist() for name in ("user_id", "strategy")), strict=True)
+        zip(*(table[name].to_pylist() for name in ("user_id", "strategy")), strict=True)
     )
     assert strategies == {"ann": "history", "bob": "history", "42": "popular"} | dict.fromkeys(
         ("7", "eve"), "history"
     )
 
 
-def test_k_and_the_controls_are_passed_on(
+def test_batch_k_and_controls_equal_those_of_the_service(
     command: list[str], recommender: Recommender, store: EventStore, tmp_path: Path
 ) -> None:
     assert main([*command, "--k", "3", "--calibration", "0.8", "--novelty", "0.5"]) == 0
@@ -111,10 +116,10 @@ def test_k_and_the_controls_are_passed_on(
     assert wanted["place"].to_pylist() != expected(recommender, store)["place"].to_pylist()
 
 
-def test_a_block_larger_than_what_is_scored_together(
+def test_recommend_batch_larger_than_a_scoring_batch(
     recommender: Recommender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marquee.recommender.pipeline.QUERIES_PER_BATCH", 2)
+    monkeypatch.setattr(pipeline, "QUERIES_PER_BATCH", 2)
     histories: list[list[Any]] = [[1], [], [6, 10], [480], [1]]
     together = list(
         recommender.recommend_batch([RecommendQuery(history=h, k=2) for h in histories])
@@ -126,7 +131,7 @@ def test_a_block_larger_than_what_is_scored_together(
         ]
 
 
-def test_the_card_says_what_the_lists_were_made_of(
+def test_batch_manifest_names_counts_and_sources(
     command: list[str], recommender: Recommender, store: EventStore, tmp_path: Path
 ) -> None:
     main(command)
@@ -142,18 +147,18 @@ def test_the_card_says_what_the_lists_were_made_of(
     assert parts == ["part-000000.parquet", "part-000001.parquet", "part-000002.parquet"]
 
 
-def test_the_store_is_only_read(store: EventStore) -> None:
+def test_event_store_read_only_serves_the_batch(store: EventStore) -> None:
     reader = EventStore(store.address, read_only=True)
     with pytest.raises(ValueError, match="readonly"):
         reader.import_ratings(["ann"], [6], [1.0], [9])
     assert [user_id for user_id, _ in reader.user_states("7", "bob")] == ["7", "ann", "bob"]
     assert list(reader.user_id_ranges(4)) == [("42", "bob"), ("eve", "zoe")]
     assert dict(reader.user_states("42", "zoe")) == {
-        user: store.user_state(user) for user in PEOPLE
+        user: store.user_state(user) for user in HISTORIES
     }
 
 
-def test_what_a_person_does_not_want_is_in_no_list(
+def test_batch_leaves_out_not_interested_and_watched(
     command: list[str], recommender: Recommender, store_url: str, tmp_path: Path
 ) -> None:
     """And what they did since the import counts; from either database."""
@@ -211,7 +216,7 @@ def test_what_a_person_does_not_want_is_in_no_list(
         pytest.param("--out", "/proc/lists", "cannot be written", id="out-unwritable"),
     ],
 )
-def test_bad_arguments_get_one_sentence(
+def test_batch_bad_arguments_are_one_error_line(
     command: list[str],
     name: str,
     value: str,
@@ -221,12 +226,12 @@ def test_bad_arguments_get_one_sentence(
 ) -> None:
     wrong = changed(command, name, value) if name in command else [*command, name, value]
     assert main(wrong) == 2
-    said = capsys.readouterr().err
-    assert sentence in said and said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_damaged_bundle_is_named(
+def test_batch_damaged_bundle_is_named(
     command: list[str], bundle_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damaged = tmp_path / "damaged"
@@ -236,7 +241,7 @@ def test_a_damaged_bundle_is_named(
     assert "encoder.onnx: 0 bytes" in capsys.readouterr().err
 
 
-def test_a_store_of_nobody_is_told(
+def test_batch_empty_store_is_an_input_error(
     command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     empty = f"sqlite:///{tmp_path / 'empty.sqlite'}"
@@ -246,7 +251,7 @@ def test_a_store_of_nobody_is_told(
     assert not (tmp_path / "lists").exists()
 
 
-def test_what_is_there_is_not_replaced(command: list[str], tmp_path: Path) -> None:
+def test_batch_does_not_replace_a_folder_of_files(command: list[str], tmp_path: Path) -> None:
     (tmp_path / "lists").mkdir()
     assert main(command) == 0  # an empty folder is filled
     before = read(tmp_path / "lists")
@@ -254,7 +259,7 @@ def test_what_is_there_is_not_replaced(command: list[str], tmp_path: Path) -> No
     assert read(tmp_path / "lists").equals(before)
 
 
-def test_a_full_disk_leaves_nothing(
+def test_batch_full_disk_leaves_nothing(
     command: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -271,7 +276,7 @@ def test_a_full_disk_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_ray_the_extra_is_named(
+def test_batch_without_ray_names_the_extra(
     command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -279,30 +284,31 @@ def test_without_ray_the_extra_is_named(
     assert "pip install -e '.[ray]', or use --single-process" in capsys.readouterr().err
 
 
-def test_a_cluster_that_does_not_answer_is_told_at_once() -> None:
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))  # bound, and not listening
-        port = nobody.getsockname()[1]
+def test_batch_absent_cluster_is_an_input_error() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))  # bound, and not listening
+        port = bound.getsockname()[1]
         with pytest.raises(ValueError, match=f"127.0.0.1:{port}: no answer"):
             ray_job.check_reachable(f"127.0.0.1:{port}")
     with pytest.raises(ValueError, match="expected HOST:PORT"):
         ray_job.check_reachable("head")
 
 
-def test_ray_gives_the_same_lists(
+@pytest.mark.slow
+def test_batch_with_ray_equals_single_process(
     command: list[str], recommender: Recommender, store: EventStore, tmp_path: Path
 ) -> None:
-    """In a process of its own, as a person runs it: none that Ray starts is left behind."""
+    """In a process of its own, as on the command line: none that Ray starts is left behind."""
     pytest.importorskip("ray.data", reason="the extra `ray` is not installed")
     with_ray = [word for word in command if word != "--single-process"]
-    done = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-m", "marquee.cli", "batch", *with_ray, "--cpus", "2"],
         cwd=ROOT,
         capture_output=True,
         text=True,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
+    assert run.returncode == 0, run.stderr
     assert_same(read(tmp_path / "lists"), expected(recommender, store))
     card = json.loads((tmp_path / "lists" / "_lists.json").read_text())
     assert (card["lists"], card["rows"]) == (5, 38)

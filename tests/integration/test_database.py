@@ -1,4 +1,4 @@
-"""The databases under the event store: made, adopted, refused, away and back; killed writers."""
+"""Test the databases of the event store: created, migrated, refused, unavailable, killed."""
 
 import os
 import signal
@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 
 from marquee.core.errors import InputError
+from marquee.feedback import database
+from marquee.feedback import store as store_module
 from marquee.feedback.database import RETRY_S, Database, make_engine, parse_url
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.event_schema import Event
-from marquee.feedback.migrate import MIGRATIONS, VERSIONS
+from marquee.feedback.migrate import MIGRATIONS, VERSIONS, migrate
 from marquee.feedback.store import AddResult, EventStore
 from marquee.feedback.user_state import UserState
 from tests.support import postgres
@@ -31,7 +31,6 @@ HEAT = Event(
     movie_id=6,
     kind="rating",
     stars=4.0,
-    watched=None,
     at_us=1_000_000,
 )
 OLD = """
@@ -45,14 +44,14 @@ OLD = """
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[postgres.Server]:
-    """One that a test may stop, and starts again."""
+    """A server that a test may stop, and starts again."""
     with postgres.server() as server:
         yield server
 
 
 @pytest.fixture
-def theirs(server: postgres.Server) -> Iterator[str]:
-    """Where nothing is stored yet, on that server."""
+def restartable_url(server: postgres.Server) -> Iterator[str]:
+    """The URL of an empty schema on that server."""
     with postgres.schema(server.url) as url:
         yield url
 
@@ -67,32 +66,32 @@ def tables(url: str) -> dict[str, int]:
     return counts
 
 
-def test_the_versions_are_the_files() -> None:
+def test_migrate_versions_are_the_files() -> None:
     assert sorted(path.name[:4] for path in MIGRATIONS.glob("versions/*.py")) == list(VERSIONS)
 
 
-def test_tables_are_made_once(store_url: str) -> None:
+def test_event_store_creates_its_tables_once(store_url: str) -> None:
     EventStore(store_url).add([HEAT])
     assert tables(store_url) == {"alembic_version": 1, "events": 1, "ratings": 0}
     assert EventStore(store_url).user_state("ann").history == ((6, 4.0, None, 1_000_000),)
 
 
-def test_alembic_is_loaded_only_to_make_or_change_tables(tmp_path: Path) -> None:
+def test_event_store_loads_alembic_only_to_change_tables(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'events.sqlite'}"
-    look = f"""
+    program = f"""
 import sys
 from marquee.feedback.store import EventStore
 EventStore({url!r}).user_state("ann")
 print("alembic" in sys.modules, "psycopg" in sys.modules)
 """
-    said = [
-        subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True)
+    runs = [
+        subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
         for _ in range(2)
     ]
-    assert [done.stdout for done in said] == ["True False\n", "False False\n"], said[0].stderr
+    assert [run.stdout for run in runs] == ["True False\n", "False False\n"], runs[0].stderr
 
 
-def test_a_file_without_versions_is_adopted(tmp_path: Path) -> None:
+def test_event_store_adopts_a_file_without_versions(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "old.sqlite") as connection:
         connection.execute(OLD)
         rows = [("42", 50, 5.0, 170, 1), ("42", 6, 4.0, 100, 0), ("7", 1, 3.0, 5, 2)]
@@ -126,9 +125,7 @@ def old_store(url: str) -> None:
     """A store of version 0002, with the column and the kind that version 0003 renames."""
     engine = make_engine(parse_url(url), read_only=False)
     with engine.begin() as connection:
-        config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", str(MIGRATIONS))
-        command.upgrade(config, "0002")
+        migrate(connection, "0002")
     rating = ("42", 6, 4.0, 100, 1)
     events = [
         (2, "e1", "42", 50, "watch", None, 0.5, 170_000_000),
@@ -226,9 +223,7 @@ def test_migration_0003_that_fails_changes_nothing(
             raise InputError("the disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(
-            "marquee.feedback.database.make_engine", lambda *args: listening(*args, fails)
-        )
+        patch.setattr(database, "make_engine", lambda *args: listening(*args, fails))
         with pytest.raises(InputError, match="the disk is full"):
             EventStore(store_url)
     assert schema_of(store_url) == before
@@ -241,7 +236,7 @@ def listening(url: sa.URL, read_only: bool, before_execute: Any) -> sa.Engine:
     return engine
 
 
-def test_a_database_of_a_newer_version_is_refused_and_left_alone(store_url: str) -> None:
+def test_event_store_newer_version_is_refused_untouched(store_url: str) -> None:
     EventStore(store_url).add([HEAT])
     engine = sa.create_engine(store_url)
     with engine.begin() as connection:
@@ -255,7 +250,7 @@ def test_a_database_of_a_newer_version_is_refused_and_left_alone(store_url: str)
     engine.dispose()
 
 
-def test_a_reader_changes_nothing(store_url: str) -> None:
+def test_event_store_read_only_changes_nothing(store_url: str) -> None:
     EventStore(store_url).add([HEAT])
     reader = EventStore(store_url, read_only=True)
     for change in (lambda: reader.add([HEAT]), lambda: reader.delete_user("ann")):
@@ -266,7 +261,7 @@ def test_a_reader_changes_nothing(store_url: str) -> None:
     reader.close()
 
 
-def test_another_products_table_is_left_alone(store_url: str) -> None:
+def test_event_store_foreign_table_is_refused_untouched(store_url: str) -> None:
     engine = sa.create_engine(store_url)
     with engine.begin() as connection:
         connection.execute(sa.text("CREATE TABLE ratings (mine TEXT)"))
@@ -279,7 +274,7 @@ def test_another_products_table_is_left_alone(store_url: str) -> None:
     engine.dispose()
 
 
-def test_processes_that_start_at_once_all_come_up(store_url: str) -> None:
+def test_event_store_concurrent_starts_all_succeed(store_url: str) -> None:
     start = f"""
 import sys
 from marquee.feedback.store import EventStore
@@ -300,14 +295,14 @@ print(store.add([Event(event_id="e" + sys.argv[1], **HEAT)]).accepted)
         )
         for n in range(3)
     ]
-    said = []
+    outputs = []
     for replica in replicas:
         assert replica.stdin is not None
         replica.stdin.write("go\n")
         replica.stdin.flush()
     for replica in replicas:
-        said.append(replica.communicate(timeout=60))
-    assert [out for out, _ in said] == ["1\n"] * 3, said
+        outputs.append(replica.communicate(timeout=60))
+    assert [out for out, _ in outputs] == ["1\n"] * 3, outputs
     assert tables(store_url)["events"] == 3
 
 
@@ -324,19 +319,20 @@ print(store.add([Event(event_id="e" + sys.argv[1], **HEAT)]).accepted)
         pytest.param("sqlite:////no/such/folder/events.sqlite", id="no-folder"),
     ],
 )
-def test_a_bad_address_is_told_without_its_password(bad: str) -> None:
+def test_event_store_bad_url_error_hides_the_password(bad: str) -> None:
     with pytest.raises(InputError, match="EVENTS_URL") as caught:
         EventStore(bad)
     assert type(caught.value) is InputError
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+def test_event_store_of_another_file_type_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ratings.csv").write_text("userId,movieId,rating,timestamp\n" * 100)
     with pytest.raises(InputError, match=r"ratings.csv.*file is not a database"):
         EventStore(f"sqlite:///{tmp_path / 'ratings.csv'}")
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -345,7 +341,7 @@ def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
         pytest.param({"username": "ann"}, "authentication failed|does not exist", id="role"),
     ],
 )
-def test_a_server_that_refuses_is_told_at_start(
+def test_postgres_refusal_is_an_input_error_at_start(
     postgres_url: str, change: dict[str, str], sentence: str
 ) -> None:
     url = sa.make_url(postgres_url).set(**change).render_as_string(hide_password=False)
@@ -355,16 +351,17 @@ def test_a_server_that_refuses_is_told_at_start(
     assert "secret" not in str(caught.value)
 
 
-def test_a_role_that_may_not_make_tables_is_told_at_start(postgres_url: str) -> None:
+@pytest.mark.postgres
+def test_postgres_role_without_create_is_refused_at_start(postgres_url: str) -> None:
     engine = sa.create_engine(sa.make_url(postgres_url))
     with postgres.schema(postgres_url) as url, engine.begin() as connection:
         name = str(sa.make_url(url).query["options"]).rpartition("=")[2]
         connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'secret'")
         connection.exec_driver_sql(f"GRANT USAGE ON SCHEMA {name} TO {name}")
         connection.commit()
-        theirs = sa.make_url(url).set(username=name, password="secret")
+        role_url = sa.make_url(url).set(username=name, password="secret")
         with pytest.raises(InputError, match=r"permission denied.*EVENTS_URL") as caught:
-            EventStore(theirs.render_as_string(hide_password=False))
+            EventStore(role_url.render_as_string(hide_password=False))
         with engine.begin() as other:
             other.exec_driver_sql(f"DROP OWNED BY {name}")
             other.exec_driver_sql(f"DROP ROLE {name}")
@@ -372,7 +369,7 @@ def test_a_role_that_may_not_make_tables_is_told_at_start(postgres_url: str) -> 
     engine.dispose()
 
 
-def test_an_import_that_breaks_off_leaves_nothing(
+def test_import_ratings_that_fails_stores_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
@@ -381,13 +378,13 @@ def test_an_import_that_breaks_off_leaves_nothing(
             "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_id = 2 "
             "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
         )
-    monkeypatch.setattr("marquee.feedback.store.ROWS_PER_BATCH", 1)
+    monkeypatch.setattr(store_module, "ROWS_PER_BATCH", 1)
     with pytest.raises(InputError, match="disk is full"):
         store.import_ratings(["a", "b"], [1, 2], [3.0, 3.0], [5, 5])
     assert store.user_state("a") == UserState()
 
 
-def everything(store: EventStore) -> list[Any]:
+def every_method(store: EventStore) -> list[Any]:
     """Each method, not yet called."""
     return [
         lambda: store.add([HEAT]),
@@ -400,72 +397,82 @@ def everything(store: EventStore) -> list[Any]:
     ]
 
 
-def test_a_server_that_stops_is_away_until_it_is_back(server: postgres.Server, theirs: str) -> None:
-    store = EventStore(theirs)
+@pytest.mark.postgres
+def test_postgres_stopped_is_unavailable_until_restarted(
+    server: postgres.Server, restartable_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EventStore(restartable_url)
     store.add([HEAT])
+    monkeypatch.setattr(database, "RETRY_S", 0.0)  # every call tries for itself
     server.stop()
-    for ask in everything(store):
-        store._database._retry_at = 0.0  # each finds out for itself
+    for call in every_method(store):
         with pytest.raises(StoreUnavailable, match="event store postgresql") as caught:
-            ask()
+            call()
         assert postgres.PASSWORD not in str(caught.value)
     assert not store.is_alive()
     server.start()
-    store._database._retry_at = 0.0
     assert store.is_alive()
     assert store.user_state("ann").history == ((6, 4.0, None, 1_000_000),)
     assert store.add([HEAT]) == AddResult(0, 1, ())
     store.close()
 
 
-def test_a_server_that_is_away_at_start_is_waited_for(server: postgres.Server, theirs: str) -> None:
+@pytest.mark.postgres
+def test_postgres_absent_at_start_is_tried_again(
+    server: postgres.Server, restartable_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "RETRY_S", 0.0)
     server.stop()
-    store = EventStore(theirs)
+    store = EventStore(restartable_url)
     with pytest.raises(StoreUnavailable):
         store.user_state("ann")
     server.start()
-    store._database._retry_at = 0.0
     assert store.add([HEAT]) == AddResult(1, 0, ())
     store.close()
 
 
-def test_a_database_that_failed_is_left_in_peace_for_a_second(tmp_path: Path) -> None:
-    now, tries = [0.0], []
+class FailingDatabase(Database):
+    """A database that fails until `recovers_at`; `now` is its clock, and `tries` holds times."""
 
-    def fails(*_: Any) -> None:
-        tries.append(now[0])
-        if now[0] < 10:
-            raise sqlite3.OperationalError("disk I/O error")
+    def __init__(self, folder: Path, recovers_at: float) -> None:
+        self.now, self.tries = 0.0, list[float]()
+        self._recovers_at = recovers_at
+        super().__init__(f"sqlite:///{folder / 'events.sqlite'}", clock=lambda: self.now)
+        sa.event.listen(self.engine, "before_cursor_execute", self._fail)
 
-    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
-    sa.event.listen(database._engine, "before_cursor_execute", fails)
-
-    def ask() -> None:
-        with database.begin() as connection:
+    def select(self) -> None:
+        with self.begin() as connection:
             connection.execute(sa.text("SELECT 1"))
 
-    for at in (0.0, 0.1, RETRY_S - 0.01, RETRY_S, RETRY_S + 0.5):
-        now[0] = at
+    def _fail(self, *_: Any) -> None:
+        self.tries.append(self.now)
+        if self.now < self._recovers_at:
+            raise sqlite3.OperationalError("disk I/O error")
+
+
+def test_database_after_failure_is_not_tried_for_a_second(tmp_path: Path) -> None:
+    failing = FailingDatabase(tmp_path, recovers_at=10.0)
+    for failing.now in (0.0, 0.1, RETRY_S - 0.01, RETRY_S, RETRY_S + 0.5):
         with pytest.raises(StoreUnavailable, match="disk I/O error"):
-            ask()
-    assert tries == [0.0, RETRY_S]
-    now[0] = 10.0
-    ask()
-    ask()
-    assert tries == [0.0, RETRY_S, 10.0, 10.0]
+            failing.select()
+    assert failing.tries == [0.0, RETRY_S]
+    failing.now = 10.0
+    failing.select()
+    failing.select()
+    assert failing.tries == [0.0, RETRY_S, 10.0, 10.0]
 
 
-def test_one_caller_tries_again_and_those_beside_it_do_not_wait(tmp_path: Path) -> None:
-    now = [0.0]
-    database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}", clock=lambda: now[0])
-    database._failure, now[0] = "away", 5.0
-    with database.begin(), pytest.raises(StoreUnavailable), database.begin():
+def test_database_after_failure_is_tried_by_one_caller(tmp_path: Path) -> None:
+    failing = FailingDatabase(tmp_path, recovers_at=5.0)
+    with pytest.raises(StoreUnavailable):
+        failing.select()
+    failing.now = 5.0
+    with failing.begin(), pytest.raises(StoreUnavailable), failing.begin():
         pass
-    with database.begin():
-        pass
+    failing.select()
 
 
-def test_an_acknowledged_event_outlives_its_killed_writer(store_url: str) -> None:
+def test_event_store_add_survives_a_killed_writer(store_url: str) -> None:
     """A process that adds and says so, killed in the middle of it."""
     write = f"""
 from marquee.feedback.store import EventStore
@@ -483,22 +490,23 @@ for n in range(10**6):
         text=True,
     )
     assert writer.stdout is not None
-    said = [int(writer.stdout.readline()) for _ in range(30)]
+    acknowledged = [int(writer.stdout.readline()) for _ in range(30)]
     os.kill(writer.pid, signal.SIGKILL)
-    said += [int(line) for line in writer.stdout if line.endswith("\n")]
-    assert writer.wait() == -signal.SIGKILL
+    acknowledged += [int(line) for line in writer.stdout if line.endswith("\n")]
+    assert writer.wait(timeout=60) == -signal.SIGKILL
     store = EventStore(store_url)
-    kept = {entry[0] for entry in store.user_state("ann").history}
-    assert set(said) <= kept and len(kept) <= len(said) + 1
+    stored = {entry[0] for entry in store.user_state("ann").history}
+    assert set(acknowledged) <= stored and len(stored) <= len(acknowledged) + 1
     event = Event(event_id="e0", user_id="ann", movie_id=0, kind="rating", stars=4.0, at_us=0)
     assert store.add([event]) == AddResult(0, 1, ())
     store.close()
 
 
-def test_an_acknowledged_event_outlives_the_crash_of_the_server(
-    server: postgres.Server, theirs: str
+@pytest.mark.postgres
+def test_event_store_add_survives_a_server_crash(
+    server: postgres.Server, restartable_url: str
 ) -> None:
-    store = EventStore(theirs)
+    store = EventStore(restartable_url)
     for n in range(20):
         store.add(
             [
@@ -515,10 +523,12 @@ def test_an_acknowledged_event_outlives_the_crash_of_the_server(
         )
     server.stop()  # without a clean end
     server.start()
-    assert {entry[0] for entry in EventStore(theirs).user_state("ann").history} == set(range(20))
+    assert {entry[0] for entry in EventStore(restartable_url).user_state("ann").history} == set(
+        range(20)
+    )
 
 
-def test_a_disk_is_told_to_keep_what_is_acknowledged(tmp_path: Path) -> None:
+def test_sqlite_database_is_durable_at_commit(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'events.sqlite'}")
     with database.begin() as connection:
         settings = {

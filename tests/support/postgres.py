@@ -6,7 +6,6 @@ starts them as the user `postgres`, which Debian's package makes.
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import uuid
@@ -17,22 +16,24 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from tests.support.processes import free_port
+
 PASSWORD = "secret-of-the-tests"
 USER = "postgres"
+STARTS = 3
 
 
 def programs() -> Path | None:
-    """The folder of initdb and pg_ctl; None where no server is installed."""
-    asked = shutil.which("pg_config")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    if asked:
-        found = subprocess.run([asked, "--bindir"], capture_output=True, text=True, check=True)
-        places.append(Path(found.stdout.strip()))
-    return next((place for place in places if (place / "initdb").is_file()), None)
+    """Return the folder of initdb and pg_ctl; None where no server is installed."""
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    if pg_config := shutil.which("pg_config"):
+        run = subprocess.run([pg_config, "--bindir"], capture_output=True, text=True, check=True)
+        folders.append(Path(run.stdout.strip()))
+    return next((folder for folder in folders if (folder / "initdb").is_file()), None)
 
 
 class Server:
-    """One server in a temporary folder; what is committed is on disk, as in production."""
+    """A server in a temporary folder, durable as in production."""
 
     def __init__(self, bin_folder: Path) -> None:
         self._bin = bin_folder
@@ -42,12 +43,22 @@ class Server:
         if self._as:
             for path in (self._home, self._home / "password"):
                 shutil.chown(path, USER)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+        self.port = free_port()
         self._run("initdb", f"--username={USER}", "--auth=scram-sha-256", "--encoding=UTF8",
                   f"--pwfile={self._home / 'password'}")  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://{USER}:{PASSWORD}@127.0.0.1:{self.port}/postgres"
+
+    def start_on_free_port(self) -> None:
+        """Start for the first time; another program may take the port first, then on a next."""
+        for _ in range(STARTS - 1):
+            try:
+                return self.start()
+            except AssertionError:
+                self.port = free_port()
+        self.start()
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1"
@@ -57,7 +68,7 @@ class Server:
         )
 
     def stop(self) -> None:
-        """At once and without a clean end, as a machine that lost its power."""
+        """Stop at once and without a clean end, as a machine that lost its power."""
         self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
 
     def remove(self) -> None:
@@ -69,35 +80,35 @@ class Server:
     def _run(self, program: str, *args: str) -> None:
         command = [*self._as, str(self._bin / program), f"--pgdata={self._home / 'data'}", *args]
         # Into a file: the server that pg_ctl leaves behind would hold a pipe open.
-        with (self._home / "said").open("w+") as out:
-            done = subprocess.run(command, cwd=self._home, stdout=out, stderr=out, timeout=60)
+        with (self._home / "output").open("w+") as out:
+            run = subprocess.run(command, cwd=self._home, stdout=out, stderr=out, timeout=60)
             out.seek(0)
-            assert done.returncode == 0, f"{program}: {out.read()}"
+            assert run.returncode == 0, f"{program}: {out.read()}"
 
 
 @contextmanager
 def server() -> Iterator[Server]:
-    """Skips where PostgreSQL is not installed; where it is, not to start is a failure."""
-    found = programs()
-    if found is None:
+    """Run a server; skip where PostgreSQL is not installed, fail where it does not start."""
+    bin_folder = programs()
+    if bin_folder is None:
         pytest.skip("PostgreSQL is not installed (Debian: postgresql); or set TEST_POSTGRES_URL")
-    started = Server(found)
-    started.start()
+    postgres = Server(bin_folder)
+    postgres.start_on_free_port()
     try:
-        yield started
+        yield postgres
     finally:
-        started.remove()
+        postgres.remove()
 
 
 @contextmanager
 def schema(url: str) -> Iterator[str]:
-    """The URL of an empty schema, dropped afterwards."""
+    """Yield the URL of an empty schema, dropped afterwards."""
     name = f"marquee_{uuid.uuid4().hex}"
     address = sa.make_url(url).set(drivername="postgresql+psycopg")
     engine = sa.create_engine(address, poolclass=sa.NullPool)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"CREATE SCHEMA {name}")
-    given = address.update_query_dict({"options": f"-csearch_path={name}"})
-    yield given.render_as_string(hide_password=False)
+    schema_url = address.update_query_dict({"options": f"-csearch_path={name}"})
+    yield schema_url.render_as_string(hide_password=False)
     with engine.begin() as connection:
         connection.exec_driver_sql(f"DROP SCHEMA {name} CASCADE")

@@ -18,9 +18,9 @@ from moto.server import ThreadedMotoServer
 @contextmanager
 def server() -> Iterator[str]:
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line per request
-    running = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    running.start()
-    host, port = running.get_host_and_port()
+    moto = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    moto.start()
+    host, port = moto.get_host_and_port()
     settings = {
         "AWS_ENDPOINT_URL": f"http://{host}:{port}",
         "AWS_ACCESS_KEY_ID": "test",
@@ -28,20 +28,20 @@ def server() -> Iterator[str]:
         "AWS_REGION": "us-east-1",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
-    before = {name: os.environ.get(name) for name in settings}
+    previous = {name: os.environ.get(name) for name in settings}
     os.environ |= settings
     try:
         yield settings["AWS_ENDPOINT_URL"]
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
-        running.stop()
+        moto.stop()
 
 
 def new_bucket() -> str:
-    """The name of an empty one."""
+    """Create an empty bucket, and return its name."""
     name = f"movies-{uuid4().hex}"
     boto3.client("s3").create_bucket(Bucket=name)
     return name

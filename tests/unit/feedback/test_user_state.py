@@ -1,4 +1,4 @@
-"""What a log of events adds up to: each kind's rule, and that the order of arrival is no matter."""
+"""Test the state of a user: the rule of each kind of event, and the order of entries."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import pytest
 from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
 
 RATED = (1, 4.0, None, 0)
-"""Film 1 with 4 stars at time 0, as an entry."""
+"""Movie 1 with 4 stars at time 0, as an entry."""
 
 
-def said(*events: tuple[Any, ...]) -> UserState:
-    """(kind, stars or watched) of film 1, one a microsecond."""
+def reduce(*events: tuple[Any, ...]) -> UserState:
+    """Reduce events (kind, stars or watched) of movie 1, one a microsecond."""
     rows: list[StoredEvent] = []
     for at, (kind, *value) in enumerate(events):
         number = value[0] if value else None
@@ -21,7 +21,7 @@ def said(*events: tuple[Any, ...]) -> UserState:
 
 
 @pytest.mark.parametrize(
-    ("events", "known"),
+    ("events", "state"),
     [
         pytest.param([], UserState(), id="nothing"),
         pytest.param([("rating", 4.0)], UserState((RATED,)), id="rated"),
@@ -38,7 +38,7 @@ def said(*events: tuple[Any, ...]) -> UserState:
         pytest.param(
             [("watch", 0.5), ("rating", 4.0), ("unrate",)],
             UserState(((1, None, 0.5, 0),)),
-            id="the-watch-stays-in-its-place",
+            id="unrated-stays-watched",
         ),
         pytest.param([("rating", 4.0), ("not_interested",)], UserState((), (1,)), id="unwanted"),
         pytest.param(
@@ -62,18 +62,18 @@ def said(*events: tuple[Any, ...]) -> UserState:
         pytest.param(
             [("watch", 0.5), ("not_seen",), ("unrate",)],
             UserState(((1, None, 0.5, 0),)),
-            id="a-mark-taken-back-shows-the-watch",
+            id="mark-removed-shows-the-watch",
         ),
         pytest.param(
-            [("rating", 4.0), ("click",), ("impression",)], UserState((RATED,)), id="silent"
+            [("rating", 4.0), ("click",), ("impression",)], UserState((RATED,)), id="stateless"
         ),
     ],
 )
-def test_what_is_said_of_one_film(events: list[tuple[Any, ...]], known: UserState) -> None:
-    assert said(*events) == known
+def test_reduce_events_of_one_movie(events: list[tuple[Any, ...]], state: UserState) -> None:
+    assert reduce(*events) == state
 
 
-def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
+def test_reduce_events_orders_by_last_rating_or_watch() -> None:
     rows: list[StoredEvent] = [
         StoredEvent("ann", 1, "rating", 4.0, None, 10, 0),
         StoredEvent("ann", 2, "rating", 3.0, None, 20, 1),
@@ -88,7 +88,7 @@ def test_entries_stand_where_the_film_was_last_rated_or_watched() -> None:
     )
 
 
-def test_marks_stand_in_the_order_in_which_they_were_set() -> None:
+def test_reduce_events_keeps_marks_in_the_order_of_setting() -> None:
     rows: list[StoredEvent] = [
         StoredEvent("ann", 2, "not_interested", None, None, 10, 0),
         StoredEvent("ann", 9, "not_seen", None, None, 10, 1),

@@ -1,4 +1,4 @@
-"""The demo data: same seed, same bytes; the form of MovieLens; an order that tells."""
+"""Test the demo data: same seed, same bytes; the form of MovieLens; an order that predicts."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def histories(demo: Dataset) -> UserHistories:
     return build_histories(demo)
 
 
-def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
+def test_demo_data_same_seed_gives_same_bytes(tmp_path: Path) -> None:
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         write_demo(tmp_path / name, seed, num_users=30, num_movies=60)
     a, b, c = (
@@ -36,19 +36,19 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert a[0] != c[0]
 
 
-def test_it_says_that_it_is_synthetic(root: Path, demo: Dataset) -> None:
+def test_demo_data_readme_says_synthetic(root: Path, demo: Dataset) -> None:
     assert (root / "demo" / "README.txt").read_text().startswith("SYNTHETIC DATA")
 
 
-def test_sizes(demo: Dataset, histories: UserHistories) -> None:
+def test_demo_data_sizes(demo: Dataset, histories: UserHistories) -> None:
     assert demo.report == ()
     assert len(histories) == 800
     assert 55_000 < len(demo.interactions) < 65_000
-    assert len(demo.movies) == 590  # ten movies of the file are rated by nobody
+    assert len(demo.movies) == 590  # ten movies of the file have no rating
     assert demo.interactions.timestamp.min() >= FIRST_SECOND
 
 
-def test_titles_differ_and_the_edges_are_there(demo: Dataset) -> None:
+def test_demo_data_titles_differ_and_some_fields_are_empty(demo: Dataset) -> None:
     movies = demo.movies
     assert len({movies.label(row) for row in range(len(movies))}) == len(movies)
     assert None in movies.year
@@ -57,30 +57,30 @@ def test_titles_differ_and_the_edges_are_there(demo: Dataset) -> None:
     assert max(year for year in movies.year if year) < 2015  # nothing rated before it came out
 
 
-def test_popularity_is_skewed_and_some_movies_have_one_rating(demo: Dataset) -> None:
+def test_demo_data_popularity_is_skewed(demo: Dataset) -> None:
     count = np.sort(np.bincount(demo.movies.rows(demo.interactions.movie_id)))
     assert np.count_nonzero(count == 1) == 40
     assert count[-59:].sum() > 2 * count.sum() / 10  # the upper tenth takes over two tenths
 
 
-def test_people_use_the_scale_in_their_own_way(histories: UserHistories) -> None:
+def test_demo_data_users_use_the_scale_differently(histories: UserHistories) -> None:
     parts = np.split(histories.rating, histories.indptr[1:-1])
     means = np.array([part.mean() for part in parts])
     assert means.std() > 0.25
     assert np.count_nonzero(means == 5) >= 6  # nothing but fives
-    whole = np.array([(part % 1 == 0).all() for part in parts])
-    assert 0.2 < whole.mean() < 0.4  # never a half star
+    is_whole = np.array([(part % 1 == 0).all() for part in parts])
+    assert 0.2 < is_whole.mean() < 0.4  # never a half star
 
 
-def test_a_few_people_rate_most_of_the_catalogue(histories: UserHistories) -> None:
+def test_demo_data_few_users_rate_most_of_the_catalog(histories: UserHistories) -> None:
     length = np.sort(histories.length)
     assert length[-4] > 450
     assert length[-5] < 300
     assert length[0] >= 12
 
 
-def test_order_tells_what_comes_next(demo: Dataset, histories: UserHistories) -> None:
-    """The next movie shares a genre far more often than any two movies of the same person do."""
+def test_demo_data_order_predicts_the_next_movie(demo: Dataset, histories: UserHistories) -> None:
+    """The next movie shares a genre far more often than any two movies of the same user do."""
     genre_IG = demo.movies.genre_matrix()
     user = np.repeat(np.arange(len(histories)), histories.length)
     shuffled = np.lexsort((np.random.default_rng(0).random(len(user)), user))
@@ -92,7 +92,7 @@ def test_order_tells_what_comes_next(demo: Dataset, histories: UserHistories) ->
     assert shared(histories.item) > 1.5 * shared(histories.item[shuffled])
 
 
-def test_sittings_hold_equal_timestamps(histories: UserHistories) -> None:
+def test_demo_data_sessions_hold_equal_timestamps(histories: UserHistories) -> None:
     inner = np.diff(histories.timestamp)[np.setdiff1d(
         np.arange(len(histories.item) - 1), histories.indptr[1:-1] - 1
     )]  # fmt: skip
