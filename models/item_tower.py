@@ -2,28 +2,29 @@
 
     v_i = e_i + mean of its genre embeddings + release-period embedding + W text_i
 
-The item embedding is dropped at random in training, so that attributes carry an item nobody has
-rated. All vectors are float32.
-
-Local letter: T text features (title and tags).
+Item embeddings are dropped at random in training, so that attributes carry an item nobody has
+rated. All vectors are float32. Local letter: T text features (title and tags).
 """
-
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from models.layers import INIT_STD, embedding
+from marquee.core.arrays import Sizes
+from models.config import NetworkConfig
 
-Feature = Literal["genres", "period", "text"]
+INIT_STD = 0.02
+
+
+def embedding(rows: int, dim: int) -> nn.Embedding:
+    table = nn.Embedding(rows, dim)
+    nn.init.normal_(table.weight, std=INIT_STD)
+    return table
 
 
 class ItemTower(nn.Module):
-    """Item vectors and biases from ids, genres, release periods and text.
+    """Item vectors and biases; attributes are buffers, stored in the checkpoint.
 
-    The attributes of each item are buffers. They travel in the checkpoint, so that it loads without
-    the data. `set_features` fills them once, from the data, before the first step. An item without
-    a training rating has no id part, because no gradient ever reached its embedding.
+    An item without a training rating has no id part: no gradient ever reached its embedding.
     """
 
     genre_share_IG: Tensor
@@ -31,43 +32,30 @@ class ItemTower(nn.Module):
     text_IT: Tensor
     num_ratings_I: Tensor
 
-    def __init__(
-        self,
-        *,
-        num_items: int,
-        num_genres: int,
-        num_periods: int,
-        text_dim: int,
-        dim: int,
-        features: list[Feature],
-        id_dropout: float,
-    ) -> None:
+    def __init__(self, config: NetworkConfig, sizes: Sizes) -> None:
         super().__init__()
-        self.features, self.id_dropout = features, id_dropout
+        self.features, self.id_dropout = config.features, config.id_dropout
+        dim, num_items = config.embedding_dim, sizes.num_items
         self.item = embedding(num_items, dim)
         self.bias = nn.Parameter(torch.zeros(num_items))
         self.register_buffer("num_ratings_I", torch.ones(num_items, dtype=torch.int64))
-        if "genres" in features:
-            self.genre = embedding(num_genres, dim)
-            self.register_buffer("genre_share_IG", torch.zeros(num_items, num_genres))
-        if "period" in features:
-            self.period = embedding(num_periods, dim)
+        if "genres" in self.features:
+            self.genre = embedding(sizes.num_genres, dim)
+            self.register_buffer("genre_share_IG", torch.zeros(num_items, sizes.num_genres))
+        if "period" in self.features:
+            self.period = embedding(sizes.num_periods, dim)
             self.register_buffer("period_I", torch.zeros(num_items, dtype=torch.int64))
-        if "text" in features:
-            self.text = nn.Linear(text_dim, dim, bias=False)
+        if "text" in self.features:
+            self.text = nn.Linear(sizes.text_dim, dim, bias=False)
             nn.init.normal_(self.text.weight, std=INIT_STD)
-            self.register_buffer("text_IT", torch.zeros(num_items, text_dim))
-        if features:
+            self.register_buffer("text_IT", torch.zeros(num_items, sizes.text_dim))
+        if self.features:
             self.feature_bias = nn.Parameter(torch.zeros(dim))
 
     def set_features(
         self, genre_IG: Tensor, period_I: Tensor, text_IT: Tensor, num_ratings_I: Tensor
     ) -> None:
-        """Copy the attributes of the items into the buffers.
-
-        genre_IG: multi-hot, float32. period_I: rows of the period table, int64. text_IT: float32.
-        num_ratings_I: number of training ratings, int64.
-        """
+        """Fill the buffers: multi-hot genres, period rows, text, numbers of ratings."""
         self.num_ratings_I.copy_(num_ratings_I)
         if "genres" in self.features:
             self.genre_share_IG.copy_(genre_IG / genre_IG.sum(1, keepdim=True).clamp(min=1))
@@ -88,7 +76,6 @@ class ItemTower(nn.Module):
         return vector_ID, bias_I
 
     def content(self) -> Tensor:
-        """Return (I, D), the part of the vectors that comes from attributes alone."""
         parts = []
         if "genres" in self.features:
             parts.append(self.genre_share_IG @ self.genre.weight)

@@ -10,10 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-LOGITS_PER_BLOCK = {"cpu": 1 << 21, "cuda": 1 << 27}
-"""On a CPU as many as stay near the cache, on a GPU enough to fill it."""
-EXCLUDED_LOGIT = -1e4
-"""Logit of an excluded candidate: exp(-10,000) is 0 in float32 and in bfloat16."""
+LOGITS_PER_BLOCK = {"cpu": 1 << 21, "cuda": 1 << 27}  # stay near the cache; fill the GPU
+EXCLUDED_LOGIT = -1e4  # exp(-10,000) is 0 in float32 and in bfloat16
 
 
 def catalog_softmax(
@@ -34,33 +32,29 @@ def catalog_softmax(
     one of the user's own training items and so no negative, else 1.
 
     If the candidates leave items out, this is a sampled softmax without the log-probability
-    correction (Jean et al. 2015). Under autocast the products run in its dtype (bfloat16: 2 to 3
-    times as fast on CPUs that have it). The target's logit and the loss stay float32. Gradients are
-    computed in the same pass, block by block. So the (P, C) logits, 120 MB on ml-1m, never reach
-    memory, which takes half the time of log_softmax over them.
+    correction (Jean et al. 2015). Under autocast the products run in its dtype; the target's logit
+    and the loss stay float32.
     """
     device = user_PD.device.type
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     with torch.autocast(device, enabled=False):
         loss: Tensor = _CatalogSoftmax.apply(  # type: ignore[no-untyped-call]
-            user_PD, item_CD, bias_C, column_P, weight_P, row_P, mask_BC.to(dtype), dtype
+            dtype, user_PD, item_CD, bias_C, column_P, weight_P, row_P, mask_BC.to(dtype)
         )
         return loss
 
 
 class _CatalogSoftmax(torch.autograd.Function):
+    """The gradients, written by hand and computed block by block in the forward pass.
+
+    Why by hand: autograd stores the (P, C) logits, 120 MB on ml-1m, and reads them again; here they
+    stay in the cache, in half the time of log_softmax. Libraries (cut cross-entropy, Liger) have
+    that for GPUs alone. A test compares with autograd's gradients.
+    """
+
     @staticmethod
-    def forward(
-        ctx: Any,
-        user_PD: Tensor,
-        item_CD: Tensor,
-        bias_C: Tensor,
-        column_P: Tensor,
-        weight_P: Tensor,
-        row_P: Tensor,
-        mask_BC: Tensor,
-        dtype: torch.dtype,
-    ) -> Tensor:
+    def forward(ctx: Any, dtype: torch.dtype, *inputs: Tensor) -> Tensor:
+        user_PD, item_CD, bias_C, column_P, weight_P, row_P, mask_BC = inputs
         user, item, bias = user_PD.to(dtype), item_CD.to(dtype), bias_C.to(dtype)
         target_PD = item_CD[column_P]
         target_logit_P = (user_PD * target_PD).sum(1) + bias_C[column_P]
@@ -92,9 +86,7 @@ class _CatalogSoftmax(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad_user, grad_item, grad_bias = ctx.saved_tensors
-        (grad,) = grads
-        return grad * grad_user, grad * grad_item, grad * grad_bias, None, None, None, None, None
+        return None, *(grads[0] * saved for saved in ctx.saved_tensors), None, None, None, None
 
 
 def softmax_loss(logit_PC: Tensor, column_P: Tensor, weight_P: Tensor, mask_PC: Tensor) -> Tensor:
@@ -105,11 +97,10 @@ def softmax_loss(logit_PC: Tensor, column_P: Tensor, weight_P: Tensor, mask_PC: 
 
 
 def binary_loss(logit_PC: Tensor, column_P: Tensor, weight_P: Tensor, mask_PC: Tensor) -> Tensor:
-    """Return the summed binary cross-entropy of targets and negatives.
+    """Return the summed cross-entropy of targets and of the mean over negatives.
 
-    A position counts its target and the mean of its negatives. As in SASRec (Kang and McAuley 2018,
-    equation 6), but the negatives of a batch are shared and averaged instead of one drawn for each
-    position.
+    As in SASRec (Kang and McAuley 2018, equation 6), but the negatives of a batch are shared and
+    averaged instead of one drawn for each position.
     """
     target_P = logit_PC.gather(1, column_P[:, None]).squeeze(1)
     mask_PC = mask_PC.scatter(1, column_P[:, None], 0).float()

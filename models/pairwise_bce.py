@@ -3,13 +3,10 @@
     logit_bm = gmf_b . gmf_i + mlp(hidden_b + hidden_i) + bias_i,          i = item_MB[m, b]
     loss     = mean of log(1 + e^logit) - label logit,    label 1 where m = 0, else 0
 
-He et al. 2017, "Neural collaborative filtering", equations 7 to 12; models/neumf_head.py explains
-the split first layer of the MLP. A block of pairs goes forward and back while its activations are
-in the cache. Gradients are accumulated per user and per item at the end with `embedding_bag`.
-
-Lower bound of the time, with layers of 128 and 64 at 95 GFLOP/s: 6 x 128 x 64 operations a pair,
-8.5 ms for 16,384 pairs. Measured: 19 ms, of which the products take 10.5 and passes over
-activations most of the rest.
+models/neumf_head.py explains the split first layer of the MLP. Why by hand: autograd would write
+the activations of all pairs to memory and read them back. Here a block of pairs goes forward and
+back while its activations are in the cache, and gradients are summed per user and item at the end
+with `embedding_bag`. A test compares with autograd's gradients.
 
 Local letters: M items of each user, the watched one first; N pairs of a block, U users of a block,
 F factors of the product.
@@ -23,8 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-PAIRS_PER_BLOCK = {"cpu": 1 << 12, "cuda": 1 << 20}
-"""On a CPU 2 MB of activations at H = 128."""
+PAIRS_PER_BLOCK = {"cpu": 1 << 12, "cuda": 1 << 20}  # on a CPU 2 MB of activations at H = 128
 
 
 def pair_loss(
@@ -36,14 +32,12 @@ def pair_loss(
     item_MB: Tensor,
     layers: Sequence[Tensor],
 ) -> Tensor:
-    """Return the mean binary cross-entropy of watched pairs and drawn ones.
+    """Return the mean binary cross-entropy of watched and drawn pairs, in float32.
 
     gmf_BF, gmf_IF: factors of the product, its weights included in one of them. hidden_BH,
     hidden_IH: the halves of the MLP's first layer before its activation. item_MB: int64, the
     watched items in the first row. layers: weight and bias of each deeper layer, then the output's
-    weight (1, width of the last layer).
-    Computed in float32, under autocast too. The gradient can be requested only once, because it is
-    scaled in place.
+    weight, (1, H). The gradient can be requested only once, because it is scaled in place.
     """
     with torch.autocast(gmf_BF.device.type, enabled=False):
         halves = (half.float() for half in (gmf_BF, hidden_BH, gmf_IF, hidden_IH, bias_I))
@@ -53,16 +47,8 @@ def pair_loss(
 
 class _PairLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        item_MB: Tensor,
-        gmf_BF: Tensor,
-        hidden_BH: Tensor,
-        gmf_IF: Tensor,
-        hidden_IH: Tensor,
-        bias_I: Tensor,
-        *layers: Tensor,
-    ) -> Tensor:
+    def forward(ctx: Any, item_MB: Tensor, *inputs: Tensor) -> Tensor:
+        gmf_BF, hidden_BH, gmf_IF, hidden_IH, bias_I, *layers = inputs
         item_BM, (M, B), H = item_MB.T.contiguous(), item_MB.shape, hidden_BH.shape[1]
         loss, grad_logit_BM = gmf_BF.new_zeros(()), torch.empty_like(item_BM, dtype=torch.float32)
         grad_hidden_BMH = hidden_BH.new_empty(B, M, H)
@@ -96,10 +82,7 @@ class _PairLoss(torch.autograd.Function):
 
 
 def forward_mlp(hidden_NH: Tensor, layers: Sequence[Tensor]) -> list[Tensor]:
-    """Return the activations of each layer, the split one first.
-
-    That one reuses `hidden_NH`.
-    """
+    """Return the activations of each layer; the first reuses `hidden_NH`."""
     activations = [hidden_NH.relu_()]
     for weight, bias in zip(layers[:-1:2], layers[1::2], strict=True):
         activations.append(torch.addmm(bias, activations[-1], weight.T).relu_())
@@ -113,10 +96,7 @@ def backward_mlp(
     grad_layers: Sequence[Tensor],
     grad_hidden_NH: Tensor,
 ) -> None:
-    """Add the layers' gradients to `grad_layers`.
-
-    The gradient of the first layer's sum is filled in.
-    """
+    """Add the layers' gradients to `grad_layers`, and fill in `grad_hidden_NH`."""
     grad_layers[-1][0].addmv_(activations[-1].T, grad_logit_N)
     outputs = [grad_hidden_NH, *(torch.empty_like(values) for values in activations[1:])]
     torch.mul(grad_logit_N[:, None], layers[-1][0], out=outputs[-1])
@@ -138,42 +118,19 @@ def relu_backward(grad: Tensor, activation: Tensor) -> Tensor:
 def sum_by_user(
     grad_logit_BM: Tensor, grad_hidden_NH: Tensor, item_BM: Tensor, gmf_IF: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the gradients of gmf_BF and hidden_BH: sums over each user's pairs."""
     pair_BM = torch.arange(item_BM.numel(), device=item_BM.device).view(-1, item_BM.shape[1])
-    return (
-        F.embedding_bag(item_BM, gmf_IF, mode="sum", per_sample_weights=grad_logit_BM),
-        F.embedding_bag(pair_BM, grad_hidden_NH, mode="sum"),
-    )
+    grad_gmf_BF = F.embedding_bag(item_BM, gmf_IF, mode="sum", per_sample_weights=grad_logit_BM)
+    return grad_gmf_BF, F.embedding_bag(pair_BM, grad_hidden_NH, mode="sum")
 
 
 def sum_by_item(
-    grad_logit_BM: Tensor,
-    grad_hidden_NH: Tensor,
-    item_BM: Tensor,
-    gmf_BF: Tensor,
-    num_items: int,
+    grad_logit_BM: Tensor, grad_hidden_NH: Tensor, item_BM: Tensor, gmf_BF: Tensor, num_items: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the gradients of gmf_IF, hidden_IH and bias_I.
+    """Return the gradients of gmf_IF, hidden_IH and bias_I: sums over pairs.
 
-    They are sums over each item's pairs. embedding_bag with the start of each item's pairs takes a
-    quarter of the time of index_add_.
+    embedding_bag with the start of each item's pairs takes a quarter of the time of index_add_.
     """
-    M, grad_logit_N = item_BM.shape[1], grad_logit_BM.view(-1)
-    pair_N, start_I = sort_by_item(item_BM.view(-1), num_items)
-    return (
-        F.embedding_bag(
-            pair_N // M, gmf_BF, start_I, mode="sum", per_sample_weights=grad_logit_N[pair_N]
-        ),
-        F.embedding_bag(pair_N, grad_hidden_NH, start_I, mode="sum"),
-        torch.bincount(item_BM.view(-1), grad_logit_N, num_items),
-    )
-
-
-def sort_by_item(item_N: Tensor, num_items: int) -> tuple[Tensor, Tensor]:
-    """Return the pairs in the order of their items.
-
-    The second array is the start of each item's pairs, (I,).
-    """
+    item_N, grad_logit_N = item_BM.view(-1), grad_logit_BM.view(-1)
     if item_N.device.type == "cpu":
         # Radix sort where rows fit 16 bits: .07 ms for 16,384 pairs, where torch takes .8.
         rows = item_N.numpy().astype(np.min_scalar_type(num_items))
@@ -181,4 +138,10 @@ def sort_by_item(item_N: Tensor, num_items: int) -> tuple[Tensor, Tensor]:
     else:
         pair_N = item_N.argsort()
     count_I = torch.bincount(item_N, minlength=num_items)
-    return pair_N, count_I.cumsum(0) - count_I
+    start_I = count_I.cumsum(0) - count_I
+    user_N, weight_N = pair_N // item_BM.shape[1], grad_logit_N[pair_N]
+    return (
+        F.embedding_bag(user_N, gmf_BF, start_I, mode="sum", per_sample_weights=weight_N),
+        F.embedding_bag(pair_N, grad_hidden_NH, start_I, mode="sum"),
+        torch.bincount(item_N, grad_logit_N, num_items),
+    )

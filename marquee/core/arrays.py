@@ -1,9 +1,10 @@
-"""Array types of the whole repository.
+"""The array types, column names and table sizes that the repository shares.
 
 The shape suffixes of array names: U users, I items, B batch, L history, C candidates, K list,
 N interactions, M negatives, D embedding, H hidden, G genres, S draws.
 """
 
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -17,3 +18,22 @@ AnyInt: TypeAlias = npt.NDArray[np.integer]
 Float32: TypeAlias = npt.NDArray[np.float32]
 Float64: TypeAlias = npt.NDArray[np.float64]
 AnyFloat: TypeAlias = npt.NDArray[np.floating]
+
+
+class Columns:
+    """Columns of ratings tables; ids are those of the files, never row numbers."""
+
+    USER_ID = "user_id"
+    MOVIE_ID = "movie_id"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Sizes of the network's tables, which follow from the data."""
+
+    num_users: int
+    num_items: int
+    num_genres: int
+    num_periods: int
+    num_rating_bins: int  # values of the rating scale
+    text_dim: int = 0

@@ -33,7 +33,7 @@ ERROR_LOG = "error.log"
 
 
 class ArgumentParser(argparse.ArgumentParser):
-    """A parser whose errors are InputError, so that every command words them alike."""
+    """A parser whose errors are InputError."""
 
     def error(self, message: str) -> NoReturn:
         raise InputError(message)
@@ -43,24 +43,16 @@ class Terminated(BaseException):
     """SIGTERM: leave through every `finally`, so that nothing stays half-written."""
 
 
-def run_command(
-    name: str,
-    run: Callable[[], int | None],
-    *,
-    input_errors: tuple[type[Exception], ...] = (),
-    interrupted: str = "stopped",
-) -> int:
+def run_command(name: str, run: Callable[[], int | None], *, interrupted: str = "stopped") -> int:
     """Run one command and return its exit status; errors are one line on stderr.
 
-    name: stands before the error. run: returns a status, or None for 0. input_errors: further
-    exceptions that the caller can mend, beside InputError and OSError. interrupted: the message
-    after ctrl-C; a KeyboardInterrupt with an argument brings its own.
+    run: returns a status, or None for 0. interrupted: the message after ctrl-C; a KeyboardInterrupt
+    with an argument brings its own.
     """
-    mendable: tuple[type[Exception], ...] = (InputError, OSError, *input_errors)
     try:
         with sigterm_raises():
             return run() or 0
-    except mendable as error:
+    except (InputError, OSError) as error:
         return fail(name, str(error), INPUT_ERROR)
     except Terminated:
         return TERMINATED

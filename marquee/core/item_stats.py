@@ -5,11 +5,8 @@ import numpy as np
 from marquee.core.arrays import AnyFloat, AnyInt, Float64
 from marquee.core.movies import Movies
 
-LIKED_RATING = 4.0
-"""A rating from here on counts as liked."""
-SMOOTHING = 0.01
-"""Share of the profile mixed into a list's shares: without it one genre missing from a list would
-cost infinitely much."""
+LIKED_RATING = 4.0  # and more
+SMOOTHING = 0.01  # of the profile, mixed into a list: a missing genre costs finitely much
 
 
 def rarity(num_ratings_I: AnyInt, num_users: int) -> Float64:
@@ -47,7 +44,7 @@ def genre_shares(genre_IG: AnyFloat) -> Float64:
 def miscalibration(profile_BG: AnyFloat, listed_BG: AnyFloat) -> Float64:
     """Return the KL divergence of lists' genre mixes from profiles, (B,); Steck 2018.
 
-    Each row is scaled to sum 1. A profile without any genre has no taste to miss: 0.
+    Each row is scaled to sum 1. 0 for a profile without any genre.
     """
     p_BG, q_BG = (
         share / np.maximum(share.sum(1, keepdims=True), 1e-12) for share in (profile_BG, listed_BG)

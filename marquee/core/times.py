@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 MICROS_PER_SECOND = 1_000_000
+MAX_TIMESTAMP = 2**33  # seconds: the year 2242; a larger time is in another unit
 
 
 def unix_us(at: datetime) -> int:

@@ -1,9 +1,7 @@
 """Turn titles as MovieLens writes them into titles for display and for search.
 
-    split_title("Matrix, The (1999)")     -> ("The Matrix", 1999)
-    normalise_title("Amélie, L'été: 2!")  -> "amelie lete 2"
-
-The release year is the last "(1999)" of the title; a series "(1975-1979)" counts as its first year.
+split_title("Matrix, The (1999)")     -> ("The Matrix", 1999)
+normalise_title("Amélie, L'été: 2!")  -> "amelie lete 2"
 """
 
 import re
@@ -30,20 +28,14 @@ _UNDECOMPOSED = str.maketrans(
 
 
 def split_title(title: str) -> tuple[str, int | None]:
-    """Return the display title and the release year.
-
-    The title has its article in front. The year is None if absent.
-    """
+    """Return the title, its article in front, and the first release year or None."""
     match = _YEAR.search(title)
     name = title[: match.start()] if match else title
     return _article_first(name.strip()), int(match.group(1)) if match else None
 
 
 def normalise_title(title: str) -> str:
-    """Return the form of a title for search.
-
-    It is in lower case, without accents or punctuation, with the article in front.
-    """
+    """Return a title in lower case without accents and signs, its article in front."""
     text = _article_first(title.strip()).casefold()
     if text.isascii():
         return " ".join(text.translate(_ASCII).split())

@@ -3,16 +3,11 @@
     ranked = evaluate(scorer, queries, "next")["next"]     # at test: numpy, user by user
     rank_batch(network.score(batch), batch)                # in validation: a batch on any device
 
-Scoring is the expensive part (a user against the whole catalog), so each block of users is scored
-once, and where there are drawn candidates ranked both ways. Ranking 6,040 users and 3,706 items
-takes about .1 s beside the scoring; a block of 256 users holds some 10 MB at that size. The split
-decides what a context holds: at test of `next` everything before the target, the validation item
-included.
-
-Local letters: N targets.
+Scoring is the expensive part, so each block of users is scored once, and where there are drawn
+candidates ranked both ways. A block of 256 users holds some 10 MB. Local letter: N targets.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -26,7 +21,6 @@ from marquee.evaluation.metrics.ranking import (
     auc,
     candidate_counts,
     expected_rank,
-    hit_rate,
     rank_counts,
     rank_counts_multi,
 )
@@ -34,69 +28,42 @@ from marquee.evaluation.protocols import PROTOCOLS, Protocol
 
 Scorer: TypeAlias = Callable[[EvalQueries], Float32]
 """scorer(queries) -> (B, I): a score for each of B users and every item, higher is better."""
-Batch: TypeAlias = Mapping[str, Any]
-"""The arrays of EvalQueries.ranking_arrays, of numpy or torch."""
+Batch: TypeAlias = Mapping[str, Any]  # EvalQueries.ranking_arrays, of numpy or torch
 Metrics: TypeAlias = dict[str, Float64]
-
-CANDIDATES = "ncf-paper"
-"""The protocol that drawn candidates answer, beside the one of the split."""
 
 
 class Ranked(NamedTuple):
-    """The ranks and metrics of one protocol."""
-
-    metrics: Metrics
-    """Name -> expected value of each user, (U,)."""
-    rank: Float64
-    """Expected position of each target, 1 is the best, (N,), user by user."""
+    metrics: Metrics  # name -> expected value of each user, (U,)
+    rank: Float64  # expected position of each target, 1 is the best, (N,), user by user
     top: Int64
     """The ten best unseen items of each user, (U, K), -1 after the end; no column without lists."""
 
 
 def evaluate(
-    scorer: Scorer,
-    queries: EvalQueries,
-    protocol: str,
-    *,
-    block: int = 256,
-    lists: bool = False,
+    scorer: Scorer, queries: EvalQueries, protocol: str, *, block: int = 256, lists: bool = False
 ) -> dict[str, Ranked]:
     """Score each user once and rank the targets.
-
-    >>> queries = EvalQueries.from_lists(contexts=[[0]], targets=[[2]])
-    >>> ranked = evaluate(lambda queries: np.array([[3.0, 2.0, 1.0]]), queries, "next")
-    >>> ranked["next"].rank, ranked["next"].metrics["mrr"]
-    (array([2.]), array([0.5]))
 
     scorer: called with `block` queries at a time, in their order. protocol: a name of PROTOCOLS.
     lists: keep the ten best of each user, too. An item of the context is not ranked, a target
     always is; a drawn candidate that equals its target counts once. Nothing is drawn here.
-    Returns {protocol: Ranked}, and "ncf-paper" if the queries hold candidates.
-    Raises ValueError for queries of another kind than the protocol's, unknown rows and NaN scores.
+    Returns {protocol: Ranked}, and "ncf-paper" if the queries hold candidates. Raises ValueError
+    for queries of another kind than the protocol's, unknown rows and NaN scores.
     """
     _check(queries, PROTOCOLS[protocol])
-    blocks = [
-        _rank_block(scorer, part, PROTOCOLS[protocol], lists) for part in queries.blocks(block)
-    ]
+    blocks = [_rank_block(scorer, part, protocol, lists) for part in queries.blocks(block)]
     return {name: _joined([ranked[name] for ranked in blocks]) for name in blocks[0]}
 
 
 def rank_batch(score_BI: Any, batch: Batch) -> Metrics:
-    """Return the metrics of a batch's scores, float64 (B,) each.
-
-    score_BI: numpy or torch, on any device. Drawn candidates, if the batch has them, are ranked
-    instead of all items.
-    """
+    """Return the metrics of a batch, (B,), among drawn candidates if it has them."""
     if "candidate_BC" in batch:
-        return _rank_candidates(score_BI, batch).metrics
-    return _rank_items(score_BI, batch, not_ranked(score_BI, batch)).metrics
+        return _rank_candidates(score_BI, batch)[0]
+    return _rank_items(score_BI, batch, not_ranked(score_BI, batch))[0]
 
 
 def not_ranked(score_BI: Any, batch: Batch) -> Any:
-    """Return bool (B, I), True for the items that are not ranked.
-
-    It is False for every target.
-    """
+    """Return bool (B, I), True for items that are not ranked, False for targets."""
     excluded_BI = mask_pairs(score_BI, batch["seen_row_N"], batch["seen_item_N"])
     if "ranked_item_C" in batch:
         outside_BI = score_BI == score_BI  # True everywhere
@@ -111,10 +78,7 @@ def not_ranked(score_BI: Any, batch: Batch) -> Any:
 
 
 def mask_pairs(score_BI: Any, row_N: Any, item_N: Any) -> Any:
-    """Return bool (B, I) of the kind of the scores, True at the pairs.
-
-    Item -1 marks nothing.
-    """
+    """Return bool (B, I) of the scores' kind, True at the pairs; -1 marks nothing."""
     mask_BI = score_BI != score_BI  # False everywhere: metrics refuse NaN
     is_item_N = item_N >= 0
     mask_BI[row_N[is_item_N], item_N[is_item_N]] = True
@@ -122,72 +86,62 @@ def mask_pairs(score_BI: Any, row_N: Any, item_N: Any) -> Any:
 
 
 def shuffle_contexts(queries: EvalQueries, seed: int = 0) -> EvalQueries:
-    """Return the queries with each context in a seeded random order.
+    """Shuffle each context with a seed; ratings stay with their items.
 
-    Ratings stay with their items. The drop in a metric measures the value of order. A model that
-    reads only the latest L entries now reads any L of them. The table holds these queries alone.
+    The drop in a metric measures the value of order. A model that reads only the latest L entries
+    now reads any L of them.
     """
-    rng = np.random.default_rng(seed)
-    shuffled_queries = queries.compact()
-    bounds = zip(shuffled_queries.context_start, shuffled_queries.context_end, strict=True)
-    columns = (shuffled_queries.item_N, shuffled_queries.rating_N, shuffled_queries.timestamp_N)
-    for start, end in bounds:
+    rng, shuffled = np.random.default_rng(seed), queries.compact()
+    for start, end in zip(shuffled.context_start, shuffled.context_end, strict=True):
         order = start + rng.permutation(end - start)
-        for column_N in columns:
+        for column_N in (shuffled.item_N, shuffled.rating_N, shuffled.timestamp_N):
             column_N[start:end] = column_N[order]
-    return shuffled_queries
+    return shuffled
 
 
 def _rank_block(
-    scorer: Scorer, queries: EvalQueries, protocol: Protocol, lists: bool
+    scorer: Scorer, queries: EvalQueries, protocol: str, lists: bool
 ) -> dict[str, Ranked]:
-    batch = queries.ranking_arrays()
-    score_BI = _score(scorer, queries, batch)
+    batch, score_BI = queries.ranking_arrays(), _score(scorer, queries)
     excluded_BI = not_ranked(score_BI, batch)
-    ranked = {protocol.name: _rank_items(score_BI, batch, excluded_BI)}
-    if lists:
-        top_BK = top_lists(score_BI, excluded_BI)
-        ranked[protocol.name] = ranked[protocol.name]._replace(top=top_BK)
+    no_list_BK = np.empty((len(score_BI), 0), np.int64)
+    top_BK = top_lists(score_BI, excluded_BI) if lists else no_list_BK
+    ranked = {protocol: Ranked(*_rank_items(score_BI, batch, excluded_BI), top_BK)}
     if queries.candidate_BC is not None:
-        ranked[CANDIDATES] = _rank_candidates(score_BI, batch)
-    return {name: _select_metrics(ranks, PROTOCOLS[name].metrics) for name, ranks in ranked.items()}
+        ranked["ncf-paper"] = Ranked(*_rank_candidates(score_BI, batch), no_list_BK)
+    return {
+        name: ranks._replace(metrics={key: ranks.metrics[key] for key in PROTOCOLS[name].metrics})
+        for name, ranks in ranked.items()
+    }
 
 
-def _rank_items(score_BI: Any, batch: Batch, excluded_BI: Any) -> Ranked:
+def _rank_items(score_BI: Any, batch: Batch, excluded_BI: Any) -> tuple[Metrics, Float64]:
     if "target_row_N" in batch:
         row_N = _as_array(batch["target_row_N"])
         item_N = _as_array(batch["target_item_N"])
         counts = rank_counts_multi(_as_array(score_BI), row_N, item_N, _as_array(excluded_BI))
         metrics = {name: metric(*counts, row_N) for name, metric in METRICS_MULTI.items()}
-        return _ranked(score_BI, metrics, counts)
+        return metrics, expected_rank(*counts)
     num_better, num_tied = map(_as_array, rank_counts(score_BI, batch["target_B"], excluded_BI))
+    metrics, rank = _single_target(num_better, num_tied)
     if "ranked_item_C" in batch:
         num_others = _as_array((~excluded_BI).sum(1)) - 1  # a target is not beside itself
-        metrics = {
-            "hit_rate@10": hit_rate(num_better, num_tied, 10),
-            "auc": auc(num_better, num_tied, num_others),
-        }
-    else:
-        metrics = {name: metric(num_better, num_tied) for name, metric in METRICS.items()}
-    return _ranked(score_BI, metrics, (num_better, num_tied))
+        area = auc(num_better, num_tied, num_others)
+        metrics = {"hit_rate@10": metrics["hit_rate@10"], "auc": area}
+    return metrics, rank
 
 
-def _rank_candidates(score_BI: Any, batch: Batch) -> Ranked:
+def _rank_candidates(score_BI: Any, batch: Batch) -> tuple[Metrics, Float64]:
     counts = candidate_counts(score_BI, batch["target_B"], batch["candidate_BC"])
-    num_better, num_tied = map(_as_array, counts)
+    return _single_target(*map(_as_array, counts))
+
+
+def _single_target(num_better: Int64, num_tied: Int64) -> tuple[Metrics, Float64]:
     metrics = {name: metric(num_better, num_tied) for name, metric in METRICS.items()}
-    return _ranked(score_BI, metrics, (num_better, num_tied))
+    return metrics, expected_rank(num_better, num_tied)
 
 
-def _ranked(score_BI: Any, metrics: Metrics, counts: tuple[Int64, Int64]) -> Ranked:
-    return Ranked(metrics, expected_rank(*counts), np.empty((len(score_BI), 0), np.int64))
-
-
-def _select_metrics(ranked: Ranked, names: Sequence[str]) -> Ranked:
-    return ranked._replace(metrics={name: ranked.metrics[name] for name in names})
-
-
-def _joined(parts: Sequence[Ranked]) -> Ranked:
+def _joined(parts: list[Ranked]) -> Ranked:
     names = parts[0].metrics
     metrics = {name: np.concatenate([part.metrics[name] for part in parts]) for name in names}
     rank = np.concatenate([part.rank for part in parts])
@@ -198,7 +152,7 @@ def _as_array(values: Any) -> Any:
     return values.cpu().numpy() if hasattr(values, "cpu") else values
 
 
-def _score(scorer: Scorer, queries: EvalQueries, batch: Batch) -> Float32:
+def _score(scorer: Scorer, queries: EvalQueries) -> Float32:
     """Return the scores of a block; ValueError if they or the targets do not fit."""
     score_BI = np.asarray(scorer(queries))
     if score_BI.ndim != 2 or len(score_BI) != len(queries):
@@ -206,19 +160,15 @@ def _score(scorer: Scorer, queries: EvalQueries, batch: Batch) -> Float32:
             f"scores of shape {score_BI.shape} for {len(queries)} users, expected "
             f"({len(queries)}, number of items)"
         )
-    _check_rows(queries.target_pairs()[1], score_BI, "target")
-    if queries.candidate_BC is not None:
-        _check_rows(queries.candidate_BC, score_BI, "candidate")
-    return score_BI
-
-
-def _check_rows(rows: Int64, score_BI: Float32, kind: str) -> None:
+    rows_by_kind = {"target": queries.target_pairs()[1], "candidate": queries.candidate_BC}
     num_items = score_BI.shape[1]
-    if rows.min() < 0 or rows.max() >= num_items:
-        raise ValueError(
-            f"{kind} rows {rows.min()}..{rows.max()}, expected 0..{num_items - 1}: the scorer "
-            f"knows {num_items} items; was it trained on this data set?"
-        )
+    for kind, rows in rows_by_kind.items():
+        if rows is not None and (rows.min() < 0 or rows.max() >= num_items):
+            raise ValueError(
+                f"{kind} rows {rows.min()}..{rows.max()}, expected 0..{num_items - 1}: the scorer "
+                f"knows {num_items} items; was it trained on this data set?"
+            )
+    return score_BI
 
 
 def _check(queries: EvalQueries, protocol: Protocol) -> None:

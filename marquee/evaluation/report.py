@@ -1,11 +1,5 @@
 """From ranks to the sections of a results file: metrics with intervals, comparisons, mean of seeds.
 
-    seeds = [measure(scorer, queries, "next", stats)["next"] for scorer in one_a_seed]
-    ease = measure(baseline.score, queries, "next", stats)["next"]
-    metrics_section(seeds, stats.num_items)
-    metrics_section([ease], stats.num_items)
-    paired_section(seeds, ease)
-
 The metric of a user is the mean over seeds, an interval that of the mean over users. Coverage,
 which no user has, gets an interval of its own (metrics/beyond_accuracy.py) and no comparison.
 """
@@ -20,7 +14,7 @@ from marquee.core.arrays import Float64
 from marquee.core.bootstrap import Section, summarise, summarise_paired
 from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.metrics.beyond_accuracy import ItemStats, coverage, list_metrics
-from marquee.evaluation.protocols import PROTOCOLS
+from marquee.evaluation.protocols import LOWER_IS_BETTER, PROTOCOLS
 from marquee.evaluation.ranker import Ranked, Scorer, evaluate
 
 
@@ -38,10 +32,7 @@ def measure(
 
 
 def metrics_section(seeds: Sequence[Ranked], num_items: int) -> Section:
-    """Return {"ndcg@10": {"mean", "low", "high"}, …} of one or more seeds.
-
-    The seeds have the same users.
-    """
+    """Return {"ndcg@10": {"mean", "low", "high"}, …} over seeds of the same users."""
     section = summarise(_by_seed(seeds))
     if seeds[0].top.size:
         section["coverage"] = vars(coverage([ranked.top for ranked in seeds], num_items))
@@ -49,23 +40,25 @@ def metrics_section(seeds: Sequence[Ranked], num_items: int) -> Section:
 
 
 def paired_section(seeds: Sequence[Ranked], baseline: Ranked) -> Section:
-    """Return {"ndcg@10": {"diff", "low", "high"}, …}.
-
-    A difference is the mean of the seeds minus the baseline.
-    """
+    """Return {"ndcg@10": {"diff", "low", "high"}, …}, mean of seeds minus baseline."""
     return summarise_paired(_by_seed(seeds), baseline.metrics)
 
 
+def verdict(metric: str, difference: Mapping[str, float]) -> str:
+    """Return better or worse if the interval of a difference lies on one side of 0."""
+    if difference["low"] <= 0 <= difference["high"]:
+        return "no difference shown"
+    return "better" if (difference["low"] > 0) != (metric in LOWER_IS_BETTER) else "worse"
+
+
 def mean_metrics(ranked: Ranked, num_items: int) -> dict[str, float]:
-    """Return every metric of one seed, without intervals."""
     values = {name: float(value.mean()) for name, value in ranked.metrics.items()}
     if ranked.top.size:
         values["coverage"] = coverage([ranked.top], num_items).mean
     return values
 
 
-def _by_seed(seeds: Sequence[Ranked]) -> dict[str, Float64]:
-    """(seeds, U) each."""
+def _by_seed(seeds: Sequence[Ranked]) -> dict[str, Float64]:  # (seeds, U) each
     return {name: np.stack([ranked.metrics[name] for ranked in seeds]) for name in seeds[0].metrics}
 
 
@@ -73,31 +66,27 @@ def flatten_results(protocol: str, content: Mapping[str, Any]) -> dict[str, floa
     """Return every number of a results file under a flat name, for logging.
 
     test/next/ndcg@10, test/next/ndcg@10/low, …/high; baseline/ease/next/… and paired/ease/next/…
-    alike.
     """
     sections = {f"test/{protocol}": content["metrics"]}
     for kind, key in (("baseline", "baselines"), ("paired", "paired")):
         sections |= {f"{kind}/{name}/{protocol}": each for name, each in content[key].items()}
+    suffixes = {"mean": "", "diff": "", "low": "/low", "high": "/high"}
     return {
-        f"{prefix}/{metric}" + ("" if name in ("mean", "diff") else f"/{name}"): number
+        f"{prefix}/{metric}{suffixes[name]}": number
         for prefix, section in sections.items()
         for metric, value in section.items()
         for name, number in value.items()
-        if name in ("mean", "diff", "low", "high")
+        if name in suffixes
     }
 
 
 def format_table(path: Path, content: Mapping[str, Any]) -> str:
-    """Return a results file as lines for the terminal."""
     metrics = PROTOCOLS[content["protocol"]].metrics
-    lines = [f"{path} ({content['num_users']:,} users)", " " * 19 + "".join(map(_cell, metrics))]
+    head = " " * 19 + "".join(f"{metric:>14}" for metric in metrics)
+    lines = [f"{path} ({content['num_users']:,} users)", head]
     rows = {"model": content["metrics"]}
     rows |= {name: content[name] for name in ("unrefitted", "order_shuffled") if name in content}
     for name, row in (rows | content["baselines"]).items():
-        cells = [_cell(f"{row[metric]['mean']:.4f}") for metric in metrics]
-        lines.append(f"  {name:17}" + "".join(cells))
+        cells = "".join(f"{row[metric]['mean']:>14.4f}" for metric in metrics)
+        lines.append(f"  {name:17}{cells}")
     return "\n".join(lines)
-
-
-def _cell(text: str) -> str:
-    return f"{text:>14}"

@@ -1,59 +1,51 @@
 """The trade-off of the re-ranking controls: the lists of all users at each strength.
 
-    top_UK = top_ten(score_BI, contexts, reranker, Controls(calibration=0.4))
-    control_metrics(top_UK, queries, stats=…, reranker=…, year_I=…, query_year_U=…)
-
-The lists are made by the service's own code. Accuracy is that of the list as shown: a target that
-left it counts nothing, so hit_rate@10 and ndcg@10 of the uncontrolled list are those of protocol
-`next` (exact ties aside).
+The service's own code makes the lists. Accuracy is that of the list as shown: a target that left it
+counts nothing, so hit_rate@10 and ndcg@10 of the uncontrolled list are those of protocol `next`
+(exact ties aside). What this does not say: whether users like a controlled list better.
 
     fresh                   share of the list that is at most 2 years old at the time of the query
     alike                   mean cosine of two items of the list, by the network's embeddings
-    ndcg@10_ratio           of the uncontrolled list's mean
-    miscalibration_ratio    of the uncontrolled list's mean
-
-What this does not say: whether users like a controlled list better. No user was asked.
+    ndcg@10_ratio, miscalibration_ratio    of the uncontrolled list's mean
 
 Local letters: K places of a list, -1 after the end of a short one.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from itertools import product
+from typing import Any
 
 import numpy as np
 
 from marquee.core.arrays import AnyFloat, AnyInt, Float64, Int64
-from marquee.core.bootstrap import ratio, summarise
+from marquee.core.bootstrap import Section, ratio, summarise
 from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.metrics.beyond_accuracy import ItemStats, list_metrics
 from marquee.evaluation.metrics.ranking import hit_rate, ndcg
-from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.query import Controls
 from marquee.recommender.rerank.reranker import Reranker
 
 LIST_LENGTH = 10
 FRESH_YEARS = 2
-RAISED_SHARE = 0.3
-"""Share of a genre mix that an edit gives to one genre."""
+RAISED_SHARE = 0.3  # of a genre mix, which an edit gives to one genre
+CONTROLS = ("calibration", "novelty", "freshness", "diversity")
 STRENGTHS = (0.1, 0.2, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8, 1.0)
 
 
 def sweep() -> dict[str, Controls]:
     """Return every control at every strength, by name: `plain`, `calibration=0.1`, …"""
     controls = {"plain": Controls()}
-    for x in STRENGTHS:
-        controls[f"calibration={x:g}"] = Controls(calibration=x)
-        controls[f"novelty={x:g}"] = Controls(novelty=x)
-        controls[f"freshness={x:g}"] = Controls(freshness=x)
-        controls[f"diversity={x:g}"] = Controls(diversity=x)
+    for strength, name in product(STRENGTHS, CONTROLS):
+        setting: dict[str, Any] = {name: strength}
+        controls[f"{name}={strength:g}"] = Controls(**setting)
     return controls
 
 
 def top_ten(
     score_BI: AnyFloat, contexts: Sequence[AnyInt], reranker: Reranker, controls: Controls
 ) -> Int64:
-    """List ten unseen items for each user, as the service does.
-
-    Returns int64 (B, 10), -1 at the end.
-    """
+    """List ten unseen items a user as the service does: (B, 10), -1 at the end."""
     top_BK = np.full((len(score_BI), LIST_LENGTH), -1)
     for score_I, context, top_K in zip(score_BI, contexts, top_BK, strict=True):
         keep_I = np.ones(len(score_I), dtype=bool)
@@ -74,13 +66,13 @@ def control_metrics(
     year_I: Float64,
     query_year_U: Int64,
 ) -> dict[str, Float64]:
-    """Return the metrics of each list, (U,) each.
+    """Return accuracy, beyond accuracy, `fresh` and `alike` of each list, (U,).
 
-    These are accuracy, metrics beyond accuracy, `fresh` and `alike`. queries: the users of the
-    lists, with one target each. year_I: of release, nan if unknown. query_year_U: the year of
-    each query.
+    queries: the users of the lists, with one target each. year_I: of release, nan if unknown.
     """
-    num_better_U, no_ties_U = list_rank(top_UK, queries.target_pairs()[1])
+    is_target_UK = top_UK == queries.target_pairs()[1][:, None]
+    num_better_U = np.where(is_target_UK.any(1), is_target_UK.argmax(1), LIST_LENGTH)
+    no_ties_U = np.zeros_like(num_better_U)
     fresh_UK = (query_year_U[:, None] - year_I[top_UK] <= FRESH_YEARS) & (top_UK >= 0)
     vectors = (reranker.unit_vector_ID[top_K[top_K >= 0]] for top_K in top_UK)
     return {
@@ -90,16 +82,6 @@ def control_metrics(
         "fresh": fresh_UK.sum(1) / np.maximum((top_UK >= 0).sum(1), 1),
         "alike": np.array([mean_cosine(vector_KD) for vector_KD in vectors]),
     }
-
-
-def list_rank(top_UK: Int64, target_U: AnyInt) -> tuple[Int64, Int64]:
-    """Return num_better and num_tied of targets in lists.
-
-    A missing target is behind the list.
-    """
-    is_target_UK = top_UK == target_U[:, None]
-    position_U = np.where(is_target_UK.any(1), is_target_UK.argmax(1), top_UK.shape[1])
-    return position_U, np.zeros_like(position_U)
 
 
 def mean_cosine(direction_KD: AnyFloat) -> float:
@@ -114,11 +96,10 @@ def mean_cosine(direction_KD: AnyFloat) -> float:
 def edits_followed(
     score_I: AnyFloat, context: AnyInt, reranker: Reranker, names: Sequence[str], seed: int
 ) -> list[bool]:
-    """Return whether a user's list follows two edits of their genre mix.
+    """Return whether a list follows two edits of the genre mix that the app offers.
 
-    The edits are those that the app offers. One drawn genre gets RAISED_SHARE of the mix: its share
-    of the ten must grow. One drawn genre of the list is taken out: its share must fall. A list
-    without genres allows no second edit.
+    One drawn genre gets RAISED_SHARE of the mix: its share of the ten must grow. One drawn genre of
+    the list is taken out: its share must fall. A list without genres allows no second edit.
     """
     rng = np.random.default_rng(seed)
     mix_G = reranker.share_IG[context].sum(0)
@@ -144,24 +125,13 @@ def edits_followed(
     return follows
 
 
-def against_plain(
-    metrics: Mapping[str, Float64], plain: Mapping[str, Float64]
-) -> dict[str, dict[str, float]]:
-    """Return the metrics of one strength, with two ratios.
-
-    The ratios are ndcg@10 and miscalibration as a share of the uncontrolled list's.
-    """
-    names = {"ndcg@10_ratio": "ndcg@10", "miscalibration_ratio": "miscalibration"}
-    ratios = {name: ratio(metrics[metric], plain[metric]) for name, metric in names.items()}
-    return summarise(metrics) | {
-        name: {"mean": interval.mean, "low": interval.low, "high": interval.high}
-        for name, interval in ratios.items()
-    }
+def against_plain(metrics: Mapping[str, Float64], plain: Mapping[str, Float64]) -> Section:
+    """Return the metrics of one strength, and two as shares of the plain list's."""
+    names = ("ndcg@10", "miscalibration")
+    ratios = {f"{name}_ratio": asdict(ratio(metrics[name], plain[name])) for name in names}
+    return summarise(metrics) | ratios
 
 
 def weakest_that_halves(rows: Iterable[tuple[float, float]]) -> float | None:
-    """Return the smallest strength that halves the plain list's miscalibration.
-
-    rows: (strength, ratio of miscalibrations).
-    """
+    """Return the smallest strength of (strength, ratio) with a ratio up to .5."""
     return min((strength for strength, share in rows if share <= 0.5), default=None)

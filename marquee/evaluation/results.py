@@ -1,10 +1,4 @@
-"""Results files: `results/[VARIANT-]DATA.PROTOCOL.json`, and the table of ranks behind each.
-
-    write_results("results", "ml-1m", "next", {...})     # results/ml-1m.next.json
-    write_ranks("runs/ml-1m/test-next.parquet", user_ids, movie_ids, {0: ranks})
-
-Both appear whole or not at all, so a stopped run leaves no half file.
-"""
+"""Results files, `results/[VARIANT-]DATA.PROTOCOL.json`, and the table of ranks behind each."""
 
 import subprocess
 from collections.abc import Mapping
@@ -15,21 +9,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marquee.core.arrays import Float64, Int64
-from marquee.core.columns import Columns
+from marquee.core.arrays import Columns, Float64, Int64
 from marquee.core.files import atomic_path, write_json
 
 
 def results_path(folder: str | Path, name: str, protocol: str) -> Path:
-    """Return the path of a recipe's results.
-
-    A recipe of another protocol than `next` already bears it in its name: `ml-1m.time`.
-    """
+    """Return the path of a recipe's results; its name may end with the protocol."""
     return Path(folder) / f"{name.removesuffix('.' + protocol)}.{protocol}.json"
 
 
 def write_results(folder: str | Path, name: str, protocol: str, content: dict[str, Any]) -> Path:
-    """Write the results of a recipe, rounded, and return their path."""
     return write_json(results_path(folder, name, protocol), rounded(content))
 
 
@@ -43,10 +32,7 @@ def rounded(value: Any) -> Any:
 
 
 def code_commit() -> str:
-    """Return the git commit of this code, marked if files differ.
-
-    It is `unknown` outside git.
-    """
+    """Return the git commit of this code, marked if dirty; `unknown` outside git."""
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     folder = Path(__file__).parent
     try:
@@ -59,23 +45,19 @@ def code_commit() -> str:
 def write_ranks(
     path: str | Path, user_id: Int64, movie_id: Int64, ranks: Mapping[int, Float64]
 ) -> None:
-    """Write one row per target of the test part and training seed.
+    """Write user_id, movie_id, expected rank (1 is best), seed of each test target.
 
-    Columns: user_id, movie_id, expected rank (1 is the best), seed. ranks: by seed, in the order of
-    the ids.
+    ranks: by training seed, in the order of the ids.
     """
-    table = pa.table(
-        {
-            Columns.USER_ID: np.tile(user_id, len(ranks)),
-            Columns.MOVIE_ID: np.tile(movie_id, len(ranks)),
-            "rank": np.concatenate(list(ranks.values())),
-            "seed": np.repeat(list(ranks), len(user_id)),
-        }
-    )
-    write_table(path, table)
+    columns = {
+        Columns.USER_ID: np.tile(user_id, len(ranks)),
+        Columns.MOVIE_ID: np.tile(movie_id, len(ranks)),
+        "rank": np.concatenate(list(ranks.values())),
+        "seed": np.repeat(list(ranks), len(user_id)),
+    }
+    write_table(path, pa.table(columns))
 
 
 def write_table(path: str | Path, table: pa.Table) -> None:
-    """Write a table as Parquet, whole or not at all."""
     with atomic_path(path) as part:
         pq.write_table(table, part)

@@ -1,12 +1,7 @@
 """SYNTHETIC users whose liking of every item is known, and who choose what to watch and rate.
 
-    world = World.generate(seed=0)
-    world.watched_UI, world.rated_UI      # who watched, and who gave a rating
-    world.rating_UI                       # the rating of every user for every item: the truth
-
 Why: in real ratings nothing tells what is missing. Here a user is likelier to watch what many watch
-and what they will like, likelier to rate what they liked, and likelier to leave early what they do
-not:
+and what they will like, to rate what they liked, and to leave early what they do not:
 
     liking           3.3 + .5 own + .5 item's + taste . item's taste            (unrounded)
     rating           liking + noise of .5, rounded to 1..5
@@ -26,8 +21,7 @@ import numpy as np
 from marquee.core.arrays import Bools, Float64, Int64
 
 GENRES = ("Action", "Comedy", "Drama", "Horror", "Romance", "Western")
-RATE_PROBABILITY = np.array([0.1, 0.2, 0.4, 0.7, 0.9])
-"""P(rate | watched), by ratings 1 to 5."""
+RATE_PROBABILITY = np.array([0.1, 0.2, 0.4, 0.7, 0.9])  # P(rate | watched), by ratings 1 to 5
 MAX_WATCH_PROBABILITY = 0.9
 FIRST_TIMESTAMP = 1_500_000_000
 
@@ -38,19 +32,15 @@ class World:
 
     genre_IG: Float64
     liking_UI: Float64
-    rating_UI: Float64
-    """1..5, what the user would give."""
+    rating_UI: Float64  # 1..5, what the user would give: the truth
     watch_probability_UI: Float64
     watched_UI: Bools
     rated_UI: Bools
-    watched_share_UI: Float64
-    """Share of the item that was watched, nan if none was."""
+    watched_share_UI: Float64  # nan if the item was not watched
 
     @property
-    def propensity_UI(self) -> Float64:
-        """P(rated): the true propensity."""
-        rate_UI = RATE_PROBABILITY[self.rating_UI.astype(np.int64) - 1]
-        return self.watch_probability_UI * rate_UI
+    def propensity_UI(self) -> Float64:  # P(rated)
+        return self.watch_probability_UI * RATE_PROBABILITY[self.rating_UI.astype(np.int64) - 1]
 
     @classmethod
     def generate(cls, seed: int, num_users: int = 1500, num_items: int = 400) -> Self:
@@ -66,9 +56,8 @@ class World:
         liking_UI = 3.3 + user_bias_U1 + item_bias_I + taste_UG @ taste_IG.T
         rating_UI = np.clip(np.rint(liking_UI + 0.5 * rng.normal(size=shape)), 1, 5)
         popularity_I = 1.2 * (1 + rng.permutation(num_items)) ** -0.5
-        probability_UI = np.minimum(
-            popularity_I * np.exp(0.5 * (liking_UI - 3.3)), MAX_WATCH_PROBABILITY
-        )
+        watch_UI = popularity_I * np.exp(0.5 * (liking_UI - 3.3))
+        probability_UI = np.minimum(watch_UI, MAX_WATCH_PROBABILITY)
         watched_UI = rng.random(shape) < probability_UI
         rate_UI = RATE_PROBABILITY[rating_UI.astype(np.int64) - 1]
         rated_UI = watched_UI & (rng.random(shape) < rate_UI)
@@ -87,10 +76,7 @@ class World:
         )
 
     def to_csv(self, users: Int64, seed: int = 0) -> tuple[str, str]:
-        """Return ratings.csv and movies.csv of some users, in the format of MovieLens.
-
-        The order in which a user rated is random.
-        """
+        """Return ratings.csv, in random order, and movies.csv in MovieLens' format."""
         rng = np.random.default_rng(seed)
         lines = ["userId,movieId,rating,timestamp"]
         for user in users.tolist():

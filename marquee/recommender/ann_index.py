@@ -1,20 +1,13 @@
 """Approximate nearest-neighbor retrieval, for 100,000 items and more.
 
-    index = AnnIndex(head, user_vectors)
-    items = index.search(user_gmf_D)       # NUM_CANDIDATES items, to be scored exactly
+A logit is a product of two vectors, but for the small MLP, whose average over a few users is part
+of an item's bias in the index. Product quantization (Jégou et al. 2011) stores two numbers of an
+item vector in four bits. faiss sums 16 items at once from tables that fit into registers (fast
+scan, André et al. 2017). A million items are then 50 MB to read, not 450 MB.
 
-A logit is a product of two vectors, but for the small MLP. Product quantization (Jégou et al. 2011)
-stores two numbers of an item vector in four bits. faiss sums 16 items at once from tables that fit
-into registers (fast scan, André et al. 2017). A million items are then 50 MB to read, not 450 MB.
-The MLP's average over a few users is part of an item's bias in the index.
-
-The network scores the candidates exactly, so the scores of a response are exact; only an item that
-is no candidate can be missed. results/bench-reach.json holds the share of missed items, and the
-catalog size at which the index pays off. The candidates depend on the user alone. So pages join,
-and a list ends after its candidates.
-
-This needs the extra `ann`. Without it, and below MIN_ITEMS_FOR_ANN items, all items are scored.
-Local letters: V the index's vector size.
+The network scores the candidates exactly (recall: results/bench-reach.json). They depend on the
+user alone, so pages join, and a list ends after its candidates. Without the extra `ann` all items
+are scored. Local letter: V the index's vector size.
 """
 
 from collections.abc import Sequence
@@ -25,18 +18,15 @@ import numpy as np
 from marquee.core.arrays import Float32, Int64
 from marquee.recommender.encoder import Head, UserVector
 
-MIN_ITEMS_FOR_ANN = 100_000
-"""Below, scoring all items takes 5 ms or less."""
+MIN_ITEMS_FOR_ANN = 100_000  # below, scoring all items takes 5 ms or less
 NUM_CANDIDATES = 2_000
 DIMS_PER_CODE = 2
 BITS_PER_CODE = 4
-MAX_TRAINING_ITEMS = 20_000
-"""Item vectors that the codes are fitted to."""
+MAX_TRAINING_ITEMS = 20_000  # item vectors that the codes are fitted to
 SEED = 0
 
 
 def is_ann_worthwhile(num_items: int) -> bool:
-    """Return whether the catalog is large enough and faiss is installed."""
     return num_items >= MIN_ITEMS_FOR_ANN and find_spec("faiss") is not None
 
 
@@ -44,7 +34,7 @@ class AnnIndex:
     """The I items of a head in codes. A million take 3 s to build on one core."""
 
     def __init__(self, head: Head, user_vectors: Sequence[UserVector]) -> None:
-        """Build the index; user_vectors: of a few users, at least one (see Encoder)."""
+        """Build the index; user_vectors: of a few users, at least one."""
         import faiss
 
         num_items, dim = head.item_gmf_ID.shape

@@ -1,6 +1,4 @@
-"""A trained model as a folder of plain files.
-
-It is written whole or not at all, and verified when read.
+"""A trained model as a folder of plain files, verified when read.
 
     bundle.json          the manifest: format, model version, config, data fingerprint, metrics,
                          sha256 of every other file
@@ -11,31 +9,27 @@ It is written whole or not at all, and verified when read.
 
 It holds no pickle and no user. model_version = sha256 over the canonical JSON of the sorted
 [path, sha256] list and the manifest without that field.
-
-Local letters: E = D + 1, F implicit features of the rating model.
 """
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from marquee.core.errors import InputError
+from marquee.core.files import atomic_folder
 from marquee.core.movies import Movies
 
 FORMAT = 4
 MANIFEST = "bundle.json"
 PARTS = ("arrays.safetensors", "encoder.onnx", "golden.json", "movies.json")
-SHAPES = {
+SHAPES = {  # E = D + 1, F implicit features of the rating model
     "item_vector": "ID",  # the encoder's input for an entry
     "item_gmf": "ID",  # item half of the product, its learned weights multiplied in
     "item_mlp": "IH",  # item half of the MLP's first layer, its bias included
@@ -50,10 +44,8 @@ SHAPES = {
     "star_precision": "SEE",
     "star_alpha": "S",  # precision of a rating
 }
-RECENT_SHARE = 0.05
-"""Share of the training ratings that counts as the newest, whatever their time span."""
+RECENT_SHARE = 0.05  # of the training ratings that count as the newest, whatever their time span
 RATING_SCALARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
-"""Scalars of the rating model (marquee/recommender/rating_model.py)."""
 REMEDY = "make the bundle again with: marquee export"
 
 
@@ -79,18 +71,12 @@ def write_bundle(
     golden: list[dict[str, Any]],
     prove: Callable[[Path], object] = lambda folder: None,
 ) -> str:
-    """Write a bundle and return its model version (64 hex digits).
+    """Write a bundle, complete or not at all; return its model version, 64 hex digits.
 
-    A bundle that is already there is replaced in one step; any other folder is left alone.
-
-    Args:
-        manifest: name, recipe, config, data, refit, metrics, scale, history_length, stars and
-            created; `format`, `files` and `model_version` are added here.
-        arrays: exactly the names and shapes of SHAPES.
-        encoder: the ONNX model.
-        golden: [{history, movie_ids, scores, stars, top}].
-        prove: called on the finished folder before it replaces the old one. An exception leaves the
-            old bundle in place (`Recommender.load` checks the golden answers).
+    manifest: name, recipe, config, data, refit, metrics, scale, history_length, stars and created;
+    `format`, `files` and `model_version` are added here. arrays: names and shapes of SHAPES.
+    encoder: the ONNX model. golden: [{history, movie_ids, scores, stars, top}]. prove: called on
+    the finished folder before it replaces the old one; an exception leaves the old one in place.
 
     Raises InputError where the parts disagree, or where `folder` holds other files.
     """
@@ -106,7 +92,13 @@ def write_bundle(
     full = json.loads(_json(dict(manifest) | {"format": FORMAT, "files": _digests(parts)}))
     full["model_version"] = _model_version(full)
     _check(folder, full, movies, contiguous)
-    _write_files(folder, parts | {MANIFEST: _json(full)}, prove)
+    try:
+        with atomic_folder(folder, fsync=True) as new:
+            for name, content in (parts | {MANIFEST: _json(full)}).items():
+                (new / name).write_bytes(content)
+            prove(new)
+    except OSError as error:
+        raise InputError(f"{folder}: the bundle cannot be written ({error.strerror})") from error
     return str(full["model_version"])
 
 
@@ -119,20 +111,17 @@ def read_bundle(folder: str | Path) -> Bundle:
     manifest = _read_manifest(folder)
     parts = {name: _read(folder / name) for name in PARTS}
     for name, digest in _digests(parts).items():
-        if digest != manifest["files"][name]:
-            raise _error(
-                folder / name,
-                f"{len(parts[name]):,} bytes with sha256 {digest[:12]}…, "
-                f"expected {manifest['files'][name][:12]}… of {MANIFEST}",
-            )
+        expected = manifest["files"][name]
+        if digest != expected:
+            message = f"{len(parts[name]):,} bytes with sha256 {digest[:12]}…"
+            raise _error(folder / name, f"{message}, expected {expected[:12]}… of {MANIFEST}")
     try:
         arrays = load_arrays(parts["arrays.safetensors"])
         movies = Movies.from_columns(json.loads(parts["movies.json"]))
         golden = json.loads(parts["golden.json"])
     except Exception as error:
-        raise _error(
-            folder, f"a file cannot be parsed ({error}), expected safetensors and JSON"
-        ) from error
+        message = f"a file cannot be parsed ({error}), expected safetensors and JSON"
+        raise _error(folder, message) from error
     _check(folder, manifest, movies, arrays)
     return Bundle(
         folder=folder,
@@ -150,22 +139,22 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder}: no such bundle folder, expected a bundle; make one with: "
             "python train.py fit --config recipes/demo.yaml"
         )
-    manifest_bytes = _read(folder / MANIFEST)
+    path = folder / MANIFEST
+    manifest_bytes = _read(path)
     try:
         manifest = json.loads(manifest_bytes)
         version, files = manifest["format"], set(manifest["files"])
         intact = is_intact(manifest, manifest_bytes)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _error(
-            folder / MANIFEST, f"not a manifest ({error}), expected JSON with format and files"
-        ) from error
+        message = f"not a manifest ({error}), expected JSON with format and files"
+        raise _error(path, message) from error
     if version != FORMAT:
-        raise _error(folder / MANIFEST, f"bundle format {version!r}, expected {FORMAT}")
+        raise _error(path, f"bundle format {version!r}, expected {FORMAT}")
     if files != set(PARTS):
-        raise _error(folder / MANIFEST, f"it lists {sorted(files)}, expected {list(PARTS)}")
+        raise _error(path, f"it lists {sorted(files)}, expected {list(PARTS)}")
     if not intact:
-        raise _error(folder / MANIFEST, "model_version is not that of the content, expected it")
-    names = {path.name for path in folder.iterdir()}
+        raise _error(path, "model_version is not that of the content, expected it")
+    names = {file.name for file in folder.iterdir()}
     for name in sorted(names ^ {MANIFEST, *PARTS}):
         raise _error(folder / name, "not part of a bundle" if name in names else "missing")
     for name in sorted(names):
@@ -176,31 +165,26 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 
 def is_intact(manifest: Mapping[str, Any], manifest_bytes: bytes) -> bool:
     """Return whether a manifest's bytes give its model_version."""
-    return _json(manifest) == manifest_bytes and manifest.get("model_version") == _model_version(
-        manifest
-    )
+    is_canonical = _json(manifest) == manifest_bytes
+    return is_canonical and manifest.get("model_version") == _model_version(manifest)
 
 
 def _check(
     folder: Path, manifest: dict[str, Any], movies: Movies, arrays: Mapping[str, np.ndarray]
 ) -> None:
-    path = folder / MANIFEST
-    scale, scalars = manifest.get("scale"), manifest.get("stars", {})
+    path, scale, scalars = folder / MANIFEST, manifest.get("scale"), manifest.get("stars", {})
+    length, positive = manifest.get("history_length"), ("noise_factor", "steady", "rounds")
     if not scale or len(scale) < 2 or list(scale) != sorted(set(scale)):
         raise _error(path, f"scale {scale!r}, expected ascending star values")
-    if not isinstance(manifest.get("history_length"), int) or manifest["history_length"] < 1:
-        raise _error(path, f"history_length {manifest.get('history_length')!r}, expected 1 or more")
-    if (
-        set(scalars) != RATING_SCALARS
-        or min(scalars["noise_factor"], scalars["steady"], scalars["rounds"]) <= 0
-    ):
+    if not isinstance(length, int) or length < 1:
+        raise _error(path, f"history_length {length!r}, expected 1 or more")
+    if set(scalars) != RATING_SCALARS or min(scalars[name] for name in positive) <= 0:
         raise _error(path, f"stars {scalars!r}, expected {sorted(RATING_SCALARS)}, above 0")
     if len(scalars["cuts"]) != len(scale) - 1 or scalars["cuts"] != sorted(set(scalars["cuts"])):
         raise _error(path, f"stars.cuts {scalars['cuts']}, expected {len(scale) - 1}, ascending")
     if len(movies) == 0 or (np.diff(movies.movie_id) <= 0).any():
-        raise _error(
-            folder / "movies.json", "movie ids out of order, expected them to ascend, each once"
-        )
+        message = "movie ids out of order, expected them to ascend, each once"
+        raise _error(folder / "movies.json", message)
     _check_arrays(folder / "arrays.safetensors", len(movies), arrays)
 
 
@@ -212,11 +196,8 @@ def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) 
         array = arrays[name]
         dtype = np.int64 if name.startswith("num_") else np.float32
         if array.dtype != dtype or array.ndim != len(letters):
-            raise _error(
-                path,
-                f"{name} is {array.dtype}{array.shape}, "
-                f"expected {dtype.__name__} ({', '.join(letters)})",
-            )
+            expected = f"{dtype.__name__} ({', '.join(letters)})"
+            raise _error(path, f"{name} is {array.dtype}{array.shape}, expected {expected}")
         for letter, size in zip(letters, array.shape, strict=True):
             if size != sizes.setdefault(letter, size):
                 raise _error(path, f"{name} has {letter} = {size}, expected {sizes[letter]}")
@@ -224,45 +205,19 @@ def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) 
             raise _error(path, f"{name} holds NaN or infinity, expected finite numbers")
 
 
-def _write_files(folder: Path, files: Mapping[str, bytes], prove: Callable[[Path], object]) -> None:
-    """Write beside the target and rename, so that no reader ever meets half a bundle."""
-    new, old = (folder.parent / f".{folder.name}.{uuid4().hex}.{word}" for word in ("new", "old"))
-    try:
-        new.mkdir(parents=True)
-        for name, content in files.items():
-            with (new / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        prove(new)
-        if folder.exists():
-            folder.rename(old)
-        new.rename(folder)
-    except OSError as error:
-        raise InputError(f"{folder}: the bundle cannot be written ({error.strerror})") from error
-    finally:
-        if old.exists() and not folder.exists():  # stopped between the two renames
-            old.rename(folder)
-        shutil.rmtree(new, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
-
-
 def refuse_to_replace(folder: Path) -> None:
     """Raise InputError where `folder` is a file, or holds other files than a bundle."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
-        raise InputError(
-            f"{folder}: holds files but no bundle, expected a bundle or no files; "
-            "name another folder"
-        )
+        message = "holds files but no bundle, expected a bundle or no files; name another folder"
+        raise InputError(f"{folder}: {message}")
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder}: is a file, expected a folder; name one for the bundle")
 
 
 def _model_version(manifest: Mapping[str, Any]) -> str:
     content = {key: value for key, value in manifest.items() if key != "model_version"}
-    text = json.dumps(
-        [sorted(manifest["files"].items()), content], sort_keys=True, separators=(",", ":")
-    )
+    parts = [sorted(manifest["files"].items()), content]
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

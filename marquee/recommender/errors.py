@@ -1,7 +1,6 @@
-"""The error of a request that cannot be answered.
+"""The error of a request that cannot be answered, and its causes."""
 
-raise RequestError("k: 0, expected 1 or more", field="k")
-"""
+from collections.abc import Iterable
 
 from marquee.core.errors import InputError, unknown_movie_message
 
@@ -21,5 +20,9 @@ class RequestError(InputError):
 
 
 def unknown_movie(movie_id: object, field: str) -> RequestError:
-    """Return the error for an id that the catalog lacks; field: the key that holds it."""
     return RequestError(unknown_movie_message(movie_id), code=UNKNOWN_MOVIE, field=field)
+
+
+def unknown_genre(name: str, genre_names: Iterable[str], field: str) -> RequestError:
+    message = f"genre {name!r}: not in the catalog, expected one of {', '.join(genre_names)}"
+    return RequestError(message, code="unknown_genre", field=field)

@@ -1,9 +1,6 @@
 """Parse a history into the item indices and rating bins of the encoder.
 
-    [1193, (661, 5.0), (914, None, 0.95), {"movie_id": 594, "stars": 4.0}]
-
-An entry is a movie id, a tuple `(movie_id, stars)` or `(movie_id, stars, watched)`, or the mapping
-of POST /recommend: `{"movie_id", "stars", "watched", "at"}`, all but the id optional.
+[1193, (661, 5.0), (914, None, 0.95), {"movie_id": 594, "stars": 4.0, "at": …}]
 """
 
 import operator
@@ -22,201 +19,145 @@ HistoryEntry: TypeAlias = (
     "int | tuple[int] | tuple[int, float | None] | tuple[int, float | None, float | None]"
     " | Mapping[str, Any]"
 )
-StoredEntry: TypeAlias = tuple[int, float | None, float | None, int]
-"""An entry of a stored history: movie_id, stars, watched share, Unix microseconds."""
+StoredEntry: TypeAlias = tuple[int, float | None, float | None, int]  # …, Unix microseconds
 
+TUPLES, NUMBERS = (tuple, list), (float, int, np.floating, np.integer)
 ENTRY_KEYS = ("movie_id", "stars", "watched", "at")
-ABANDONED_SHARE = 0.1
-"""A movie left before this share says nothing about the next one; the rating model takes it for 2
-stars."""
-FINISHED_SHARE = 0.9
-"""A movie watched to this share or further, without stars, counts as FINISHED_STARS."""
+ABANDONED_SHARE = 0.1  # watched less: nothing about the next movie; 2 stars to the rating model
+FINISHED_SHARE = 0.9  # watched as much or more, without stars: FINISHED_STARS
 FINISHED_STARS = 4.0
-
-
-def _no_items() -> Int64:
-    return np.zeros(0, np.int64)
+NO_ITEMS = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class History:
     """The items of one user, oldest first, each once; of repeats the last counts."""
 
-    item_L: Int64
-    """Indices of the items that the encoder reads."""
-    rating_bin_L: Int64
-    """0 where there is no rating, else 1 + its position on the scale."""
-    abandoned: Int64 = field(default_factory=_no_items)
-    """Indices of items left in their first tenth: a weak dislike, and seen."""
-    not_interested: Int64 = field(default_factory=_no_items)
-    """Indices of items that are never listed, and whose neighbors are demoted."""
+    item_L: Int64  # indices of the items that the encoder reads
+    rating_bin_L: Int64  # 0 where there is no rating, else 1 + its position on the scale
+    abandoned: Int64 = field(default_factory=NO_ITEMS.copy)  # a weak dislike, and seen
+    not_interested: Int64 = field(default_factory=NO_ITEMS.copy)  # never listed
 
     @property
     def seen(self) -> Int64:
-        """The indices of all items that count as seen."""
         return np.concatenate([self.item_L, self.abandoned])
 
     def __len__(self) -> int:
         return len(self.item_L)
 
 
-EMPTY_HISTORY = History(item_L=_no_items(), rating_bin_L=_no_items())
+EMPTY_HISTORY = History(item_L=NO_ITEMS, rating_bin_L=NO_ITEMS)
 
 
 def parse_history(
     entries: Iterable[HistoryEntry],
-    index_of: Mapping[int, int],
+    item_of: Mapping[int, int],
     rating_bin_of: Mapping[float, int],
     not_interested: Iterable[int] = (),
 ) -> History:
     """Parse entries, oldest first, into a History.
 
-    Args:
-        entries: see the module. stars: a value of the scale, or None. watched: share 0..1, or
-            None; it counts only without stars. Below .1 the item is seen and a weak dislike, and
-            the encoder does not read it; from .9 on it counts as 4 stars. at: a datetime with a
-            zone or RFC 3339 text; where every entry has one, entries are sorted by it, stably. Of
-            a repeated item the last entry counts, at its position and with its stars, or none.
-            The number of entries has no limit here; the encoder reads the latest.
-        index_of: movie id -> item index.
-        rating_bin_of: stars -> 1 + position on the scale.
-        not_interested: movie ids to refuse, whatever the entries say of them.
+    A watched share counts only without stars. Of a repeated item the last entry counts, at its
+    position and with its stars, or none. item_of: movie id -> item index. rating_bin_of: stars ->
+    1 + position on the scale. not_interested: movie ids to refuse, whatever the entries say.
 
     Raises RequestError for an unknown movie, an unknown key, stars off the scale, a watched share
     outside 0..1, or a time without a zone. Its field names the entry by its place in `entries`.
 
-    >>> index_of, rating_bin_of = {661: 0, 914: 1, 1193: 2}, {4.0: 1, 5.0: 2}
+    >>> item_of, rating_bin_of = {661: 0, 914: 1, 1193: 2}, {4.0: 1, 5.0: 2}
     >>> entries = [1193, (661, 5.0), {"movie_id": 914, "watched": 0.95}]
-    >>> history = parse_history(entries, index_of, rating_bin_of)
+    >>> history = parse_history(entries, item_of, rating_bin_of)
     >>> history.item_L.tolist(), history.rating_bin_L.tolist()
     ([2, 0, 1], [0, 2, 1])
     """
     if not isinstance(entries, Iterable):
         raise RequestError(f"history: {entries!r}, expected a list of entries", field="history")
     latest: dict[int, int | None] = {}  # item -> rating bin; None: abandoned
-    for n, entry in _in_time_order(entries):
-        movie_id, stars, watched = _parts(entry, n)
-        item = index_of.get(movie_id)
+    for n, movie_id, stars, watched in _in_time_order(entries):
+        item = item_of.get(movie_id)
         if item is None:
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
         latest.pop(item, None)  # a repeated item moves to its latest place
-        rating_bin = None  # the common case needs no call
-        if watched is None and type(stars) is float:
-            rating_bin = rating_bin_of.get(stars)
-        latest[item] = (
-            _rating_bin(stars, watched, rating_bin_of, n) if rating_bin is None else rating_bin
-        )
-    excluded = [_excluded_item(movie_id, index_of, n) for n, movie_id in enumerate(not_interested)]
-    for item in excluded:
-        latest.pop(item, None)
+        latest[item] = _rating_bin(stars, watched, rating_bin_of, n)
+    refused = set()
+    for n, movie_id in enumerate(not_interested):
+        if movie_id not in item_of:
+            raise unknown_movie(movie_id, f"not_interested.{n}")
+        refused.add(item_of[movie_id])
+        latest.pop(item_of[movie_id], None)
     read = {item: rating_bin for item, rating_bin in latest.items() if rating_bin is not None}
-    abandoned = (item for item, rating_bin in latest.items() if rating_bin is None)
     return History(
-        item_L=_array(read),
-        rating_bin_L=_array(read.values()),
-        abandoned=_array(abandoned),
-        not_interested=np.unique(_array(excluded)),
+        item_L=np.array(list(read), np.int64),
+        rating_bin_L=np.array(list(read.values()), np.int64),
+        abandoned=np.array([item for item in latest if item not in read], np.int64),
+        not_interested=np.array(sorted(refused), np.int64),
     )
 
 
-def _in_time_order(entries: Iterable[HistoryEntry]) -> Iterable[tuple[int, HistoryEntry]]:
-    """Number the entries, and sort them by time where every one of them has a time."""
-    entries = entries if isinstance(entries, list | tuple) else list(entries)
-    if not entries or not isinstance(entries[0], Mapping):
-        return enumerate(entries)  # an entry without a time: nothing to sort
-    times = [_time_us(entry, n) for n, entry in enumerate(entries)]
-    if None in times:
-        return enumerate(entries)
-    return sorted(enumerate(entries), key=lambda numbered: times[numbered[0]] or 0)
+def _in_time_order(entries: Iterable[HistoryEntry]) -> list[tuple[int, int, Any, Any]]:
+    """Return place, movie id, stars and watched; by time where every entry has one."""
+    parsed, times = [], []
+    for n, entry in enumerate(entries):
+        movie_id, stars, watched, at = _fields(entry, n)
+        parsed.append((n, _movie_id(movie_id, n), stars, watched))
+        times.append(None if at is None else _time_us(at, n))
+    if None not in times:
+        parsed.sort(key=lambda entry: times[entry[0]] or 0)
+    return parsed
 
 
-def _excluded_item(movie_id: int, index_of: Mapping[int, int], n: int) -> int:
-    if movie_id not in index_of:
-        raise unknown_movie(movie_id, f"not_interested.{n}")
-    return index_of[movie_id]
+def _fields(entry: HistoryEntry, n: int) -> tuple[Any, Any, Any, Any]:
+    if isinstance(entry, TUPLES):
+        if not 1 <= len(entry) <= 3:
+            forms = "movie_id, (movie_id, stars) or (movie_id, stars, watched)"
+            raise _error(n, "", f"{len(entry)} parts, expected {forms}")
+        movie_id, stars, watched = (*entry, None, None)[:3]
+        return movie_id, stars, watched, None
+    if not isinstance(entry, Mapping):
+        return entry, None, None, None
+    for key in entry:
+        if key not in ENTRY_KEYS:
+            raise _error(n, f".{key}", f"key {key!r}, expected {', '.join(ENTRY_KEYS)}")
+    if "movie_id" not in entry:
+        raise _error(n, ".movie_id", "no movie_id, expected one")
+    return entry["movie_id"], entry.get("stars"), entry.get("watched"), entry.get("at")
 
 
-def _parts(entry: HistoryEntry, n: int) -> tuple[int, float | None, float | None]:
-    if type(entry) is tuple and len(entry) == 3 and type(entry[0]) is int:
-        return entry
-    parts: tuple[Any, ...] | list[Any]
-    if isinstance(entry, Mapping):
-        parts = _mapping_parts(entry, n)
-    else:
-        parts = entry if isinstance(entry, tuple | list) else (entry,)
-    if not 1 <= len(parts) <= 3:
-        raise RequestError(
-            f"history entry {n}: {len(parts)} parts, expected movie_id, (movie_id, stars) "
-            "or (movie_id, stars, watched)",
-            field=f"history.{n}",
-        )
-    movie_id, stars, watched = (*parts, None, None)[:3]
+def _movie_id(movie_id: Any, n: int) -> int:
     try:
         if isinstance(movie_id, bool):
             raise TypeError
-        return operator.index(movie_id), stars, watched
+        return operator.index(movie_id)
     except TypeError:
-        raise RequestError(
-            f"history entry {n}: movie_id {movie_id!r}, expected an integer",
-            field=f"history.{n}.movie_id",
-        ) from None
+        raise _error(n, ".movie_id", f"movie_id {movie_id!r}, expected an integer") from None
 
 
-def _mapping_parts(entry: Mapping[str, Any], n: int) -> tuple[Any, Any, Any]:
-    for key in entry:
-        if key not in ENTRY_KEYS:
-            raise RequestError(
-                f"history entry {n}: key {key!r}, expected {', '.join(ENTRY_KEYS)}",
-                field=f"history.{n}.{key}",
-            )
-    if "movie_id" not in entry:
-        raise RequestError(
-            f"history entry {n}: no movie_id, expected one", field=f"history.{n}.movie_id"
-        )
-    _time_us(entry, n)
-    return entry["movie_id"], entry.get("stars"), entry.get("watched")
-
-
-def _time_us(entry: HistoryEntry, n: int) -> int | None:
-    at = entry.get("at") if isinstance(entry, Mapping) else None
-    if at is None:
-        return None
+def _time_us(at: Any, n: int) -> int:
     try:
-        time = datetime.fromisoformat(at.upper()) if isinstance(at, str) else at
-        return unix_us(time)
+        return unix_us(datetime.fromisoformat(at.upper()) if isinstance(at, str) else at)
     except (TypeError, ValueError):  # no time, or a time without a zone
-        raise RequestError(
-            f"history entry {n}: at {at!r}, expected a time with its offset such as "
-            "2026-01-31T20:15:00Z",
-            field=f"history.{n}.at",
-        ) from None
+        message = f"at {at!r}, expected a time with its offset such as 2026-01-31T20:15:00Z"
+        raise _error(n, ".at", message) from None
 
 
-def _rating_bin(
-    stars: float | None, watched: float | None, rating_bin_of: Mapping[float, int], n: int
-) -> int | None:
+def _rating_bin(stars: Any, watched: Any, rating_bin_of: Mapping[float, int], n: int) -> int | None:
+    """Return the rating bin of an entry; None for an abandoned item."""
     if watched is not None and not (_is_number(watched) and 0 <= watched <= 1):
-        raise RequestError(
-            f"history entry {n}: watched {watched!r}, expected a share from 0 to 1",
-            field=f"history.{n}.watched",
-        )
+        raise _error(n, ".watched", f"watched {watched!r}, expected a share from 0 to 1")
     if stars is not None:
-        rating_bin = rating_bin_of.get(stars) if _is_number(stars) else None
-        if rating_bin is None:
+        if not _is_number(stars) or stars not in rating_bin_of:
             scale = ", ".join(f"{value:g}" for value in rating_bin_of)
-            raise RequestError(
-                f"history entry {n}: {stars!r} stars is off the scale, expected one of {scale}",
-                field=f"history.{n}.stars",
-            )
-        return rating_bin
+            message = f"{stars!r} stars is off the scale, expected one of {scale}"
+            raise _error(n, ".stars", message)
+        return rating_bin_of[stars]
     if watched is None or ABANDONED_SHARE <= watched < FINISHED_SHARE:
         return 0
     return None if watched < ABANDONED_SHARE else rating_bin_of.get(FINISHED_STARS, 0)
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.floating | np.integer) and not isinstance(value, bool)
+    return isinstance(value, NUMBERS) and not isinstance(value, bool)
 
 
-def _array(values: Iterable[int]) -> Int64:
-    return np.fromiter(values, dtype=np.int64)
+def _error(n: int, key: str, message: str) -> RequestError:
+    return RequestError(f"history entry {n}: {message}", field=f"history.{n}{key}")

@@ -1,8 +1,5 @@
 """Non-personalized lists: popular, trending, new, hidden gems.
 
-    charts = NonPersonalized(movies, num_ratings_I, num_recent_I, rating_model)
-    charts.scores("trending")       # (I,), larger is higher; -inf: not on this chart
-
 popular       log(1 + training ratings)
 trending      excess of the newest ratings over the item's share of all ratings, in standard
               deviations of a Poisson count
@@ -10,11 +7,7 @@ new           year of release
 hidden_gems   5% quantile of the rating that the rating model's draws expect from a new user; only
               items with five ratings or more, outside of the most rated ones that hold 80% of all
               ratings
-
-All counts are those of the bundle, so an empty event store has charts too.
 """
-
-from typing import get_args
 
 import numpy as np
 
@@ -23,59 +16,39 @@ from marquee.core.item_stats import release_years
 from marquee.core.movies import Movies
 from marquee.recommender.errors import RequestError
 from marquee.recommender.rating_model import RatingModel
-from marquee.recommender.responses import ChartKind
 from marquee.recommender.topk import top_page
 
-CHART_KINDS: tuple[str, ...] = get_args(ChartKind)
-POPULAR_SHARE = 0.8
-"""Of all ratings: the share that the most rated items hold together."""
+POPULAR_SHARE = 0.8  # of all ratings: what the most rated items hold together
 MIN_GEM_RATINGS = 5
 GEM_QUANTILE = 0.05
 
 
 class NonPersonalized:
-    """Scores of the I items of a bundle for each chart, computed on first use."""
+    """Scores of I items for each chart; num_recent_I: of the newest twentieth."""
 
     def __init__(
-        self,
-        movies: Movies,
-        num_ratings_I: Int64,
-        num_recent_I: Int64,
-        rating_model: RatingModel,
+        self, movies: Movies, num_ratings_I: Int64, num_recent_I: Int64, rating_model: RatingModel
     ) -> None:
-        """Sort the items by popularity.
-
-        num_recent_I: ratings among the newest twentieth of all ratings.
-        """
         self._num_ratings_I, self._num_recent_I = num_ratings_I, num_recent_I
         self._year_I = release_years(movies)
         self._rating_model = rating_model
+        self._order: Int64 = np.argsort(-num_ratings_I, kind="stable")  # of equal scores
+        self._formulas = {
+            "popular": self._popular,
+            "trending": self._trending,
+            "new": self._new,
+            "hidden_gems": self._hidden_gems,
+        }
         self._scores: dict[str, Float32] = {}
-        self.item_by_popularity: Int64 = np.argsort(-num_ratings_I, kind="stable")
-        """(I,) items by number of ratings: the order of equal scores."""
-
-    def scores(self, kind: str) -> Float32:
-        """Return (I,) float32 scores; RequestError for a kind that is none of CHART_KINDS."""
-        if kind not in CHART_KINDS:
-            raise RequestError(
-                f"kind: {kind!r}, expected one of {', '.join(CHART_KINDS)}", field="kind"
-            )
-        if kind not in self._scores:
-            compute = {
-                "popular": self._popular,
-                "trending": self._trending,
-                "new": self._new,
-                "hidden_gems": self._hidden_gems,
-            }[kind]
-            self._scores[kind] = compute().astype(np.float32)
-        return self._scores[kind]
 
     def top(self, kind: str, mask_I: Bools, k: int) -> tuple[Int64, Float32]:
-        """Return the k items of the mask that lead a chart, and their scores.
-
-        Raises RequestError for a kind that is none of CHART_KINDS, or k below 1.
-        """
-        score_I, order = self.scores(kind), self.item_by_popularity
+        """Return the k items of the mask that lead a chart, and their scores."""
+        if kind not in self._formulas:
+            message = f"kind: {kind!r}, expected one of {', '.join(self._formulas)}"
+            raise RequestError(message, field="kind")
+        if kind not in self._scores:
+            self._scores[kind] = self._formulas[kind]().astype(np.float32)
+        score_I, order = self._scores[kind], self._order
         is_listed_I = mask_I & np.isfinite(score_I)
         positions, _ = top_page(score_I[order], is_listed_I[order], k, 0)
         item_K = order[positions]
@@ -93,7 +66,7 @@ class NonPersonalized:
         return np.where(np.isnan(self._year_I), -np.inf, self._year_I)
 
     def _hidden_gems(self) -> AnyFloat:
-        order = self.item_by_popularity
+        order = self._order
         above = np.cumsum(self._num_ratings_I[order]) - self._num_ratings_I[order]
         is_popular_I = np.zeros(len(order), dtype=bool)
         is_popular_I[order] = above < POPULAR_SHARE * self._num_ratings_I.sum()

@@ -1,44 +1,35 @@
 """Recommend for a batch of users: score, filter, rerank, predict ratings, explain.
 
-    pipeline.recommend_batch([RecommendQuery(history=[1193], k=10), …])
-
-Each query yields a response or a RequestError.
+The effect of a history entry on a listed item is exact: the history is encoded again without it, so
+removing it lowers the score by the effect. Without a history, the genres of the profile explain.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from marquee.core.arrays import Float32, Int64
+from marquee.core.arrays import AnyFloat, Float32, Int64
 from marquee.recommender.errors import RequestError
-from marquee.recommender.explain import (
-    explain_by_genres,
-    explain_by_history,
-    leave_one_out_effects,
-)
-from marquee.recommender.filters import ItemFilter
-from marquee.recommender.history import History, parse_history
+from marquee.recommender.history import History
 from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
-from marquee.recommender.rerank.controls import NO_CONTROLS, Controls
 from marquee.recommender.rerank.reranker import Reranker
-from marquee.recommender.responses import (
-    Explanation,
-    PredictResponse,
-    RecommendResponse,
-    Strategy,
-)
+from marquee.recommender.responses import Explanation, RecommendResponse, Stars, Strategy
 from marquee.recommender.scoring import Scorer
 
+# Scored together, which changes a score by rounding only; over 62,000 items logits take 63 MB.
 QUERIES_PER_BATCH = 256
-"""Scored together: over 62,000 items their logits take 63 MB."""
+MAX_REASONS = 3
+MIN_EFFECT = 1e-4  # logits; a smaller effect is rounding
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class RankedPage:
+class RankedPage(NamedTuple):
     """The ranked items of one page, before ratings and explanations."""
 
     history: History
@@ -52,9 +43,6 @@ class RankingPipeline:
     """The parts of a bundle that make lists."""
 
     catalog: ItemCatalog
-    rating_bin_of: Mapping[float, int]
-    """stars -> 1 + position on the scale."""
-    item_filter: ItemFilter
     scorer: Scorer
     reranker: Reranker
     rating_model: RatingModel
@@ -63,71 +51,42 @@ class RankingPipeline:
     def recommend_batch(
         self, queries: Sequence[RecommendQuery]
     ) -> Iterator[RecommendResponse | RequestError]:
-        """Yield the response to each of B queries, or its error, in their order.
-
-        QUERIES_PER_BATCH histories are encoded together, which changes a score by rounding only.
-        """
+        """Yield the response to each of B queries, or its error, in their order."""
         for start in range(0, len(queries), QUERIES_PER_BATCH):
             batch = queries[start : start + QUERIES_PER_BATCH]
-            histories = [self._parse_history(query) for query in batch]
-            scores = self.scorer.score_candidates(
-                [
-                    (query, history)
-                    for query, history in zip(batch, histories, strict=True)
-                    if isinstance(history, History)
-                ]
+            pages = self._rank(batch)
+            ranked = [page for page in pages if isinstance(page, RankedPage)]
+            stars = self.rating_model.describe(
+                [page.history for page in ranked], [page.item_K for page in ranked]
             )
-            pages = [
-                self._rank(query, history, next(scores))
-                if isinstance(history, History)
-                else history
-                for query, history in zip(batch, histories, strict=True)
-            ]
-            yield from self._respond(batch, pages)
+            for query, page in zip(batch, pages, strict=True):
+                if isinstance(page, RequestError):
+                    yield page
+                else:
+                    yield self._respond(query, page, next(stars))
 
-    def predict(self, history: History, item_K: Int64) -> PredictResponse:
-        """Predict score and stars of K items, in their order."""
-        return self._predict(history, item_K, self.scorer.score([history], item_K)[0])
-
-    def rerank(self, history: History, item_K: Int64) -> PredictResponse:
-        """Sort K items by score, best first, ties in the order of `item_K`."""
-        score_K = self.scorer.score([history], item_K)[0]
-        order = np.argsort(-score_K, kind="stable")
-        return self._predict(history, item_K[order], score_K[order])
-
-    def scored_records(self, history: History, item_K: Int64, score_K: Float32) -> list[Any]:
-        """Return K items as records with `score` and `stars`."""
-        (stars,) = self.rating_model.describe([history], [item_K])
-        return self.catalog.to_records(item_K, {"score": score_K.tolist(), "stars": stars})
-
-    def _predict(self, history: History, item_K: Int64, score_K: Float32) -> PredictResponse:
-        return {
-            "items": self.scored_records(history, item_K, score_K),
-            "strategy": choose_strategy(history, NO_CONTROLS),
-            "model_version": self.model_version,
-        }
-
-    def _parse_history(self, query: RecommendQuery) -> History | RequestError:
-        try:
-            return parse_history(
-                query.history, self.catalog.item_of, self.rating_bin_of, query.not_interested
-            )
-        except RequestError as error:
-            return error
-
-    def _rank(
-        self, query: RecommendQuery, history: History, score_I: Float32
-    ) -> RankedPage | RequestError:
-        try:
-            return self._rank_page(query, history, score_I)
-        except RequestError as error:
-            return error
+    def _rank(self, queries: Sequence[RecommendQuery]) -> list[RankedPage | RequestError]:
+        histories = [
+            _attempt(self.catalog.parse_history, query.history, query.not_interested)
+            for query in queries
+        ]
+        parts = list(zip(queries, histories, strict=True))
+        scores = self.scorer.score_candidates(
+            [(query, history) for query, history in parts if isinstance(history, History)]
+        )
+        return [
+            _attempt(self._rank_page, query, history, next(scores))
+            if isinstance(history, History)
+            else history
+            for query, history in parts
+        ]
 
     def _rank_page(self, query: RecommendQuery, history: History, score_I: Float32) -> RankedPage:
-        controls, indices_of = query.controls, self.catalog.indices_of
-        mask_I = self.item_filter.mask(query.filters)
+        query.check_strengths()
+        mask_I, indices_of = self.catalog.filter_mask(query.filters), self.catalog.indices_of
         if query.include_ids is not None:
-            mask_I &= self.item_filter.mask_of(indices_of(query.include_ids, "include_ids"))
+            included = indices_of(query.include_ids, "include_ids")
+            mask_I &= np.isin(np.arange(len(mask_I)), included)
         if query.exclude_ids is not None:
             mask_I[indices_of(query.exclude_ids, "exclude_ids")] = False
         if query.exclude_seen:
@@ -136,47 +95,76 @@ class RankingPipeline:
         mask_I &= score_I > float("-inf")
         demoted_I = self.reranker.demote_similar(score_I, history.not_interested)
         item_K, next_offset = self.reranker.rank_page(
-            demoted_I, mask_I, history.item_L, controls, query.k, query.offset
+            demoted_I, mask_I, history.item_L, query, query.k, query.offset
         )
-        return RankedPage(
-            history=history, item_K=item_K, score_K=score_I[item_K], next_offset=next_offset
-        )
+        return RankedPage(history, item_K, score_I[item_K], next_offset)
 
     def _respond(
-        self, queries: Sequence[RecommendQuery], pages: Sequence[RankedPage | RequestError]
-    ) -> Iterator[RecommendResponse | RequestError]:
-        """Yield the response of each page; the rating model works on many users together."""
-        ranked = [page for page in pages if isinstance(page, RankedPage)]
-        stars = self.rating_model.describe(
-            [page.history for page in ranked], [page.item_K for page in ranked]
-        )
-        for query, page in zip(queries, pages, strict=True):
-            if isinstance(page, RequestError):
-                yield page
-                continue
-            columns = {"score": page.score_K.tolist(), "stars": next(stars)}
-            if query.explain:
-                columns["because"] = self._explain(page, query.controls)
-            yield {
-                "items": self.catalog.to_records(page.item_K, columns),
-                "strategy": choose_strategy(page.history, query.controls),
-                "model_version": self.model_version,
-                "next_offset": page.next_offset,
-            }
+        self, query: RecommendQuery, page: RankedPage, stars: list[Stars]
+    ) -> RecommendResponse:
+        columns = {"score": page.score_K.tolist(), "stars": stars}
+        if query.explain and len(page.history):
+            columns["because"] = self._explain_by_history(page)
+        elif query.explain:
+            columns["because"] = self._explain_by_genres(query, page)
+        return {
+            "items": self.catalog.to_records(page.item_K, columns),
+            "strategy": choose_strategy(page.history, query.genre_profile),
+            "model_version": self.model_version,
+            "next_offset": page.next_offset,
+        }
 
-    def _explain(self, page: RankedPage, controls: Controls) -> list[list[Explanation]]:
-        if len(page.history):
-            effect_LK = leave_one_out_effects(self.scorer, page.history, page.item_K)
-            return explain_by_history(effect_LK, page.history, self.catalog)
-        profile_G = self.reranker.genre_profile(page.history.item_L, controls)
+    def _explain_by_history(self, page: RankedPage) -> list[list[Explanation]]:
+        history, movies, L = page.history, self.catalog.movies, len(page.history)
+        if len(page.item_K) == 0:
+            return []
+        entries = range(max(0, L - self.scorer.history_length), L)  # that the encoder reads
+        shorter_histories = [
+            replace(
+                history,
+                item_L=np.delete(history.item_L, n),
+                rating_bin_L=np.delete(history.rating_bin_L, n),
+            )
+            for n in entries
+        ]
+        score_BK = self.scorer.score([history, *shorter_histories], page.item_K)
+        labels = [
+            {"movie_id": int(movies.movie_id[item]), "title": movies.title[item]}
+            for item in history.item_L[entries.start :]
+        ]
+        effect_KL = (score_BK[0] - score_BK[1:]).T
+        return [_top_reasons(effect_L, labels, MIN_EFFECT) for effect_L in effect_KL]
+
+    def _explain_by_genres(
+        self, query: RecommendQuery, page: RankedPage
+    ) -> list[list[Explanation]]:
+        profile_G = self.reranker.genre_profile(page.history.item_L, query)
         if profile_G is None:
             return [[] for _ in page.item_K]
-        share_KG = self.reranker.share_IG[page.item_K]
-        return explain_by_genres(profile_G, share_KG, self.catalog.movies.genre_names)
+        labels = [{"genre": name} for name in self.catalog.movies.genre_names]
+        effect_KG = profile_G * self.reranker.share_IG[page.item_K]
+        return [_top_reasons(effect_G, labels, 0) for effect_G in effect_KG]
 
 
-def choose_strategy(history: History, controls: Controls) -> Strategy:
+def choose_strategy(history: History, genre_profile: Mapping[str, float] | None = None) -> Strategy:
     """Return "history"; without one "content" for a genre profile, else "popular"."""
     if len(history):
         return "history"
-    return "content" if controls.genre_profile is not None else "popular"
+    return "popular" if genre_profile is None else "content"
+
+
+def _top_reasons(
+    effects: AnyFloat, labels: Sequence[Mapping[str, Any]], min_effect: float
+) -> list[Explanation]:
+    return [
+        cast(Explanation, {**labels[n], "effect": float(effects[n])})
+        for n in np.argsort(-effects, kind="stable")[:MAX_REASONS]
+        if effects[n] > min_effect
+    ]
+
+
+def _attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | RequestError:
+    try:
+        return function(*args, **kwargs)
+    except RequestError as error:
+        return error

@@ -7,12 +7,9 @@
 Given one of S draws of the items, the user (x_u, b_u) is Gaussian: the regression of their ratings
 on the items they rated. Its prior knows which items they rated or watched. Users are represented in
 coordinates in which that prior has covariance 1, and items in those that leave x_u . y_i unchanged.
-So the posterior covariance is (1 + weight x squares of the rated items)^-1. With an empty history
-the posterior is the (wide) prior. The draws of an item with few ratings lie far apart, so its
-interval is wide. `precision_u` says how closely this user's ratings follow the model, estimated
-from the same history. models/bpmf/model.py has the papers, and makes the draws.
-
-One user with 50 rated items, 16 draws, 20 dimensions: 0.6 ms on one core.
+So the posterior covariance is (1 + weight x squares of the rated items)^-1. `precision_u` says how
+closely this user's ratings follow the model, estimated from the same history. models/bpmf/model.py
+has the papers, and makes the draws.
 
 Local letters: E = D + 1 (the user's level, or bias, is the last column), F implicit features,
 R values of the rating scale.
@@ -20,6 +17,7 @@ R values of the rating scale.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,45 +27,27 @@ from marquee.recommender.bundle import Bundle
 from marquee.recommender.history import History
 from marquee.recommender.responses import Stars
 
-ABANDONED_RATING = 2.0
-"""The rating that leaving an item in its first tenth stands for (docs/decisions.md)."""
-TAIL = 0.05
-"""Probability on each side of the interval: 90% lies between."""
-USERS_PER_BATCH = 16
-"""Users computed together: their matrices, 450 kB, stay in cache."""
-ENTRIES_PER_BLOCK = 512
-"""Rated entries gathered together: 0.7 MB with 16 draws of 21 numbers."""
+ABANDONED_RATING = 2.0  # that leaving an item in its first tenth stands for
+TAIL = 0.05  # probability on each side of the interval: 90% lies between
+USERS_PER_BATCH = 16  # computed together: their matrices, 450 kB, stay in cache
+ENTRIES_PER_BLOCK = 512  # gathered together: 0.7 MB with 16 draws of 21 numbers
 
 
-@dataclass(frozen=True, eq=False)
-class UserPosterior:
+class UserPosterior(NamedTuple):
     """The posterior of B users under each draw."""
 
     mean_BSE: AnyFloat
-    root_BSEE: AnyFloat
-    """R with R' R = the covariance."""
-    noise_BS: AnyFloat
-    """Variance of a rating by the user."""
+    root_BSEE: AnyFloat  # R with R' R = the covariance
+    noise_BS: AnyFloat  # variance of a rating by the user
 
 
-@dataclass(frozen=True, eq=False)
-class _Evidence:
+class _Evidence(NamedTuple):
     """Sums over the rated entries of B users, ratings less mean and item bias."""
 
-    square_BSEE: Float32
-    """Outer products of the items."""
-    product_BSE: Float32
-    """Items times ratings."""
+    square_BSEE: Float32  # outer products of the items
+    product_BSE: Float32  # items times ratings
     rating_square_BS: Float32
     count_B1: Float32
-
-
-@dataclass(frozen=True, eq=False)
-class _Predictive:
-    """The normal distribution of a rating under each draw, for K items of B users."""
-
-    mean_BSK: Float64
-    variance_BSK: Float64
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,26 +55,21 @@ class RatingModel:
     """The rating model of a bundle, in the coordinates of its prior."""
 
     scale_R: Float64
-    cut_R: Float64
-    """(R - 1,) between neighboring values of the scale."""
+    cut_R: Float64  # (R - 1,) between neighboring values of the scale
     mean: float
     noise_factor: float
-    precision_prior: float
-    """Ratings that the prior of a user's precision, which has mean 1, is worth."""
-    num_rounds: int
-    """Rounds of estimating a user's precision and vector in turn."""
+    precision_prior: float  # ratings that the prior of a user's precision (mean 1) is worth
+    num_rounds: int  # of estimating a user's precision and vector in turn
     implicit_IF: Float32
-    item_ISE: Float32
-    """An item as a user meets it: its taste, and 1 for the user's level."""
+    item_ISE: Float32  # an item as a user meets it: its taste, and 1 for the user's level
     bias_IS: Float32
     prior_mean_SE: Float32
     implicit_weight_SFE: Float32
-    alpha_S: Float32
-    """Precision of a rating."""
+    alpha_S: Float32  # precision of a rating
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "RatingModel":
-        """Build the model from a bundle, and change to the coordinates of its prior."""
+        """Change a bundle's draws to the coordinates of the prior."""
         scalars, arrays = bundle.manifest["stars"], bundle.arrays
         factor_SEE = np.linalg.cholesky(arrays["star_precision"])  # new user = factor' user
         item_ISE, rotation_SEE = arrays["star_item"].copy(), np.linalg.inv(factor_SEE).mT
@@ -117,12 +92,9 @@ class RatingModel:
         )
 
     def posterior(self, histories: Sequence[History]) -> UserPosterior:
-        """Return the posterior of B users.
-
-        An entry without a rating moves nothing; an abandoned one counts as ABANDONED_RATING.
-        """
+        """Return the posterior of B users; an entry without a rating moves nothing."""
         evidence = self._evidence(histories)
-        prior_BSE = np.stack([self._prior_mean(history) for history in histories])
+        prior_BSE = np.stack([self.prior_mean(history) for history in histories])
         E = prior_BSE.shape[-1]
         precision_BS, diagonal = np.ones_like(evidence.rating_square_BS), np.arange(E)
         for _ in range(self.num_rounds if evidence.count_B1.any() else 1):
@@ -143,92 +115,81 @@ class RatingModel:
             precision_BS = (self.precision_prior + evidence.count_B1) / (
                 self.precision_prior + self.alpha_S * residual_BS
             )
-        return UserPosterior(mean_BSE, root_BSEE, 1 / (self.alpha_S * precision_BS))
+        return UserPosterior(
+            mean_BSE=mean_BSE, root_BSEE=root_BSEE, noise_BS=1 / (self.alpha_S * precision_BS)
+        )
 
     def cold_start_ratings(self) -> Float32:
         """Return (S, I): the rating that each draw expects from a user without a history."""
         rating_IS = self.mean + self.bias_IS + (self.item_ISE * self.prior_mean_SE).sum(-1)
         return np.asarray(rating_IS.T, np.float32)
 
-    def _prior_mean(self, history: History) -> Float32:
-        """Return (S, E): the prior mean, given which items the user rated.
-
-        Items watched without a rating count nothing, as the weights were learned from ratings.
-        """
+    def prior_mean(self, history: History) -> Float32:
+        """Return (S, E): the prior mean, given which items the user rated (not: watched)."""
         rated = history.item_L[history.rating_bin_L > 0]
         implicit_F = self.implicit_IF[rated].sum(axis=0) / np.float32(max(1, len(rated)) ** 0.5)
         return self.prior_mean_SE + implicit_F @ self.implicit_weight_SFE
 
     def _evidence(self, histories: Sequence[History]) -> _Evidence:
         B, (S, E) = len(histories), self.prior_mean_SE.shape
-        square_BSEE = np.zeros((B, S, E, E), np.float32)
-        product_BSE = np.zeros((B, S, E), np.float32)
-        rating_square_BS = np.zeros((B, S), np.float32)
-        count_B1 = np.zeros((B, 1), np.float32)
+        evidence = _Evidence(
+            square_BSEE=np.zeros((B, S, E, E), np.float32),
+            product_BSE=np.zeros((B, S, E), np.float32),
+            rating_square_BS=np.zeros((B, S), np.float32),
+            count_B1=np.zeros((B, 1), np.float32),
+        )
         for b, history in enumerate(histories):
             is_rated = history.rating_bin_L > 0
             items = np.concatenate([history.item_L[is_rated], history.abandoned])
             abandoned = np.full(len(history.abandoned), ABANDONED_RATING)
             rating_L = np.concatenate([self.scale_R[history.rating_bin_L[is_rated] - 1], abandoned])
             centered_L = (rating_L - self.mean).astype(np.float32)
-            count_B1[b] = len(items)
+            evidence.count_B1[b] = len(items)
             for start in range(0, len(items), ENTRIES_PER_BLOCK):
                 block = slice(start, start + ENTRIES_PER_BLOCK)
                 item_SLE, bias_SL = self._gather(items[block])
                 residual_SL1 = (centered_L[block] - bias_SL)[..., None]
                 item_SEL = item_SLE.mT
-                square_BSEE[b] += item_SEL @ item_SLE
-                product_BSE[b] += (item_SEL @ residual_SL1)[..., 0]
-                rating_square_BS[b] += (residual_SL1 * residual_SL1).sum((1, 2))
-        return _Evidence(square_BSEE, product_BSE, rating_square_BS, count_B1)
+                evidence.square_BSEE[b] += item_SEL @ item_SLE
+                evidence.product_BSE[b] += (item_SEL @ residual_SL1)[..., 0]
+                evidence.rating_square_BS[b] += (residual_SL1 * residual_SL1).sum((1, 2))
+        return evidence
 
     def _gather(self, items: Int64) -> tuple[Float32, Float32]:
         """Return item vectors (…, S, K, E) and biases (…, S, K) for items (…, K)."""
-        return (
-            np.swapaxes(self.item_ISE[items], -3, -2),
-            np.swapaxes(self.bias_IS[items], -2, -1),
-        )
+        return self.item_ISE[items].swapaxes(-3, -2), self.bias_IS[items].swapaxes(-2, -1)
 
-    def _predictive(self, histories: Sequence[History], item_BK: Int64) -> _Predictive:
+    def _predictive(self, histories: Sequence[History], item_BK: Int64) -> tuple[Float64, Float64]:
+        """Return mean and variance of a rating under each draw: (B, S, K) each."""
         posterior = self.posterior(histories)
         item_BSKE, bias_BSK = self._gather(item_BK)
         mean_BSK = self.mean + bias_BSK + (item_BSKE @ posterior.mean_BSE[..., None])[..., 0]
         variance_BSK = np.square(item_BSKE @ posterior.root_BSEE.mT).sum(-1)
         noise_BS1 = self.noise_factor * posterior.noise_BS[..., None]
-        return _Predictive(
-            mean_BSK=mean_BSK.astype(np.float64),
-            variance_BSK=(variance_BSK + noise_BS1).astype(np.float64),
-        )
+        return mean_BSK.astype(np.float64), (variance_BSK + noise_BS1).astype(np.float64)
 
     def rating_probabilities(self, history: History, item_K: Int64) -> Float64:
         """Return (K, R): P(stars = r) of K items for one user; each row sums to 1."""
-        return self._rating_probabilities(self._predictive([history], item_K[None]))[0]
+        return self._rating_probabilities(*self._predictive([history], item_K[None]))[0]
 
-    def _rating_probabilities(self, predictive: _Predictive) -> Float64:
-        spread_BSK1 = np.sqrt(predictive.variance_BSK)[..., None]
-        below_BKR = _phi((self.cut_R - predictive.mean_BSK[..., None]) / spread_BSK1).mean(axis=1)
+    def _rating_probabilities(self, mean_BSK: Float64, variance_BSK: Float64) -> Float64:
+        spread_BSK1 = np.sqrt(variance_BSK)[..., None]
+        below_BKR = normal_cdf((self.cut_R - mean_BSK[..., None]) / spread_BSK1).mean(axis=1)
         edge_BK1 = np.zeros((*below_BKR.shape[:-1], 1))
         return np.diff(np.concatenate([edge_BK1, below_BKR, edge_BK1 + 1], axis=-1), axis=-1)
 
-    def expected_ratings(self, history: History, item_K: Int64) -> Float64:
-        """Return the expected ratings (K,) of one user, within the scale."""
-        return self._expected(self._predictive([history], item_K[None]))[0]
-
-    def expected_ratings_batch(self, histories: Sequence[History], items: Int64) -> Float32:
-        """Return float32 (B, C) for B users and items of shape (C,) or (B, C).
-
-        One user at a time: a row is the same whatever the other users of the batch are.
-        """
+    def expected_ratings(self, histories: Sequence[History], items: Int64) -> Float32:
+        """Return ratings (B, C) of items (C,) or (B, C), each row as for its user alone."""
         item_BC = np.broadcast_to(items, (len(histories), items.shape[-1]))
         rating_BC = np.empty(item_BC.shape, dtype=np.float32)
         for b, history in enumerate(histories):
-            rating_BC[b] = self.expected_ratings(history, item_BC[b])
+            mean_BSK, _ = self._predictive([history], item_BC[b : b + 1])
+            rating_BC[b] = self._expected(mean_BSK)[0]
         return rating_BC
 
-    def _expected(self, predictive: _Predictive) -> Float64:
-        # The mean over the distribution of star values has the larger error: .888 against .887 on
-        # u2 of ml-100k.
-        return np.clip(predictive.mean_BSK.mean(axis=1), self.scale_R[0], self.scale_R[-1])
+    def _expected(self, mean_BSK: Float64) -> Float64:
+        # The mean over the distribution of star values has a larger error: .888, not .887 on u2.
+        return np.clip(mean_BSK.mean(axis=1), self.scale_R[0], self.scale_R[-1])
 
     def describe(
         self, histories: Sequence[History], items: Sequence[Int64]
@@ -236,40 +197,34 @@ class RatingModel:
         """Yield the Stars of each user's K items, for B users.
 
         low and high are values of the scale, widened where the expected rating lies outside them.
-        USERS_PER_BATCH users are computed together: .3 ms each, not .55.
         """
         for start in range(0, len(histories), USERS_PER_BATCH):
             batch = slice(start, start + USERS_PER_BATCH)
-            yield from self._describe(histories[batch], items[batch])
+            stars_BK4 = self._describe(histories[batch], items[batch]).tolist()
+            for item_K, stars_K4 in zip(items[batch], stars_BK4, strict=True):
+                yield [
+                    {"expected": expected, "low": low, "high": high, "p_like": p_like}
+                    for expected, low, high, p_like in stars_K4[: len(item_K)]
+                ]
 
-    def _describe(
-        self, histories: Sequence[History], items: Sequence[Int64]
-    ) -> Iterator[list[Stars]]:
+    def _describe(self, histories: Sequence[History], items: Sequence[Int64]) -> Float64:
+        """Return (B, K, 4): expected, low, high, p_like."""
         item_BK = np.zeros((len(items), max(map(len, items))), np.int64)
         for b, item_K in enumerate(items):
             item_BK[b, : len(item_K)] = item_K
-        predictive = self._predictive(histories, item_BK)
-        probability_BKR = self._rating_probabilities(predictive)
+        mean_BSK, variance_BSK = self._predictive(histories, item_BK)
+        probability_BKR = self._rating_probabilities(mean_BSK, variance_BSK)
         below_BKR = probability_BKR.cumsum(axis=-1)
-        expected_BK = self._expected(predictive)
+        expected_BK = self._expected(mean_BSK)
         low_BK = np.minimum(self.scale_R[_first_true(below_BKR >= TAIL)], expected_BK)
         high_BK = np.maximum(self.scale_R[_first_true(below_BKR >= 1 - TAIL)], expected_BK)
         is_liked_R = self.scale_R >= LIKED_RATING
         p_like_BK = np.minimum(probability_BKR[..., is_liked_R].sum(axis=-1), 1.0)
-        stars_BK4 = np.stack([expected_BK, low_BK, high_BK, p_like_BK], axis=-1).tolist()
-        for item_K, stars_K4 in zip(items, stars_BK4, strict=True):
-            yield [
-                {"expected": expected, "low": low, "high": high, "p_like": p_like}
-                for expected, low, high, p_like in stars_K4[: len(item_K)]
-            ]
+        return np.stack([expected_BK, low_BK, high_BK, p_like_BK], axis=-1)
 
 
 def inverse_root(precision_SEE: Float32) -> Float32:
-    """Return lower triangles R, R' R the inverse of a positive definite matrix.
-
-    precision_SEE: (…, E, E). It works on one row of all matrices at a time: for 16 matrices of 21
-    this takes the time of `np.linalg.inv`, for 256 half of it.
-    """
+    """Return lower triangles R, R' R the inverse; in half of `np.linalg.inv`'s time."""
     lower_SEE = np.linalg.cholesky(precision_SEE)
     root_SEE = np.zeros_like(lower_SEE)
     inverse_SE = 1 / np.diagonal(lower_SEE, axis1=-2, axis2=-1)
@@ -285,7 +240,7 @@ def _first_true(is_true_BKR: Bools) -> Int64:
     return np.asarray(is_true_BKR.argmax(axis=-1))
 
 
-def _phi(z: Float64) -> Float64:
+def normal_cdf(z: Float64) -> Float64:
     """Return the normal CDF, error below 2e-7 (Abramowitz and Stegun 1964, 26.2.17)."""
     t = 1 / (1 + 0.2316419 * np.abs(z))
     series = t * (

@@ -1,12 +1,4 @@
-"""The recommender as a library: the service's responses without HTTP or torch.
-
-    recommender = Recommender.load("bundles/ml-1m")
-    recommender.recommend([1193, (661, 5.0)], k=10)["items"][0]["title"]
-
-A history is the user's watched movies, oldest first. An entry is a movie id, a tuple `(movie_id,
-stars)` or `(movie_id, stars, watched)`, or the mapping of POST /recommend (`HistoryEntry` in
-history.py). One query over 3,700 items takes 1.5 ms on one core, half for the expected stars.
-"""
+"""The recommender as a library: the service's responses without HTTP or torch."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,64 +7,56 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core.arrays import Float32
-from marquee.recommender.bundle import Bundle, read_bundle
+from marquee.core.arrays import Float32, Int64
+from marquee.core.errors import InputError
+from marquee.recommender import responses
+from marquee.recommender.bundle import REMEDY, Bundle, read_bundle
 from marquee.recommender.elicitation import RatingElicitation
 from marquee.recommender.errors import RequestError
-from marquee.recommender.filters import ItemFilter
-from marquee.recommender.golden import check_golden
-from marquee.recommender.history import EMPTY_HISTORY, HistoryEntry
-from marquee.recommender.movie_lookup import MovieLookup
+from marquee.recommender.history import EMPTY_HISTORY, History, HistoryEntry
+from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.non_personalized import NonPersonalized
 from marquee.recommender.pipeline import RankingPipeline, choose_strategy
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
-from marquee.recommender.rerank.controls import NO_CONTROLS
 from marquee.recommender.rerank.reranker import Reranker
-from marquee.recommender.responses import (
-    ChartKind,
-    ChartsResponse,
-    PredictResponse,
-    RateNextResponse,
-    RecommendResponse,
-    SimilarResponse,
-)
 from marquee.recommender.scoring import Scorer
 
+GOLDEN_TOLERANCE = 1e-4
 
-class Recommender(MovieLookup):
-    """One bundle, ready to answer queries.
 
-    Threads may share it: after `load` it only caches.
+class Recommender:
+    """One bundle, ready to answer queries; threads may share it. A query takes 1.5 ms.
 
-        from marquee import Recommender
+    ```python
+    from marquee import Recommender
 
-        recommender = Recommender.load("bundles/ml-1m")
-        response = recommender.recommend(
-            [1193, (661, 5.0), {"movie_id": 914, "watched": 0.95}],
-            k=10,
-            filters={"genres": ["Drama"], "year_min": 1990},
-            explain=True,
-        )
-        for item in response["items"]:
-            print(item["title"], item["stars"]["expected"], item["because"])
+    recommender = Recommender.load("bundles/ml-1m")
+    response = recommender.recommend([1193, (661, 5.0)], k=10, explain=True)
+    for item in response["items"]:
+        print(item["title"], item["stars"]["expected"], item["because"])
+    ```
     """
 
     def __init__(self, bundle: Bundle, threads: int = 1) -> None:
-        super().__init__(bundle)
         arrays, num_users = bundle.arrays, bundle.manifest["data"]["num_users"]
+        self.manifest = bundle.manifest
+        self.model_version = str(bundle.manifest["model_version"])
+        """64 hex digits that name this bundle's exact content."""
+        self.movies = bundle.movies
+        self.movie_ids: Int64 = bundle.movies.movie_id
+        """(I,) movie ids, ascending: the column order of `score`."""
+        self.num_ratings: Int64 = arrays["num_ratings"]
+        self.catalog = ItemCatalog(self.movies, self.num_ratings, bundle.manifest["scale"])
         self.scorer = Scorer(bundle, threads)
         self.rating_model = RatingModel.from_bundle(bundle)
         self.reranker = Reranker(self.movies, self.num_ratings, num_users, arrays["item_vector"])
         self.elicitation = RatingElicitation(self.num_ratings, num_users, self.rating_model)
-        self._item_filter = ItemFilter(self.movies, self.num_ratings)
         self._non_personalized = NonPersonalized(
             self.movies, self.num_ratings, arrays["num_recent"], self.rating_model
         )
         self._pipeline = RankingPipeline(
             catalog=self.catalog,
-            rating_bin_of=self._rating_bin_of,
-            item_filter=self._item_filter,
             scorer=self.scorer,
             reranker=self.reranker,
             rating_model=self.rating_model,
@@ -81,14 +65,19 @@ class Recommender(MovieLookup):
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
-        """Read a bundle, verify it, and check its golden answers.
+        """Read a bundle, verify it, and check its golden answers on this machine.
 
         threads: cores that one history may use in ONNX Runtime; 1 serves many requests best.
         Raises InputError that names the file where a byte, a shape or a golden answer is off.
+
+        Examples:
+            >>> Recommender.load(bundle_folder).movie_ids[:3]
+            array([ 1,  6, 10])
         """
         bundle = read_bundle(folder)
         recommender = cls(bundle, threads)
-        check_golden(recommender, bundle)
+        for n, golden in enumerate(bundle.golden):
+            recommender._check_golden(f"{bundle.folder / 'golden.json'}: answer {n}", golden)
         return recommender
 
     def score(
@@ -96,19 +85,18 @@ class Recommender(MovieLookup):
     ) -> Float32:
         """Score movies for B histories: logits, larger is better.
 
-        Args:
-            histories: B histories, oldest entry first. The encoder reads the latest
-                `history_length` entries of each. An empty history scores log(1 + number of
-                ratings), the popular list.
-            movie_ids: int (C,), or (B, C) with own movies for each history; None: all I movies.
+        histories: oldest entry first; the encoder reads the latest `history_length` entries of
+        each. An empty history scores log(1 + number of ratings), the popular list.
+        movie_ids: int (C,), or (B, C) with own movies for each history; None: all I movies.
 
         Returns float32 (B, C), or (B, I) in the order of `movie_ids`. Scores of different users do
         not compare. Raises RequestError for an unknown movie or stars off the scale.
 
-        >>> recommender.score([[50, (296, 4.5)], []], movie_ids=[1, 6, 10]).shape
-        (2, 3)
+        Examples:
+            >>> recommender.score([[50, (296, 4.5)], []], movie_ids=[1, 6, 10]).shape
+            (2, 3)
         """
-        user_histories = [self.parse_history(history) for history in histories]
+        user_histories = [self.catalog.parse_history(history) for history in histories]
         items = None if movie_ids is None else self.catalog.index_array(movie_ids, len(histories))
         return self.scorer.score(user_histories, items)
 
@@ -117,19 +105,20 @@ class Recommender(MovieLookup):
     ) -> Float32:
         """Predict expected stars, float32 (B, C), for movie_ids of shape (C,) or (B, C).
 
-        >>> recommender.predict_stars([[(50, 5.0), (296, 4.5)]], movie_ids=[1, 6]).shape
-        (1, 2)
+        Examples:
+            >>> recommender.predict_stars([[(50, 5.0), (296, 4.5)]], movie_ids=[1, 6]).shape
+            (1, 2)
         """
-        user_histories = [self.parse_history(history) for history in histories]
+        user_histories = [self.catalog.parse_history(history) for history in histories]
         items = self.catalog.index_array(movie_ids, len(user_histories))
-        return self.rating_model.expected_ratings_batch(user_histories, items)
+        return self.rating_model.expected_ratings(user_histories, items)
 
     def star_probabilities(
         self, history: Iterable[HistoryEntry], movie_ids: npt.ArrayLike
     ) -> Float32:
         """Predict P(stars = r) of C movies, float32 (C, R) along the scale."""
         items = self.catalog.indices_of(np.asarray(movie_ids).tolist(), "movie_ids")
-        user_history = self.parse_history(history)
+        user_history = self.catalog.parse_history(history)
         return self.rating_model.rating_probabilities(user_history, items).astype(np.float32)
 
     def recommend(
@@ -149,7 +138,7 @@ class Recommender(MovieLookup):
         genre_profile: Mapping[str, float] | None = None,
         explain: bool = False,
         not_interested: Iterable[int] = (),
-    ) -> RecommendResponse:
+    ) -> responses.RecommendResponse:
         """Recommend the k best movies for one history: POST /recommend.
 
         Items are ordered by score, then by movie id, unless a control moves them. Pages join: the
@@ -163,10 +152,10 @@ class Recommender(MovieLookup):
                 it. A movie watched below .1 is seen and a weak dislike; from .9 on, without stars,
                 it counts as 4 stars.
             k: number of movies, 1 or more.
-            offset: places to skip, 0 or more: the `next_offset` of a response.
+            offset: places to skip, a response's `next_offset`.
             filters: `genres` (at least one of them), `exclude_genres` (none of them), `year_min`,
                 `year_max` (inclusive), `min_ratings` (training ratings); all must hold.
-            include_ids: the only candidates; None: all movies.
+            include_ids: the only candidates; None: all.
             exclude_ids: movies to leave out.
             exclude_seen: leave out the movies of the history.
             calibration: 0..1, towards the genre mix of the history, or of `genre_profile`.
@@ -187,12 +176,13 @@ class Recommender(MovieLookup):
         Raises RequestError for an unknown movie, genre, filter or key of an entry, stars off the
         scale, a control outside 0..1, k < 1 or offset < 0; its `field` names the argument.
 
-        >>> history = [50, (296, 4.5), {"movie_id": 6, "watched": 0.95}]
-        >>> response = recommender.recommend(history, k=2, filters={"year_min": 1995})
-        >>> response["strategy"], len(response["items"]), response["next_offset"]
-        ('history', 2, 2)
-        >>> list(response["items"][0])
-        ['movie_id', 'title', 'year', 'genres', 'score', 'stars', 'num_ratings']
+        Examples:
+            >>> history = [50, (296, 4.5), {"movie_id": 6, "watched": 0.95}]
+            >>> response = recommender.recommend(history, k=2, filters={"year_min": 1995})
+            >>> response["strategy"], len(response["items"]), response["next_offset"]
+            ('history', 2, 2)
+            >>> list(response["items"][0])
+            ['movie_id', 'title', 'year', 'genres', 'score', 'stars', 'num_ratings']
         """
         query = RecommendQuery(
             history=history,
@@ -212,7 +202,7 @@ class Recommender(MovieLookup):
         )
         return self.recommend_query(query)
 
-    def recommend_query(self, query: RecommendQuery) -> RecommendResponse:
+    def recommend_query(self, query: RecommendQuery) -> responses.RecommendResponse:
         """Answer one query as `recommend` does."""
         (response,) = self.recommend_batch([query])
         if isinstance(response, RequestError):
@@ -221,44 +211,50 @@ class Recommender(MovieLookup):
 
     def recommend_batch(
         self, queries: Sequence[RecommendQuery]
-    ) -> Iterator[RecommendResponse | RequestError]:
+    ) -> Iterator[responses.RecommendResponse | RequestError]:
         """Yield the response to each of B queries, or its error, in their order.
 
         Users share the encoder's and the head's work, so a batch costs less than B calls.
 
-        >>> queries = [RecommendQuery(history=history, k=3) for history in ([50, 296], [7, 6])]
-        >>> for response in recommender.recommend_batch(queries):
-        ...     print(response if isinstance(response, RequestError) else response["strategy"])
-        history
-        movie 7: not in the catalog; find its id with /movies/search?q=TITLE
+        Examples:
+            >>> queries = [RecommendQuery(history=history, k=3) for history in ([50, 296], [7, 6])]
+            >>> for response in recommender.recommend_batch(queries):
+            ...     print(response if isinstance(response, RequestError) else response["strategy"])
+            history
+            movie 7: not in the catalog; find its id with /movies/search?q=TITLE
         """
         return self._pipeline.recommend_batch(queries)
 
     def predict(
         self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
-    ) -> PredictResponse:
+    ) -> responses.PredictResponse:
         """Predict score and stars of these movies, in their order: POST /predict.
 
         history: as for `recommend`. Raises RequestError for an unknown movie.
 
-        >>> response = recommender.predict(history=[(50, 5.0)], movie_ids=[296, 6])
-        >>> [item["title"] for item in response["items"]], list(response["items"][0]["stars"])
-        (['Pulp Fiction', 'Heat'], ['expected', 'low', 'high', 'p_like'])
+        Examples:
+            >>> response = recommender.predict(history=[(50, 5.0)], movie_ids=[296, 6])
+            >>> [item["title"] for item in response["items"]], list(response["items"][0]["stars"])
+            (['Pulp Fiction', 'Heat'], ['expected', 'low', 'high', 'p_like'])
         """
-        user_history = self.parse_history(history)
-        item_K = self.catalog.indices_of(movie_ids, "movie_ids")
-        return self._pipeline.predict(user_history, item_K)
+        user_history, item_K, score_K = self._score_movies(history, movie_ids)
+        return self._predictions(user_history, item_K, score_K)
 
     def rerank(
         self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
-    ) -> PredictResponse:
+    ) -> responses.PredictResponse:
         """Sort these movies, best first, ties in the order of the request: POST /rerank.
 
         history: as for `recommend`. Raises RequestError for an unknown movie.
+
+        Examples:
+            >>> response = recommender.rerank(history=[(50, 5.0)], movie_ids=[480, 296, 6])
+            >>> [item["title"] for item in response["items"]]
+            ['Heat', 'Blade Runner', 'Pulp Fiction']
         """
-        user_history = self.parse_history(history)
-        item_K = self.catalog.indices_of(movie_ids, "movie_ids")
-        return self._pipeline.rerank(user_history, item_K)
+        user_history, item_K, score_K = self._score_movies(history, movie_ids)
+        order = np.argsort(-score_K, kind="stable")
+        return self._predictions(user_history, item_K[order], score_K[order])
 
     def rate_next(
         self,
@@ -268,43 +264,48 @@ class Recommender(MovieLookup):
         not_seen: Iterable[int] = (),
         not_interested: Iterable[int] = (),
         seed: int = 0,
-    ) -> RateNextResponse:
+    ) -> responses.RateNextResponse:
         """Sample k movies that the user should rate next: POST /rate_next.
 
-        Args:
-            history: as for `recommend`; its movies are left out.
-            k: number of movies, 1 or more.
-            not_seen, not_interested: movie ids to leave out.
-            seed: the same arguments give the same sample. One seed per user gives different users
-                different movies (marquee/recommender/elicitation.py).
+        history: as for `recommend`; its movies, `not_seen` and `not_interested` are left out. The
+        same arguments give the same sample; one seed per user gives different users different
+        movies (marquee/recommender/elicitation.py).
 
         Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars,
         why: {seen_probability, information, scarcity}, num_ratings}, the largest product first.
         Raises RequestError for an unknown movie, or k < 1.
+
+        Examples:
+            >>> recommender.rate_next(history=[50, 296], k=1, seed=7)["items"][0]["title"]
+            'Blade Runner 2049'
         """
-        user_history = self.parse_history(history, not_interested)
+        user_history = self.catalog.parse_history(history, not_interested)
         not_seen_items = self.catalog.indices_of(not_seen, "not_seen")
         logit_I = self.scorer.score([user_history])[0] if len(user_history) else None
         item_K, factors = self.elicitation.select(user_history, logit_I, not_seen_items, k, seed)
         (stars,) = self.rating_model.describe([user_history], [item_K])
         return {
             "items": self.catalog.to_records(item_K, {"stars": stars, "why": factors}),
-            "strategy": choose_strategy(user_history, NO_CONTROLS),
+            "strategy": choose_strategy(user_history),
             "model_version": self.model_version,
         }
 
     def similar(
         self, movie_ids: Iterable[int], k: int = 10, filters: Mapping[str, Any] | None = None
-    ) -> SimilarResponse:
+    ) -> responses.SimilarResponse:
         """Return the k movies nearest to these, by cosine to their mean: POST /similar.
 
-        The movies of the request are left out. `score` is the cosine, -1..1. There are no stars, as
-        there is no user. Raises RequestError for an unknown movie, or none.
+        The movies of the request are left out. `score` is the cosine, -1..1. Raises RequestError
+        for an unknown movie, or none.
+
+        Examples:
+            >>> [item["title"] for item in recommender.similar([480], k=2)["items"]]
+            ['Blade Runner 2049', 'GoldenEye']
         """
         items = self.catalog.indices_of(movie_ids, "movie_ids")
         if len(items) == 0:
             raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
-        mask_I = self._item_filter.mask(filters)
+        mask_I = self.catalog.filter_mask(filters)
         mask_I[items] = False
         item_K, cosine_K = self.reranker.nearest_items(items, mask_I, k)
         return {
@@ -313,17 +314,61 @@ class Recommender(MovieLookup):
         }
 
     def charts(
-        self, kind: ChartKind, k: int = 10, filters: Mapping[str, Any] | None = None
-    ) -> ChartsResponse:
+        self, kind: responses.ChartKind, k: int = 10, filters: Mapping[str, Any] | None = None
+    ) -> responses.ChartsResponse:
         """Return the k movies that lead a non-personalized chart: POST /charts.
 
-        kind: "popular", "trending", "new" or "hidden_gems"
-        (marquee/recommender/non_personalized.py). Equal scores are ordered by number of ratings.
-        The stars are those of a user without a history. Raises RequestError for another kind.
+        Equal scores are ordered by number of ratings; the stars are those of a user without a
+        history. Raises RequestError for an unknown kind (marquee/recommender/non_personalized.py).
+
+        Examples:
+            >>> [item["title"] for item in recommender.charts("popular", k=3)["items"]]
+            ['Pulp Fiction', 'Toy Story', 'The Usual Suspects']
         """
-        item_K, score_K = self._non_personalized.top(kind, self._item_filter.mask(filters), k)
+        item_K, score_K = self._non_personalized.top(kind, self.catalog.filter_mask(filters), k)
         return {
-            "items": self._pipeline.scored_records(EMPTY_HISTORY, item_K, score_K),
+            "items": self._scored_records(EMPTY_HISTORY, item_K, score_K),
             "kind": kind,
             "model_version": self.model_version,
         }
+
+    def _score_movies(
+        self, history: Iterable[HistoryEntry], movie_ids: Iterable[int]
+    ) -> tuple[History, Int64, Float32]:
+        user_history = self.catalog.parse_history(history)
+        item_K = self.catalog.indices_of(movie_ids, "movie_ids")
+        return user_history, item_K, self.scorer.score([user_history], item_K)[0]
+
+    def _predictions(
+        self, history: History, item_K: Int64, score_K: Float32
+    ) -> responses.PredictResponse:
+        return {
+            "items": self._scored_records(history, item_K, score_K),
+            "strategy": choose_strategy(history),
+            "model_version": self.model_version,
+        }
+
+    def _scored_records(self, history: History, item_K: Int64, score_K: Float32) -> list[Any]:
+        (stars,) = self.rating_model.describe([history], [item_K])
+        return self.catalog.to_records(item_K, {"score": score_K.tolist(), "stars": stars})
+
+    def _check_golden(self, name: str, golden: Mapping[str, Any]) -> None:
+        history, movie_ids = [tuple(entry) for entry in golden["history"]], golden["movie_ids"]
+        answers = {
+            "scores": self.score([history], movie_ids)[0],
+            "stars": self.predict_stars([history], movie_ids)[0],
+        }
+        for key, answer in answers.items():
+            error = float(np.abs(answer - np.asarray(golden[key], np.float32)).max(initial=0.0))
+            if not error <= GOLDEN_TOLERANCE:
+                raise InputError(
+                    f"{name} is off by {error:.2g} in its {key}, "
+                    f"expected at most {GOLDEN_TOLERANCE:g}; {REMEDY}"
+                )
+        top = [item["movie_id"] for item in self.recommend(history)["items"]]
+        if len(top) == len(golden["top"]):
+            score_K, golden_K = self.score([history] * 2, [top, golden["top"]])
+            # Two items may swap places on another processor, but only where their scores agree.
+            if np.allclose(score_K, golden_K, rtol=0, atol=GOLDEN_TOLERANCE):
+                return
+        raise InputError(f"{name} is {top}, expected {golden['top']}; {REMEDY}")

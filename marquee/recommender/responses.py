@@ -1,12 +1,6 @@
-"""The responses of the recommender: one type for library and HTTP.
+"""The responses of the recommender: one type for library and HTTP, plain dicts at run time.
 
-They are plain dicts at run time.
-
-    response: RecommendResponse = recommender.recommend([1193], k=10)
-    response["items"][0]["stars"]["expected"]
-
-The OpenAPI document is generated from these types: a class is a component of its name, a docstring
-its description. A key marked NotRequired is absent where it does not apply.
+The OpenAPI document is generated from these types: a docstring is a description there.
 """
 
 from typing import Annotated, Literal, NotRequired
@@ -14,8 +8,7 @@ from typing import Annotated, Literal, NotRequired
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-Strategy = Literal["popular", "history", "content"]
-"""The input that ranked the list: number of ratings, the history, or a genre profile."""
+Strategy = Literal["popular", "history", "content"]  # by ratings, the history, a genre profile
 ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
 
 Logit = Annotated[
@@ -26,7 +19,11 @@ ModelVersion = Annotated[str, Field(description="64 hex digits that name the bun
 
 
 @with_config(extra="forbid")
-class Stars(TypedDict):
+class Strict(TypedDict):
+    """A dict without any other keys."""
+
+
+class Stars(Strict):
     """The expected stars of one user and movie, with the central 90% interval."""
 
     expected: Annotated[float, Field(description="mean, within the scale")]
@@ -35,8 +32,7 @@ class Stars(TypedDict):
     p_like: Annotated[float, Field(ge=0, le=1, description="P(4 stars or more)")]
 
 
-@with_config(extra="forbid")
-class Movie(TypedDict):
+class Movie(Strict):
     """A movie of the catalog."""
 
     movie_id: int
@@ -46,8 +42,7 @@ class Movie(TypedDict):
     num_ratings: Annotated[int, Field(description="ratings in the training data")]
 
 
-@with_config(extra="forbid")
-class MovieReference(TypedDict):
+class MovieReference(Strict):
     """A movie; one that the bundle does not hold is its id only."""
 
     movie_id: int
@@ -57,14 +52,12 @@ class MovieReference(TypedDict):
     num_ratings: NotRequired[int]
 
 
-@with_config(extra="forbid")
 class SimilarMovie(Movie):
     """A movie and its similarity to the movies of the request."""
 
     score: Annotated[float, Field(description="cosine, -1 to 1")]
 
 
-@with_config(extra="forbid")
 class ScoredMovie(Movie):
     """A movie, its score and its expected stars for one user."""
 
@@ -72,8 +65,7 @@ class ScoredMovie(Movie):
     stars: Stars
 
 
-@with_config(extra="forbid")
-class Explanation(TypedDict):
+class Explanation(Strict):
     """A reason for a listed movie: an entry of the history, or a genre of the profile.
 
     Entry: the score falls by `effect` without it. Genre: its share of the profile times its share
@@ -86,7 +78,6 @@ class Explanation(TypedDict):
     effect: Annotated[float, Field(gt=0)]
 
 
-@with_config(extra="forbid")
 class RecommendedMovie(ScoredMovie):
     """A movie of a recommended list."""
 
@@ -98,8 +89,7 @@ class RecommendedMovie(ScoredMovie):
     ]
 
 
-@with_config(extra="forbid")
-class RecommendResponse(TypedDict):
+class RecommendResponse(Strict):
     """One page of a recommended list."""
 
     items: list[RecommendedMovie]
@@ -108,8 +98,7 @@ class RecommendResponse(TypedDict):
     next_offset: Annotated[int | None, Field(description="null on the last page")]
 
 
-@with_config(extra="forbid")
-class PredictResponse(TypedDict):
+class PredictResponse(Strict):
     """Scores and expected stars of the movies of the request."""
 
     items: list[ScoredMovie]
@@ -117,15 +106,13 @@ class PredictResponse(TypedDict):
     model_version: ModelVersion
 
 
-@with_config(extra="forbid")
-class SimilarResponse(TypedDict):
+class SimilarResponse(Strict):
     """The movies nearest to those of the request."""
 
     items: list[SimilarMovie]
     model_version: ModelVersion
 
 
-@with_config(extra="forbid")
 class ChartMovie(Movie):
     """A movie of a chart, with the stars that a user without a history would give."""
 
@@ -139,8 +126,7 @@ class ChartMovie(Movie):
     stars: Stars
 
 
-@with_config(extra="forbid")
-class ChartsResponse(TypedDict):
+class ChartsResponse(Strict):
     """A list that is the same for all users."""
 
     items: list[ChartMovie]
@@ -148,8 +134,7 @@ class ChartsResponse(TypedDict):
     model_version: ModelVersion
 
 
-@with_config(extra="forbid")
-class ElicitationFactors(TypedDict):
+class ElicitationFactors(Strict):
     """The factors whose product orders the movies to rate."""
 
     seen_probability: Annotated[float, Field(ge=0, le=1, description="P(the user has seen it)")]
@@ -159,7 +144,6 @@ class ElicitationFactors(TypedDict):
     scarcity: Annotated[float, Field(ge=0, description="1 without ratings, falls with each")]
 
 
-@with_config(extra="forbid")
 class MovieToRate(Movie):
     """A movie that the user should rate next."""
 
@@ -167,8 +151,7 @@ class MovieToRate(Movie):
     why: ElicitationFactors
 
 
-@with_config(extra="forbid")
-class RateNextResponse(TypedDict):
+class RateNextResponse(Strict):
     """Movies to rate next, the largest product of the factors first."""
 
     items: list[MovieToRate]

@@ -1,9 +1,4 @@
-"""Score items for users: encoder, head, and popularity where there is no history.
-
-scorer = Scorer(bundle, threads=1)
-scorer.score(histories)                   # float32 (B, I)
-scorer.score(histories, item_C)           # float32 (B, C)
-"""
+"""Score items for users: encoder, head, and popularity where there is no history."""
 
 from collections.abc import Iterator, Sequence
 
@@ -16,8 +11,7 @@ from marquee.recommender.encoder import USERS_PER_BATCH, Encoder, Head, UserVect
 from marquee.recommender.history import History
 from marquee.recommender.query import RecommendQuery
 
-NUM_SAMPLE_HISTORIES, SAMPLE_HISTORY_LENGTH = 8, 20
-"""Random histories over which the index averages the MLP's part of a score."""
+NUM_SAMPLE_HISTORIES, SAMPLE_HISTORY_LENGTH = 8, 20  # over which the index averages the MLP
 
 
 class Scorer:
@@ -25,64 +19,48 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         arrays, self.history_length = bundle.arrays, int(bundle.manifest["history_length"])
-        item_vector_ID = arrays["item_vector"]
-        self.encoder = Encoder(bundle.encoder, item_vector_ID, self.history_length, threads)
+        self.encoder = Encoder(bundle.encoder, arrays["item_vector"], self.history_length, threads)
         self.head = Head.from_arrays(arrays)
         self._popularity_I = np.log1p(arrays["num_ratings"]).astype(np.float32)
-        self.ann_index = (
-            self._build_index(arrays["num_ratings"])
-            if is_ann_worthwhile(len(item_vector_ID))
-            else None
-        )
-        """None: all items are scored."""
+        self.ann_index: AnnIndex | None = None  # all items are scored
+        if is_ann_worthwhile(len(self._popularity_I)):
+            self.ann_index = self._build_index(arrays["num_ratings"])
 
     def score(self, histories: Sequence[History], items: Int64 | None = None) -> Float32:
         """Return logits: (B, I), or (B, C) of `items`, which is (C,) or (B, C)."""
         width = len(self._popularity_I) if items is None else items.shape[-1]
         logit_BC = np.empty((len(histories), width), dtype=np.float32)
-        user_vectors = self.encoder([history for history in histories if len(history)])
         shared = self._select(items) if items is None or items.ndim == 1 else None
-        for b, history in enumerate(histories):
-            head, popularity = shared or self._select(items[b] if items is not None else None)
-            logit_BC[b] = head.logits(next(user_vectors)) if len(history) else popularity
+        for b, user in enumerate(self._encode(histories)):
+            head, popularity_C = shared or self._select(items[b] if items is not None else None)
+            logit_BC[b] = popularity_C if user is None else head.logits(user)
         return logit_BC
 
     def score_candidates(
         self, queries: Sequence[tuple[RecommendQuery, History]]
     ) -> Iterator[Float32]:
-        """Yield (I,) logits for each query; -inf marks an item that is no candidate.
+        """Yield (I,) logits for each query; -inf: the ANN index leaves the item out.
 
-        Only the ANN index of a large catalog leaves items out (marquee/recommender/ann_index.py).
+        USERS_PER_BATCH users that need all items read the item matrix once.
         """
-        user_vectors = self.encoder([history for _, history in queries if len(history)])
-        for start in range(0, len(queries), USERS_PER_BATCH):
-            yield from self._score_batch(queries[start : start + USERS_PER_BATCH], user_vectors)
-
-    def _score_batch(
-        self,
-        queries: Sequence[tuple[RecommendQuery, History]],
-        user_vectors: Iterator[UserVector],
-    ) -> Iterator[Float32]:
-        """Score a batch; the item matrix is read once for all users that need all of it.
-
-        user_vectors: of the queries with a history, in their order.
-        """
-        vectors = [next(user_vectors) if len(history) else None for _, history in queries]
+        users = self._encode([history for _, history in queries])
         indexes = [self._index_for(query, history) for query, history in queries]
-        exact = [
-            user
-            for user, index in zip(vectors, indexes, strict=True)
-            if user is not None and index is None
-        ]
-        scores = iter(self.head.logits_batch(exact) if exact else ())
-        for user, index in zip(vectors, indexes, strict=True):
-            if user is None:
-                yield self._popularity_I
-            else:
-                yield next(scores) if index is None else self._score_retrieved(index, user)
+        parts = list(zip(users, indexes, strict=True))
+        for start in range(0, len(parts), USERS_PER_BATCH):
+            batch = parts[start : start + USERS_PER_BATCH]
+            exact = [user for user, index in batch if user is not None and index is None]
+            logits = iter(self.head.logits_batch(exact) if exact else ())
+            for user, index in batch:
+                if user is None:
+                    yield self._popularity_I
+                else:
+                    yield next(logits) if index is None else self._score_retrieved(index, user)
+
+    def _encode(self, histories: Sequence[History]) -> list[UserVector | None]:
+        user_vectors = self.encoder([history for history in histories if len(history)])
+        return [next(user_vectors) if len(history) else None for history in histories]
 
     def _index_for(self, query: RecommendQuery, history: History) -> AnnIndex | None:
-        """Return the index if its candidates suffice for this query, else None."""
         is_enough = query.allows_ann and len(history.seen) < NUM_CANDIDATES / 2
         return self.ann_index if is_enough else None
 
@@ -93,7 +71,6 @@ class Scorer:
         return score_I
 
     def _select(self, items: Int64 | None) -> tuple[Head, Float32]:
-        """Return head and popularity over these items, or over all."""
         if items is None:
             return self.head, self._popularity_I
         return self.head.take(items), self._popularity_I[items]

@@ -1,8 +1,6 @@
 """Top-k of a score vector, one page at a time.
 
 Only the items that can be on the page are sorted: 62,000 items, k = 10 take 0.1 ms on one core.
-The scores are split into blocks. The tenth largest block maximum is no larger than the tenth best
-score, so items below it need no sorting.
 """
 
 import numpy as np
@@ -10,15 +8,13 @@ import numpy as np
 from marquee.core.arrays import AnyFloat, Bools, Int64
 from marquee.recommender.errors import RequestError
 
-ITEMS_PER_BLOCK = 64
-"""Items that share one maximum. Most lists then sort some dozen items."""
+ITEMS_PER_BLOCK = 64  # items that share one maximum; most lists then sort some dozen items
 
 
 def top_page(score_I: AnyFloat, mask_I: Bools, k: int, offset: int) -> tuple[Int64, int | None]:
     """Return items offset..offset+k by score, ties by index, and the next offset.
 
-    mask_I: the candidates. The next offset is None on the last page.
-    Raises RequestError for k below 1 or offset below 0.
+    The next offset is None on the last page. RequestError for k below 1 or offset below 0.
 
     >>> items, next_offset = top_page(np.array([0.1, 0.9, 0.9]), np.ones(3, bool), k=2, offset=0)
     >>> items.tolist(), next_offset
@@ -39,7 +35,7 @@ def top_page(score_I: AnyFloat, mask_I: Bools, k: int, offset: int) -> tuple[Int
 
 
 def _lower_bound(score_I: AnyFloat, num_items: int) -> float:
-    """Return a score that at least `num_items` items reach, and few more."""
+    """Return a score that at least `num_items` items reach, and few more: of block maxima."""
     blocked = len(score_I) // ITEMS_PER_BLOCK * ITEMS_PER_BLOCK
     maxima = score_I[:blocked].reshape(-1, ITEMS_PER_BLOCK).max(axis=1)
     if num_items > len(maxima):

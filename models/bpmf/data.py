@@ -10,16 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from scipy.sparse import csr_matrix
 from scipy.sparse.linalg import svds
 from torch import Tensor
 
-from marquee.core.errors import InputError
-
-ENTRIES_PER_BLOCK = 1 << 16
-"""Ratings gathered at once: with 20 dimensions 5 MB, which stays in cache."""
+ENTRIES_PER_BLOCK = 1 << 16  # with 20 dimensions 5 MB, which stays in cache
 MIN_SINGULAR_VALUE = 1e-6
-BUNDLE_ARRAYS = {
+BUNDLE_ARRAYS = {  # array names of a bundle, and the fields of PosteriorDraws
     "star_set": "implicit_IF",
     "star_item": "item_SIE",
     "star_mean": "prior_mean_SE",
@@ -27,88 +25,41 @@ BUNDLE_ARRAYS = {
     "star_precision": "prior_precision_SEE",
     "star_alpha": "alpha_S",
 }
-"""Array names of a bundle, and the fields of PosteriorDraws."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RatingModelConfig:
-    """The size of the rating model and of its chain (`stars` in a recipe)."""
-
-    embedding_dim: int = 20
-    """Dimensions of taste. Twice as many: four times the time of a sweep and of a request."""
-    num_draws: int = 16
-    """Draws in the bundle. Half of 32 lose .0004 of RMSE on ml-1m and answer in two thirds of the
-    time; 8 lose .005 on ml-100k, 64 gain .001."""
-    every: int = 6
-    """Sweeps from one stored draw to the next: neighbors are nearly the same."""
-    burn_in: int = 30
-    """Sweeps before the first stored draw."""
-    implicit_dim: int = 100
-    """Numbers for the set of items a user rated, and for the set of users who rated an item,
-    whatever the ratings."""
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            minimum = 0 if name == "implicit_dim" else 1
-            if value < minimum:
-                raise InputError(f"stars.{name} {value}: expected {minimum} or more")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class CenteredRatings:
-    """Ratings less their mean."""
-
     user_N: Tensor
     item_N: Tensor
-    centered_rating_N: Tensor
-    """float32"""
+    centered_rating_N: Tensor  # float32
 
     def select(self, mask_N: Tensor) -> "CenteredRatings":
-        return CenteredRatings(
-            user_N=self.user_N[mask_N],
-            item_N=self.item_N[mask_N],
-            centered_rating_N=self.centered_rating_N[mask_N],
-        )
+        return CenteredRatings(**{name: column_N[mask_N] for name, column_N in vars(self).items()})
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class PosteriorDraws:
     """The stored states of a chain, and the factors of the implicit features."""
 
-    implicit_IF: Tensor
-    """The part that each item adds to a user's implicit features, over the root of their number."""
-    item_SIE: Tensor
-    """Vectors and biases of the items."""
-    prior_mean_SE: Tensor
-    """The prior of users: its mean,"""
-    prior_weight_SFE: Tensor
-    """the weights of the implicit features in that mean,"""
-    prior_precision_SEE: Tensor
-    """and its precision."""
-    alpha_S: Tensor
-    """Precision of a rating by an average user."""
+    implicit_IF: Tensor  # what an item adds to a user's features, over the root of their number
+    item_SIE: Tensor  # vectors and biases of the items
+    prior_mean_SE: Tensor  # the prior of users: its mean,
+    prior_weight_SFE: Tensor  # the weights of the implicit features in that mean,
+    prior_precision_SEE: Tensor  # and its precision
+    alpha_S: Tensor  # precision of a rating by an average user
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.float32]]) -> "PosteriorDraws":
-        """Read the draws from arrays under their names in a bundle."""
-        return cls(
-            **{field: torch.from_numpy(arrays[name]) for name, field in BUNDLE_ARRAYS.items()}
-        )
+        fields = {field: torch.from_numpy(arrays[name]) for name, field in BUNDLE_ARRAYS.items()}
+        return cls(**fields)
 
     def to_arrays(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Return arrays under their names in a bundle."""
         return {name: getattr(self, field).numpy() for name, field in BUNDLE_ARRAYS.items()}
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield item (I, E), mean (E,), weight (F, E), precision (E, E), alpha () of each draw."""
-        return zip(
-            self.item_SIE,
-            self.prior_mean_SE,
-            self.prior_weight_SFE,
-            self.prior_precision_SEE,
-            self.alpha_S,
-            strict=True,
-        )
+        _, *columns = vars(self).values()
+        return zip(*columns, strict=True)
 
 
 class RatingBlocks:
@@ -120,45 +71,37 @@ class RatingBlocks:
         self.count_R = torch.bincount(row_N, minlength=num_rows)
         order_N = torch.argsort(row_N, stable=True)
         # One more entry than there are ratings, for places past the end.
-        self.other = torch.cat([other_N[order_N], other_N.new_zeros(1)])
-        self.centered_rating = torch.cat(
-            [centered_rating_N[order_N], centered_rating_N.new_zeros(1)]
+        self.other, self.centered_rating = (
+            F.pad(column_N[order_N], (0, 1)) for column_N in (other_N, centered_rating_N)
         )
         self.start_R = self.count_R.cumsum(0) - self.count_R
         self.order_R = torch.argsort(self.count_R, stable=True)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """Yield rows (B,), their others (B, L), centered ratings (B, L), and a 0/1 mask (B, L)."""
-        sorted_count, begin = self.count_R[self.order_R], 0
-        while begin < len(self.order_R):
-            end = begin + 1
-            while (
-                end < len(self.order_R)
-                and (end + 1 - begin) * int(sorted_count[end]) <= ENTRIES_PER_BLOCK
-            ):
-                end += 1
-            row_B = self.order_R[begin:end]
-            place_L = torch.arange(max(1, int(self.count_R[row_B].max())))
-            mask_BL = place_L < self.count_R[row_B][:, None]
-            position_BL = (self.start_R[row_B][:, None] + place_L).clamp(max=len(self.other) - 1)
-            yield (
-                row_B,
-                self.other[position_BL],
-                self.centered_rating[position_BL] * mask_BL,
-                mask_BL.to(self.centered_rating.dtype),
-            )
-            begin = end
+        counts, begin = self.count_R[self.order_R].tolist(), 0
+        for end in range(1, len(counts) + 1):
+            is_last = end == len(counts)
+            if is_last or (end + 1 - begin) * counts[end] > ENTRIES_PER_BLOCK:
+                yield self._block(self.order_R[begin:end])
+                begin = end
+
+    def _block(self, row_B: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        place_L = torch.arange(max(1, int(self.count_R[row_B].max())))
+        mask_BL = place_L < self.count_R[row_B][:, None]
+        position_BL = (self.start_R[row_B][:, None] + place_L).clamp(max=len(self.other) - 1)
+        rating_BL = self.centered_rating[position_BL] * mask_BL
+        return row_B, self.other[position_BL], rating_BL, mask_BL.to(rating_BL.dtype)
 
 
 def implicit_factors(
     row_N: Tensor, other_N: Tensor, num_rows: int, num_others: int, num_factors: int
 ) -> tuple[Tensor, Tensor]:
-    """Factor the set of others of each row.
+    """Return features of each row, (R, F), and each other's part in them, (O, F).
 
-    Returns features (R, F), and the part of each other (O, F). A row's features are the sum of its
-    others' parts over the root of their count, so a new row gets features, too. F is `num_factors`,
-    or less if the ratings span less. Leading singular vectors of the 0/1 table; after Koren 2008
-    (SVD++).
+    A row's features are the sum of its others' parts over the root of their count, so a new row
+    gets features, too: leading singular vectors of the 0/1 table, after Koren 2008 (SVD++). F is
+    `num_factors`, or less if the ratings span less.
     """
     count_R = torch.bincount(row_N, minlength=num_rows).clamp(min=1).double()
     value_N = count_R.rsqrt()[row_N]
@@ -184,10 +127,7 @@ def implicit_features(
 
 
 def with_unit_bias(row_RE: Tensor) -> Tensor:
-    """Return vectors with the bias component set to 1.
-
-    The other side multiplies its vectors with these, so that its own bias is added.
-    """
+    """Set the bias to 1, so that the other side's vectors add their own."""
     return torch.cat([row_RE[..., :-1], torch.ones_like(row_RE[..., -1:])], -1)
 
 

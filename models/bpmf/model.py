@@ -7,16 +7,14 @@
 
 The set of items that a user chose to rate says something about them before any rating is read
 (Koren 2008, "Factorization meets the neighborhood"). `set_u` holds that in F numbers, `rated_by_i`
-the users who rated an item. Worth .007 of RMSE on ml-1m's validation, .010 on ml-100k's.
+the users who rated an item.
 
 Learned by Gibbs sampling (models/bpmf/gibbs.py, with its sources). A bundle stores S draws of the
-items and of the priors, and no user. Given a draw, the posterior of a user given their history is
-Gaussian and in closed form (models/bpmf/posterior.py), so a new user is served as exactly as one of
-the training (marquee/recommender/rating_model.py). The draws differ most where ratings are few, and
-that is the uncertainty.
+items and of the priors, and no user. Given a draw, a user's posterior given their history is in
+closed form (models/bpmf/posterior.py): a new user is served as exactly as one of the training.
 
 Rating values are ordered: the cuts between them, and a factor for the noise, are fitted to ratings
-that a first, shorter chain did not see (models/bpmf/calibration.py).
+that a first, shorter chain did not see.
 """
 
 from typing import Any
@@ -25,13 +23,12 @@ import numpy as np
 import torch
 
 from marquee.core.arrays import AnyFloat, Float32, Int64
-from models.bpmf.calibration import fit_cuts
-from models.bpmf.data import CenteredRatings, RatingModelConfig, implicit_features
-from models.bpmf.gibbs import PRECISION_PRIOR, run_chain
-from models.bpmf.posterior import NUM_ROUNDS, predict_pairs
+from models.bpmf.data import CenteredRatings, implicit_features
+from models.bpmf.gibbs import PRECISION_PRIOR, Chain
+from models.bpmf.posterior import NUM_ROUNDS, fit_cuts, predict_pairs
+from models.config import RatingModelConfig
 
-CALIBRATION_SHARE = 0.05
-"""Share of the ratings that the cuts are fitted to."""
+CALIBRATION_SHARE = 0.05  # of the ratings, which the cuts are fitted to
 
 
 def fit_rating_model(
@@ -43,10 +40,9 @@ def fit_rating_model(
     config: RatingModelConfig,
     seed: int = 0,
 ) -> tuple[dict[str, AnyFloat], dict[str, Any]]:
-    """Return the rating model of a bundle.
+    """Return a bundle's rating model: its arrays, and the scalars of the manifest.
 
-    Returns its arrays, and the scalars of the manifest. user_N, item_N: int64 rows. rating_N:
-    float32, values of `scale`. feature_IX: attributes of each item. Two chains run: one without 5%
+    rating_N: values of `scale`. feature_IX: attributes of each item. Two chains run: one without 5%
     of the ratings, which then fit the cuts, and one with all. The same seed gives the same model.
     """
     mean = float(rating_N.mean(dtype=np.float64))
@@ -65,13 +61,13 @@ def fit_rating_model(
         train = ratings.select(~is_calibration_N)
         calibration = ratings.select(is_calibration_N)
         num_draws = max(1, config.num_draws // 2)
-        draws = run_chain(train, num_users, features, config, num_draws, seed + 1)
+        draws = Chain(train, num_users, features, config, seed + 1).run(num_draws)
         feature_UF = implicit_features(draws.implicit_IF, train.user_N, train.item_N, num_users)
         predictive = predict_pairs(draws, train, feature_UF, calibration.user_N, calibration.item_N)
         value_N = torch.searchsorted(value_V, torch.from_numpy(rating_N).double())
         step = float(value_V.diff().mean())
         cut_W, factor = fit_cuts(predictive, value_N[is_calibration_N], step, cut_W)
-    draws = run_chain(ratings, num_users, features, config, config.num_draws, seed)
+    draws = Chain(ratings, num_users, features, config, seed).run(config.num_draws)
     scalars = {
         "mean": mean,
         "cuts": (cut_W.double() + mean).tolist(),

@@ -1,4 +1,4 @@
-"""Make a bundle of ten movies by hand, so that serving tests need no training.
+"""A bundle of ten movies by hand, so that serving tests need no training.
 
 The encoder is a graph of ten nodes whose answer can be worked out on paper: a user is the mean
 of the genre rows of the movies watched, each weighted 1 + .1 x (place of its rating on the scale).
@@ -15,7 +15,7 @@ from marquee.core.movies import Movies
 from marquee.recommender.bundle import write_bundle
 from marquee.recommender.recommender import Recommender
 
-FILMS = [  # movie_id, title, year, genres, training ratings
+MOVIES = [  # movie_id, title, year, genres, training ratings
     (1, "Toy Story", 1995, ("Animation", "Comedy"), 50),
     (6, "Heat", 1995, ("Action", "Crime"), 40),
     (10, "GoldenEye", 1995, ("Action",), 30),
@@ -30,11 +30,11 @@ FILMS = [  # movie_id, title, year, genres, training ratings
 RECENT = [1, 2, 1, 1, 2, 0, 6, 2, 1, 0]  # Amélie is on the rise
 SCALE = [0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0]
 HISTORY_LENGTH = 4
-HIDDEN = 3
+HIDDEN_DIM = 3
 
 
-def films() -> Movies:
-    movie_id, title, year, genres, _ = map(list, zip(*FILMS, strict=True))
+def tiny_movies() -> Movies:
+    movie_id, title, year, genres, _ = map(list, zip(*MOVIES, strict=True))
     return Movies(np.array(movie_id, dtype=np.int64), title, year, genres)
 
 
@@ -81,35 +81,35 @@ def encoder_bytes(to_hidden_DH: np.ndarray) -> bytes:
     return model
 
 
-def star_draws(num_items: int) -> np.ndarray:
-    """(2, I, 2): taste from -1 to 1 and bias from -.5 to .5 along the films; the two draws agree,
-    but for the film with one rating and the one with none, whose biases they put 2 apart."""
-    one = np.stack([np.linspace(-1, 1, num_items), np.linspace(-0.5, 0.5, num_items)], 1)
-    draws = np.stack([one, one])
+def rating_draws(num_items: int) -> np.ndarray:
+    """(2, I, 2): taste from -1 to 1 and bias from -.5 to .5 along the items; the two draws agree,
+    but for the item with one rating and the one with none, whose biases they put 2 apart."""
+    item_ID = np.stack([np.linspace(-1, 1, num_items), np.linspace(-0.5, 0.5, num_items)], 1)
+    draws = np.stack([item_ID, item_ID])
     draws[:, [5, 9], 1] += [[1], [-1]]
     return draws
 
 
 def tiny_parts() -> dict[str, Any]:
-    """What `write_bundle` takes, without golden answers."""
+    """Return the arguments of `write_bundle`, without golden answers."""
     rng = np.random.default_rng(0)
-    movies = films()
+    movies = tiny_movies()
     genre_IG = movies.genre_matrix()
     I, D = genre_IG.shape  # noqa: E741
     arrays = {
         "item_vector": genre_IG,
         "item_gmf": genre_IG,
-        "item_mlp": rng.normal(size=(I, HIDDEN)),
-        "mlp_out": rng.normal(size=HIDDEN) * 0.1,
+        "item_mlp": rng.normal(size=(I, HIDDEN_DIM)),
+        "mlp_out": rng.normal(size=HIDDEN_DIM) * 0.1,
         "item_bias": np.arange(I) * 0.001,
-        "star_set": np.eye(I, 1, 1 - I),  # the last film alone says something by being chosen
-        "star_item": star_draws(I).transpose(1, 0, 2),
+        "star_set": np.eye(I, 1, 1 - I),  # the last item alone says something by being rated
+        "star_item": rating_draws(I).transpose(1, 0, 2),
         "star_mean": np.zeros((2, 2)),
         "star_lean": np.full((2, 1, 2), [0.0, 0.5]),
         "star_precision": np.stack([np.diag([1, 4])] * 2),  # variance of taste 1, of the bias 1/4
         "star_alpha": np.ones(2),
     }
-    counts = np.array([film[-1] for film in FILMS], dtype=np.int64)
+    counts = np.array([movie[-1] for movie in MOVIES], dtype=np.int64)
     recent = np.array(RECENT, dtype=np.int64)
     return {
         "manifest": {
@@ -133,13 +133,13 @@ def tiny_parts() -> dict[str, Any]:
         "movies": movies,
         "arrays": {k: v.astype(np.float32) for k, v in arrays.items()}
         | {"num_ratings": counts, "num_recent": recent},
-        "encoder": encoder_bytes(rng.normal(size=(D, HIDDEN)).astype(np.float32)),
+        "encoder": encoder_bytes(rng.normal(size=(D, HIDDEN_DIM)).astype(np.float32)),
         "golden": [],
     }
 
 
 def write_tiny(folder: Path) -> Path:
-    """A whole bundle, its golden answers made by the recommender itself."""
+    """Write the bundle, its golden answers computed by the recommender itself."""
     parts = tiny_parts()
     write_bundle(folder, **parts)
     recommender = Recommender.load(folder)

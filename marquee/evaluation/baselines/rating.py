@@ -1,14 +1,10 @@
 """Baselines that predict ratings: averages, neighbors of the item, and SVD++.
 
-    Biases(item_damping=10, user_damping=10).fit(train).predict(user_N, item_N)
-    ItemNeighbors(k=40, shrinkage=100, …).fit(train).predict(user_N, item_N)
-    SVDPlusPlus(num_epochs=20, l2=0.02).fit(train).predict(user_N, item_N)
-
 Biases (Koren 2010, "Factor in the neighbors", section 2.1): mean + b_i + b_u, damped averages of
 the residuals. Neighbors (section 2.2): to them is added the mean of the user's residuals on the k
 most similar items, weighted by their correlation over users who rated both, shrunk by their number.
-SVD++ (Koren 2008) is that of scikit-surprise, extra `bench`; its other settings are the library's
-own. On ml-1m a fit takes 10 minutes.
+SVD++ (Koren 2008) is that of scikit-surprise, extra `baselines`; its other settings are the
+library's own. On ml-1m a fit takes 10 minutes.
 
 Local letters: N ratings to learn from, or to predict.
 """
@@ -16,7 +12,7 @@ Local letters: N ratings to learn from, or to predict.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Protocol, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -24,28 +20,14 @@ from scipy import sparse
 
 from marquee.core.arrays import Float64, Int64
 from marquee.core.command import say
-from marquee.evaluation.baselines.base import Interactions
+from marquee.evaluation.baselines.ranking import Interactions
 from marquee.evaluation.protocols import PROTOCOLS
 
-Grid: TypeAlias = Mapping[str, tuple[float, ...]]
-
-
-class RatingBaseline(Protocol):
-    """The interface of a baseline that predicts ratings."""
-
-    def fit(self, train: Interactions) -> Self:
-        """Learn from interactions with ratings and return self."""
-        ...
-
-    def predict(self, user_N: Int64, item_N: Int64) -> Float64:
-        """Return ratings, (N,), not yet clipped to the scale."""
-        ...
+Grid: TypeAlias = Mapping[str, tuple[float, ...]]  # the settings among which validation chooses
 
 
 @dataclass(eq=False)
 class Biases:
-    """mean + b_i + b_u."""
-
     item_damping: float
     user_damping: float
 
@@ -101,13 +83,12 @@ class ItemNeighbors:
 
 @dataclass(eq=False)
 class SVDPlusPlus:
-    """Matrix factors, biases, and factors of a user's rated items; by scikit-surprise."""
+    """Matrix factors, biases, factors of a user's rated items; by scikit-surprise."""
 
     num_epochs: int
     l2: float
 
     def fit(self, train: Interactions) -> Self:
-        """Learn from interactions with ratings; ImportError if scikit-surprise is missing."""
         from surprise import Dataset, Reader, SVDpp
 
         rating_N = _ratings(train)
@@ -128,27 +109,18 @@ GRIDS: dict[str, tuple[type[Any], Grid]] = {
     "biases": (Biases, {"item_damping": (2, 5, 10, 25), "user_damping": (2, 5, 10, 25)}),
     "item-knn": (
         ItemNeighbors,
-        {
-            "k": (10, 20, 40),
-            "shrinkage": (25, 100),
-            "item_damping": (5,),
-            "user_damping": (5,),
-        },
+        {"k": (10, 20, 40), "shrinkage": (25, 100), "item_damping": (5,), "user_damping": (5,)},
     ),
     # Of 20 or 40 epochs and l2 .02 or .05 four of ml-100k's five folds chose these (the fifth .02).
     "svd++": (SVDPlusPlus, {"num_epochs": (20,), "l2": (0.05,)}),
 }
-"""Each baseline and the settings among which validation chooses."""
 
 
 def rating_baselines() -> dict[str, tuple[type[Any], Grid]]:
-    """Return the baselines of protocol `stars` that can run, each with its grid.
-
-    svd++ needs the extra `bench`; if it is missing, svd++ is left out and a line says so.
-    """
+    """Return the baselines of `stars` with their grids; no svd++ without `surprise`."""
     names = list(PROTOCOLS["stars"].baselines)
     if find_spec("surprise") is None:
-        say("svd++ is left out: pip install -e '.[bench]' brings scikit-surprise")
+        say("svd++ is left out: pip install -e '.[baselines]' brings scikit-surprise")
         names.remove("svd++")
     return {name: GRIDS[name] for name in names}
 

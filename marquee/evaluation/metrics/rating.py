@@ -2,7 +2,7 @@
 
     rmse, mae                of the expected ratings
     rmse_snips/propensity=movie    rmse as if every item were rated as often: errors weighed by
-                             1 / (its training ratings + 1); propensity.py has its limits
+                             1 / (its training ratings + 1); see below
     ece                      of P(rating >= 4): ratings in 15 bins of equal mass by probability, the
                              mean distance of a bin's probability from its share (expected
                              calibration error, Naeini et al. 2015)
@@ -10,21 +10,23 @@
     coverage@90/support=1    the same by training ratings of the item
     rmse/rater=harsh         by kind of user
 
-A rating is one of few values, so 90% cannot be cut exactly. The place of a rating is drawn within
-its own step (seeded), which makes coverage exactly 90% if the distribution is right (randomized
-probability integral transform, PIT: Czado et al. 2009, "Predictive model assessment for count
-data").
-
 These are metrics over ratings, not means over users: users with many ratings weigh more. An
 interval draws users with all their ratings, 2,000 times, and computes the metric anew; the bins of
 `ece` stay as they are. `ece` of a perfect model is not 0: 100,000 ratings leave about .005.
 
+The error over all (user, item) pairs is estimated by self-normalized inverse propensity scoring
+(Schnabel et al. 2016, "Recommendations as Treatments: Debiasing Learning and Evaluation";
+Swaminathan and Joachims 2015): a rating that was unlikely to be given stands for the many like it
+that were not. It is as right as its propensities: `item_propensity` corrects popularity alone,
+`rating_propensity` also that users rate what they like. The latter needs ratings of items picked at
+random, which MovieLens lacks; `marquee simulate` shows how near each comes.
+
 Local letters: N ratings of the test part (of several seeds or folds, one after the other), V values
-of the scale, F summed columns, S draws.
+of the scale, F summed columns, R ratings of items picked at random, S draws.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -33,48 +35,45 @@ import numpy.typing as npt
 from marquee.core.arrays import Bools, Float64, Int64
 from marquee.core.bootstrap import NUM_DRAWS, Section, iter_draw_counts, percentile_interval
 from marquee.core.item_stats import LIKED_RATING
-from marquee.evaluation.metrics.propensity import item_propensity
 
 NUM_BINS = 15
+# Buckets of items, and the largest number of training ratings in each.
 MAX_NUM_RATINGS = {"0": 0, "1": 1, "2-5": 5, "6-20": 20, "21-100": 100, "100+": np.inf}
-"""Buckets of items, and the largest number of training ratings in each."""
 RATER_KINDS = ("high", "harsh", "full-range", "other")
-DRAWS_PER_BLOCK = 200
-"""Draws at once: 10 MB with 6,040 users."""
+DRAWS_PER_BLOCK = 200  # 10 MB with 6,040 users
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class RatingPredictions:
     """Ratings of users, and a model's predictions of them, (N,) each."""
 
-    user: Int64
-    """Rows of the users, 0 to U - 1."""
+    user: Int64  # rows of the users, 0 to U - 1
     rating: Float64
     expected: Float64
-    p_like: Float64 | None = None
-    """P(rating >= 4); None for a model without a distribution."""
-    pit: Float64 | None = None
-    """Places of the ratings in their distributions, 0 to 1; see `randomized_pit`."""
-    num_ratings: Int64 | None = None
-    """Training ratings of the item."""
-    rater_kind: Int64 | None = None
-    """Kind of the user, a row of RATER_KINDS."""
+    p_like: Float64 | None = None  # P(rating >= 4); None for a model without a distribution
+    pit: Float64 | None = None  # places of the ratings in their distributions: `randomized_pit`
+    num_ratings: Int64 | None = None  # training ratings of the item
+    rater_kind: Int64 | None = None  # kind of the user, a row of RATER_KINDS
 
 
 class MetricSums(NamedTuple):
     """A metric as a function of sums over users, so that draws of users are cheap."""
 
-    sum_UF: Float64
-    """Sums over the ratings of each user."""
-    metric: Callable[[Float64], Float64]
-    """Sums over drawn users (S, F) -> the metric of each draw (S,)."""
+    sum_UF: Float64  # sums over the ratings of each user
+    metric: Callable[[Float64], Float64]  # sums over drawn users (S, F) -> each draw's metric (S,)
+
+    def estimate(self) -> float:
+        return float(self.metric(self.sum_UF.sum(0, keepdims=True))[0])
+
+    def draw(self, draws: int) -> Float64:
+        """Compute the metric in each draw; as many users have the same draws."""
+        size = {"draws": draws, "draws_per_block": DRAWS_PER_BLOCK}
+        blocks = iter_draw_counts(len(self.sum_UF), seed=0, **size)
+        return np.concatenate([self.metric(count_SU @ self.sum_UF) for count_SU in blocks])
 
 
 def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
-    """Return every metric that the predictions allow, by name.
-
-    An empty bucket or kind has none.
-    """
+    """Return every metric that the predictions allow; an empty bucket has none."""
     num_users = int(predictions.user.max()) + 1
     error_N = predictions.expected - predictions.rating
     square_N, ones_N = error_N * error_N, np.ones_like(error_N)
@@ -86,19 +85,20 @@ def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
     def mean(value_N: Float64, weight_N: Bools | Float64 = ones_N) -> MetricSums:
         return MetricSums(user_sums([value_N * weight_N, ones_N * weight_N]), _ratio)
 
-    metrics = {"rmse": mean(square_N)._replace(metric=_root), "mae": mean(np.abs(error_N))}
+    def rmse(weight_N: Bools | Float64 = ones_N) -> MetricSums:
+        return mean(square_N, weight_N)._replace(metric=_root)
+
+    metrics = {"rmse": rmse(), "mae": mean(np.abs(error_N))}
     if predictions.rater_kind is not None:
         for kind, name in enumerate(RATER_KINDS):
-            is_kind_N = predictions.rater_kind == kind
-            if is_kind_N.any():
-                metrics[f"rmse/rater={name}"] = mean(square_N, is_kind_N)._replace(metric=_root)
+            if (is_kind_N := predictions.rater_kind == kind).any():
+                metrics[f"rmse/rater={name}"] = rmse(is_kind_N)
     if predictions.num_ratings is not None:
         weight_N = 1 / item_propensity(predictions.num_ratings, num_users)
-        metrics["rmse_snips/propensity=movie"] = mean(square_N, weight_N)._replace(metric=_root)
+        metrics["rmse_snips/propensity=movie"] = rmse(weight_N)
     if predictions.p_like is None or predictions.pit is None:
         return metrics
-    is_liked_N = predictions.rating >= LIKED_RATING
-    columns = _calibration_bins(predictions.p_like, is_liked_N)
+    columns = _calibration_bins(predictions.p_like, predictions.rating >= LIKED_RATING)
     metrics["ece"] = MetricSums(user_sums([ones_N, *columns]), _ece)
     is_covered_N = ((predictions.pit > 0.05) & (predictions.pit < 0.95)).astype(np.float64)
     metrics["coverage@90"] = mean(is_covered_N)
@@ -113,23 +113,23 @@ def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
 def randomized_pit(probability_NV: Float64, value_N: Int64, seed: int = 0) -> Float64:
     """Return P(rating below) and a drawn share of the step itself, (N,).
 
-    It is uniform if the probabilities are right. value_N: rows of the scale.
+    A rating is one of few values, so 90% cannot be cut exactly; the draw makes coverage exact, as
+    it is uniform if the probabilities are right (randomized probability integral transform, PIT:
+    Czado et al. 2009, "Predictive model assessment for count data"). value_N: rows of the scale.
     """
     row = np.arange(len(value_N))
     share_N = np.random.default_rng(seed).random(len(value_N))
-    return np.asarray(
-        probability_NV.cumsum(1)[row, value_N] - probability_NV[row, value_N] * share_N
-    )
+    upto_N, own_N = probability_NV.cumsum(1)[row, value_N], probability_NV[row, value_N]
+    return np.asarray(upto_N - own_N * share_N)
 
 
 def rater_kinds(
     user_N: Int64, rating_N: Float64, num_users: int, scale: tuple[float, ...]
 ) -> Int64:
-    """Return the kind of each user, (U,) rows of RATER_KINDS.
+    """Return the kind of each user by training ratings, (U,) rows of RATER_KINDS.
 
-    It goes by the training ratings. high: nine in ten of their ratings are 4 or more. harsh: a mean
-    below 3. full-range: one in ten or more at each end of the scale, the two lowest and the two
-    highest values.
+    high: nine in ten of their ratings are 4 or more. harsh: a mean below 3. full-range: one in ten
+    or more at each end of the scale, the two lowest and the two highest values.
     """
     value_N, width = np.searchsorted(scale, rating_N), len(scale)
     count = np.bincount(user_N * width + value_N, minlength=num_users * width)
@@ -150,50 +150,64 @@ def rater_kinds_of_counts(count_UV: npt.NDArray[np.integer], scale: tuple[float,
 
 
 def point_estimates(metrics: dict[str, MetricSums]) -> dict[str, float]:
-    """Return every metric, without its interval."""
-    return {name: _estimate(sums) for name, sums in metrics.items()}
+    return {name: sums.estimate() for name, sums in metrics.items()}
 
 
 def summarise_ratings(metrics: dict[str, MetricSums], draws: int = NUM_DRAWS) -> Section:
     """Return {"rmse": {"mean", "low", "high"}, …}: the metric, and its 95% interval."""
-    section: Section = {}
-    for name, sums in metrics.items():
-        interval = percentile_interval(_estimate(sums), _drawn(sums, draws))
-        section[name] = {"mean": interval.mean, "low": interval.low, "high": interval.high}
-    return section
+    return {
+        name: asdict(percentile_interval(sums.estimate(), sums.draw(draws)))
+        for name, sums in metrics.items()
+    }
 
 
 def compare_ratings(
     metrics: dict[str, MetricSums], reference: dict[str, MetricSums], draws: int = NUM_DRAWS
 ) -> Section:
-    """Return {"rmse": {"diff", "low", "high"}, …}: metrics - reference.
-
-    Both sides are of the same drawn users.
-    """
+    """Return {"rmse": {"diff", "low", "high"}, …} over the same draws of users."""
     section: Section = {}
-    for name in (metric for metric in metrics if metric in reference):
-        difference_S = _drawn(metrics[name], draws) - _drawn(reference[name], draws)
-        diff = _estimate(metrics[name]) - _estimate(reference[name])
-        interval = percentile_interval(diff, difference_S)
-        section[name] = {"diff": interval.mean, "low": interval.low, "high": interval.high}
+    for name, sums in metrics.items():
+        if name in reference:
+            diff = sums.estimate() - reference[name].estimate()
+            difference_S = sums.draw(draws) - reference[name].draw(draws)
+            interval = percentile_interval(diff, difference_S)
+            section[name] = {"diff": interval.mean, "low": interval.low, "high": interval.high}
     return section
 
 
-def _estimate(sums: MetricSums) -> float:
-    return float(sums.metric(sums.sum_UF.sum(0, keepdims=True))[0])
+def snips_rmse(error_N: Float64, propensity_N: Float64) -> float:
+    """Return the root of the mean squared error, each weighed by 1 / propensity.
+
+    >>> snips_rmse(np.array([1.0, 3.0]), np.array([0.9, 0.1]))
+    2.863564212655271
+    """
+    if not (propensity_N > 0).all():
+        raise ValueError("a propensity of 0, expected more: such a rating cannot exist")
+    weight_N = 1 / propensity_N
+    return float(np.sqrt((weight_N * error_N**2).sum() / weight_N.sum()))
 
 
-def _drawn(sums: MetricSums, draws: int) -> Float64:
-    """Compute the metric in each draw of users; one number of users has one set of draws."""
-    blocks = iter_draw_counts(
-        len(sums.sum_UF), seed=0, draws=draws, draws_per_block=DRAWS_PER_BLOCK
-    )
-    return np.concatenate([sums.metric(count_SU @ sums.sum_UF) for count_SU in blocks])
+def item_propensity(num_ratings_N: Int64, num_users: int) -> Float64:
+    """Return the share of users who rated the item of each rating, itself included."""
+    return np.asarray((num_ratings_N + 1) / (num_users + 1), dtype=np.float64)
+
+
+def rating_propensity(
+    value_N: Int64, random_value_R: Int64, share_rated: float, num_values: int
+) -> Float64:
+    """Return P(rated | rating) = P(rating | rated) P(rated) / P(rating), (N,).
+
+    value_N, random_value_R: rows of the scale, the latter of items picked at random. share_rated:
+    P(rated) over all pairs. A value that no random rating has counts as half a rating there.
+    """
+    share_V = np.bincount(value_N, minlength=num_values) / len(value_N)
+    random_V = np.maximum(np.bincount(random_value_R, minlength=num_values), 0.5)
+    propensity_V = share_V * share_rated / (random_V / random_V.sum())
+    return np.asarray(propensity_V[value_N], dtype=np.float64)
 
 
 def _ratio(sum_SF: Float64) -> Float64:
-    """Return NaN for a draw without a rating."""
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # NaN for a draw without a rating
         return np.asarray(sum_SF[:, 0] / sum_SF[:, 1])
 
 

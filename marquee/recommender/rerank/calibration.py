@@ -1,10 +1,4 @@
-"""Calibration: lists that follow a genre mix.
-
-Steck 2018, "Calibrated recommendations".
-
-    order = calibrate(
-        genre_set_id_C, share_CG, probability_C, profile_G, strength=0.4, num_places=10
-    )
+"""Calibration: lists that follow a genre mix (Steck 2018, "Calibrated recommendations").
 
 A genre mix is a property of a list, so ten items are chosen together, out of the best 1,000:
 
@@ -12,11 +6,10 @@ A genre mix is a property of a list, so ten items are chosen together, out of th
 
 The gain is sum of p_i / log2(place + 1), with p a softmax of the scores, and places by score. The
 search starts from the plain ten and exchanges one item for another as long as that helps. The next
-ten come likewise from the remaining candidates, so that longer lists and later pages begin as
-shorter ones do. Within the ten the order is that of the scores, so a list of fewer than ten shows
-less of the mix. Steck's greedy choice loses more ndcg for the same mix (docs/decisions.md).
+ten come likewise from the remaining candidates, so pages join. Within the ten the order is that of
+the scores. Steck's greedy choice loses more ndcg for the same mix.
 
-C candidates stand best first; local letter: J = K - 1 places after one item has left.
+C candidates, best first; local letter: J = K - 1 places after one item has left.
 """
 
 import numpy as np
@@ -24,20 +17,14 @@ import numpy as np
 from marquee.core.arrays import AnyFloat, Float64, Int64
 from marquee.core.item_stats import SMOOTHING
 
-ITEMS_PER_GROUP = 10
-"""Items chosen together."""
-POOL_SIZE = 1_000
-"""Items that ten are chosen from. 300 lose .003 of ndcg@10 at the same mix (validation, ml-1m)."""
+ITEMS_PER_GROUP = 10  # items chosen together
+POOL_SIZE = 1_000  # that ten are chosen from; 300 lose .003 of ndcg@10 at the same mix (ml-1m)
+# Of the softmax: a list of ten then holds the next item 33 times in 100 by the softmax, and 34
+# times on ml-1m's validation; the likelihood is best there, too.
 TEMPERATURE = 1.3
-"""Temperature of the softmax. With 1 it says that a list of ten holds the next item 48 times in
-100, with 1.3 33 times; on ml-1m's validation it does 34 times, and the likelihood is
-best there, too."""
-MISCALIBRATION_WEIGHT = 0.1
-"""Weight of miscalibration at full strength, against expected gain."""
+MISCALIBRATION_WEIGHT = 0.1  # at full strength, against expected gain
 MAX_EXCHANGES = 30
-MAX_RERANKED = 200
-"""Places that follow the mix. Later places are ordered by score, so that a far page costs no more
-than some 100 ms."""
+MAX_RERANKED = 200  # later places are by score, so that a far page costs at most 100 ms
 
 
 def calibrate(
@@ -50,27 +37,22 @@ def calibrate(
 ) -> Int64:
     """Order C candidates to follow a genre mix; return the first positions.
 
-    Only the first MAX_RERANKED places follow the mix.
-
-    Args:
-        genre_set_id_C: equal numbers for items of equal genres.
-        share_CG: an item's unit, shared among its genres.
-        probability_C: of being watched next, over all candidates, descending. It has POOL_SIZE +
-            ITEMS_PER_GROUP more items than places, where there are so many.
-        profile_G: the genre mix, summing to 1.
-        strength: 0..1.
+    genre_set_id_C: equal numbers for items of equal genres. share_CG: an item's unit, shared among
+    its genres. probability_C: of being watched next, over all candidates, descending; POOL_SIZE +
+    ITEMS_PER_GROUP more items than places, where there are so many. profile_G: sums to 1.
     """
     weight, remaining = MISCALIBRATION_WEIGHT * strength**2, np.arange(len(probability_C))
-    groups: list[Int64] = []
-    while len(remaining) and ITEMS_PER_GROUP * len(groups) < min(num_places, MAX_RERANKED):
+    ordered = remaining[:0]
+    while len(remaining) and len(ordered) < min(num_places, MAX_RERANKED):
         pool = remaining[:POOL_SIZE]
-        mass = 1 - probability_C[np.concatenate([remaining[:0], *groups])].sum()
+        mass = 1 - probability_C[ordered].sum()
         # Of items with the same genres only the ten best can be among the ten.
         pool = pool[count_earlier(genre_set_id_C[pool]) < ITEMS_PER_GROUP]
         probability = probability_C[pool] / max(mass, probability_C[pool].sum(), 1e-300)
-        groups.append(pool[exchange_items(probability, share_CG[pool], profile_G, weight)])
-        remaining = remaining[~np.isin(remaining, groups[-1])]
-    return np.concatenate([remaining[:0], *groups, remaining])[:num_places]
+        group = pool[exchange_items(probability, share_CG[pool], profile_G, weight)]
+        ordered = np.concatenate([ordered, group])
+        remaining = remaining[~np.isin(remaining, group)]
+    return np.concatenate([ordered, remaining])[:num_places]
 
 
 def exchange_items(

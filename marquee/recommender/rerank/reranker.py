@@ -1,12 +1,5 @@
 """Rerank a scored list: diversity (MMR), novelty, freshness, calibration.
 
-    reranker = Reranker(movies, num_ratings_I, num_users=6040, item_vector_ID=vectors)
-    items, next_offset = reranker.rank_page(
-        score_I, mask_I, history_L, Controls(calibration=0.4), k=10, offset=0
-    )
-
-Novelty and freshness judge an item by itself, so they adjust its score:
-
     novelty n     logit - n * log(share of users who rated it): with 1 the order is that of how much
                   likelier an item is for this user than for any user
     freshness f   logit - 2 f * log(1 + years behind the newest item of the catalog)
@@ -14,9 +7,8 @@ Novelty and freshness judge an item by itself, so they adjust its score:
                   greedily from the best 1,000 (maximal marginal relevance, Carbonell and
                   Goldstein 1998)
 
-`calibration` chooses ten items together (marquee/recommender/rerank/calibration.py). With a
-`genre_profile` an item also loses up to 3 logits for genres outside of it. All controls keep pages:
-the list of 20 begins with the list of 10.
+With a `genre_profile` an item also loses up to 3 logits for genres outside of it. All controls keep
+pages: the list of 20 begins with the list of 10.
 """
 
 from collections.abc import Mapping
@@ -27,41 +19,26 @@ import numpy as np
 from marquee.core.arrays import AnyFloat, AnyInt, Bools, Float32, Float64, Int64
 from marquee.core.item_stats import ages, genre_shares, rarity
 from marquee.core.movies import Movies
-from marquee.recommender.errors import RequestError
-from marquee.recommender.rerank.calibration import (
-    ITEMS_PER_GROUP,
-    MAX_RERANKED,
-    POOL_SIZE,
-    TEMPERATURE,
-    calibrate,
-)
-from marquee.recommender.rerank.controls import Controls
+from marquee.recommender.errors import RequestError, unknown_genre
+from marquee.recommender.query import Controls
+from marquee.recommender.rerank import calibration
 from marquee.recommender.topk import top_page
 
-FRESHNESS_WEIGHT = 2.0
-"""Logits per unit of log(1 + years), at full strength."""
-DIVERSITY_WEIGHT = 6.0
-"""Logits that an item loses at full strength for a cosine of 1."""
+FRESHNESS_WEIGHT = 2.0  # logits per unit of log(1 + years), at full strength
+DIVERSITY_WEIGHT = 6.0  # logits lost at full strength for a cosine of 1
+# Logits lost by an item whose genres are all outside of a `genre_profile`. Of 300 genres taken out
+# of a mix (ml-1m) 31 stayed on the list with a weight of 1, 17 with 3, 10 with 5.
 OUTSIDE_PROFILE_WEIGHT = 3.0
-"""Logits that an item loses whose genres are all outside of a `genre_profile`. Miscalibration alone
-hardly minds a little of a genre outside of it. Of 300 genres of ml-1m that were taken out of a mix
-31 stayed on the list as they were with a weight of 1, 17 with 3, 10 with 5."""
-NOT_INTERESTED_WEIGHT = 2.0
-"""Logits that an item loses whose cosine to one marked `not_interested` is 1. The loss falls with
-the square of the cosine, so that only near neighbors lose."""
+NOT_INTERESTED_WEIGHT = 2.0  # logits lost for a cosine of 1; its square, so only near neighbors do
 MIN_NORM = np.float32(1e-12)
 
 
 class Reranker:
-    """The item attributes that the controls need, for the I items of a catalog."""
+    """The attributes of I items that the controls need; similarity is cosine."""
 
     def __init__(
         self, movies: Movies, num_ratings_I: AnyInt, num_users: int, item_vector_ID: Float32
     ) -> None:
-        """Derive the attributes.
-
-        item_vector_ID: an embedding of each item; cosine is similarity.
-        """
         self.rarity_I = rarity(num_ratings_I, num_users)
         self.share_IG = genre_shares(movies.genre_matrix())
         set_ids: dict[bytes, int] = {}  # np.unique sorts whole rows: 29 ms for 9,724 items
@@ -84,38 +61,36 @@ class Reranker:
     ) -> tuple[Int64, int | None]:
         """Return one page under the controls, and the next offset (None at the end).
 
-        score_I: of the network. mask_I: candidates. history_L: items whose genre mix calibration
-        follows.
+        mask_I: candidates. history_L: items whose genre mix calibration follows.
         """
         adjusted_I = self.adjust_scores(score_I, controls)
         profile_G = self.genre_profile(history_L, controls)
+        strength = controls.calibration or 1.0  # a profile alone is followed fully
         if controls.genre_profile is not None and profile_G is not None:
             outside_I = self.share_IG[:, profile_G == 0].sum(axis=1)
-            strength = controls.calibration or 1.0
             adjusted_I = adjusted_I - OUTSIDE_PROFILE_WEIGHT * strength * outside_I
         if controls.diversity:
-            num_places = MAX_RERANKED if profile_G is not None else offset + k
+            num_places = calibration.MAX_RERANKED if profile_G is not None else offset + k
             adjusted_I = self.apply_mmr(adjusted_I, mask_I, controls.diversity, num_places)
         items, next_offset = top_page(adjusted_I, mask_I, k, offset)
         if profile_G is None or len(items) == 0:
             return items, next_offset
-        pool_C, _ = top_page(adjusted_I, mask_I, offset + k + ITEMS_PER_GROUP + POOL_SIZE, 0)
-        odds_I = np.exp(np.asarray(adjusted_I - adjusted_I[pool_C[0]], np.float64) / TEMPERATURE)
-        order = calibrate(
+        pool_size = offset + k + calibration.ITEMS_PER_GROUP + calibration.POOL_SIZE
+        pool_C, _ = top_page(adjusted_I, mask_I, pool_size, 0)
+        relative_I = np.asarray(adjusted_I - adjusted_I[pool_C[0]], np.float64)
+        odds_I = np.exp(relative_I / calibration.TEMPERATURE)
+        order = calibration.calibrate(
             self.genre_set_id_I[pool_C],
             self.share_IG[pool_C],
             odds_I[pool_C] / odds_I[mask_I].sum(),
             profile_G,
-            controls.calibration or 1.0,  # a profile alone is followed fully
+            strength,
             offset + k,
         )
         return pool_C[order[offset:]], next_offset
 
     def nearest_items(self, items: Int64, mask_I: Bools, k: int) -> tuple[Int64, Float32]:
-        """Return the k items of the mask nearest to the mean of `items`, with cosines.
-
-        Each of `items` counts once. Raises RequestError for k below 1.
-        """
+        """Return the k items of the mask nearest to the mean of `items`, with cosines."""
         mean_D = self.unit_vector_ID[np.unique(items)].mean(axis=0)
         cosine_I = self.unit_vector_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), MIN_NORM))
         item_K, _ = top_page(cosine_I, mask_I, k, 0)
@@ -135,14 +110,14 @@ class Reranker:
         """Return (I,) scores whose order is that of the greedy list.
 
         Each of the first `num_places` items, at most MAX_RERANKED, gets its marginal relevance when
-        it was chosen, so these are strictly descending. All other items are below them.
+        chosen, strictly descending. All other items are below them.
         """
-        pool_C, _ = top_page(score_I, mask_I, POOL_SIZE, 0)
+        pool_C, _ = top_page(score_I, mask_I, calibration.POOL_SIZE, 0)
         weight, vector_CD = DIVERSITY_WEIGHT * strength, self.unit_vector_ID[pool_C]
         out_I = np.asarray(score_I, np.float64) - weight  # outside the pool: as for a cosine of 1
         relevance_C, similarity_C = out_I[pool_C] + weight, np.zeros(len(pool_C))
         marginal_C, last = relevance_C.copy(), np.inf
-        for _ in range(min(num_places, MAX_RERANKED, len(pool_C))):
+        for _ in range(min(num_places, calibration.MAX_RERANKED, len(pool_C))):
             best = int(marginal_C.argmax())
             last = min(marginal_C[best], np.nextafter(last, -np.inf))
             out_I[pool_C[best]], relevance_C[best] = last, -np.inf
@@ -157,9 +132,8 @@ class Reranker:
         if len(items) == 0:
             return score_I
         cosine_I = (self.unit_vector_ID @ self.unit_vector_ID[items].T).max(axis=1)
-        return np.asarray(
-            score_I - NOT_INTERESTED_WEIGHT * np.maximum(cosine_I, 0) ** 2, np.float32
-        )
+        loss_I = NOT_INTERESTED_WEIGHT * np.maximum(cosine_I, 0) ** 2
+        return np.asarray(score_I - loss_I, np.float32)
 
     def genre_profile(self, history_L: Int64, controls: Controls) -> Float64 | None:
         """Return the genre shares to follow, (G,), sum 1: of the query, or the history.
@@ -180,22 +154,14 @@ class Reranker:
         profile_G = np.zeros(len(self._genre_column))
         for name, weight in weights.items():
             if name not in self._genre_column:
-                raise RequestError(
-                    f"genre {name!r}: not in the catalog, expected one of "
-                    f"{', '.join(self._genre_column)}",
-                    code="unknown_genre",
-                    field=f"genre_profile.{name}",
-                )
+                raise unknown_genre(name, self._genre_column, f"genre_profile.{name}")
             if not (isinstance(weight, Real) and 0 <= weight < np.inf):
-                raise RequestError(
-                    f"weight of {name}: {weight!r}, expected 0 or more",
-                    field=f"genre_profile.{name}",
-                )
+                message = f"weight of {name}: {weight!r}, expected 0 or more"
+                raise RequestError(message, field=f"genre_profile.{name}")
             profile_G[self._genre_column[name]] = weight
         largest = profile_G.max(initial=0)
         if largest == 0:
-            raise RequestError(
-                "genre_profile: no weight above 0, expected one or more", field="genre_profile"
-            )
+            message = "genre_profile: no weight above 0, expected one or more"
+            raise RequestError(message, field="genre_profile")
         profile_G /= largest  # first, as the sum of large weights could be infinite
         return np.asarray(profile_G / profile_G.sum(), dtype=np.float64)

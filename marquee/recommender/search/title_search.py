@@ -1,7 +1,5 @@
 """Search movies by title; tolerates accents, articles, punctuation and typos.
 
-    TitleSearch(movies, num_ratings_I).find("matrix 1999", k=5)
-
 The cost of a title is the least of these, in edits (a letter wrong, missing or extra, or two
 swapped):
 
@@ -10,11 +8,8 @@ swapped):
                                              typed
     WORDS_COST + UNTYPED_COST x u            where each word of the query begins a word of the title
 
-A wrong year adds to it, and many ratings subtract up to POPULARITY_BONUS. So exact titles come
-first, and a misspelt query that is part of some obscure title does not hide the intended movie.
-This does not find an edit in a word from the middle of a title. Figures: results/search.json.
-
-Local letters: T title keys.
+A wrong year adds to it, and many ratings subtract up to POPULARITY_BONUS. This does not find an
+edit in a word from the middle of a title. Local letters: T title keys.
 """
 
 import re
@@ -33,18 +28,13 @@ from marquee.recommender.search.trigram_index import (
     to_key,
 )
 
-NUM_CANDIDATES = 200
-"""Keys compared letter by letter, twice: see TrigramIndex.nearest."""
-MAX_EDIT_SHARE = 0.3
-"""Edits at most, per letter of the query; with one in three letters, other titles are as near."""
+NUM_CANDIDATES = 200  # keys compared letter by letter, twice: see TrigramIndex.nearest
+MAX_EDIT_SHARE = 0.3  # per letter of the query; with one in three, other titles are as near
 PREFIX_COST, WORDS_COST, UNTYPED_COST = 0.5, 0.8, 0.5
-POPULARITY_BONUS = 0.4
-"""Less than any of the costs above, so that only among similar titles the most rated one wins."""
-ARTICLE_COST = 0.5
-"""For "the heat", "The Heat" comes before the movie called "Heat"."""
+POPULARITY_BONUS = 0.4  # below the costs above: it decides among similar titles only
+ARTICLE_COST = 0.5  # for "the heat", "The Heat" comes before the movie called "Heat"
+# For "blade runner 2017", the 2017 movie of that beginning precedes the 1982 one of that title.
 ADJACENT_YEAR_COST, UNKNOWN_YEAR_COST, WRONG_YEAR_COST = 0.3, 0.7, 1.5
-"""For "blade runner 2017", the 2017 movie of that beginning comes before the 1982 one of that
-title."""
 
 _DATED = re.compile(r"^(.*[^\s(\[,])[\s(\[,]+((?:18|19|20)\d\d)[\s)\]]*$")
 
@@ -65,8 +55,8 @@ class TitleSearch:
         self._cost_T = np.array(costs, dtype=np.float32)
         year_I = np.array([-1 if year is None else year for year in movies.year], dtype=np.int16)
         self._year_T = year_I[self._item_T]
-        max_count = max(num_ratings_I, default=0)
-        popularity_I = np.log1p(num_ratings_I) / max(1, np.log1p(max_count))
+        popularity_I = np.log1p(num_ratings_I)
+        popularity_I = popularity_I / popularity_I.max(initial=1)
         self._popularity_T = popularity_I[self._item_T].astype(np.float32)
         self._index = TrigramIndex(self._keys)
 

@@ -1,14 +1,8 @@
 """A trigram index: from three letters to the titles that hold them.
 
-    keys = ["the matrix", "matrix", ...]           # from title_keys(title), one or more per movie
-    TrigramIndex(keys).nearest("matrx", 200, bonus_T)  # key numbers, a few hundred of 100,000
-
 A gram is three letters in a row. Spaces do not count ("spiderman" = "spider man"). A beginning or
 an end is a letter too, so that "up" has the four grams __u, _up, up_, p__. An edit changes three
-grams at most; the others still lead to the title. 62,423 movies: 98,712 keys, 1.6 million entries
-of 4 bytes.
-
-Local letters: T title keys, P positions in all keys.
+grams at most; the others still lead to the title. Local letters: T title keys, P positions in all.
 """
 
 import re
@@ -22,10 +16,8 @@ from marquee.core.titles import normalise_title
 
 Grams: TypeAlias = npt.NDArray[np.uint16]
 
-OTHER_NAME_COST = 0.1
-"""Cost, in edits, of a title in brackets, or of one without its article."""
-PART_COST = 0.7
-"""Cost of "The Empire Strikes Back" where "Star Wars: Episode V -" belongs before it."""
+OTHER_NAME_COST = 0.1  # edits: of a title in brackets, or of one without its article
+PART_COST = 0.7  # of "The Empire Strikes Back" where "Star Wars: Episode V -" belongs before it
 BONUS_WEIGHT = 0.05
 SHORTLIST_FACTOR = 20
 
@@ -34,24 +26,11 @@ _ARTICLES |= {"gli", "der", "die", "das", "ein", "eine", "det", "den", "o", "os"
 _ALSO_KNOWN_AS = re.compile(r"^(?:a\.?k\.?a\.?:?) +", re.IGNORECASE)
 _BRACKETS = re.compile(r" *[()] *")
 _PARTS = re.compile(r": | - ")
-_ROMAN = ("ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii", "xiii", "xiv", "xv")
-_ROMAN_DIGITS = {roman: str(value) for value, roman in enumerate(_ROMAN, 2)}
-_WORDS = (
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-    "seven",
-    "eight",
-    "nine",
-    "ten",
-    "eleven",
-    "twelve",
-)
-_WORD_DIGITS = {word: str(value) for value, word in enumerate(_WORDS, 2)}
-_BEFORE_ONE = {"part", "episode", "volume", "vol", "chapter"}
-"""After these words "i" is a numeral, elsewhere a pronoun."""
+_ROMAN = "ii iii iv v vi vii viii ix x xi xii xiii xiv xv"
+_ROMAN_DIGITS = {roman: str(value) for value, roman in enumerate(_ROMAN.split(), 2)}
+_WORDS = "two three four five six seven eight nine ten eleven twelve"
+_WORD_DIGITS = {word: str(value) for value, word in enumerate(_WORDS.split(), 2)}
+_BEFORE_ONE = {"part", "episode", "volume", "vol", "chapter"}  # elsewhere "i" is a pronoun
 
 _BASE = 37  # letters that a gram tells apart: an end, 26 letters, 10 digits; others share these
 _LETTER = (1 + np.arange(0x110000) % 36).astype(np.uint16)
@@ -62,10 +41,7 @@ _LETTER[ord("a") : ord("z") + 1] = np.arange(11, 37)
 
 def to_key(title: str) -> str:
     """Return a title or query as it is compared: normalized, Roman numerals as digits."""
-    key = normalise_title(title)
-    words = key.split()
-    if _ROMAN_DIGITS.keys().isdisjoint(words) and "i" not in words:
-        return key
+    words = normalise_title(title).split()
     previous = ["", *words]  # "X-Men" and "V for Vendetta" begin with a letter
     return " ".join(_to_digits(word, last) for last, word in zip(previous, words, strict=False))
 
@@ -78,10 +54,7 @@ def _to_digits(word: str, previous: str) -> str:
 
 def numerals_to_digits(key: str) -> str:
     """Return the key with number words as digits: a second key ("sevn" is "seven")."""
-    words = key.split()
-    if _WORD_DIGITS.keys().isdisjoint(words):
-        return key
-    return " ".join(_WORD_DIGITS.get(word, word) for word in words)
+    return " ".join(_WORD_DIGITS.get(word, word) for word in key.split())
 
 
 def strip_article(key: str) -> str:
@@ -114,8 +87,6 @@ def title_keys(title: str) -> dict[str, float]:
 
 
 class TrigramIndex:
-    """The grams of T keys."""
-
     def __init__(self, keys: list[str]) -> None:
         gram_P, size_T = _grams(keys)
         order_P = np.argsort(gram_P, kind="stable")  # a radix sort, as these are 16 bits
@@ -151,13 +122,9 @@ def _min_shared(shared_T: Int64, count: int) -> int:
 
 
 def _top_positions(score_C: Float32, count: int) -> Int64:
-    """Return the positions of the `count` highest scores.
-
-    Sorted, because most scores are equal: there numpy's partition takes 0.7 ms, its sort 0.06 ms.
-    """
     if len(score_C) <= count:
         return np.arange(len(score_C))
-    lowest = np.sort(score_C)[-count]
+    lowest = np.sort(score_C)[-count]  # most are equal: np.partition takes .7 ms, sort .06 ms
     above = np.flatnonzero(score_C > lowest)
     return np.concatenate([above, np.flatnonzero(score_C == lowest)[: count - len(above)]])
 

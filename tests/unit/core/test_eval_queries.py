@@ -1,14 +1,14 @@
 """Queries of validation and test: cuts through one table, by hand."""
 
 import numpy as np
-import pytest
 
 from marquee.core.eval_queries import EvalQueries, spans
+from tests.support.eval_queries import eval_queries
 
 
 def queries() -> EvalQueries:
     """Two users: the second has an item that is neither shown nor ranked."""
-    return EvalQueries.from_lists(
+    return eval_queries(
         contexts=[[3, 1], [4]],
         targets=[[0], [2, 5]],
         ratings=[[5.0, 2.0], [4.5]],
@@ -22,7 +22,7 @@ def lists(arrays: list[np.ndarray]) -> list[list[float]]:
     return [array.tolist() for array in arrays]
 
 
-def test_from_lists_cuts_one_table() -> None:
+def test_eval_queries_are_cuts_of_one_table() -> None:
     built = queries()
     assert built.item_N.tolist() == [3, 1, 0, 7, 4, 2, 5]
     assert (len(built), built.context_length.tolist()) == (2, [2, 1])
@@ -32,7 +32,7 @@ def test_from_lists_cuts_one_table() -> None:
     assert np.isnan(np.concatenate(built.target_ratings())).all()
 
 
-def test_take_shares_the_table() -> None:
+def test_eval_queries_take_shares_the_table() -> None:
     second = queries().take(slice(1, 2))
     assert second.user.tolist() == [1]
     assert lists(second.contexts()) == [[4]]
@@ -43,12 +43,12 @@ def test_take_shares_the_table() -> None:
     assert lists(built.take(built.context_length > 1).targets()) == [[0]]
 
 
-def test_blocks_are_all_queries_in_order() -> None:
+def test_eval_queries_blocks_keep_the_order() -> None:
     assert [part.user.tolist() for part in queries().blocks(1)] == [[0], [1]]
     assert [part.user.tolist() for part in queries().blocks(5)] == [[0, 1]]
 
 
-def test_compact_holds_the_taken_queries_alone() -> None:
+def test_eval_queries_compact_copies_their_entries() -> None:
     compact = queries().take(np.array([1])).compact()
     assert compact.item_N.tolist() == [7, 4, 2, 5]
     assert (lists(compact.contexts()), lists(compact.targets())) == ([[4]], [[2, 5]])
@@ -65,14 +65,9 @@ def test_ranking_arrays_are_pairs_of_row_and_item() -> None:
         "target_item_N": [0, 2, 5],
         "candidate_BC": [[8, 9], [6, 7]],
     }
-    one = EvalQueries.from_lists(contexts=[[3]], targets=[[0]], ranked_items=np.array([0, 1]))
+    one = eval_queries(contexts=[[3]], targets=[[0]], ranked_items=np.array([0, 1]))
     assert one.ranking_arrays()["target_B"].tolist() == [0]
     assert one.ranking_arrays()["ranked_item_C"].tolist() == [0, 1]
-
-
-def test_lists_of_other_lengths_are_refused() -> None:
-    with pytest.raises(ValueError, match="'contexts': 2, 'targets': 1"):
-        EvalQueries.from_lists(contexts=[[1], [2]], targets=[[0]])
 
 
 def test_spans_are_the_positions_of_slices() -> None:

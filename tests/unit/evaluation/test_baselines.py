@@ -8,19 +8,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import marquee.evaluation.baselines.base
+import marquee.evaluation.baselines.ranking
 import marquee.evaluation.tuning
 from marquee.core.arrays import AnyInt, Float32
 from marquee.core.eval_queries import EvalQueries
-from marquee.evaluation.baselines.base import Baseline, Interactions
-from marquee.evaluation.baselines.ease import EASE
-from marquee.evaluation.baselines.ials import IALS
-from marquee.evaluation.baselines.item_knn import ItemKNN
-from marquee.evaluation.baselines.popularity import GenrePopularity, Popularity
+from marquee.evaluation.baselines.ranking import (
+    EASE,
+    IALS,
+    Baseline,
+    GenrePopularity,
+    Interactions,
+    ItemKNN,
+    Popularity,
+)
 from marquee.evaluation.ranker import evaluate
-from marquee.evaluation.tuning import MANY_TARGETS, expand_grid, ranking_baselines, tune
+from marquee.evaluation.tuning import expand_grid, ranking_baselines, tune
+from tests.support.eval_queries import eval_queries
 
-BENCH = pytest.mark.skipif(find_spec("implicit") is None, reason="needs pip install -e '.[bench]'")
+BENCH = pytest.mark.skipif(
+    find_spec("implicit") is None, reason="needs pip install -e '.[baselines]'"
+)
 EVERY = [
     pytest.param(Popularity, id="popularity"),
     pytest.param(lambda: ItemKNN(neighbours=10), id="item-knn"),
@@ -40,11 +47,11 @@ def interactions(*histories: Sequence[int] | AnyInt, num_items: int) -> Interact
 
 
 def of_contexts(*contexts: AnyInt) -> EvalQueries:
-    return EvalQueries.from_lists(contexts=contexts, targets=[()] * len(contexts))
+    return eval_queries(contexts=contexts, targets=[()] * len(contexts))
 
 
-def one_query(context: AnyInt, targets: AnyInt, **more: Any) -> EvalQueries:
-    return EvalQueries.from_lists(contexts=[context], targets=[targets], **more)
+def one_query(context: AnyInt, targets: AnyInt, **options: Any) -> EvalQueries:
+    return eval_queries(contexts=[context], targets=[targets], **options)
 
 
 def checkerboard(size: int) -> list[NDArray[np.int64]]:
@@ -64,18 +71,20 @@ def checkerboard(size: int) -> list[NDArray[np.int64]]:
         pytest.param(lambda: IALS(factors=2, regularization=0.1), 1.0, id="ials", marks=BENCH),
     ],
 )
-def test_checkerboard(make: Callable[[], Baseline], rank: float) -> None:
+def test_baselines_rank_withheld_item_of_checkerboard(
+    make: Callable[[], Baseline], rank: float
+) -> None:
     histories = checkerboard(20)
     model = make().fit(interactions(*histories, num_items=20))
-    queries = EvalQueries.from_lists(contexts=histories, targets=list(np.arange(20)[:, None]))
+    queries = eval_queries(contexts=histories, targets=list(np.arange(20)[:, None]))
     ranked = evaluate(model.score, queries, "next")
     assert ranked["next"].rank.tolist() == [rank] * 20
 
 
 @pytest.mark.parametrize("make", EVERY)
-def test_batch_equals_single(make: Callable[[], Baseline]) -> None:
+def test_baseline_scores_of_batch_equal_single(make: Callable[[], Baseline]) -> None:
     rng = np.random.default_rng(0)
-    histories = [rng.permutation(30)[: 3 + person] for person in range(12)]
+    histories = [rng.permutation(30)[: 3 + user] for user in range(12)]
     model = make().fit(interactions(*histories, num_items=30))
     batch = model.score(of_contexts(*histories))
     single = np.concatenate([model.score(of_contexts(history)) for history in histories])
@@ -85,18 +94,18 @@ def test_batch_equals_single(make: Callable[[], Baseline]) -> None:
 
 
 @pytest.mark.parametrize("make", EVERY)
-def test_nobody_known_gives_numbers(make: Callable[[], Baseline]) -> None:
+def test_baseline_scores_of_cold_context_are_finite(make: Callable[[], Baseline]) -> None:
     model = make().fit(interactions([0, 1], [1, 2], num_items=4))  # movie 3 has no ratings
     assert np.isfinite(model.score(of_contexts(rows(), rows(3)))).all()
 
 
 @pytest.mark.parametrize("make", EVERY)
-def test_a_movie_twice_in_a_history_counts_once(make: Callable[[], Baseline]) -> None:
+def test_baseline_counts_repeated_item_once(make: Callable[[], Baseline]) -> None:
     model = make().fit(interactions([0, 1], [0, 2], [1, 2], num_items=3))
     assert np.array_equal(model.score(of_contexts(rows(0, 0))), model.score(of_contexts(rows(0))))
 
 
-def test_popularity_counts_ratings() -> None:
+def test_popularity_counts_interactions() -> None:
     model = Popularity().fit(interactions([0, 1], [1], [1, 2], num_items=4))
     assert model.score(of_contexts(rows(), rows(1))).tolist() == [[1, 3, 1, 0], [1, 3, 1, 0]]
 
@@ -105,27 +114,27 @@ def test_popularity_counts_ratings() -> None:
     ("shrink", "expected"),
     [pytest.param(0, 1 / 2, id="cosine"), pytest.param(2, 1 / 4, id="shrunk")],
 )
-def test_item_knn_by_hand(shrink: float, expected: float) -> None:
+def test_item_knn_similarity_is_shrunk_cosine(shrink: float, expected: float) -> None:
     # movie 0 has four viewers, movie 1 one of them: 1 / (sqrt(4 * 1) + shrink)
     model = ItemKNN(shrink=shrink).fit(interactions([0, 1], [0], [0], [0], num_items=2))
     assert model.score(of_contexts(rows(0))) == pytest.approx(np.array([[0, expected]]), abs=1e-5)
 
 
-def test_item_knn_asks_only_the_nearest() -> None:
+def test_item_knn_sums_nearest_neighbors_only() -> None:
     train = interactions([0, 1], [0, 1], [1, 2], num_items=3)  # 1 is nearer to 0 than to 2
     score = ItemKNN(neighbours=1).fit(train).score(of_contexts(rows(0), rows(2)))
     assert score[0, 1] == pytest.approx(2 / 6**0.5, abs=1e-5)
     assert score[1, 1] == 0
 
 
-def test_item_knn_blocks_do_not_change_the_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_item_knn_blocks_give_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     train = interactions(*checkerboard(20), num_items=20)
-    whole = ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4)))
-    monkeypatch.setattr(marquee.evaluation.baselines.base, "BLOCK_ROWS", 7)
-    assert np.array_equal(ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4))), whole)
+    expected_score = ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4)))
+    monkeypatch.setattr(marquee.evaluation.baselines.ranking, "BLOCK_ROWS", 7)
+    assert np.array_equal(ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4))), expected_score)
 
 
-def test_ease_by_hand() -> None:
+def test_ease_weights_of_two_items_by_hand() -> None:
     # X'X + 1 = [[3, 2], [2, 3]], its inverse [[3, -2], [-2, 3]] / 5, so W_01 = 2 / 3
     model = EASE(l2=1.0).fit(interactions([0, 1], [0, 1], num_items=2))
     assert model.score(of_contexts(rows(0))) == pytest.approx(np.array([[0, 2 / 3]]), abs=1e-6)
@@ -133,21 +142,21 @@ def test_ease_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("num_users", "num_items"),
-    [pytest.param(40, 15, id="by-items"), pytest.param(15, 40, id="by-persons")],
+    [pytest.param(40, 15, id="by-items"), pytest.param(15, 40, id="by-users")],
 )
-def test_ease_solves_the_closed_form(num_users: int, num_items: int) -> None:
-    seen = np.random.default_rng(0).random((num_users, num_items)) < 0.3
-    inverse = np.linalg.inv(seen.T.astype(float) @ seen + 5 * np.eye(num_items))
+def test_ease_equals_closed_form(num_users: int, num_items: int) -> None:
+    is_seen_UI = np.random.default_rng(0).random((num_users, num_items)) < 0.3
+    inverse = np.linalg.inv(is_seen_UI.T.astype(float) @ is_seen_UI + 5 * np.eye(num_items))
     expected = -inverse / np.diag(inverse)
     np.fill_diagonal(expected, 0)
-    user, item = np.nonzero(seen)
+    user, item = np.nonzero(is_seen_UI)
     train = Interactions(user=user, item=item, num_users=num_users, num_items=num_items)
     each_item = of_contexts(*np.arange(num_items)[:, None])
     assert np.allclose(EASE(l2=5.0).fit(train).score(each_item), expected, atol=1e-5)
 
 
 @BENCH
-def test_ials_solves_for_a_new_person_exactly() -> None:
+def test_ials_folds_in_new_user_exactly() -> None:
     """w = (H'H + (alpha - 1) H_u'H_u + l2)^-1 alpha H_u'1 for the movies of the history."""
     rng = np.random.default_rng(0)
     model = IALS(factors=3, alpha=4.0, regularization=2.0)
@@ -160,13 +169,13 @@ def test_ials_solves_for_a_new_person_exactly() -> None:
 
 
 @BENCH
-def test_ials_is_the_same_every_time() -> None:
+def test_ials_is_deterministic() -> None:
     train = interactions(*checkerboard(20), num_items=20)
     scores = [IALS(factors=4).fit(train).score(of_contexts(rows(0, 2))) for _ in range(2)]
     assert np.array_equal(scores[0], scores[1])
 
 
-def test_genre_popularity_by_hand() -> None:
+def test_genre_popularity_averages_over_genres() -> None:
     """Genre A: movies 0 (3 ratings), 1 (1); genre B: 1 (1), 2 (2). Held out: 3 to 6."""
     genre_IG = np.array(
         [[1, 0, 0], [1, 1, 0], [0, 1, 0], [1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], np.float32
@@ -174,7 +183,7 @@ def test_genre_popularity_by_hand() -> None:
     train = interactions([0, 1, 2], [0, 2], [0], num_items=7)
     score = GenrePopularity(genre_IG).fit(train).score(of_contexts(rows(), rows(0)))
     a, b, everything = (3 + 1) / 2, (1 + 2) / 2, 6 / 3
-    # Without a genre, and of a genre that nobody rated: the mean over all rated movies.
+    # Without a genre, and of a genre without ratings: the mean over all rated items.
     assert score[0, 3:] == pytest.approx([a, (a + b) / 2, everything, everything])
     assert np.array_equal(score[0], score[1])
 
@@ -187,18 +196,20 @@ def test_genre_popularity_by_hand() -> None:
         pytest.param(lambda: ItemKNN(shrink=-1), "shrink -1", id="negative-shrink"),
     ],
 )
-def test_refused_settings(make: Callable[[], Baseline], message: str) -> None:
+def test_baseline_settings_out_of_range_are_refused(
+    make: Callable[[], Baseline], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         make()
 
 
-class Favours:
+class FixedFavorite:
     """Puts one movie first and the rest in order of their rows."""
 
     def __init__(self, movie: int) -> None:
         self.movie = movie
 
-    def fit(self, train: Interactions) -> "Favours":
+    def fit(self, train: Interactions) -> "FixedFavorite":
         self.score_I = -np.arange(train.num_items, dtype=np.float32)
         self.score_I[self.movie] = 1
         return self
@@ -207,33 +218,29 @@ class Favours:
         return np.tile(self.score_I, (len(queries), 1))
 
 
-def test_tune_takes_the_best_of_validation() -> None:
+def test_tune_chooses_best_setting_on_validation() -> None:
     train = interactions([0], num_items=5)
     grid = [{"movie": 1}, {"movie": 4}, {"movie": 3}]
-    best, table = tune(Favours, grid, train, one_query(rows(0), rows(4)), "next")
+    best = tune(FixedFavorite, grid, train, one_query(rows(0), rows(4)), "next")
     assert best == {"next": {"movie": 4}}
-    assert [row["settings"] for row in table] == grid
-    assert table[1]["next"] == 1.0
 
 
-def test_tune_chooses_for_each_protocol() -> None:
+def test_tune_chooses_per_protocol() -> None:
     train = interactions([0], num_items=5)
-    asked = one_query(rows(0), rows(2), candidate_BC=np.array([[1, 3]]))
-    best, table = tune(Favours, [{"movie": 1}, {"movie": 4}], train, asked, "next")
-    # 1 first: the target is second in both. 4 first: third of all (after 4, 1), second of its three
-    assert best == {"next": {"movie": 1}, "ncf-paper": {"movie": 1}}
-    assert table[0]["ncf-paper"] == table[1]["ncf-paper"] == table[0]["next"] > table[1]["next"]
+    valid_queries = one_query(rows(0), rows(2), candidate_BC=np.array([[1, 3]]))
+    best = tune(FixedFavorite, [{"movie": 4}, {"movie": 1}], train, valid_queries, "next")
+    # 1 first: the target is second in both. 4 first: third of all (after 4, 1), second of its
+    # three: a tie for `ncf-paper`, which the first setting wins.
+    assert best == {"next": {"movie": 1}, "ncf-paper": {"movie": 4}}
 
 
-def test_tune_chooses_by_the_figure_of_the_protocol() -> None:
+def test_tune_chooses_by_headline_metric() -> None:
     train = interactions([0], num_items=300)
     grid = [{"movie": 299}, {"movie": 200}]
     # 299 first: the two are third and 201st. 200 first: it is found, the other one stays third.
-    asked = one_query(rows(0), rows(2, 200), has_many_targets=True)
-    best, table = tune(Favours, grid, train, asked, "new-users")
+    valid_queries = one_query(rows(0), rows(2, 200), has_many_targets=True)
+    best = tune(FixedFavorite, grid, train, valid_queries, "new-users")
     assert best == {"new-users": {"movie": 200}}
-    assert table[0]["new-users"] == pytest.approx(0.5 / (1 + 1 / np.log2(3)))
-    assert table[1]["new-users"] == pytest.approx(1.5 / (1 + 1 / np.log2(3)))
 
 
 @pytest.mark.parametrize(
@@ -245,29 +252,28 @@ def test_tune_chooses_by_the_figure_of_the_protocol() -> None:
         pytest.param("new-movies", {"genre-popularity"}, id="new-movies"),
     ],
 )
-def test_every_protocol_has_rivals_whose_grids_they_accept(
+def test_ranking_baselines_accept_their_grids(
     protocol: str, names: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(marquee.evaluation.tuning, "find_spec", lambda name: name)
-    found = ranking_baselines(protocol, np.eye(3, dtype=np.float32))
-    assert found.keys() == names
-    for name, (make, grid) in found.items():
+    baselines = ranking_baselines(protocol, np.eye(3, dtype=np.float32))
+    assert baselines.keys() == names
+    for name, (make, grid) in baselines.items():
         assert len(grid) > 0
         if name != "ials" or find_spec("implicit"):
-            assert all(make(**one) for one in grid)
+            assert all(make(**settings) for settings in grid)
 
 
-def test_without_implicit_ials_is_left_out_in_one_line(
+def test_ranking_baselines_without_implicit_omit_ials(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(marquee.evaluation.tuning, "find_spec", lambda name: None)
-    assert ranking_baselines(
-        "new-users", np.eye(3, dtype=np.float32)
-    ).keys() == MANY_TARGETS.keys() - {"ials"}
+    baselines = ranking_baselines("new-users", np.eye(3, dtype=np.float32))
+    assert baselines.keys() == {"popularity", "item-knn", "ease"}
     assert capsys.readouterr().out.splitlines() == [
-        "ials is left out: pip install -e '.[bench]' brings the package implicit"
+        "ials is left out: pip install -e '.[baselines]' brings the package implicit"
     ]
 
 
-def test_settings_are_every_combination() -> None:
+def test_expand_grid_gives_every_combination() -> None:
     assert expand_grid({"a": (1, 2), "b": (3,)}) == [{"a": 1, "b": 3}, {"a": 2, "b": 3}]

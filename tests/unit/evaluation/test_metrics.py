@@ -31,33 +31,35 @@ from marquee.evaluation.metrics.ranking import (
         pytest.param([-np.inf, 1.0, -np.inf], 0, 1, 1, id="infinite"),
     ],
 )
-def test_rank_counts(scores: list[float], target: int, num_better: int, num_tied: int) -> None:
-    found = rank_counts(np.array([scores]), np.array([target]))
-    assert [count.tolist() for count in found] == [[num_better], [num_tied]]
+def test_rank_counts_of_cases(
+    scores: list[float], target: int, num_better: int, num_tied: int
+) -> None:
+    counts = rank_counts(np.array([scores]), np.array([target]))
+    assert [count.tolist() for count in counts] == [[num_better], [num_tied]]
 
 
-def test_seen_movies_are_left_out_but_the_target_stays() -> None:
+def test_rank_counts_skip_seen_items_but_not_target() -> None:
     scores = np.array([[3.0, 2.0, 2.0, 1.0], [3.0, 2.0, 2.0, 1.0]])
-    seen = np.array([[True, False, True, False], [True, True, False, False]])
-    num_better, num_tied = rank_counts(scores, np.array([1, 1]), seen)
+    is_seen_BC = np.array([[True, False, True, False], [True, True, False, False]])
+    num_better, num_tied = rank_counts(scores, np.array([1, 1]), is_seen_BC)
     assert num_better.tolist() == [0, 0]
     assert num_tied.tolist() == [0, 1]
-    assert seen.tolist() == [[True, False, True, False], [True, True, False, False]]  # untouched
+    assert is_seen_BC.sum() == 4  # untouched
 
 
-def test_torch_gives_the_same_counts_as_numpy() -> None:
+def test_rank_counts_of_torch_equal_numpy() -> None:
     rng = np.random.default_rng(0)
     scores = rng.integers(5, size=(8, 30)).astype(np.float32)
-    target, seen = rng.integers(30, size=8), rng.random((8, 30)) < 0.3
-    expected = rank_counts(scores, target, seen)
-    found = rank_counts(torch.tensor(scores), torch.tensor(target), torch.tensor(seen))
-    assert all(isinstance(count, torch.Tensor) for count in found)
-    assert np.array_equal(np.stack(found), np.stack(expected))
-    assert np.array_equal(ndcg(*found, k=10), ndcg(*expected, k=10))
+    target, is_seen_BC = rng.integers(30, size=8), rng.random((8, 30)) < 0.3
+    expected = rank_counts(scores, target, is_seen_BC)
+    counts = rank_counts(torch.tensor(scores), torch.tensor(target), torch.tensor(is_seen_BC))
+    assert all(isinstance(count, torch.Tensor) for count in counts)
+    assert np.array_equal(np.stack(counts), np.stack(expected))
+    assert np.array_equal(ndcg(*counts, k=10), ndcg(*expected, k=10))
 
 
 @pytest.mark.parametrize("array", [np.array, torch.tensor])
-def test_nan_is_refused(array: type) -> None:
+def test_rank_counts_refuse_nan(array: type) -> None:
     with pytest.raises(ValueError, match="1 of the scores are NaN"):
         rank_counts(array([[0.1, float("nan"), 0.3]]), array([0]))
 
@@ -79,29 +81,29 @@ def test_nan_is_refused(array: type) -> None:
         pytest.param("mrr", 1, 1, (1 / 2 + 1 / 3) / 2, id="mrr-two-level"),
     ],
 )
-def test_expected_value_over_ties(
+def test_metrics_are_expected_values_over_ties(
     name: str, num_better: int, num_tied: int, expected: float
 ) -> None:
     assert METRICS[name]([num_better], [num_tied]) == pytest.approx([expected], abs=1e-12)
 
 
-def test_ties_are_worth_the_mean_over_random_orders() -> None:
+def test_metrics_of_ties_equal_mean_over_random_orders() -> None:
     rng = np.random.default_rng(0)
     position = 3 + rng.integers(0, 12, size=200_000)  # 2 above, 11 level
     assert hit_rate([2], [11], 10)[0] == pytest.approx((position <= 10).mean(), abs=0.005)
     assert mrr([2], [11])[0] == pytest.approx((1 / position).mean(), abs=0.005)
 
 
-def test_expected_rank_counts_from_one() -> None:
+def test_expected_rank_starts_at_one() -> None:
     assert expected_rank([0, 0, 4], [0, 2, 1]).tolist() == [1.0, 2.0, 5.5]
 
 
-def test_no_persons_give_no_values() -> None:
-    none = np.array([], dtype=np.int64)
-    assert [len(metric(none, none)) for metric in METRICS.values()] == [0, 0, 0, 0]
+def test_metrics_of_no_users_are_empty() -> None:
+    no_counts = np.array([], dtype=np.int64)
+    assert [len(metric(no_counts, no_counts)) for metric in METRICS.values()] == [0, 0, 0, 0]
 
 
-def test_a_list_of_no_length_is_refused() -> None:
+def test_hit_rate_refuses_k_of_zero() -> None:
     with pytest.raises(ValueError, match="k: 0, expected 1 or more"):
         hit_rate([0], [0], 0)
 
@@ -109,28 +111,30 @@ def test_a_list_of_no_length_is_refused() -> None:
 ONE = np.zeros(1, dtype=np.int64)
 
 
-def test_rank_counts_each_counts_the_others_to_be_found_too() -> None:
+def test_rank_counts_multi_count_other_targets() -> None:
     score = np.array([[5.0, 4.0, 3.0, 3.0, 1.0], [1.0, 1.0, 1.0, 1.0, 1.0]])
-    seen = np.array([[False, True, False, False, False], [False] * 4 + [True]])
+    is_seen_BC = np.array([[False, True, False, False, False], [False] * 4 + [True]])
     row, column = np.array([0, 0, 1]), np.array([2, 4, 0])
-    num_better, num_tied = rank_counts_multi(score, row, column, seen)
+    num_better, num_tied = rank_counts_multi(score, row, column, is_seen_BC)
     assert num_better.tolist() == [1, 3, 0]
     assert num_tied.tolist() == [1, 0, 3]
-    assert seen.sum() == 2  # untouched
+    assert is_seen_BC.sum() == 2  # untouched
 
 
-def test_rank_counts_each_is_rank_counts_movie_by_movie() -> None:
+def test_rank_counts_multi_equal_rank_counts() -> None:
     rng = np.random.default_rng(0)
     score = rng.integers(6, size=(5, 30)).astype(np.float32)
-    seen = rng.random((5, 30)) < 0.3
+    is_seen_BC = rng.random((5, 30)) < 0.3
     row = np.repeat(np.arange(5), [1, 4, 2, 7, 3])
-    column = np.concatenate([np.flatnonzero(~seen[b])[:n] for b, n in enumerate([1, 4, 2, 7, 3])])
-    found = rank_counts_multi(score, row, column, seen)
-    expected = rank_counts(score[row], column, seen[row])
-    assert np.array_equal(np.stack(found), np.stack(expected))
+    column = np.concatenate(
+        [np.flatnonzero(~is_seen_BC[b])[:n] for b, n in enumerate([1, 4, 2, 7, 3])]
+    )
+    counts = rank_counts_multi(score, row, column, is_seen_BC)
+    expected = rank_counts(score[row], column, is_seen_BC[row])
+    assert np.array_equal(np.stack(counts), np.stack(expected))
 
 
-def test_rank_counts_each_refuses_nan() -> None:
+def test_rank_counts_multi_refuse_nan() -> None:
     with pytest.raises(ValueError, match="1 of the scores are NaN"):
         rank_counts_multi(np.array([[0.1, np.nan]]), ONE, ONE, np.zeros((1, 2), bool))
 
@@ -144,7 +148,7 @@ def test_rank_counts_each_refuses_nan() -> None:
         pytest.param(list(range(1, 21)), 50, 1.0, id="all-twenty"),
     ],
 )
-def test_recall_is_the_share_of_what_k_can_hold(
+def test_recall_is_share_of_targets_that_fit_in_k(
     positions: list[int], k: int, expected: float
 ) -> None:
     num_better = np.array(positions) - 1
@@ -161,40 +165,38 @@ def test_recall_is_the_share_of_what_k_can_hold(
         pytest.param([101], 100, 0.0, id="behind-k"),
     ],
 )
-def test_ndcg_each_is_the_gain_of_what_could_be(
-    positions: list[int], k: int, expected: float
-) -> None:
+def test_ndcg_multi_is_share_of_ideal_gain(positions: list[int], k: int, expected: float) -> None:
     num_better = np.array(positions) - 1
     row = np.zeros(len(positions), np.int64)
     assert ndcg_multi(num_better, np.zeros_like(num_better), row, k) == pytest.approx([expected])
 
 
-def test_people_are_kept_apart() -> None:
-    row, num_better, none = np.array([0, 1, 1]), np.array([0, 0, 99]), np.zeros(3, np.int64)
-    assert recall(num_better, none, row, 20).tolist() == [1.0, 0.5]
-    assert ndcg_multi(num_better, none, row, 100)[0] == 1.0
-    one = ndcg_multi([4], [3], ONE, 10)
-    assert one == pytest.approx(ndcg([4], [3], 10))  # of one movie: the same
+def test_multi_metrics_of_users_are_independent() -> None:
+    row, num_better, no_counts = np.array([0, 1, 1]), np.array([0, 0, 99]), np.zeros(3, np.int64)
+    assert recall(num_better, no_counts, row, 20).tolist() == [1.0, 0.5]
+    assert ndcg_multi(num_better, no_counts, row, 100)[0] == 1.0
+    single = ndcg_multi([4], [3], ONE, 10)
+    assert single == pytest.approx(ndcg([4], [3], 10))  # of one movie: the same
 
 
-def test_a_constant_scorer_gets_the_expectation_over_orders() -> None:
+def test_multi_metrics_of_constant_scorer_are_chance() -> None:
     """5 of 100 to be found: 20 places hold 1 on average, and a place any of them with 1 / 20."""
     row, column = np.zeros(5, np.int64), np.array([0, 7, 30, 31, 99])
     counts = rank_counts_multi(np.zeros((1, 100)), row, column, np.zeros((1, 100), bool))
-    found = {name: metric(*counts, row)[0] for name, metric in METRICS_MULTI.items()}
+    metrics = {name: metric(*counts, row)[0] for name, metric in METRICS_MULTI.items()}
     gain = 1 / np.log2(np.arange(2, 102))
-    assert found["recall@20"] == pytest.approx(20 / 100)
-    assert found["recall@50"] == pytest.approx(50 / 100)
-    assert found["ndcg@100"] == pytest.approx(gain.sum() * 5 / 100 / gain[:5].sum())
+    assert metrics["recall@20"] == pytest.approx(20 / 100)
+    assert metrics["recall@50"] == pytest.approx(50 / 100)
+    assert metrics["ndcg@100"] == pytest.approx(gain.sum() * 5 / 100 / gain[:5].sum())
 
 
-def test_several_ties_are_worth_the_mean_over_random_orders() -> None:
+def test_multi_metrics_of_ties_equal_mean_over_orders() -> None:
     """Two candidates above, then 8 level, 3 of them to be found; k = 5 takes 3 of the 8 places."""
     rng = np.random.default_rng(0)
     places = 3 + np.argsort(rng.random((100_000, 8)), axis=1)[:, :3]
     row, num_better, num_tied = np.zeros(3, np.int64), np.full(3, 2), np.full(3, 7)
-    drawn = (places <= 5).sum(1) / 3
-    assert recall(num_better, num_tied, row, 5)[0] == pytest.approx(drawn.mean(), abs=0.005)
+    mean_recall = (places <= 5).sum(1) / 3
+    assert recall(num_better, num_tied, row, 5)[0] == pytest.approx(mean_recall.mean(), abs=0.005)
     gains = np.where(places <= 5, 1 / np.log2(places + 1), 0).sum(1)
     best = 1 + 1 / log2(3) + 1 / 2
     assert ndcg_multi(num_better, num_tied, row, 5)[0] == pytest.approx(
@@ -212,7 +214,7 @@ def test_several_ties_are_worth_the_mean_over_random_orders() -> None:
         pytest.param(0, 0, 0, 0.5, id="alone"),
     ],
 )
-def test_auc_is_the_share_below(
+def test_auc_is_share_of_items_below(
     num_better: int, num_tied: int, others: int, expected: float
 ) -> None:
     assert auc([num_better], [num_tied], [others]) == pytest.approx([expected])

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from marquee.core.sizes import Sizes
+from marquee.core.arrays import Sizes
 from marquee.evaluation.ranker import mask_pairs
 from models import losses
-from models.layers import Dropout
-from models.lightning_module import LearningConfig, RankingModule
+from models.config import LearningConfig, NetworkConfig
+from models.history_encoder import Dropout
+from models.lightning_module import RankingModule
 from models.losses import binary_loss, catalog_softmax, softmax_loss
-from models.ncf import NCF, NetworkConfig
+from models.ncf import NCF
 
 SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_rating_bins=5, text_dim=2)
 SMALL = NetworkConfig(embedding_dim=8, history_length=6, dropout=0.0, hidden_dims=[4])
@@ -37,7 +38,7 @@ def network(config: NetworkConfig = SMALL) -> NCF:
     return net.eval()
 
 
-def case(items: list[list[int]]) -> dict[str, torch.Tensor]:
+def make_batch(items: list[list[int]]) -> dict[str, torch.Tensor]:
     longest = max(map(len, items))
     item_BL = torch.tensor([row + [0] * (longest - len(row)) for row in items])
     return {
@@ -47,68 +48,68 @@ def case(items: list[list[int]]) -> dict[str, torch.Tensor]:
     }
 
 
-def test_score_equals_the_formula_written_out() -> None:
+def test_ncf_score_equals_formula() -> None:
     net = network()
     with torch.no_grad():
         vector_ID, bias_I = net.items()
-        user_D = net.user_vectors(case([[1, 2]]), vector_ID)[0]
+        user_D = net.user_vectors(make_batch([[1, 2]]), vector_ID)[0]
         expected = []
         for i in range(7):
             gmf = (user_D * vector_ID[i] * net.head.weight_D).sum()
-            both = torch.cat([user_D, vector_ID[i]])
+            pair_vector = torch.cat([user_D, vector_ID[i]])
             first = torch.cat([net.head.user_half.weight, net.head.item_half.weight], 1)
-            mlp = net.head.out(torch.relu(first @ both + net.head.item_half.bias))[0]
+            mlp = net.head.out(torch.relu(first @ pair_vector + net.head.item_half.bias))[0]
             expected.append(gmf + mlp + bias_I[i])
-        assert torch.allclose(net.score(case([[1, 2]]))[0], torch.stack(expected), atol=1e-5)
+        assert torch.allclose(net.score(make_batch([[1, 2]]))[0], torch.stack(expected), atol=1e-5)
 
 
-def test_padding_and_company_change_no_score() -> None:
+def test_ncf_score_ignores_padding_and_batch() -> None:
     net = network()
     with torch.no_grad():
-        together = net.score(case([[1, 2], [3, 4, 5, 6, 1], [0]]))
+        together = net.score(make_batch([[1, 2], [3, 4, 5, 6, 1], [0]]))
         for row, items in enumerate([[1, 2], [3, 4, 5, 6, 1], [0]]):
-            assert torch.allclose(net.score(case([items]))[0], together[row], atol=1e-5)
+            assert torch.allclose(net.score(make_batch([items]))[0], together[row], atol=1e-5)
 
 
-def test_the_encoder_is_causal_and_reads_order() -> None:
+def test_history_encoder_is_causal_and_reads_order() -> None:
     net = network()
     with torch.no_grad():
         vector_ID, star_BL = net.items()[0], torch.zeros(1, 3, dtype=torch.int64)
         first = net.history_vectors(vector_ID, torch.tensor([[1, 2, 3]]), star_BL)
-        other = net.history_vectors(vector_ID, torch.tensor([[1, 2, 5]]), star_BL)
+        changed = net.history_vectors(vector_ID, torch.tensor([[1, 2, 5]]), star_BL)
         swapped = net.history_vectors(vector_ID, torch.tensor([[2, 1, 3]]), star_BL)
-    assert torch.allclose(first[:, :2], other[:, :2])
+    assert torch.allclose(first[:, :2], changed[:, :2])
     assert not torch.allclose(first[:, 2], swapped[:, 2], atol=1e-3)
 
 
 @pytest.mark.parametrize("num_layers", [1, 3])
 @pytest.mark.parametrize("conv_width", [1, 3])
-def test_who_is_served_is_who_was_trained(num_layers: int, conv_width: int) -> None:
+def test_history_encoder_last_equals_forward(num_layers: int, conv_width: int) -> None:
     """`last`, which serving and validation ask, against every place of `forward`, which training
     goes through."""
     net = network(replace(SMALL, num_layers=num_layers, conv_width=conv_width))
-    batch = case([[1, 2], [3, 4, 5, 6, 1], [0]])
+    batch = make_batch([[1, 2], [3, 4, 5, 6, 1], [0]])
     with torch.no_grad():
         vector_ID = net.items()[0]
-        whole = net.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
+        full = net.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"])
         for row, length in enumerate(batch["length_B"].tolist()):
             for places in range(1, length + 1):
                 batch["length_B"][row] = places
                 last = net.user_vectors(batch, vector_ID)[row]
-                assert torch.allclose(last, whole[row, places - 1], atol=1e-5)
+                assert torch.allclose(last, full[row, places - 1], atol=1e-5)
 
 
-@pytest.mark.parametrize("place", [0, 1, 2])
-def test_each_feature_moves_an_item(place: int) -> None:
+@pytest.mark.parametrize("row", [0, 1, 2])
+def test_item_tower_reads_every_feature(row: int) -> None:
     net = network()
     before = net.items()[0]
     changed = list(FEATURES)
-    changed[place] = changed[place].roll(1, 0)
+    changed[row] = changed[row].roll(1, 0)
     net.items.set_features(*changed)
     assert not torch.allclose(before, net.items()[0])
 
 
-def test_a_movie_nobody_rated_is_its_content_alone() -> None:
+def test_item_tower_cold_item_is_content_alone() -> None:
     net = network()
     with torch.no_grad():
         vector_ID, bias_I = net.items()
@@ -118,20 +119,20 @@ def test_a_movie_nobody_rated_is_its_content_alone() -> None:
     assert torch.allclose(vector_ID[0], content_ID[0] + net.items.item.weight[0])
 
 
-def test_id_dropout_hides_its_share_of_movies_in_training_only() -> None:
+def test_id_dropout_hides_share_of_items_in_training_only() -> None:
     net = network(replace(SMALL, id_dropout=0.5))
     net.items.set_features(*FEATURES[:3], torch.ones(7, dtype=torch.int64))
-    whole = net.items()[0] - net.items.content()
-    assert (whole.abs().sum(1) > 0).all()
+    full = net.items()[0] - net.items.content()
+    assert (full.abs().sum(1) > 0).all()
     net.train()
     torch.manual_seed(0)
-    seen = torch.stack(
+    has_id = torch.stack(
         [(net.items()[0] - net.items.content()).abs().sum(1) > 1e-6 for _ in range(99)]
     )
-    assert seen.float().mean() == pytest.approx(0.5, abs=0.1)
+    assert has_id.float().mean() == pytest.approx(0.5, abs=0.1)
 
 
-def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
+def test_dropout_keeps_mean_and_drops_share() -> None:
     torch.manual_seed(0)
     dropped = Dropout(0.25)(torch.ones(1001, 100))
     assert dropped.unique().tolist() == pytest.approx([0, 4 / 3])
@@ -140,7 +141,7 @@ def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "named"),
+    ("change", "field"),
     [
         pytest.param({"embedding_dim": 10, "num_heads": 3}, "embedding_dim", id="odd-width"),
         pytest.param({"hidden_dims": []}, "hidden_dims", id="no-mlp"),
@@ -149,69 +150,72 @@ def test_dropout_keeps_the_mean_and_drops_its_share() -> None:
         pytest.param({"id_dropout": 0.1, "features": []}, "features", id="nothing-left"),
     ],
 )
-def test_contradictory_settings_are_refused(change: dict[str, object], named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+def test_network_config_refuses_contradictions(change: dict[str, object], field: str) -> None:
+    with pytest.raises(ValueError, match=field):
         NetworkConfig(**change)  # type: ignore[arg-type]
 
 
-def test_softmax_loss_is_the_log_of_the_share() -> None:
-    logit, slot, one = torch.log(torch.tensor([[1.0, 2.0, 5.0]])), torch.tensor([1]), torch.ones(1)
-    assert softmax_loss(logit, slot, one, torch.ones(1, 3)).item() == pytest.approx(-np.log(2 / 8))
-    keep = torch.tensor([[1.0, 0, 0]])  # the right movie is never excluded
-    assert softmax_loss(logit, slot, one, keep).item() == pytest.approx(-np.log(2 / 3))
-    assert softmax_loss(logit, slot, 3 * one, keep).item() == pytest.approx(-3 * np.log(2 / 3))
+def test_softmax_loss_is_log_of_share() -> None:
+    logit = torch.log(torch.tensor([[1.0, 2.0, 5.0]]))
+    column, weight, mask = torch.tensor([1]), torch.ones(1), torch.ones(1, 3)
+    assert softmax_loss(logit, column, weight, mask).item() == pytest.approx(-np.log(2 / 8))
+    mask = torch.tensor([[1.0, 0, 0]])  # the target is never excluded
+    assert softmax_loss(logit, column, weight, mask).item() == pytest.approx(-np.log(2 / 3))
+    assert softmax_loss(logit, column, 3 * weight, mask).item() == pytest.approx(-3 * np.log(2 / 3))
 
 
-def test_binary_loss_is_one_yes_and_the_mean_no() -> None:
-    logit, slot = torch.log(torch.tensor([[1.0, 2.0, 5.0]])), torch.tensor([1])
+def test_binary_loss_is_target_and_mean_of_negatives() -> None:
+    logit, column = torch.log(torch.tensor([[1.0, 2.0, 5.0]])), torch.tensor([1])
     yes, no = -np.log(2 / 3), (-np.log(1 / 2) - np.log(1 / 6)) / 2
-    found = binary_loss(logit, slot, torch.ones(1), torch.ones(1, 3))
-    assert found.item() == pytest.approx(yes + no)
+    loss = binary_loss(logit, column, torch.ones(1), torch.ones(1, 3))
+    assert loss.item() == pytest.approx(yes + no)
 
 
-def test_catalog_softmax_has_the_value_and_gradients_of_the_plain_one(
+def test_catalog_softmax_equals_autograd_of_plain_loss(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(losses.LOGITS_PER_BLOCK, "cpu", 1)  # many blocks
     torch.manual_seed(0)
     parts = [torch.randn(150, 8), torch.randn(30, 8), torch.randn(30)]
-    slot, weight = torch.randint(30, (150,)), torch.rand(150)
+    column, weight = torch.randint(30, (150,)), torch.rand(150)
     row = torch.arange(150) // 40
-    keep = (torch.rand(4, 30) > 0.3).float()
+    mask = (torch.rand(4, 30) > 0.3).float()
     values, grads = [], []
     for fused in (True, False):
         user, item, bias = (part.clone().requires_grad_() for part in parts)
         if fused:
-            loss = catalog_softmax(user, item, bias, slot, weight, row, keep)
+            loss = catalog_softmax(user, item, bias, column, weight, row, mask)
         else:
-            loss = softmax_loss(user @ item.T + bias, slot, weight, keep[row])
+            loss = softmax_loss(user @ item.T + bias, column, weight, mask[row])
         (2 * loss).backward()
         values.append(loss.item())
         grads.append((user.grad, item.grad, bias.grad))
     assert values[0] == pytest.approx(values[1], rel=1e-5)
-    for ours, plain in zip(*grads, strict=True):
-        assert torch.allclose(ours, plain, atol=1e-5)
+    for gradient, plain in zip(*grads, strict=True):
+        assert torch.allclose(gradient, plain, atol=1e-5)
 
 
-def test_catalog_softmax_under_autocast_stays_near() -> None:
+def test_catalog_softmax_under_autocast_is_near() -> None:
     torch.manual_seed(0)
     user, item = torch.randn(64, 8), torch.randn(30, 8)
-    rest = torch.zeros(30), torch.randint(30, (64,)), torch.full((64,), 1 / 64)
-    rest = *rest, torch.zeros(64, dtype=torch.int64), torch.ones(1, 30)
-    exact = catalog_softmax(user, item, *rest)
+    arguments = torch.zeros(30), torch.randint(30, (64,)), torch.full((64,), 1 / 64)
+    arguments = *arguments, torch.zeros(64, dtype=torch.int64), torch.ones(1, 30)
+    exact = catalog_softmax(user, item, *arguments)
     with torch.autocast("cpu", torch.bfloat16):
-        assert catalog_softmax(user, item, *rest).item() == pytest.approx(exact.item(), rel=0.01)
+        assert catalog_softmax(user, item, *arguments).item() == pytest.approx(
+            exact.item(), rel=0.01
+        )
 
 
-def test_marked_skips_what_is_no_candidate() -> None:
+def test_mask_pairs_skips_item_minus_one() -> None:
     mask = mask_pairs(torch.zeros(2, 3), torch.tensor([0, 0, 1]), torch.tensor([2, -1, 0]))
     assert mask.tolist() == [[False, False, True], [True, False, False]]
 
 
-def test_the_module_rejects_all_train_positives_of_a_person() -> None:
-    """The gradient of a movie that is a person's own positive elsewhere must be zero there."""
+def test_history_loss_rejects_training_positives() -> None:
+    """The gradient of an item that is a positive of the user elsewhere is zero."""
     module = RankingModule(SIZES, SMALL, LearningConfig(num_negatives=0, mlp_share=0.0))
-    batch = case([[0, 1]]) | {
+    batch = make_batch([[0, 1]]) | {
         "target_BL": torch.tensor([[-1, 2]]),
         "positive_row_N": torch.tensor([0, 0, 0, 0]),
         "positive_item_N": torch.tensor([0, 1, 2, 5]),
@@ -225,43 +229,43 @@ def test_the_module_rejects_all_train_positives_of_a_person() -> None:
     assert grad[2] < 0 and (grad[[3, 4, 6]] > 0).all()
 
 
-def test_candidates_hold_every_target_and_their_columns() -> None:
+def test_candidates_hold_every_target() -> None:
     module = RankingModule(SIZES, SMALL, LearningConfig(num_negatives=1))
-    candidate_C, slot_I = module.candidates(torch.tensor([6, 2, 6]))
+    candidate_C, column_I = module.candidates(torch.tensor([6, 2, 6]))
     assert {2, 6} <= set(candidate_C.tolist())
-    assert candidate_C[slot_I[[2, 6]]].tolist() == [2, 6]
+    assert candidate_C[column_I[[2, 6]]].tolist() == [2, 6]
 
 
-def test_candidates_are_trained_movies_and_drawn_by_popularity() -> None:
+def test_candidates_are_rated_and_drawn_by_popularity() -> None:
     learning = LearningConfig(num_negatives=2, sampler="popularity")
     module = RankingModule(SIZES, SMALL, learning)
     module.network.items.num_ratings_I.copy_(torch.tensor([10**6, 0, 10**6, 1, 1, 1, 0]))
     candidate_C, _ = module.candidates(torch.tensor([3]))
     assert candidate_C.tolist() == [0, 2, 3]
-    whole, _ = RankingModule(SIZES, SMALL).candidates(torch.tensor([3]))
-    assert whole.tolist() == list(range(7))  # no data yet: all count as rated
+    full, _ = RankingModule(SIZES, SMALL).candidates(torch.tensor([3]))
+    assert full.tolist() == list(range(7))  # no data yet: all count as rated
 
 
-def test_influence_is_bounded_by_the_cap() -> None:
+def test_weights_bound_user_influence_by_cap() -> None:
     module = RankingModule(SIZES, SMALL, LearningConfig(influence_cap=2))
     batch = {"positive_row_N": torch.tensor([0] * 4 + [1]), "target_BL": torch.zeros(2, 1)}
     weight_P = module.weights(batch, torch.tensor([0, 0, 1]))
-    # four ratings count as two, so each of them as a half; the second person's one as 1
+    # four ratings count as two, so each of them as a half; the second user's one as 1
     assert weight_P.tolist() == pytest.approx([1 / 6, 1 / 6, 1 / 3])
     # Among heavy raters alone the bound is the same, not made up for.
     assert module.weights(batch, torch.tensor([0, 0])).tolist() == pytest.approx([1 / 4, 1 / 4])
 
 
 @pytest.mark.parametrize("loss", ["softmax", "binary"])
-def test_without_the_product_branch_the_mlp_decides(loss: str) -> None:
+def test_network_without_gmf_trains_mlp_alone(loss: str) -> None:
     net = network(replace(SMALL, gmf=False))
     assert torch.equal(net.head.gmf(torch.ones(2, 8), torch.ones(3, 8)), torch.zeros(2, 3))
     module = RankingModule(SIZES, replace(SMALL, gmf=False), LearningConfig(loss=loss))
-    some, rest = module.split_positions(100, torch.device("cpu"))
-    assert (len(some), len(rest)) == (5, 0)
+    fused, plain = module.split_positions(100, torch.device("cpu"))
+    assert (len(fused), len(plain)) == (5, 0)
 
 
-def test_a_checkpoint_loads_without_arguments(tmp_path: Path) -> None:
+def test_ranking_module_loads_checkpoint_without_arguments(tmp_path: Path) -> None:
     import pytorch_lightning as pl
 
     module = RankingModule(SIZES, SMALL)
@@ -270,13 +274,13 @@ def test_a_checkpoint_loads_without_arguments(tmp_path: Path) -> None:
     trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     trainer.strategy.connect(module)
     trainer.save_checkpoint(tmp_path / "x.ckpt")
-    again = RankingModule.load_from_checkpoint(tmp_path / "x.ckpt")
-    assert asdict(again.config) == asdict(SMALL)
-    assert torch.equal(again.network.items()[0], module.network.items()[0])
+    loaded = RankingModule.load_from_checkpoint(tmp_path / "x.ckpt")
+    assert asdict(loaded.config) == asdict(SMALL)
+    assert torch.equal(loaded.network.items()[0], module.network.items()[0])
 
 
-def test_the_checkerboard_is_learned() -> None:
-    """Even people watch even movies, odd people odd ones; each person's own number is withheld."""
+def test_ranking_module_learns_checkerboard() -> None:
+    """Even users watch even items, odd users odd ones; the item of their own number is withheld."""
     torch.manual_seed(1)
     size = 12
     sizes = Sizes(num_users=size, num_items=size, num_genres=1, num_periods=1, num_rating_bins=5)
@@ -298,7 +302,7 @@ def test_the_checkerboard_is_learned() -> None:
         optimizer.step()
     module.eval()
     with torch.no_grad():
-        score = module.network.score(case(rows))
+        score = module.network.score(make_batch(rows))
     for user, row in enumerate(rows):
         score[user, row] = -torch.inf
     assert score.argmax(1).tolist() == list(range(size))

@@ -6,12 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from datamodules import negative_sampler
-from datamodules.negative_sampler import NegativeSampler
-from marquee.core.sizes import Sizes
+from datamodules.loaders import NegativeSampler, training_pairs
+from marquee.core.arrays import Sizes
 from models import neumf_head, pairwise_bce
+from models.config import NetworkConfig
 from models.lightning_module import RankingModule
-from models.ncf import NetworkConfig
 from models.pairwise_bce import pair_loss
 
 SIZES = Sizes(num_users=5, num_items=7, num_genres=1, num_periods=1, num_rating_bins=5)
@@ -41,15 +40,15 @@ def expected_loss(module: RankingModule, user_P: Tensor, item_KP: Tensor) -> Ten
     return F.binary_cross_entropy_with_logits(logit_PI.gather(1, item_KP.T).T, label_KP)
 
 
-def test_pair_loss_is_the_log_likelihood() -> None:
-    nothing, one = torch.zeros(2, 1), torch.zeros(1, 1)
+def test_pair_loss_is_mean_log_likelihood() -> None:
+    zeros, ones = torch.zeros(2, 1), torch.zeros(1, 1)
     bias_I = torch.tensor([np.log(3.0), 0.0], dtype=torch.float32)
-    parts = nothing, nothing, nothing, nothing, bias_I, torch.tensor([[0, 1], [1, 0]])
-    loss = pair_loss(*parts, [one])
+    parts = zeros, zeros, zeros, zeros, bias_I, torch.tensor([[0, 1], [1, 0]])
+    loss = pair_loss(*parts, [ones])
     assert loss.item() == pytest.approx(-(np.log(3 / 4) + 2 * np.log(1 / 2) + np.log(1 / 4)) / 4)
 
 
-@pytest.mark.parametrize("at_once", [1, 6, 7, 1000])  # 1, 2 and 2 persons a block, and all
+@pytest.mark.parametrize("pairs_per_block", [1, 6, 7, 1000])  # 1, 2 and 2 users a block, and all
 @pytest.mark.parametrize(
     ("hidden_dims", "gmf"),
     [
@@ -59,23 +58,23 @@ def test_pair_loss_is_the_log_likelihood() -> None:
         pytest.param([4, 2], False, id="without-the-product"),
     ],
 )
-def test_loss_and_gradients_are_those_of_autograd(
-    hidden_dims: list[int], gmf: bool, at_once: int, monkeypatch: pytest.MonkeyPatch
+def test_pair_loss_gradients_equal_autograd(
+    hidden_dims: list[int], gmf: bool, pairs_per_block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pairwise_bce.PAIRS_PER_BLOCK, "cpu", at_once)
+    monkeypatch.setitem(pairwise_bce.PAIRS_PER_BLOCK, "cpu", pairs_per_block)
     module = classic(hidden_dims, gmf)
     parameters = dict(module.named_parameters())
     expected = expected_loss(module, USER_P, ITEM_KP)
     loss, count = module.pairs_loss({"user_B": USER_P, "item_MB": ITEM_KP})
     assert count == ITEM_KP.numel()
     assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
-    wanted = torch.autograd.grad(3 * expected, list(parameters.values()))
-    found = torch.autograd.grad(3 * loss, list(parameters.values()))
-    for name, a, b in zip(parameters, wanted, found, strict=True):
+    expected_gradients = torch.autograd.grad(3 * expected, list(parameters.values()))
+    gradients = torch.autograd.grad(3 * loss, list(parameters.values()))
+    for name, a, b in zip(parameters, expected_gradients, gradients, strict=True):
         assert torch.allclose(a, b, atol=1e-6), name
 
 
-def test_the_loss_stays_float32_under_autocast() -> None:
+def test_pair_loss_under_autocast_is_float32() -> None:
     module = classic([4, 2])
     batch = {"user_B": USER_P, "item_MB": ITEM_KP}
     exact, _ = module.pairs_loss(batch)
@@ -87,9 +86,7 @@ def test_the_loss_stays_float32_under_autocast() -> None:
 
 
 @pytest.mark.parametrize("floats", [1, 12, 30, 1 << 18])
-def test_scores_in_blocks_are_those_of_all_pairs_at_once(
-    floats: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ncf_score_in_blocks_equals_all_pairs(floats: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ranks are the same too: no block moves a score by as much as two movies differ."""
     monkeypatch.setitem(neumf_head.HIDDEN_FLOATS_PER_BLOCK, "cpu", floats)
     network = classic([4, 2]).network.eval()
@@ -103,19 +100,19 @@ def test_scores_in_blocks_are_those_of_all_pairs_at_once(
 
 
 @pytest.mark.parametrize("max_bytes", [0, 1 << 10], ids=["searched", "table"])
-def test_positives_are_the_pairs_given_and_no_other(
+def test_negative_sampler_knows_positives_exactly(
     max_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(negative_sampler, "MAX_TABLE_BYTES", max_bytes)
+    monkeypatch.setattr(training_pairs, "MAX_TABLE_BYTES", max_bytes)
     user_N, item_N = torch.tensor([2, 0, 2, 1, 4]), torch.tensor([6, 0, 0, 5, 6])
-    known = NegativeSampler(user_N, item_N, 5, 7)
-    assert (known.bits is None) == (max_bytes == 0)
-    every = torch.cartesian_prod(torch.arange(5), torch.arange(7))
-    found = every[known.is_positive(every[:, 0], every[:, 1])]
-    assert found.tolist() == [[0, 0], [1, 5], [2, 0], [2, 6], [4, 6]]
+    sampler = NegativeSampler(user_N, item_N, 5, 7)
+    assert (sampler.bits is None) == (max_bytes == 0)
+    all_pairs = torch.cartesian_prod(torch.arange(5), torch.arange(7))
+    positives = all_pairs[sampler.is_positive(all_pairs[:, 0], all_pairs[:, 1])]
+    assert positives.tolist() == [[0, 0], [1, 5], [2, 0], [2, 6], [4, 6]]
 
 
-def test_negatives_are_items_of_no_training_pair() -> None:
+def test_negative_sampler_draws_no_training_pair() -> None:
     user_N, item_N = torch.tensor([0, 0, 1]), torch.tensor([0, 1, 2])
     sampler = NegativeSampler(user_N, item_N, 2, 3)
     drawn_B = sampler.sample(torch.tensor([0, 1]).repeat(100), torch.Generator().manual_seed(0))

@@ -1,4 +1,4 @@
-"""Validation ranks in training as the protocols do at test: one question, two codes, one answer."""
+"""Validation ranks a batch as the protocols do at test."""
 
 import numpy as np
 import pytest
@@ -6,23 +6,22 @@ import torch
 
 from datamodules.loaders import EvalLoader
 from datamodules.splits import draw_candidates, split_new_movies, split_new_users, split_next
-from marquee.core.arrays import Int64
+from marquee.core.arrays import Int64, Sizes
 from marquee.core.eval_queries import EvalQueries
-from marquee.core.sizes import Sizes
 from marquee.data.user_histories import UserHistories
 from marquee.evaluation.ranker import evaluate, rank_batch
-from models.lightning_module import LearningConfig, RankingModule
-from models.ncf import NetworkConfig
+from models.config import LearningConfig, NetworkConfig
+from models.lightning_module import RankingModule
 
 NUM_ITEMS = 60
 SCALE = (1.0,)
 
 
 def histories() -> UserHistories:
-    """80 people with 6 to 40 movies each."""
+    """80 users with 6 to 40 items each."""
     rng = np.random.default_rng(0)
     items = [rng.permutation(NUM_ITEMS)[: rng.integers(6, 40)] for _ in range(80)]
-    lengths = [len(each) for each in items]
+    lengths = [len(history) for history in items]
     return UserHistories(
         user_id=np.arange(80),
         indptr=np.concatenate([[0], np.cumsum(lengths)]),
@@ -37,42 +36,51 @@ SPLITS = {
     "new-users": split_new_users(histories(), NUM_ITEMS),
     "new-movies": split_new_movies(histories(), NUM_ITEMS),
 }
-# A score for every person and movie, with ties; people are known by the length of their history.
+# A score for every user and item, with ties.
 SCORE_UI = np.random.default_rng(1).integers(9, size=(80, NUM_ITEMS)).astype(np.float32)
 
 
-def validated(questions: EvalQueries, protocol: str, candidates: Int64 | None) -> dict[str, float]:
-    cases = EvalLoader(questions.with_candidates(candidates), SCALE, history_length=5, batch_size=7)
-    found = [rank_batch(torch.from_numpy(SCORE_UI)[batch["user_B"]], batch) for batch in cases]
-    return {name: np.concatenate([each[name] for each in found]).mean() for name in found[0]}
+def validated(
+    eval_queries: EvalQueries, protocol: str, candidates: Int64 | None
+) -> dict[str, float]:
+    batches = EvalLoader(
+        eval_queries.with_candidates(candidates), SCALE, history_length=5, batch_size=7
+    )
+    metrics_of_batches = [
+        rank_batch(torch.from_numpy(SCORE_UI)[batch["user_B"]], batch) for batch in batches
+    ]
+    return {
+        name: np.concatenate([metrics[name] for metrics in metrics_of_batches]).mean()
+        for name in metrics_of_batches[0]
+    }
 
 
 def evaluated(queries: EvalQueries, protocol: str) -> dict[str, dict[str, float]]:
     ranked = evaluate(lambda part: SCORE_UI[part.user], queries, protocol).items()
-    return {name: {key: v.mean() for key, v in one.metrics.items()} for name, one in ranked}
+    return {name: {key: v.mean() for key, v in ranks.metrics.items()} for name, ranks in ranked}
 
 
 @pytest.mark.parametrize("protocol", SPLITS)
-def test_a_batch_is_ranked_as_its_protocol_does(protocol: str) -> None:
-    questions = SPLITS[protocol].test
-    expected = evaluated(questions, protocol)[protocol]
-    assert validated(questions, protocol, None) == pytest.approx(expected)
+def test_rank_batch_equals_evaluate_of_protocol(protocol: str) -> None:
+    eval_queries = SPLITS[protocol].test
+    expected = evaluated(eval_queries, protocol)[protocol]
+    assert validated(eval_queries, protocol, None) == pytest.approx(expected)
 
 
-def test_drawn_candidates_are_ranked_as_at_test() -> None:
+def test_rank_batch_of_candidates_equals_evaluate() -> None:
     split = SPLITS["next"]
-    drawn = draw_candidates(split, num=15)
-    expected = evaluated(split.test.with_candidates(drawn), "next")["ncf-paper"]
-    found = validated(split.test, "next", drawn)
-    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    candidate_BC = draw_candidates(split, num=15)
+    expected = evaluated(split.test.with_candidates(candidate_BC), "next")["ncf-paper"]
+    metrics = validated(split.test, "next", candidate_BC)
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected)
 
 
-def test_the_module_averages_over_people_not_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_validation_averages_over_users_not_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = Sizes(num_users=80, num_items=NUM_ITEMS, num_genres=1, num_periods=1, num_rating_bins=1)
     small = NetworkConfig(embedding_dim=8, history_length=5, hidden_dims=[4], features=[])
     module = RankingModule(sizes, small, LearningConfig()).eval()
     logged: dict[str, float] = {}
-    monkeypatch.setattr(module, "log", lambda name, value, **rest: logged.update({name: value}))
+    monkeypatch.setattr(module, "log", lambda name, value, **options: logged.update({name: value}))
     valid = SPLITS["new-movies"].valid
     for batch_size in (1000, 50):  # one batch; several, of unequal size
         for batch in EvalLoader(valid, SCALE, history_length=5, batch_size=batch_size):

@@ -1,4 +1,4 @@
-"""A large catalogue is answered from candidates, as if all of it had been scored."""
+"""The ANN index: its candidates, and the lists of a catalog that is answered from them."""
 
 from pathlib import Path
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marquee.recommender import ann_index, scoring
 from marquee.recommender.ann_index import (
     MIN_ITEMS_FOR_ANN,
     NUM_CANDIDATES,
@@ -15,7 +16,7 @@ from marquee.recommender.ann_index import (
 from marquee.recommender.bundle import write_bundle
 from marquee.recommender.encoder import Head, UserVector
 from marquee.recommender.recommender import Recommender
-from tests.support.tiny_bundle import FILMS, tiny_parts
+from tests.support.tiny_bundle import MOVIES, tiny_parts
 
 pytest.importorskip("faiss")
 
@@ -32,7 +33,7 @@ def head() -> Head:
     return Head(item_gmf_ID=gmf_ID, item_mlp_HI=mlp_HI, mlp_out_H=out_H, item_bias_I=bias_I)
 
 
-def persons(number: int) -> list[UserVector]:
+def random_users(number: int) -> list[UserVector]:
     rng = np.random.default_rng(1)
     return [
         UserVector(rng.standard_normal(D, np.float32), rng.standard_normal(H, np.float32))
@@ -40,84 +41,88 @@ def persons(number: int) -> list[UserVector]:
     ]
 
 
-def test_the_best_are_among_the_candidates(head: Head) -> None:
+def test_ann_search_holds_the_best_items(head: Head) -> None:
     """Though the MLP, which the codes know by its mean alone, counts much here."""
-    reach, found = AnnIndex(head, persons(4)), []
-    for user in persons(40):
-        rows = reach.search(user.gmf_D)
-        assert len(rows) == NUM_CANDIDATES and (np.diff(rows) > 0).all()
+    index, recalls = AnnIndex(head, random_users(4)), []
+    for user in random_users(40):
+        items = index.search(user.gmf_D)
+        assert len(items) == NUM_CANDIDATES and (np.diff(items) > 0).all()
         best = np.argsort(-head.logits(user))[:10]
-        found.append(np.isin(best, rows).mean())
-    assert np.mean(found) > 0.98
+        recalls.append(np.isin(best, items).mean())
+    assert np.mean(recalls) > 0.98
 
 
-def test_it_is_the_same_each_time(head: Head) -> None:
-    first, second = (AnnIndex(head, persons(2)).search(persons(1)[0].gmf_D) for _ in range(2))
+def test_ann_search_is_deterministic(head: Head) -> None:
+    first, second = (
+        AnnIndex(head, random_users(2)).search(random_users(1)[0].gmf_D) for _ in range(2)
+    )
     assert first.tolist() == second.tolist()
 
 
-def test_only_large_catalogues_are_reached_for() -> None:
+def test_ann_is_worthwhile_for_large_catalogs_only() -> None:
     assert is_ann_worthwhile(MIN_ITEMS_FOR_ANN)
     assert not is_ann_worthwhile(MIN_ITEMS_FOR_ANN - 1)
 
 
 @pytest.fixture
-def reaching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recommender:
-    """The hand-made bundle, taken for a large one, with seven candidates."""
+def ann_recommender(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recommender:
+    """The hand-made bundle, treated as a large one, with seven candidates."""
     folder = tmp_path / "tiny"
     write_bundle(folder, **tiny_parts())  # without golden answers, which hold every movie
-    monkeypatch.setattr("marquee.recommender.ann_index.MIN_ITEMS_FOR_ANN", 1)
-    monkeypatch.setattr("marquee.recommender.scoring.AnnIndex", NearestSeven)
+    monkeypatch.setattr(ann_index, "MIN_ITEMS_FOR_ANN", 1)
+    monkeypatch.setattr(scoring, "AnnIndex", NearestSeven)
     return Recommender.load(folder)
 
 
 class NearestSeven(AnnIndex):
     """The seven best products: too few movies for codes."""
 
-    def __init__(self, head: Head, halves: Any) -> None:
+    def __init__(self, head: Head, user_vectors: Any) -> None:
         self._vectors = head.item_gmf_ID
 
     def search(self, user_gmf_D: np.ndarray) -> np.ndarray:
         return np.sort(np.argsort(-self._vectors @ user_gmf_D, kind="stable")[:7])
 
 
-def test_a_list_holds_candidates_alone_and_its_pages_agree(
-    reaching: Recommender, recommender: Recommender
+def test_ann_list_holds_candidates_and_pages_join(
+    ann_recommender: Recommender, recommender: Recommender
 ) -> None:
     history = [(HEAT, 4.0), (SUSPECTS, 5.0)]
-    whole = reaching.recommend(history=history, k=20)
-    every = recommender.recommend(history=history, k=20)
-    assert whole["next_offset"] is None and len(whole["items"]) == 7 - 2 < len(every["items"])
-    best = [item for item in every["items"] if item in whole["items"]]
-    assert whole["items"] == best, "exact scores and stars, in the same order"
-    pages = [reaching.recommend(history=history, k=2, offset=at)["items"] for at in (0, 2, 4)]
-    assert [item for page in pages for item in page] == whole["items"]
+    response = ann_recommender.recommend(history=history, k=20)
+    items, exact_items = response["items"], recommender.recommend(history=history, k=20)["items"]
+    assert response["next_offset"] is None and len(items) == 7 - 2 < len(exact_items)
+    best = [item for item in exact_items if item in items]
+    assert items == best, "exact scores and stars, in the same order"
+    pages = [
+        ann_recommender.recommend(history=history, k=2, offset=at)["items"] for at in (0, 2, 4)
+    ]
+    assert [item for page in pages for item in page] == items
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "query",
     [
         {"filters": {"genres": ["Drama"]}},
-        {"include_ids": [film[0] for film in FILMS]},
+        {"include_ids": [movie[0] for movie in MOVIES]},
         {"novelty": 0.3},
         {"freshness": 0.3},
         {"genre_profile": {"Drama": 1.0}},
         {"history": []},
     ],
 )
-def test_what_may_need_any_movie_scores_all(
-    reaching: Recommender, recommender: Recommender, asked: dict[str, Any]
+def test_ann_is_skipped_where_any_item_may_be_listed(
+    ann_recommender: Recommender, recommender: Recommender, query: dict[str, Any]
 ) -> None:
-    asked = {"history": [(HEAT, 4.0)], "k": 20} | asked
-    assert reaching.recommend(**asked)["items"] == recommender.recommend(**asked)["items"]
+    query = {"history": [(HEAT, 4.0)], "k": 20} | query
+    assert ann_recommender.recommend(**query)["items"] == recommender.recommend(**query)["items"]
 
 
-def test_explanations_and_predictions_are_exact(
-    reaching: Recommender, recommender: Recommender
+def test_ann_explanations_and_predictions_are_exact(
+    ann_recommender: Recommender, recommender: Recommender
 ) -> None:
     history = [(HEAT, 4.0), (SUSPECTS, 5.0)]
-    (item,) = reaching.recommend(history=history, k=1, explain=True)["items"]
+    (item,) = ann_recommender.recommend(history=history, k=1, explain=True)["items"]
     assert item == recommender.recommend(history=history, k=1, explain=True)["items"][0]
-    ids = [film[0] for film in FILMS]
-    wanted = recommender.predict(history=history, movie_ids=ids)["items"]
-    assert reaching.predict(history=history, movie_ids=ids)["items"] == wanted
+    ids = [movie[0] for movie in MOVIES]
+    expected = recommender.predict(history=history, movie_ids=ids)["items"]
+    assert ann_recommender.predict(history=history, movie_ids=ids)["items"] == expected

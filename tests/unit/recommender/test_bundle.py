@@ -1,6 +1,7 @@
-"""A bundle is read back as it was written, or refused with a sentence that names the file."""
+"""Bundles: round trip, atomic writes, and errors that name the file."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS, read_bundle, write_bundle
 from marquee.recommender.recommender import Recommender
-from tests.support.tiny_bundle import FILMS, films, tiny_parts
+from tests.support.tiny_bundle import MOVIES, tiny_movies, tiny_parts
 
 
 @pytest.fixture
@@ -19,32 +20,32 @@ def copy(bundle_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(bundle_folder, tmp_path / "copy"))
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_bundle_round_trips(tmp_path: Path) -> None:
     parts = tiny_parts()
     version = write_bundle(tmp_path / "b", **parts)
     bundle = read_bundle(tmp_path / "b")
     assert bundle.manifest["model_version"] == version
     assert bundle.manifest["history_length"] == 4
-    assert bundle.movies.title == [film[1] for film in FILMS]
+    assert bundle.movies.title == [movie[1] for movie in MOVIES]
     assert bundle.encoder == parts["encoder"]
     for name, array in parts["arrays"].items():
         np.testing.assert_array_equal(bundle.arrays[name], array)
 
 
-def test_the_same_content_has_the_same_version_and_another_has_another(tmp_path: Path) -> None:
+def test_model_version_follows_the_content(tmp_path: Path) -> None:
     parts = tiny_parts()
     versions = [write_bundle(tmp_path / name, **parts) for name in ("a", "b")]
     parts["manifest"]["recipe"] = "another"
     assert versions[0] == versions[1] != write_bundle(tmp_path / "c", **parts)
 
 
-def test_the_bundle_holds_plain_files_only(bundle_folder: Path) -> None:
+def test_bundle_holds_the_manifest_and_its_parts(bundle_folder: Path) -> None:
     assert sorted(path.name for path in bundle_folder.iterdir()) == sorted([MANIFEST, *PARTS])
 
 
 @pytest.mark.parametrize("name", [MANIFEST, *PARTS])
 @pytest.mark.parametrize("place", ["first", "middle", "last"])
-def test_one_flipped_byte_is_refused_by_name(copy: Path, name: str, place: str) -> None:
+def test_read_bundle_flipped_byte_names_the_file(copy: Path, name: str, place: str) -> None:
     raw = bytearray((copy / name).read_bytes())
     n = {"first": 0, "middle": len(raw) // 2, "last": len(raw) - 1}[place]
     raw[n] ^= 1
@@ -53,7 +54,7 @@ def test_one_flipped_byte_is_refused_by_name(copy: Path, name: str, place: str) 
         read_bundle(copy)
 
 
-def test_every_byte_of_the_manifest_counts(copy: Path) -> None:
+def test_read_bundle_checks_every_byte_of_the_manifest(copy: Path) -> None:
     good = (copy / MANIFEST).read_bytes()
     for n in range(len(good)):
         changed = b"\t" if good[n : n + 1].isspace() else bytes([good[n] ^ 1])
@@ -63,20 +64,20 @@ def test_every_byte_of_the_manifest_counts(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [MANIFEST, *PARTS])
-def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+def test_read_bundle_missing_file_is_named(copy: Path, name: str) -> None:
     (copy / name).unlink()
     with pytest.raises(InputError, match=f"{name}: missing"):
         read_bundle(copy)
 
 
-def test_an_added_file_is_named(copy: Path) -> None:
+def test_read_bundle_added_file_is_named(copy: Path) -> None:
     (copy / "users.csv").write_text("42\n")
     with pytest.raises(InputError, match=r"users.csv: not part of a bundle"):
         read_bundle(copy)
 
 
 @pytest.mark.parametrize("name", [MANIFEST, *PARTS])
-def test_a_truncated_file_is_named(copy: Path, name: str) -> None:
+def test_read_bundle_truncated_file_is_named(copy: Path, name: str) -> None:
     (copy / name).write_bytes((copy / name).read_bytes()[:-1])
     with pytest.raises(InputError, match=name):
         read_bundle(copy)
@@ -85,23 +86,23 @@ def test_a_truncated_file_is_named(copy: Path, name: str) -> None:
 @pytest.mark.parametrize(
     "raw", [b"", b"[]", b"{}", b"null", b'{"format": 2, "files": {}}', b"\xff"]
 )
-def test_a_manifest_that_is_none_is_refused(copy: Path, raw: bytes) -> None:
+def test_read_bundle_invalid_manifest_raises(copy: Path, raw: bytes) -> None:
     (copy / MANIFEST).write_bytes(raw)
     with pytest.raises(InputError, match=MANIFEST):
         read_bundle(copy)
 
 
-def test_a_folder_that_is_not_there_says_how_to_make_one(tmp_path: Path) -> None:
+def test_read_bundle_missing_folder_says_how_to_make_one(tmp_path: Path) -> None:
     message = r"no such bundle folder, expected a bundle; make one with: python train.py"
     with pytest.raises(InputError, match=message):
         read_bundle(tmp_path / "none")
 
 
-I = len(FILMS)  # noqa: E741
+I = len(MOVIES)  # noqa: E741
 
 
 @pytest.mark.parametrize(
-    ("name", "array", "sentence"),
+    ("name", "array", "message"),
     [
         pytest.param("item_bias", np.zeros(I - 1, "f4"), "I = 9, expected 10", id="one-row-short"),
         pytest.param("mlp_out", np.zeros(7, "f4"), "H = 7, expected 3", id="hidden-size"),
@@ -112,18 +113,18 @@ I = len(FILMS)  # noqa: E741
         pytest.param("extra", np.zeros(1, "f4"), "extra", id="unknown-array"),
     ],
 )
-def test_arrays_that_disagree_are_not_written(
-    tmp_path: Path, name: str, array: np.ndarray, sentence: str
+def test_write_bundle_invalid_array_raises(
+    tmp_path: Path, name: str, array: np.ndarray, message: str
 ) -> None:
     parts = tiny_parts()
     parts["arrays"][name] = array
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         write_bundle(tmp_path / "b", **parts)
     assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         pytest.param({"scale": [5.0, 1.0]}, "scale", id="scale-descends"),
         pytest.param({"history_length": 0}, "history_length 0", id="no-history"),
@@ -131,23 +132,23 @@ def test_arrays_that_disagree_are_not_written(
         pytest.param({"scale": [1.0, 2.0]}, "cuts .* expected 1, ascending", id="cuts"),
     ],
 )
-def test_a_manifest_that_lacks_something_is_not_written(
-    tmp_path: Path, change: dict[str, Any], sentence: str
+def test_write_bundle_invalid_manifest_raises(
+    tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     parts = tiny_parts()
     parts["manifest"] |= change
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         write_bundle(tmp_path / "b", **parts)
 
 
-def test_movies_out_of_order_are_not_written(tmp_path: Path) -> None:
+def test_write_bundle_movies_out_of_order_raises(tmp_path: Path) -> None:
     parts = tiny_parts()
-    parts["movies"] = films().select(films().movie_id[::-1])
+    parts["movies"] = tiny_movies().select(tiny_movies().movie_id[::-1])
     with pytest.raises(InputError, match="expected them to ascend"):
         write_bundle(tmp_path / "b", **parts)
 
 
-def test_an_array_that_is_a_view_is_written_as_it_looks(tmp_path: Path) -> None:
+def test_write_bundle_transposed_array_round_trips(tmp_path: Path) -> None:
     # safetensors writes the memory of a transposed array, not the array.
     parts = tiny_parts()
     vector = parts["arrays"]["item_vector"]
@@ -156,7 +157,7 @@ def test_an_array_that_is_a_view_is_written_as_it_looks(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_bundle(tmp_path / "b").arrays["item_vector"], vector)
 
 
-def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> None:
+def test_write_bundle_replaces_and_leaves_no_temporary(tmp_path: Path) -> None:
     parts = tiny_parts()
     write_bundle(tmp_path / "b", **parts)
     parts["manifest"]["recipe"] = "second"
@@ -165,16 +166,16 @@ def test_a_bundle_is_replaced_and_nothing_is_left_beside_it(tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
-def test_a_failed_write_leaves_the_old_bundle(
+def test_write_bundle_full_disk_keeps_the_old_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parts = tiny_parts()
     version = write_bundle(tmp_path / "b", **parts)
 
-    def full(_: int) -> None:
+    def raise_full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("marquee.recommender.bundle.os.fsync", full)
+    monkeypatch.setattr(os, "fsync", raise_full)
     with pytest.raises(InputError, match="No space left"):
         write_bundle(tmp_path / "b", **parts)
     assert read_bundle(tmp_path / "b").manifest["model_version"] == version
@@ -182,33 +183,33 @@ def test_a_failed_write_leaves_the_old_bundle(
 
 
 @pytest.mark.parametrize("failing", [1, 2], ids=["moving-the-old", "moving-the-new"])
-def test_a_stop_between_the_renames_leaves_the_old_bundle(
+def test_write_bundle_interrupted_keeps_the_old_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
 ) -> None:
     parts = tiny_parts()
     version = write_bundle(tmp_path / "b", **parts)
-    calls, rename = [], Path.rename
+    targets, rename = [], Path.rename
 
-    def stopped(self: Path, target: Path) -> Path:
-        calls.append(target)
-        if len(calls) == failing:
+    def interrupt(self: Path, target: Path) -> Path:
+        targets.append(target)
+        if len(targets) == failing:
             raise KeyboardInterrupt
         return rename(self, target)
 
-    monkeypatch.setattr(Path, "rename", stopped)
+    monkeypatch.setattr(Path, "rename", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_bundle(tmp_path / "b", **parts)
     assert read_bundle(tmp_path / "b").manifest["model_version"] == version
     assert [path.name for path in tmp_path.iterdir()] == ["b"]
 
 
-def test_a_parent_that_is_a_file_is_told(tmp_path: Path) -> None:
+def test_write_bundle_parent_is_a_file_raises(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="cannot be written"):
         write_bundle(tmp_path / "file" / "b", **tiny_parts())
 
 
-def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
+def test_write_bundle_keeps_a_folder_of_other_files(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("only copy")
     with pytest.raises(InputError, match="holds files but no bundle"):
         write_bundle(tmp_path, **tiny_parts())
@@ -216,7 +217,7 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "sentence"),
+    ("change", "message"),
     [
         pytest.param({"scores": [0.0, 0.0]}, r"golden.json: answer 0 is off by", id="scores"),
         pytest.param(
@@ -224,23 +225,25 @@ def test_a_folder_of_other_things_is_left_alone(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_golden_answer_is_refused_at_load(
-    bundle_folder: Path, tmp_path: Path, change: dict[str, Any], sentence: str
+def test_load_wrong_golden_answer_raises(
+    bundle_folder: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     golden = json.loads((bundle_folder / "golden.json").read_text())
     write_bundle(tmp_path / "b", **tiny_parts() | {"golden": [golden[0] | change]})
-    with pytest.raises(InputError, match=sentence):
+    with pytest.raises(InputError, match=message):
         Recommender.load(tmp_path / "b")
 
 
-def test_golden_scores_may_differ_in_the_fifth_digit(bundle_folder: Path, tmp_path: Path) -> None:
+def test_load_golden_scores_may_differ_in_the_fifth_digit(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
     golden = json.loads((bundle_folder / "golden.json").read_text())
     golden[0]["scores"] = [score + 5e-5 for score in golden[0]["scores"]]
     write_bundle(tmp_path / "b", **tiny_parts() | {"golden": golden})
     Recommender.load(tmp_path / "b")
 
 
-def test_an_encoder_that_is_no_onnx_is_named(tmp_path: Path) -> None:
+def test_load_invalid_encoder_is_named(tmp_path: Path) -> None:
     write_bundle(tmp_path / "b", **tiny_parts() | {"encoder": b"not onnx"})
     with pytest.raises(InputError, match=r"encoder.onnx: ONNX Runtime cannot load it"):
         Recommender.load(tmp_path / "b")

@@ -1,4 +1,4 @@
-"""Pages of any list: none repeats another, nothing seen or excluded comes, every filter holds."""
+"""Pages of any query: they join, nothing seen or excluded is listed, every filter holds."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marquee.recommender.recommender import Recommender
-from tests.support.tiny_bundle import FILMS
+from tests.support.tiny_bundle import MOVIES
 
-ALL = [film[0] for film in FILMS]
-OF = {film[0]: film for film in FILMS}
-GENRES = sorted({genre for film in FILMS for genre in film[3]})
+ALL_IDS = [movie[0] for movie in MOVIES]
+MOVIE_OF = {movie[0]: movie for movie in MOVIES}
+GENRES = sorted({genre for movie in MOVIES for genre in movie[3]})
 
-ids = st.lists(st.sampled_from(ALL), max_size=4, unique=True)
+ids = st.lists(st.sampled_from(ALL_IDS), max_size=4, unique=True)
 strength = st.sampled_from([0.0, 0.0, 0.3, 1.0])
 genres = st.lists(st.sampled_from(GENRES), max_size=2, unique=True)
 years = st.none() | st.sampled_from([1982, 1995, 2001])
@@ -26,9 +26,9 @@ filters = st.fixed_dictionaries(
         "min_ratings": st.sampled_from([0, 20, 45]),
     },
 )
-questions = st.fixed_dictionaries(
+queries = st.fixed_dictionaries(
     {
-        "history": st.lists(st.tuples(st.sampled_from(ALL), st.sampled_from([None, 1.0, 5.0]))),
+        "history": st.lists(st.tuples(st.sampled_from(ALL_IDS), st.sampled_from([None, 1.0, 5.0]))),
         "exclude_seen": st.booleans(),
         "not_interested": ids,
         "filters": st.none() | filters,
@@ -42,44 +42,50 @@ questions = st.fixed_dictionaries(
 
 
 @settings(max_examples=300, deadline=None)
-@given(question=questions, k=st.integers(1, 7))
-def test_pages(recommender: Recommender, question: dict[str, Any], k: int) -> None:
-    question["filters"] = {
-        name: value for name, value in (question["filters"] or {}).items() if value is not None
+@given(query=queries, k=st.integers(1, 7))
+def test_pages_of_any_query_join_and_keep_its_filters(
+    recommender: Recommender, query: dict[str, Any], k: int
+) -> None:
+    query["filters"] = {
+        name: value for name, value in (query["filters"] or {}).items() if value is not None
     }
-    whole = recommender.recommend(**question, k=100)
-    assert whole["next_offset"] is None
+    full = recommender.recommend(**query, k=100)
+    assert full["next_offset"] is None
     listed, offset = [], 0
     while offset is not None:
-        page = recommender.recommend(**question, k=k, offset=offset)
+        page = recommender.recommend(**query, k=k, offset=offset)
         listed += page["items"]
         assert page["next_offset"] in (None, offset + k)
         offset = page["next_offset"]
-    for item, same in zip(listed, whole["items"], strict=True):  # pages put together are the list
+    for item, same in zip(listed, full["items"], strict=True):  # pages put together are the list
         assert item.pop("stars") == pytest.approx(same.pop("stars"), abs=1e-5)  # but for rounding
         assert item == same
-    found = [item["movie_id"] for item in listed]
-    assert len(set(found)) == len(found)
-    assert set(found) == expected(question)
+    listed_ids = [item["movie_id"] for item in listed]
+    assert len(set(listed_ids)) == len(listed_ids)
+    assert set(listed_ids) == expected_ids(query)
 
 
-def expected(question: dict[str, Any]) -> set[int]:
-    """What may come, by the words of docs/serving.md."""
-    out = set(question["not_interested"]) | set(question["exclude_ids"] or [])
-    if question["exclude_seen"]:
-        out |= {movie_id for movie_id, _ in question["history"]}
-    return {movie_id for movie_id in ALL if movie_id not in out and passes(movie_id, question)}
+def expected_ids(query: dict[str, Any]) -> set[int]:
+    """The ids that may be listed."""
+    excluded = set(query["not_interested"]) | set(query["exclude_ids"] or [])
+    if query["exclude_seen"]:
+        excluded |= {movie_id for movie_id, _ in query["history"]}
+    return {
+        movie_id
+        for movie_id in ALL_IDS
+        if movie_id not in excluded and passes_filters(movie_id, query)
+    }
 
 
-def passes(movie_id: int, question: dict[str, Any]) -> bool:
-    _, _, year, genres, num_ratings = OF[movie_id]
-    asked = question["filters"]
-    if question["include_ids"] is not None and movie_id not in question["include_ids"]:
+def passes_filters(movie_id: int, query: dict[str, Any]) -> bool:
+    _, _, year, genres, num_ratings = MOVIE_OF[movie_id]
+    limits = query["filters"]
+    if query["include_ids"] is not None and movie_id not in query["include_ids"]:
         return False
-    if asked.get("genres") and not set(genres) & set(asked["genres"]):
+    if limits.get("genres") and not set(genres) & set(limits["genres"]):
         return False
-    if set(genres) & set(asked.get("exclude_genres") or []):
+    if set(genres) & set(limits.get("exclude_genres") or []):
         return False
-    if "year_min" in asked and (year is None or year < asked["year_min"]):
+    if "year_min" in limits and (year is None or year < limits["year_min"]):
         return False
-    return bool(num_ratings >= asked.get("min_ratings", 0))
+    return bool(num_ratings >= limits.get("min_ratings", 0))

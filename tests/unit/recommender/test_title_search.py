@@ -1,27 +1,23 @@
-"""Titles are found as people type them."""
+"""Title search: queries as users type them, with slips, articles, years and numerals."""
 
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from typed_titles import KINDS, typed_queries
 
 from marquee.core.movies import Movies
-from marquee.data.dataset import load_dataset
-from marquee.data.demo_data import write_demo
-from marquee.recommender.search import trigram_index
 from marquee.recommender.search.title_search import TitleSearch
 from marquee.recommender.search.trigram_index import TrigramIndex, title_keys
-from tests.support.tiny_bundle import FILMS, films
+from tests.support.tiny_bundle import MOVIES, tiny_movies
 
 
 @pytest.fixture(scope="module")
 def search() -> TitleSearch:
-    return TitleSearch(films(), np.array([film[-1] for film in FILMS]))
+    return TitleSearch(tiny_movies(), np.array([movie[-1] for movie in MOVIES]))
 
 
-def found(search: TitleSearch, query: str, k: int = 10) -> list[str]:
-    return [FILMS[row][1] for row in search.find(query, k)]
+def titles_of(search: TitleSearch, query: str, k: int = 10) -> list[str]:
+    return [MOVIES[item][1] for item in search.find(query, k)]
 
 
 @pytest.mark.parametrize(
@@ -50,25 +46,25 @@ def found(search: TitleSearch, query: str, k: int = 10) -> list[str]:
         pytest.param("?!", [], id="punctuation-only"),
     ],
 )
-def test_queries(search: TitleSearch, query: str, expected: list[str]) -> None:
-    assert found(search, query) == expected
+def test_title_search_ranks_titles(search: TitleSearch, query: str, expected: list[str]) -> None:
+    assert titles_of(search, query) == expected
 
 
-def test_no_more_than_k(search: TitleSearch) -> None:
-    assert found(search, "heat", k=1) == ["Heat"]
+def test_title_search_returns_at_most_k(search: TitleSearch) -> None:
+    assert titles_of(search, "heat", k=1) == ["Heat"]
 
 
-def test_among_equal_titles_the_one_with_more_ratings_comes_first() -> None:
+def test_title_search_equal_titles_rank_by_ratings() -> None:
     movies = Movies(np.array([1, 2]), ["Hamlet", "Hamlet"], [1948, 1996], [(), ()])
     assert TitleSearch(movies, np.array([3, 8])).find("hamlet", 2).tolist() == [1, 0]
 
 
-def test_no_movies() -> None:
+def test_title_search_of_an_empty_catalog() -> None:
     movies = Movies(np.zeros(0, dtype=np.int64), [], [], [])
     assert TitleSearch(movies, np.zeros(0)).find("heat", 2).tolist() == []
 
 
-KNOWN = [  # title, year, ratings
+TITLES = [  # title, year, ratings
     ("The Heat", 2013, 20),
     ("Heat", 1995, 900),
     ("Heat", 1972, 0),
@@ -92,10 +88,10 @@ KNOWN = [  # title, year, ratings
 
 
 @pytest.fixture(scope="module")
-def known() -> TitleSearch:
-    title, year, ratings = zip(*KNOWN, strict=True)
+def many_titles() -> TitleSearch:
+    title, year, ratings = zip(*TITLES, strict=True)
     return TitleSearch(
-        Movies(np.arange(len(KNOWN)), list(title), list(year), [()] * len(KNOWN)),
+        Movies(np.arange(len(TITLES)), list(title), list(year), [()] * len(TITLES)),
         np.array(ratings),
     )
 
@@ -104,7 +100,7 @@ def known() -> TitleSearch:
     ("query", "expected"),
     [
         pytest.param("the heat", ("The Heat", 2013), id="article-decides"),
-        pytest.param("heat", ("Heat", 1995), id="without-it-the-known-one"),
+        pytest.param("heat", ("Heat", 1995), id="without-it-the-popular-one"),
         pytest.param("heat 1972", ("Heat", 1972), id="year"),
         pytest.param("heat 1971", ("Heat", 1972), id="year-beside"),
         pytest.param("heat, the 2013", ("The Heat", 2013), id="article-last-and-year"),
@@ -116,27 +112,27 @@ def known() -> TitleSearch:
         pytest.param("rocky 5", ("Rocky V", 1990), id="digit-for-a-single-letter"),
         pytest.param("rocky two", ("Rocky II", 1979), id="word-for-numeral"),
         pytest.param("rocky five", ("Rocky V", 1990), id="word-for-a-single-letter"),
-        pytest.param("star wars episode 1", KNOWN[12][:2], id="numeral-one"),
+        pytest.param("star wars episode 1", TITLES[12][:2], id="numeral-one"),
         pytest.param("xmen", ("X-Men", 2000), id="letter-that-is-no-numeral"),
         pytest.param("spiderman", ("Spider-Man", 2002), id="joined"),
         pytest.param("spi derman", ("Spider-Man", 2002), id="split"),
         pytest.param("schindler s list", ("Schindler's List", 1993), id="apostrophe-as-space"),
         pytest.param("fast and furious", ("Fast & Furious", 2009), id="ampersand"),
-        pytest.param("se7en", ("Seven (a.k.a. Se7en)", 1995), id="also-known-as"),
-        pytest.param("cite des enfants perdu", KNOWN[10][:2], id="title-in-brackets-with-slip"),
-        pytest.param("the empire strikes bakc", KNOWN[11][:2], id="part-with-slip"),
+        pytest.param("se7en", ("Seven (a.k.a. Se7en)", 1995), id="also-many_titles-as"),
+        pytest.param("cite des enfants perdu", TITLES[10][:2], id="title-in-brackets-with-slip"),
+        pytest.param("the empire strikes bakc", TITLES[11][:2], id="part-with-slip"),
         pytest.param("500 days of sumer", ("(500) Days of Summer", 2009), id="brackets-in-front"),
         pytest.param("ирония судбы", ("Ирония судьбы", 1975), id="other-letters"),
-        pytest.param("matrx", ("The Matrix", 1999), id="obscure-titles-do-not-hide-the-known"),
+        pytest.param("matrx", ("The Matrix", 1999), id="obscure-titles-do-not-hide-it"),
     ],
 )
-def test_the_film_meant_comes_first(
-    known: TitleSearch, query: str, expected: tuple[str, int]
+def test_title_search_puts_the_intended_movie_first(
+    many_titles: TitleSearch, query: str, expected: tuple[str, int]
 ) -> None:
-    assert KNOWN[known.find(query, 1)[0]][:2] == expected
+    assert TITLES[many_titles.find(query, 1)[0]][:2] == expected
 
 
-def test_keys_of_a_title() -> None:
+def test_title_keys_of_brackets_parts_and_numerals() -> None:
     assert title_keys("The Postman (a.k.a. Il Postino) (The Mailman)").keys() == {
         "the postman a k a il postino the mailman",
         "postman a k a il postino the mailman",
@@ -156,49 +152,16 @@ def test_keys_of_a_title() -> None:
 @example("a" * 200, 5)
 @example("the of and a in to " * 10, 30)
 @example("1234567890" * 20, 5)
-def test_any_text_is_answered(known: TitleSearch, query: str, k: int) -> None:
-    rows = known.find(query, k).tolist()
-    assert len(rows) == len(set(rows)) <= k
-    assert set(rows) <= set(range(len(KNOWN)))
+def test_title_search_answers_any_text(many_titles: TitleSearch, query: str, k: int) -> None:
+    items = many_titles.find(query, k).tolist()
+    assert len(items) == len(set(items)) <= k
+    assert set(items) <= set(range(len(TITLES)))
 
 
-@pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Movies:
-    root = tmp_path_factory.mktemp("data")
-    write_demo(root / "demo")
-    return load_dataset("demo", root).movies
-
-
-def share_found(movies: Movies, per_kind: int) -> float:
-    search = TitleSearch(movies, np.zeros(len(movies)))
-    queries = typed_queries(movies, per_kind, seed=0)
-    found = [not query.right.isdisjoint(search.find(query.typed, 5).tolist()) for query in queries]
-    return sum(found) / len(found)
-
-
-def test_mistyped_titles_are_found(demo: Movies) -> None:
-    """The measured set of results/search.json in small, on invented titles."""
-    kinds = {query.kind for query in typed_queries(demo, 20, seed=0)}
-    assert len(kinds) >= len(KINDS) - 3
-    assert share_found(demo, 20) > 0.98
-
-
-@pytest.mark.parametrize("part", ["nearest", "to_key"])
-def test_without_a_part_of_the_search_they_are_not(
-    demo: Movies, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    """The set above can fail: with the wrong candidates, and with titles left as they are."""
-    if part == "nearest":
-        monkeypatch.setattr(TrigramIndex, "nearest", lambda *asked: np.arange(asked[2]))
-    else:
-        monkeypatch.setattr(trigram_index, "to_key", str)
-    assert share_found(demo, 20) < 0.9
-
-
-def test_candidates_are_those_that_share_letters() -> None:
+def test_trigram_index_nearest_shares_letters() -> None:
     index = TrigramIndex(["matrix", "the matrix", "heat", "up", "spider man"])
-    even = np.zeros(5, dtype=np.float32)
-    assert index.nearest("matrx", 1, even).tolist() == [0]
-    assert index.nearest("spiderman", 1, even).tolist() == [4]
-    assert index.nearest("yp", 9, even).tolist() == [3]
-    assert index.nearest("qqq", 9, even).tolist() == []
+    bonus_T = np.zeros(5, dtype=np.float32)
+    assert index.nearest("matrx", 1, bonus_T).tolist() == [0]
+    assert index.nearest("spiderman", 1, bonus_T).tolist() == [4]
+    assert index.nearest("yp", 9, bonus_T).tolist() == [3]
+    assert index.nearest("qqq", 9, bonus_T).tolist() == []
