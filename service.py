@@ -1,47 +1,26 @@
 """The HTTP service: a thin BentoML layer over marquee/api/handlers.py.
 
-    BUNDLE=bundles/demo bentoml serve service:Marquee --port 3000
-    curl -s localhost:3000/recommend -H 'Content-Type: application/json' -d '{"k": 3}'
-
-Settings come from the environment (marquee/api/settings.py). The service refuses to start without
-a good bundle. It keeps the current bundle where a new one is damaged.
+BUNDLE=bundles/demo bentoml serve service:Marquee --port 3000
+curl -s localhost:3000/recommend -H 'Content-Type: application/json' -d '{"k": 3}'
 """
 
-# BentoML's decorators have no types, and a Response stands where the annotation names its body.
-# mypy: disable-error-code="untyped-decorator,no-any-return,attr-defined"
+# mypy: disable-error-code="untyped-decorator,attr-defined"
 
-from typing import Any, cast
+from typing import Any
 
 import bentoml
 from starlette.applications import Starlette
 
+from marquee.api import requests
 from marquee.api.bento_image import image
-from marquee.api.lifecycle.supervisor import IS_SUPERVISOR, prepare_workers
 from marquee.api.middleware import ApiMiddleware
-from marquee.api.requests import (
-    BatchRequest,
-    ChartsRequest,
-    EventsRequest,
-    PredictRequest,
-    RateNextRequest,
-    RecommendRequest,
-    RerankRequest,
-    SimilarRequest,
-)
-from marquee.api.responses import (
-    BatchResponse,
-    ChartsResponse,
-    EventsReceipt,
-    PredictResponse,
-    RateNextResponse,
-    RecommendResponse,
-    SimilarResponse,
-)
 from marquee.api.routes import get_routes, respond
 from marquee.api.settings import Settings, read_cors_origins
+from marquee.api.supervisor import IS_SUPERVISOR, prepare_workers
 
 if not IS_SUPERVISOR:  # a second and 65 MB that the parent of the workers does without
-    from marquee.api.lifecycle.worker import Worker
+    from marquee.api.handlers import Handlers
+    from marquee.api.worker import Worker
 
 routes: Starlette = get_routes()
 
@@ -72,11 +51,9 @@ routes: Starlette = get_routes()
     },
 )
 class Marquee:
-    """The endpoints of the service.
+    """The endpoints; in line, since a hop to a thread costs half a millisecond.
 
-    They are async and compute in line: a hop to a thread costs half a millisecond.
-
-    Each returns a finished Response, which BentoML passes through; /openapi.json is ours.
+    Each returns a finished Response; the types of its body are in marquee/api/openapi.py.
     """
 
     @bentoml.on_deployment
@@ -86,59 +63,61 @@ class Marquee:
 
     def __init__(self) -> None:
         self.worker = Worker(Settings.from_environment())
-        self.handlers = routes.state.handlers = self.worker.handlers
+        routes.state.handlers = self.worker.handlers
+
+    @property
+    def handlers(self) -> "Handlers":
+        return routes.state.handlers
 
     @bentoml.on_startup
     async def start(self) -> None:
-        """Start hot reload in the event loop."""
         for name in Marquee.apis:  # BentoML reads the signature of an endpoint at every request
             setattr(self, name, getattr(self, name))
         self.worker.start()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
-        """Stop hot reload."""
         await self.worker.stop()
 
     @bentoml.api(route="/recommend")
-    async def recommend(self, request: RecommendRequest, /) -> RecommendResponse:
+    async def recommend(self, request: requests.RecommendRequest, /) -> Any:
         """Recommend the k best movies for a user, known by user_id or by a history."""
-        return cast(Any, await respond(self.handlers.recommend(request)))
+        return await respond(self.handlers.recommend(request))
 
     @bentoml.api(route="/recommend_batch")
-    async def recommend_batch(self, request: BatchRequest, /) -> BatchResponse:
+    async def recommend_batch(self, request: requests.BatchRequest, /) -> Any:
         """Recommend for many users, in the order of the requests."""
-        return cast(Any, await respond(self.handlers.recommend_batch(request)))
+        return await respond(self.handlers.recommend_batch(request))
 
     @bentoml.api(route="/predict")
-    async def predict(self, request: PredictRequest, /) -> PredictResponse:
+    async def predict(self, request: requests.PredictRequest, /) -> Any:
         """Predict score and stars of movies, in the order of the request."""
-        return cast(Any, await respond(self.handlers.predict(request)))
+        return await respond(self.handlers.predict(request))
 
     @bentoml.api(route="/similar")
-    async def similar(self, request: SimilarRequest, /) -> SimilarResponse:
+    async def similar(self, request: requests.SimilarRequest, /) -> Any:
         """Return the k movies most like one or several."""
-        return cast(Any, await respond(self.handlers.similar(request)))
+        return await respond(self.handlers.similar(request))
 
     @bentoml.api(route="/rerank")
-    async def rerank(self, request: RerankRequest, /) -> PredictResponse:
+    async def rerank(self, request: requests.RerankRequest, /) -> Any:
         """Sort movies for a user, best first."""
-        return cast(Any, await respond(self.handlers.rerank(request)))
+        return await respond(self.handlers.rerank(request))
 
     @bentoml.api(route="/charts")
-    async def charts(self, request: ChartsRequest, /) -> ChartsResponse:
+    async def charts(self, request: requests.ChartsRequest, /) -> Any:
         """Return a list that is the same for all users."""
-        return cast(Any, await respond(self.handlers.charts(request)))
+        return await respond(self.handlers.charts(request))
 
     @bentoml.api(route="/rate_next")
-    async def rate_next(self, request: RateNextRequest, /) -> RateNextResponse:
+    async def rate_next(self, request: requests.RateNextRequest, /) -> Any:
         """Return the movies that are most worth asking a user about."""
-        return cast(Any, await respond(self.handlers.rate_next(request)))
+        return await respond(self.handlers.rate_next(request))
 
     @bentoml.api(route="/events")
-    async def events(self, request: EventsRequest, /) -> EventsReceipt:
+    async def events(self, request: requests.EventsRequest, /) -> Any:
         """Store events; what is acknowledged counts in the next request."""
-        return cast(Any, await respond(self.handlers.events(request)))
+        return await respond(self.handlers.events(request))
 
 
 Marquee.add_asgi_middleware(ApiMiddleware)

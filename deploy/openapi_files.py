@@ -1,16 +1,12 @@
-"""Write openapi.json, and the types of its responses for the Python client.
+"""Write openapi.json, and the types of its responses for the Python client: `make openapi`.
 
-    make openapi        # python -m deploy.openapi_files
-
-Every component that a response refers to becomes a TypedDict of the same name. A key that is not
-required is NotRequired, a description is a docstring. Constraints (ge, le) have no type and stay in
-openapi.json. Requests are written by hand (marquee_client/requests.py): a caller may send a
-datetime, any sequence, or numbers of numpy, which JSON Schema cannot say.
+The types of requests are written by hand: a caller may send a datetime, any sequence, or numbers of
+numpy, which JSON Schema cannot say.
 """
 
 import json
+import re
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +19,10 @@ HEADER = '''"""The responses of the service, generated from openapi.json by `mak
 
 from typing import Any, Literal, NotRequired, TypedDict
 '''
-SIMPLE_TYPES = {
-    "boolean": "bool",
-    "integer": "int",
-    "null": "None",
-    "number": "float",
-    "string": "str",
-}
-MAX_LINE = 100
-
-
-def main() -> None:
-    """Write both files."""
-    for path, text in generated_files().items():
-        path.write_text(text)
+SIMPLE_TYPES = {"boolean": "bool", "integer": "int", "null": "None", "number": "float"}
+SIMPLE_TYPES |= {"string": "str", "object": "dict[str, Any]"}
+INDENT = "    "
+WIDTH = 100
 
 
 def generated_files() -> dict[Path, str]:
@@ -47,71 +33,67 @@ def generated_files() -> dict[Path, str]:
 
 
 def client_types(openapi: dict[str, Any]) -> str:
-    """Return the source of a module with the TypedDicts of all responses."""
+    """Return a module with a TypedDict for each component of a response."""
     schemas = openapi["components"]["schemas"]
-    names: dict[str, None] = {}  # in the order of their definition: what a class needs comes first
-    for operations in openapi["paths"].values():
-        for operation in operations.values():
-            for reference in references(operation["responses"]):
-                collect(reference, schemas, names)
-    return HEADER + "".join(f"\n\n{typed_dict(name, schemas[name])}" for name in names)
+    fields = {name: fields_of(schema) for name, schema in schemas.items()}
+    classes: dict[str, str] = {}
+
+    def add(names: list[str]) -> None:
+        for name in names:
+            bases = [other for other in fields if fields[other].items() < fields[name].items()]
+            base = max(bases, key=lambda other: len(fields[other]), default=None)
+            if name not in classes:
+                add([*references(schemas[name]), *([base] if base else [])])
+                inherited = fields[base] if base else {}
+                lines = [line for field, line in fields[name].items() if field not in inherited]
+                head = [f"class {name}({base or 'TypedDict'}):", docstring(schemas[name]), ""]
+                classes[name] = "\n".join(head + lines)
+
+    operations = [one for path in openapi["paths"].values() for one in path.values()]
+    add(references([operation["responses"] for operation in operations]))
+    return HEADER + "".join(f"\n\n{text}\n" for text in classes.values())
 
 
-def collect(name: str, schemas: dict[str, Any], names: dict[str, None]) -> None:
-    """Add a component's name after the names of the components that it refers to."""
-    for reference in references(schemas[name]):
-        collect(reference, schemas, names)
-    names[name] = None
+def references(part: Any) -> list[str]:
+    return re.findall(r'"#/components/schemas/(\w+)"', json.dumps(part))
 
 
-def references(value: Any) -> Iterator[str]:
-    """Yield the names of the components that a part of the document refers to."""
-    if isinstance(value, dict):
-        if "$ref" in value:
-            yield value["$ref"].rpartition("/")[2]
-        for part in value.values():
-            yield from references(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from references(part)
-
-
-def typed_dict(name: str, schema: dict[str, Any]) -> str:
-    """Return the source of one class."""
-    lines = [f"class {name}(TypedDict):"]
-    if "description" in schema:
-        lines += [*docstring(schema["description"]), ""]
-    for key, field in schema["properties"].items():
+def fields_of(schema: dict[str, Any]) -> dict[str, str]:
+    lines = {}
+    for name, field in schema.get("properties", {}).items():
         annotation = python_type(field)
-        if key not in schema.get("required", ()):
+        if name not in schema.get("required", ()):
             annotation = f"NotRequired[{annotation}]"
-        lines.append(f"    {key}: {annotation}")
-        lines += docstring(field["description"]) if "description" in field else []
-    return "\n".join(lines) + "\n"
+        line = f"{INDENT}{name}: {annotation}"
+        if "description" in field and len(line) + len(field["description"]) + 4 <= WIDTH:
+            line = f"{line}  # {field['description']}"
+        elif "description" in field:
+            line = f"{wrap(field['description'], INDENT + '# ')}\n{line}"
+        lines[name] = line
+    return lines
 
 
 def python_type(schema: dict[str, Any]) -> str:
-    """Return the annotation for one JSON Schema."""
     if "$ref" in schema:
-        return str(schema["$ref"].rpartition("/")[2])
+        return references(schema)[0]
     if "anyOf" in schema:
         return " | ".join(python_type(part) for part in schema["anyOf"])
     if "enum" in schema:
         return f"Literal[{', '.join(json.dumps(value) for value in schema['enum'])}]"
     if schema["type"] == "array":
         return f"list[{python_type(schema['items'])}]"
-    if schema["type"] == "object":
-        return "dict[str, Any]"
     return SIMPLE_TYPES[schema["type"]]
 
 
-def docstring(text: str) -> list[str]:
-    """Return an indented docstring, wrapped; paragraphs stay apart."""
-    lines: list[str] = []
-    for paragraph in f'"""{text}"""'.split("\n\n"):
-        lines += [*textwrap.wrap(paragraph, MAX_LINE - 4), ""]
-    return [f"    {line}".rstrip() for line in lines[:-1]]
+def docstring(schema: dict[str, Any]) -> str:
+    paragraphs = f'"""{schema.get("description", "")}"""'.split("\n\n")
+    return "\n\n".join(wrap(paragraph, INDENT) for paragraph in paragraphs)
+
+
+def wrap(text: str, indent: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
 
 
 if __name__ == "__main__":
-    main()
+    for path, text in generated_files().items():
+        path.write_text(text)

@@ -3,10 +3,10 @@
     make soak ONLY=api ROUNDS=10                                # 10 minutes, then 10,000 requests
     python -m soak.api --rounds 1 --database sqlite --requests 0 --bundle bundles/ml-1m
 
-A round is a minute. Clients (tests/support/api_load.py) ask everything there is. Every 30 s another
+A round is a minute. Clients (tests/support/api_load.py) call every endpoint. Every 30 s another
 good bundle takes the old one's place, before every third of them a damaged one; in the middle
 PostgreSQL loses its power for 10 s; every 150 s the worker is killed; at the end the service is
-told to stop while they go on. Then the store must hold exactly what was acknowledged, and the log
+stopped while they go on. Then the store must hold exactly what was acknowledged, and the log
 nothing of what was sent. After that schemathesis and hypothesis send --requests to a service of
 their own. Exit status 1, and the reasons, if anything was otherwise.
 """
@@ -25,7 +25,6 @@ from typing import Any
 
 import httpx
 import psutil
-import sqlalchemy as sa
 from threadpoolctl import threadpool_limits
 
 from marquee.api.handlers import LoadedModel
@@ -33,23 +32,23 @@ from marquee.feedback.store import EventStore
 from marquee.recommender.bundle import read_bundle, write_bundle
 from marquee.recommender.recommender import Recommender
 from tests.support import postgres
-from tests.support.api_fuzz import Told as Contract
-from tests.support.api_fuzz import odd_requests, schemathesis
-from tests.support.api_load import CANARY, UNKNOWN_MOVIE, Client, Told, known_of
-from tests.support.processes import running, wait_until_ready, worker_of
+from tests.support.api_fuzz import Contract, run_schemathesis, send_odd_requests
+from tests.support.api_load import CANARY, UNKNOWN_MOVIE, Client, LoadReport, state_of
+from tests.support.event_tables import event_ids
+from tests.support.processes import Process, output_of, running, wait_until_ready, worker_of
 from tests.support.tiny_bundle import write_tiny
 
 KEY = f"key-{CANARY}"
 POLL_S = 0.5
 SAMPLE = 0.05
-"""Of the answers, compared with the library's."""
+"""The share of the answers that is compared with the library's."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long, and what goes wrong when; all in seconds."""
+    """The duration, and what goes wrong when; all in seconds."""
 
-    lasts_s: float
+    duration_s: float
     swap_s: float = 30
     away_at_s: float | None = None
     away_s: float = 10
@@ -59,196 +58,216 @@ class Plan:
 
 
 def main() -> int:
+    options = parse_args()
+    threadpool_limits(1)  # as in the service: sums in another order differ in their last digit
+    duration_s = 60 * options.rounds
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        away_at_s = duration_s / 2 if options.database == "postgresql" else None
+        plan = Plan(duration_s=duration_s, away_at_s=away_at_s)
+        with database(options.database, folder) as (url, server):
+            bundles = good_bundles(folder, options.bundle)
+            errors = soak(folder, bundles, url, server=server, plan=plan, seed=options.seed)
+        if options.requests:
+            fuzz(folder, bundles[0], options.requests, options.seed)
+    for error in errors[:20]:
+        print(f"ERROR: {error}")
+    print(f"soak of the api: {len(errors)} errors")
+    return int(bool(errors))
+
+
+def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--rounds", type=float, default=10, help="minutes")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--database", choices=["postgresql", "sqlite"], default="postgresql")
-    parser.add_argument("--bundle", type=Path, help="default: ten films made by hand")
+    parser.add_argument("--bundle", type=Path, help="default: ten movies made by hand")
     parser.add_argument(
         "--requests", type=int, default=10_000, help="of schemathesis and hypothesis"
     )
-    chosen = parser.parse_args()
-    threadpool_limits(1)  # as in the service: sums in another order differ in their last digit
-    lasts_s = 60 * chosen.rounds
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        plan = Plan(lasts_s, away_at_s=lasts_s / 2 if chosen.database == "postgresql" else None)
-        with database(chosen.database, place) as (url, server):
-            bundles = good_bundles(place, chosen.bundle)
-            faults = soak(place, bundles, url, server, plan, chosen.seed)
-        if chosen.requests:
-            fuzz(place, bundles[0], chosen.requests, chosen.seed)
-    for fault in faults[:20]:
-        print(f"FAULT: {fault}")
-    print(f"soak of the api: {len(faults)} faults")
-    return int(bool(faults))
+    return parser.parse_args()
 
 
 @contextmanager
-def database(kind: str, place: Path) -> Iterator[tuple[str, "postgres.Server | None"]]:
+def database(kind: str, folder: Path) -> Iterator[tuple[str, "postgres.Server | None"]]:
     if kind == "sqlite":
-        yield f"sqlite:///{place / 'events.sqlite'}", None
+        yield f"sqlite:///{folder / 'events.sqlite'}", None
         return
     with postgres.server() as server:
         yield server.url, server
 
 
-def good_bundles(place: Path, source: Path | None) -> list[Path]:
-    """Two of the same films that order them otherwise, each with golden answers of its own."""
-    source = source or write_tiny(place / "source")
-    read = read_bundle(source)
+def good_bundles(folder: Path, source: Path | None) -> list[Path]:
+    """Write two of the same movies in another order, each with golden answers of its own."""
+    source = source or write_tiny(folder / "source")
+    bundle = read_bundle(source)
     bundles = []
     for number, sign in enumerate((1, -1)):
-        folder = place / f"good-{number}"
-        arrays = read.arrays | {"item_bias": sign * read.arrays["item_bias"]}
-        parts = {"movies": read.movies, "arrays": arrays, "encoder": read.encoder}
-        manifest = read.manifest | {"name": f"{read.manifest['name']}-{number}"}
-        write_bundle(folder, manifest=manifest, golden=[], **parts)
-        recommender = Recommender.load(folder)
-        golden = [renewed(one, recommender) for one in read.golden]
-        write_bundle(folder, manifest=manifest, golden=golden, **parts)
-        bundles.append(folder)
+        target = folder / f"good-{number}"
+        arrays = bundle.arrays | {"item_bias": sign * bundle.arrays["item_bias"]}
+        parts = {"movies": bundle.movies, "arrays": arrays, "encoder": bundle.encoder}
+        manifest = bundle.manifest | {"name": f"{bundle.manifest['name']}-{number}"}
+        write_bundle(target, manifest=manifest, golden=[], **parts)
+        recommender = Recommender.load(target)
+        golden = [golden_answer(answer, recommender) for answer in bundle.golden]
+        write_bundle(target, manifest=manifest, golden=golden, **parts)
+        bundles.append(target)
     return bundles
 
 
-def renewed(golden: dict[str, Any], recommender: Recommender) -> dict[str, Any]:
-    """The same question, and what this bundle answers."""
-    history = [tuple(entry) for entry in golden["history"]]
-    top = recommender.recommend(history=history, k=len(golden["top"]))["items"]
-    scores = recommender.score([history], golden["movie_ids"])[0].tolist()
-    return golden | {"scores": scores, "top": [item["movie_id"] for item in top]}
+def golden_answer(answer: dict[str, Any], recommender: Recommender) -> dict[str, Any]:
+    """Return this bundle's answer to the same query."""
+    history = [tuple(entry) for entry in answer["history"]]
+    top = recommender.recommend(history=history, k=len(answer["top"]))["items"]
+    scores = recommender.score([history], answer["movie_ids"])[0].tolist()
+    return answer | {"scores": scores, "top": [item["movie_id"] for item in top]}
 
 
 def soak(
-    place: Path,
+    folder: Path,
     bundles: list[Path],
     url: str,
+    *,
     server: "postgres.Server | None",
     plan: Plan,
     seed: int,
 ) -> list[str]:
-    """Everything but the odd requests; what was wrong."""
-    home = place / "service"
+    """Run the load and the disruptions; return the errors."""
+    home = folder / "service"
     home.mkdir()
-    models = {
-        m.recommender.model_version: m for m in (LoadedModel.load(str(one)) for one in bundles)
-    }
-    told = Told(models)
-    put(bundles[0], place / "served")
+    models = [LoadedModel.load(str(bundle)) for bundle in bundles]
+    report = LoadReport({model.recommender.model_version: model for model in models})
+    replace(bundles[0], folder / "served")
     settings = {"EVENTS_URL": url, "API_KEYS": KEY, "LOG_REQUESTS": "all"}
     settings |= {"BUNDLE_POLL_S": str(POLL_S), "LOG_LEVEL": "debug"}
-    with running(place / "served", home, **settings) as (address, process):
+    with running(folder / "served", home, **settings) as (address, process):
         clients = [
-            Client(number, address, KEY, told, seed, plan.sample) for number in range(plan.clients)
+            Client(number, address, KEY, report, seed, plan.sample)
+            for number in range(plan.clients)
         ]
         for client in clients:
             client.start()
-        trouble = Trouble(place, bundles, address, process, server, told)
-        trouble.follow(plan)
-        told.times.begin("stopping")
-        begun = time.monotonic()
-        process.terminate()
-        status = process.wait(timeout=60)
-        print(f"stopped under load: exit {status} after {time.monotonic() - begun:.1f} s")
-        told.done.set()
+        chaos = Chaos(folder, bundles, address, process=process, server=server, report=report)
+        chaos.run(plan)
+        stop_under_load(process, report)
         for client in clients:
             client.join(timeout=60)
+    output = output_of(home).read_text()
+    report.errors += store_errors(url, clients) + log_errors(output)
+    if unrefused := chaos.damaged - output.count("is refused"):
+        report.add_error(f"{unrefused} damaged bundles were not refused in the log")
+    print(", ".join(f"{name} {number:,}" for name, number in sorted(report.counts.items())))
+    return report.errors
+
+
+def stop_under_load(process: Process, report: LoadReport) -> None:
+    report.disruptions.begin("stopping")
+    start_s = time.monotonic()
+    process.terminate()
+    status = process.wait(timeout=60)
+    print(f"stopped under load: exit {status} after {time.monotonic() - start_s:.1f} s")
+    report.stop.set()
     if status != 0:
-        told.fault(f"SIGTERM under load: exit status {status}")
-    told.faults += lost(url, clients) + quoted((home / "output").read_text())
-    if refused := trouble.damaged - (home / "output").read_text().count("is refused"):
-        told.fault(f"{refused} damaged bundles were not refused in the log")
-    print(", ".join(f"{name} {number:,}" for name, number in sorted(told.counts.items())))
-    return told.faults
+        report.add_error(f"SIGTERM under load: exit status {status}")
 
 
-class Trouble:
-    """What happens to the service meanwhile."""
+class Chaos:
+    """The disruptions of the service while clients use it."""
 
     def __init__(
-        self, place: Path, bundles: list[Path], address: str, process: Any, server: Any, told: Told
+        self,
+        folder: Path,
+        bundles: list[Path],
+        address: str,
+        *,
+        process: Process,
+        server: "postgres.Server | None",
+        report: LoadReport,
     ) -> None:
-        self._place, self._bundles, self._process = place, bundles, process
-        self._server, self._told = server, told
+        self._folder, self._bundles, self._process = folder, bundles, process
+        self._server, self._report = server, report
         self._http = httpx.Client(base_url=address, timeout=10)
         self._swaps = self.damaged = 0
 
-    def follow(self, plan: Plan) -> None:
-        begun, worker = time.monotonic(), worker_of(self._process)
-        due: list[tuple[float, Callable[[], None]]] = [
-            (at, self.swap) for at in steps(plan.swap_s, plan.lasts_s)
+    def run(self, plan: Plan) -> None:
+        start_s, worker = time.monotonic(), worker_of(self._process)
+        schedule: list[tuple[float, Callable[[], None]]] = [
+            (at, self.swap) for at in steps(plan.swap_s, plan.duration_s)
         ]
-        due += [(at + 5, self.kill) for at in steps(plan.kill_s, plan.lasts_s)]
+        schedule += [(at + 5, self.kill) for at in steps(plan.kill_s, plan.duration_s)]
         if plan.away_at_s is not None:
-            due.append((plan.away_at_s, lambda: self.restart_the_database(plan.away_s)))
-        self._memory("at the start", worker)
-        for at, happen in sorted(due, key=lambda one: one[0]):
-            time.sleep(max(0.0, begun + at - time.monotonic()))
-            happen()
-        time.sleep(max(0.0, begun + plan.lasts_s - time.monotonic()))
-        self._memory("at the end", worker_of(self._process))
+            schedule.append((plan.away_at_s, lambda: self.restart_database(plan.away_s)))
+        self._print_memory("at the start", worker)
+        for at, disrupt in sorted(schedule, key=lambda entry: entry[0]):
+            time.sleep(max(0.0, start_s + at - time.monotonic()))
+            disrupt()
+        time.sleep(max(0.0, start_s + plan.duration_s - time.monotonic()))
+        self._print_memory("at the end", worker_of(self._process))
         print(f"{self._swaps} bundles swapped, {self.damaged} damaged ones refused")
 
     def swap(self) -> None:
-        """Another bundle; before every third a damaged one, which must change nothing."""
+        """Put another bundle; before every third a damaged one, which must change nothing."""
         self._swaps += 1
+        bundle, served = self._bundles[self._swaps % 2], self._folder / "served"
         if self._swaps % 3 == 1:
             self.damaged += 1
             before = self._version()
-            put(self._bundles[self._swaps % 2], self._place / "served", damaged=True)
+            replace(bundle, served, damaged=True)
             time.sleep(4 * POLL_S + 0.5)
             if self._version() != before:
-                self._told.fault("a damaged bundle was taken")
-        put(self._bundles[self._swaps % 2], self._place / "served")
-        wanted = Recommender.load(self._place / "served").model_version
-        self._wait(lambda: self._version() == wanted, "a new bundle was not taken")
-        time.sleep(1)  # for the old one to be let go
-        self._memory(f"after {self._swaps} swaps", worker_of(self._process))
+                self._report.add_error("a damaged bundle was taken")
+        replace(bundle, served)
+        expected = Recommender.load(served).model_version
+        self._wait(lambda: self._version() == expected, "a new bundle was not taken")
+        time.sleep(1)  # for the old one to be freed
+        self._print_memory(f"after {self._swaps} swaps", worker_of(self._process))
 
-    def restart_the_database(self, away_s: float) -> None:
+    def restart_database(self, away_s: float) -> None:
         """As if its machine had lost its power."""
-        self._told.times.begin("away")
+        assert self._server is not None
+        self._report.disruptions.begin("away")
         self._server.stop()
         time.sleep(away_s)
         if self._http.get("/readyz").json()["events"] != "away":
-            self._told.fault("/readyz does not say that the database is away")
+            self._report.add_error("/readyz does not say that the database is away")
         self._server.start()
-        back = time.monotonic()
+        start_s = time.monotonic()
         self._wait(lambda: self._http.get("/readyz").json()["events"] == "up", "still away")
-        took = time.monotonic() - back
-        self._told.times.end("away")
-        print(f"database away for {away_s:.0f} s; found again {took:.1f} s after its start")
+        seconds = time.monotonic() - start_s
+        self._report.disruptions.end("away")
+        print(f"database away for {away_s:.0f} s; used again {seconds:.1f} s after its start")
 
     def kill(self) -> None:
         worker = worker_of(self._process)
-        self._memory("before the kill", worker)
-        self._told.times.begin("dead")
+        self._print_memory("before the kill", worker)
+        self._report.disruptions.begin("dead")
         worker.kill()
         worker.wait(timeout=10)
         wait_until_ready(self._http, self._process)
-        print(f"worker killed; answers again after {self._told.times.end('dead'):.1f} s")
+        seconds = self._report.disruptions.end("dead")
+        print(f"worker killed; answers again after {seconds:.1f} s")
 
     def _version(self) -> str:
         return str(self._http.get("/readyz").json()["model_version"])
 
-    def _wait(self, until: Callable[[], bool], otherwise: str) -> None:
+    def _wait(self, condition: Callable[[], bool], message: str) -> None:
         deadline = time.monotonic() + 30
-        while not until():
+        while not condition():
             if time.monotonic() > deadline:
-                self._told.fault(otherwise)
+                self._report.add_error(message)
                 return
             time.sleep(0.05)
 
-    def _memory(self, when: str, worker: psutil.Process) -> None:
-        print(f"memory of worker {worker.pid} {when}: {worker.memory_info().rss / 1e6:.0f} MB")
+    def _print_memory(self, moment: str, worker: psutil.Process) -> None:
+        print(f"memory of worker {worker.pid} {moment}: {worker.memory_info().rss / 1e6:.0f} MB")
 
 
 def steps(every: float, until: float) -> list[float]:
     return [every * n for n in range(1, int(until / every) + 1) if every * n < until - 5]
 
 
-def put(bundle: Path, served: Path, damaged: bool = False) -> None:
-    """In the old one's place, by renames, as write_bundle does."""
+def replace(bundle: Path, served: Path, damaged: bool = False) -> None:
+    """Put a bundle in the old one's place, by renames, as write_bundle does."""
     new, old = served.with_name("new"), served.with_name("old")
     shutil.copytree(bundle, new)
     if damaged:
@@ -260,54 +279,51 @@ def put(bundle: Path, served: Path, damaged: bool = False) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def lost(url: str, clients: list[Client]) -> list[str]:
-    """What the store holds otherwise than it was acknowledged."""
-    store, faults = EventStore(url), []
-    books = {person: book for client in clients for person, book in client.books.items()}
-    for person, book in books.items():
-        if store.user_state(person) != known_of(book):
-            faults.append(f"{person}: {store.user_state(person)}, acknowledged {known_of(book)}")
-    found = event_ids(url)
-    wanted = {event.event_id for book in books.values() for event in book}
-    if gone := wanted - found:
-        faults.append(f"{len(gone)} acknowledged events are lost: {sorted(gone)[:3]}")
-    open_ended = {one for one in found if one.rpartition("-")[0] not in books}
-    if more := found - wanted - open_ended:
-        faults.append(f"{len(more)} events are stored that were not acknowledged, or deleted")
-    print(f"{len(wanted):,} acknowledged events are in the store, {len(gone)} are lost")
-    return faults
+def store_errors(url: str, clients: list[Client]) -> list[str]:
+    """Return where the store differs from what was acknowledged."""
+    store, errors = EventStore(url), []
+    logs = {user_id: log for client in clients for user_id, log in client.logs.items()}
+    for user_id, log in logs.items():
+        if store.user_state(user_id) != state_of(log):
+            errors.append(f"{user_id}: {store.user_state(user_id)}, acknowledged {state_of(log)}")
+    stored = event_ids(url)
+    acknowledged = {event.event_id for log in logs.values() for event in log}
+    if lost := acknowledged - stored:
+        errors.append(f"{len(lost)} acknowledged events are lost: {sorted(lost)[:3]}")
+    unanswered = {event_id for event_id in stored if event_id.rpartition("-")[0] not in logs}
+    if surplus := stored - acknowledged - unanswered:
+        errors.append(f"{len(surplus)} stored events were not acknowledged, or were deleted")
+    print(f"{len(acknowledged):,} acknowledged events are in the store, {len(lost)} are lost")
+    return errors
 
 
-def event_ids(url: str) -> set[str]:
-    address = sa.make_url(url)
-    if address.get_backend_name() == "postgresql":
-        address = address.set(drivername="postgresql+psycopg")
-    engine = sa.create_engine(address)
-    with engine.begin() as connection:
-        return set(connection.execute(sa.text("SELECT event_id FROM events")).scalars())
-
-
-def quoted(output: str) -> list[str]:
-    """What the service's output repeats of what it was sent."""
+def log_errors(output: str) -> list[str]:
+    """Return the lines of the service's output that repeat what it was sent."""
     print(f"{output.count(chr(10)):,} lines in the log")
-    secret = [KEY, CANARY, str(UNKNOWN_MOVIE), postgres.PASSWORD, "Traceback"]
+    secrets = [KEY, CANARY, str(UNKNOWN_MOVIE), postgres.PASSWORD, "Traceback"]
     lines = output.splitlines()
-    return [f"in the log: {line[:300]}" for line in lines if any(one in line for one in secret)]
+    return [
+        f"in the log: {line[:300]}" for line in lines if any(secret in line for secret in secrets)
+    ]
 
 
-def fuzz(place: Path, bundle: Path, requests: int, seed: int) -> None:
-    """Raises at the first answer that is not as documented."""
-    home = place / "fuzzed"
+def fuzz(folder: Path, bundle: Path, requests: int, seed: int) -> None:
+    """Raise AssertionError at the first answer that is not as documented."""
+    home = folder / "fuzzed"
     home.mkdir()
     with running(bundle, home) as (url, _):
-        sent = schemathesis(url, max(1, requests // 50), seed, place)
+        sent = run_schemathesis(url, max(1, requests // 50), seed, folder)
         with httpx.Client(base_url=url, timeout=20) as client:
-            found = odd_requests(client.request, Contract(), max(1, requests - sent), seed)
-    assert "Traceback" not in (home / "output").read_text()
-    said = ", ".join(f"{status}: {number:,}" for status, number in sorted(found.items()))
-    print(f"{sent:,} requests by schemathesis, {found.total():,} by hypothesis ({said}): no 500")
+            number = max(1, requests - sent)
+            statuses = send_odd_requests(client.request, Contract(), number, seed)
+    assert "Traceback" not in output_of(home).read_text()
+    by_status = ", ".join(f"{status}: {number:,}" for status, number in sorted(statuses.items()))
+    print(
+        f"{sent:,} requests by schemathesis, {statuses.total():,} by hypothesis ({by_status}): "
+        "no 500"
+    )
 
 
 if __name__ == "__main__":
-    threading.excepthook = lambda args: None  # a client's failure is among the faults
+    threading.excepthook = lambda args: None  # a client's failure is among the errors
     sys.exit(main())

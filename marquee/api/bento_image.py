@@ -1,9 +1,8 @@
 """The image that `bentoml build` describes: its base, and the installer of its packages.
 
-Base and installer are pinned by hash here, the packages in requirements-serving.lock. By the
-settings of bentofile.yaml uv refuses a package without a hash there, and one that is not a finished
-wheel. So nothing is compiled, and the compilers and git that BentoML adds to Debian (`distro`) are
-left out.
+Both are pinned by hash here, the packages in requirements-serving.lock. By the settings of
+bentofile.yaml uv takes finished wheels alone. So nothing is compiled, and the compilers and git
+that BentoML adds to Debian (`distro`) are left out.
 """
 
 import os
@@ -23,21 +22,14 @@ UV = (
 
 
 def image() -> Image:
-    """Describe the image.
-
-    BASE_IMAGE replaces the base by another Python 3.11 with pip.
-
-    The lock is in the image twice: as the requirements, and as their constraint, since BentoML adds
-    its own name without a hash.
-    """
-    described = Image(
-        base_image=os.environ.get("BASE_IMAGE") or BASE, distro="as it is", python_version="3.11"
-    )
+    """Describe the image; BASE_IMAGE names another base, Python 3.11 with pip."""
+    base = os.environ.get("BASE_IMAGE") or BASE
+    described = Image(base_image=base, distro="as it is", python_version="3.11")
     pinned = " --hash=".join(UV)
     described.run(
         f"echo '{pinned}' > /tmp/uv.txt"
         " && pip install --no-cache-dir --root-user-action=ignore --require-hashes -r /tmp/uv.txt"
     )
     described.run("install -d -o bentoml -g bentoml /events /releases")  # also as volumes
-    described.build_include(LOCK)
+    described.build_include(LOCK)  # as a constraint, too: BentoML adds its own name without a hash
     return described

@@ -2,14 +2,10 @@
 
     {"error": {"code": "unknown_movie", "message": "…", "fields": [{"field": "…", "message": "…"}]}}
 
-`fields` is present where the error has a place in the request. Codes and their status:
-
-    not_json 400   unauthorized 401   not_found, unknown_movie 404   method_not_allowed 405
-    conflict 409   too_large 413   invalid, unknown_genre 422   busy 429   internal 500
-    unavailable, timeout 503
+`fields` is present where the error has a place in the request.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -32,19 +28,16 @@ STATUS = {
     "unavailable": 503,
     "timeout": 503,
 }
-HEADERS = {
-    401: {"WWW-Authenticate": "Bearer"},
-    429: {"Retry-After": "1"},
-    503: {"Retry-After": "1"},
-}
+RETRY = {"Retry-After": "1"}
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: RETRY, 503: RETRY}
+# Parts that pydantic adds to the place of an error in "an integer or text".
 UNION_TAGS = ("constrained-int", "constrained-str", "int", "str")
-"""Parts that pydantic adds to the place of an error in "an integer or text"."""
 
 
 def json_response(body: Any, status: int = 200) -> Response:
     """Return a body as JSON. A RequestError inside it becomes its error body."""
     return Response(
-        orjson.dumps(body, default=_to_json),
+        orjson.dumps(body, default=request_error_body),
         status_code=status,
         headers=HEADERS.get(status),
         media_type="application/json",
@@ -52,31 +45,20 @@ def json_response(body: Any, status: int = 200) -> Response:
 
 
 def error_response(code: str, message: str, fields: Sequence[dict[str, str]] = ()) -> Response:
-    """Return the response for one of the codes of STATUS."""
     return json_response(_error_body(code, message, fields), STATUS[code])
 
 
-def request_error_response(error: RequestError) -> Response:
-    """Return the response for a request that the recommender refuses."""
-    return json_response(error_body(error), STATUS[error.code])
-
-
-def error_body(error: RequestError) -> dict[str, Any]:
-    """Return the body for a request that the recommender refuses."""
+def request_error_body(error: RequestError) -> dict[str, Any]:
     fields = [{"field": error.field, "message": str(error)}] if error.field else []
     return _error_body(error.code, str(error), fields)
 
 
-def validation_response(errors: Sequence[dict[str, Any]]) -> Response:
-    """Return the response for errors of pydantic.
-
-    The status is 400 for no JSON, else 422 with every field.
-    """
+def validation_response(errors: Sequence[Mapping[str, Any]]) -> Response:
+    """Return 400 for a body that is no JSON, else 422 with every error of pydantic."""
+    messages: dict[str, list[str]] = {}
     for error in errors:
         if error["type"] == "json_invalid":
             return error_response("not_json", f"{error['msg']}; send a JSON object")
-    messages: dict[str, list[str]] = {}
-    for error in errors:
         name = ".".join(str(part) for part in error["loc"] if part not in UNION_TAGS)
         messages.setdefault(name or "body", []).append(str(error["msg"]))
     fields = [{"field": name, "message": " or ".join(texts)} for name, texts in messages.items()]
@@ -84,11 +66,5 @@ def validation_response(errors: Sequence[dict[str, Any]]) -> Response:
 
 
 def _error_body(code: str, message: str, fields: Sequence[dict[str, str]]) -> dict[str, Any]:
-    error: dict[str, Any] = {"code": code, "message": message}
-    return {"error": error | ({"fields": list(fields)} if fields else {})}
-
-
-def _to_json(value: object) -> Any:
-    if isinstance(value, RequestError):  # one list of a batch
-        return error_body(value)
-    raise TypeError
+    error = {"code": code, "message": message}
+    return {"error": {**error, "fields": list(fields)} if fields else error}

@@ -1,7 +1,5 @@
 """/openapi.json: the contract as OpenAPI 3.1, generated from the types of requests and responses.
 
-    make openapi        # writes openapi.json and the client's types
-
 BentoML's own document knows neither our errors nor the routes beside its endpoints.
 """
 
@@ -11,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from marquee.api import requests, responses
 from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
+from marquee.recommender import responses as lists
 
 ABOUT = """What the schemas cannot say. Integers are written without a fraction: 10, not 10.0.
 Genres and stars must be the bundle's, and one weight of a genre_profile above 0; else 422. Every
@@ -33,59 +32,47 @@ ERRORS = {
 class ParamRoute(NamedTuple):
     """A route without a body: its parameters come in the path or the query string."""
 
-    method: str
     params: type[BaseModel] | None
     response: type
     summary: str
+    method: str = "get"
 
 
-POST_ENDPOINTS: dict[str, tuple[type[BaseModel], type]] = {
-    "/recommend": (requests.RecommendRequest, responses.RecommendResponse),
+POST_ENDPOINTS: dict[str, tuple[type[BaseModel], type]] = {  # types of its body, of its response
+    "/recommend": (requests.RecommendRequest, lists.RecommendResponse),
     "/recommend_batch": (requests.BatchRequest, responses.BatchResponse),
-    "/predict": (requests.PredictRequest, responses.PredictResponse),
-    "/similar": (requests.SimilarRequest, responses.SimilarResponse),
-    "/rerank": (requests.RerankRequest, responses.PredictResponse),
-    "/charts": (requests.ChartsRequest, responses.ChartsResponse),
-    "/rate_next": (requests.RateNextRequest, responses.RateNextResponse),
+    "/predict": (requests.PredictRequest, lists.PredictResponse),
+    "/similar": (requests.SimilarRequest, lists.SimilarResponse),
+    "/rerank": (requests.RerankRequest, lists.PredictResponse),
+    "/charts": (requests.ChartsRequest, lists.ChartsResponse),
+    "/rate_next": (requests.RateNextRequest, lists.RateNextResponse),
     "/events": (requests.EventsRequest, responses.EventsReceipt),
 }
-"""Path -> the types of its body and of its response."""
+SEARCH = "Movies by title, as typed."
+HISTORY = "The stored history of a user, oldest first."
+DELETE = "Delete every row of a user."
+READY = "The model that answers, and whether the store does."
 PARAM_ROUTES = {
-    "/movies/search": ParamRoute(
-        "get", requests.SearchParams, responses.SearchResponse, "Movies by title, as typed."
-    ),
-    "/movies/{movie_id}": ParamRoute("get", requests.MovieParams, responses.Movie, "One movie."),
-    "/users/{user_id}/history": ParamRoute(
-        "get",
-        requests.UserParams,
-        responses.HistoryResponse,
-        "The stored history of a user, oldest first.",
-    ),
-    "/users/{user_id}": ParamRoute(
-        "delete", requests.UserParams, responses.DeleteResponse, "Delete every row of a user."
-    ),
-    "/model": ParamRoute("get", None, responses.ModelCard, "The model card."),
-    "/readyz": ParamRoute(
-        "get", None, responses.ReadyResponse, "The model that answers, and whether the store does."
-    ),
+    "/movies/search": ParamRoute(requests.SearchParams, responses.SearchResponse, SEARCH),
+    "/movies/{movie_id}": ParamRoute(requests.MovieParams, lists.Movie, "One movie."),
+    "/users/{user_id}/history": ParamRoute(requests.UserParams, responses.HistoryResponse, HISTORY),
+    "/users/{user_id}": ParamRoute(requests.UserParams, responses.DeleteResponse, DELETE, "delete"),
+    "/model": ParamRoute(None, responses.ModelCard, "The model card."),
+    "/readyz": ParamRoute(None, responses.ReadyResponse, READY),
 }
-PUBLIC_PARAM_ROUTES = ("/readyz",)
-"""Those that need no key."""
-UNTYPED_ROUTES = {
+PUBLIC_ROUTES = {  # media type and summary; clients are not written against them
     "/livez": ("text/plain", "200 while the process answers."),
     "/metrics": ("text/plain", "Prometheus metrics."),
     "/openapi.json": ("application/json", "This document."),
 }
-"""Media type and summary; they need no key, and clients are not written against them."""
+# Answered to every caller, with a key or without, and never counted as busy.
+OPEN_PATHS = frozenset({"/readyz", *PUBLIC_ROUTES})
 
 
 def document() -> dict[str, Any]:
-    """Return the complete document as JSON values."""
-    paths: dict[str, Any] = {path: {"post": _post_operation(path)} for path in POST_ENDPOINTS}
-    for path, route in PARAM_ROUTES.items():
-        paths.setdefault(path, {})[route.method] = _param_operation(path, route)
-    for path, (media_type, summary) in UNTYPED_ROUTES.items():
-        paths[path] = {"get": _untyped_operation(path, media_type, summary)}
+    paths = {path: {"post": _post_operation(path)} for path in POST_ENDPOINTS}
+    paths |= {path: {route.method: _param_operation(path)} for path, route in PARAM_ROUTES.items()}
+    paths |= {path: {"get": _public_operation(path)} for path in PUBLIC_ROUTES}
     bearer = {"type": "http", "scheme": "bearer"}
     return {
         "openapi": "3.1.0",
@@ -99,11 +86,9 @@ def document() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     types = {schema for pair in POST_ENDPOINTS.values() for schema in pair}
     types |= {responses.ErrorResponse, *(route.response for route in PARAM_ROUTES.values())}
+    by_name = sorted(types, key=lambda schema: schema.__name__)
     _, definitions = TypeAdapter.json_schemas(
-        [
-            (schema.__name__, "validation", TypeAdapter(schema))
-            for schema in sorted(types, key=lambda schema: schema.__name__)
-        ],
+        [(schema.__name__, "validation", TypeAdapter(schema)) for schema in by_name],
         ref_template=REFERENCE,
     )
     schemas: dict[str, Any] = definitions["$defs"]
@@ -122,26 +107,24 @@ def _post_operation(path: str) -> dict[str, Any]:
         "operationId": path.strip("/"),
         "summary": (request.__doc__ or "").strip(),
         "requestBody": {"required": True, "content": _content(request, REQUEST_EXAMPLES[path])},
-        "responses": _responses(response, codes, RESPONSE_EXAMPLES[path]),
+        "responses": _responses(path, response, codes),
     }
 
 
-def _param_operation(path: str, route: ParamRoute) -> dict[str, Any]:
+def _param_operation(path: str) -> dict[str, Any]:
+    route, is_public = PARAM_ROUTES[path], path in OPEN_PATHS
     codes = ["401", "429", "500", "503"] + ["422"] * (route.params is not None)
     codes += ["404"] * path.startswith("/movies/{")
-    is_public = path in PUBLIC_PARAM_ROUTES
     return {
-        "operationId": path.strip("/").replace("/", "_").replace("{", "").replace("}", ""),
+        "operationId": path.strip("/").translate(str.maketrans("/", "_", "{}")),
         "summary": route.summary,
-        "parameters": _parameters(path, route.params),
-        "responses": _responses(
-            route.response, [] if is_public else codes, RESPONSE_EXAMPLES[path]
-        ),
-        **({"security": []} if is_public else {}),
-    }
+        "parameters": _parameters(path, route.params) if route.params else [],
+        "responses": _responses(path, route.response, [] if is_public else codes),
+    } | ({"security": []} if is_public else {})
 
 
-def _untyped_operation(path: str, media_type: str, summary: str) -> dict[str, Any]:
+def _public_operation(path: str) -> dict[str, Any]:
+    media_type, summary = PUBLIC_ROUTES[path]
     schema = {"type": "object" if media_type == "application/json" else "string"}
     content = {media_type: {"schema": schema}}
     return {
@@ -152,9 +135,7 @@ def _untyped_operation(path: str, media_type: str, summary: str) -> dict[str, An
     }
 
 
-def _parameters(path: str, params: type[BaseModel] | None) -> list[dict[str, Any]]:
-    if params is None:
-        return []
+def _parameters(path: str, params: type[BaseModel]) -> list[dict[str, Any]]:
     schema = params.model_json_schema()
     return [
         {
@@ -168,12 +149,11 @@ def _parameters(path: str, params: type[BaseModel] | None) -> list[dict[str, Any
     ]
 
 
-def _responses(response: type, codes: list[str], example: dict[str, Any]) -> dict[str, Any]:
-    by_code = {"200": {"description": "the answer", "content": _content(response, example)}}
-    for code in sorted(codes):
-        content = _content(responses.ErrorResponse)
-        by_code[code] = {"description": ERRORS[code], "content": content}
-    return by_code
+def _responses(path: str, response: type, codes: list[str]) -> dict[str, Any]:
+    content = _content(response, RESPONSE_EXAMPLES[path])
+    error = _content(responses.ErrorResponse)
+    errors = {code: {"description": ERRORS[code], "content": error} for code in sorted(codes)}
+    return {"200": {"description": "the answer", "content": content}, **errors}
 
 
 def _content(schema: type, example: dict[str, Any] | None = None) -> dict[str, Any]:

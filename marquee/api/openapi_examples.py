@@ -1,38 +1,25 @@
 """One example for each endpoint, as /openapi.json shows them: a request and its response.
 
-The movies are in every MovieLens file. The tests send each request, and check each example against
-its schema. Error texts are those that the service sends.
+The movies are in every MovieLens file.
 """
 
 from typing import Any
 
-from marquee.api.errors import error_body
-from marquee.recommender.errors import UNKNOWN_MOVIE, unknown_movie
+from marquee.api.errors import request_error_body
+from marquee.recommender.errors import unknown_movie
 
-UNKNOWN_ID = 7
-HEAT = {
-    "movie_id": 6,
-    "title": "Heat",
-    "year": 1995,
-    "genres": ["Action", "Crime"],
-    "num_ratings": 940,
-}
+HEAT = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
+HEAT |= {"num_ratings": 940}
 STARS = {"expected": 3.91, "low": 2.5, "high": 5.0, "p_like": 0.61}
 SCORED_HEAT = HEAT | {"score": 4.21, "stars": STARS}
 BECAUSE = {"because": [{"movie_id": 50, "title": "The Usual Suspects", "effect": 0.31}]}
 VERSION = "9f2c6f0d3f0b4d0f8f3b8a7f6f1d1c8e5b0a4c3d2e1f0a9b8c7d6e5f4a3b2c1d"
 PREDICTIONS = {"items": [SCORED_HEAT], "strategy": "history", "model_version": VERSION}
 HISTORY = [{"movie_id": 50, "stars": 5.0}, {"movie_id": 296, "watched": 0.95}]
-EVENT = {
-    "event_id": "5b0f6c1e-2d57-4d0e-9b8e-3f1d1f3f7a10",
-    "user_id": "anna",
-    "movie_id": 6,
-    "kind": "rating",
-    "stars": 4.0,
-    "at": "2026-01-31T20:15:00Z",
-}
+EVENT = {"event_id": "5b0f6c1e-2d57-4d0e-9b8e-3f1d1f3f7a10", "user_id": "anna", "movie_id": 6}
+EVENT |= {"kind": "rating", "stars": 4.0, "at": "2026-01-31T20:15:00Z"}
 
-REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {
+REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {  # a body, or parameters by name
     "/recommend": {"history": HISTORY, "k": 3, "filters": {"year_min": 1980}, "explain": True},
     "/recommend_batch": {"requests": [{"user_id": 42, "k": 5}, {"history": HISTORY}]},
     "/predict": {"history": HISTORY, "movie_ids": [6, 1]},
@@ -46,21 +33,14 @@ REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {
     "/users/{user_id}/history": {"user_id": "anna"},
     "/users/{user_id}": {"user_id": "anna"},
 }
-"""Path -> its body, or its parameters by name."""
 
 WHY = {"seen_probability": 0.41, "information": 0.22, "scarcity": 0.13}
-REJECTED_EVENT = {
-    "event_id": "e-2",
-    "code": UNKNOWN_MOVIE,
-    "message": str(unknown_movie(UNKNOWN_ID, "movie_id")),
-}
+UNKNOWN = unknown_movie(7, "history.0.movie_id")
+REJECTED_EVENT = {"event_id": "e-2", "code": UNKNOWN.code, "message": str(UNKNOWN)}
 RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
     "/recommend": PREDICTIONS | {"items": [SCORED_HEAT | BECAUSE], "next_offset": 1},
     "/recommend_batch": {
-        "results": [
-            PREDICTIONS | {"next_offset": None},
-            error_body(unknown_movie(UNKNOWN_ID, "history.0.movie_id")),
-        ]
+        "results": [PREDICTIONS | {"next_offset": None}, request_error_body(UNKNOWN)]
     },
     "/predict": PREDICTIONS,
     "/similar": {"items": [HEAT | {"score": 0.87}], "model_version": VERSION},
@@ -78,4 +58,3 @@ RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
     "/model": {"model_version": VERSION, "name": "ml-1m", "metrics": {}, "data": {"name": "ml-1m"}},
     "/readyz": {"ready": True, "model_version": VERSION, "events": "up"},
 }
-"""Path -> the response to such a request."""

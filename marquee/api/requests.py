@@ -1,15 +1,11 @@
-"""The requests of the HTTP interface. Unknown keys, NaN and wrong types are refused.
-
-In a body numbers are not read from text and booleans are no integers: {"k": "10"} and {"k": true}
-get 422.
-"""
+"""The requests of the HTTP interface. Unknown keys, NaN and wrong types ({"k": "10"}) get 422."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from marquee.feedback.event_schema import MAX_ID_CHARS
+from marquee.feedback.errors import MAX_ID_CHARS
 from marquee.recommender.responses import ChartKind
 
 MAX_INT64 = 2**63 - 1
@@ -158,25 +154,19 @@ def _digits(text: object) -> object:
 
 
 class _Params(BaseModel):
-    """Parameters of a path or a query string; all of them are text, so numbers come as text."""
+    """Parameters of a path or a query string, all of them text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class SearchParams(_Params):
-    """Parameters of GET /movies/search."""
-
     q: str = Field(min_length=1, max_length=200)
     k: Annotated[K, BeforeValidator(_digits)] = 10
 
 
 class MovieParams(_Params):
-    """The parameter of GET /movies/{movie_id}."""
-
     movie_id: Annotated[MovieId, BeforeValidator(_digits)]
 
 
 class UserParams(_Params):
-    """The parameter of the routes of one user."""
-
     user_id: Text

@@ -1,8 +1,6 @@
-"""The responses of the HTTP interface: those of the library, and events, users, errors, health.
+"""The responses of the HTTP interface, beside those of the library: events, users, errors, health.
 
-A class is a component of the OpenAPI document, its docstring the description. A key marked
-NotRequired is absent where it does not apply. The types of the library's answers come from
-marquee/recommender/responses.py as they are.
+A class is a component of the OpenAPI document, its docstring the description.
 """
 
 from typing import Annotated, Any, Literal, NotRequired
@@ -11,46 +9,24 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from marquee.recommender.responses import (
-    ChartsResponse,
     ModelVersion,
     Movie,
     MovieReference,
-    PredictResponse,
-    RateNextResponse,
     RecommendResponse,
-    SimilarResponse,
+    Strict,
 )
-
-__all__ = [
-    "BatchResponse",
-    "ChartsResponse",
-    "DeleteResponse",
-    "ErrorResponse",
-    "EventsReceipt",
-    "HistoryResponse",
-    "ModelCard",
-    "Movie",
-    "PredictResponse",
-    "RateNextResponse",
-    "ReadyResponse",
-    "RecommendResponse",
-    "SearchResponse",
-    "SimilarResponse",
-]
 
 Availability = Literal["up", "away"]
 
 
-@with_config(extra="forbid")
-class FieldError(TypedDict):
+class FieldError(Strict):
     """One error of a request, with its place."""
 
     field: str
     message: str
 
 
-@with_config(extra="forbid")
-class Error(TypedDict):
+class Error(Strict):
     """An error: a code for programs, a message for readers."""
 
     code: str
@@ -58,15 +34,13 @@ class Error(TypedDict):
     fields: NotRequired[list[FieldError]]
 
 
-@with_config(extra="forbid")
-class ErrorResponse(TypedDict):
+class ErrorResponse(Strict):
     """Every answer that is not a 200."""
 
     error: Error
 
 
-@with_config(extra="forbid")
-class BatchResponse(TypedDict):
+class BatchResponse(Strict):
     """The results in the order of the requests.
 
     A request that cannot be answered has its error in its place.
@@ -75,8 +49,7 @@ class BatchResponse(TypedDict):
     results: list[RecommendResponse | ErrorResponse]
 
 
-@with_config(extra="forbid")
-class RejectedEvent(TypedDict):
+class RejectedEvent(Strict):
     """An event that is not stored, and the reason."""
 
     event_id: str
@@ -84,8 +57,7 @@ class RejectedEvent(TypedDict):
     message: str
 
 
-@with_config(extra="forbid")
-class EventsReceipt(TypedDict):
+class EventsReceipt(Strict):
     """accepted: new ones; duplicates: the same event as before; rejected: not stored."""
 
     accepted: int
@@ -93,15 +65,13 @@ class EventsReceipt(TypedDict):
     rejected: list[RejectedEvent]
 
 
-@with_config(extra="forbid")
-class SearchResponse(TypedDict):
+class SearchResponse(Strict):
     """Movies by title, the nearest first."""
 
     items: list[Movie]
     model_version: ModelVersion
 
 
-@with_config(extra="forbid")
 class HistoryItem(MovieReference):
     """A movie of a stored history; one that the bundle does not hold is its id only."""
 
@@ -111,23 +81,20 @@ class HistoryItem(MovieReference):
     not_interested: NotRequired[bool]
 
 
-@with_config(extra="forbid")
-class HistoryResponse(TypedDict):
+class HistoryResponse(Strict):
     """The stored history of a user, oldest first."""
 
     user_id: str
     items: list[HistoryItem]
 
 
-@with_config(extra="forbid")
-class DeleteResponse(TypedDict):
+class DeleteResponse(Strict):
     """The number of rows that are deleted."""
 
     deleted: int
 
 
-@with_config(extra="forbid")
-class ReadyResponse(TypedDict):
+class ReadyResponse(Strict):
     """The state of a service that is ready.
 
     events: "away" while the event store does not answer; lists go on without it. releases, only if

@@ -1,4 +1,4 @@
-"""/openapi.json tells the truth: every endpoint, answer and error, under odd requests too."""
+"""Test that every answer is as /openapi.json documents it, to odd requests too."""
 
 import json
 import re
@@ -11,10 +11,10 @@ import httpx
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from deploy.openapi_files import CLIENT_TYPES, OPENAPI, generated_files
+from deploy.openapi_files import OPENAPI
 from marquee.api.openapi import PARAM_ROUTES, POST_ENDPOINTS
 from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
-from tests.support.api_fuzz import Told, odd_requests, schemathesis
+from tests.support.api_fuzz import Contract, run_schemathesis, send_odd_requests
 from tests.support.http_errors import assert_shape
 from tests.support.paths import ROOT
 from tests.support.processes import running
@@ -25,101 +25,93 @@ ENDPOINTS = [("POST", path) for path in POST_ENDPOINTS] + [
 
 
 @pytest.fixture(scope="session")
-def told() -> Told:
-    return Told()
+def contract() -> Contract:
+    return Contract()
 
 
-def ask(client: Any, method: str, path: str) -> Any:
-    """The example of an endpoint, asked."""
-    given = dict(REQUEST_EXAMPLES.get(path, {}))
+def send_example(client: Any, method: str, path: str) -> Any:
+    example = dict(REQUEST_EXAMPLES.get(path, {}))
     if method == "POST":
-        return client.post(path, json=given)
-    address = re.sub(r"{(\w+)}", lambda name: str(given.pop(name[1])), path)
-    return client.request(method, address, params=given)
+        return client.post(path, json=example)
+    sent_path = re.sub(r"{(\w+)}", lambda name: str(example.pop(name[1])), path)
+    return client.request(method, sent_path, params=example)
 
 
-def test_the_document_is_openapi(told: Told) -> None:
-    OpenAPIV31SpecValidator(told.document).validate()
-    assert told.document["openapi"].startswith("3.1")
+def test_openapi_document_is_valid() -> None:
+    document = json.loads(OPENAPI.read_text())
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
 
 
-@pytest.mark.parametrize("path", [OPENAPI, CLIENT_TYPES], ids=lambda path: path.name)
-def test_what_is_generated_is_up_to_date(path: Path) -> None:
-    assert path.read_text() == generated_files()[path], "run make openapi"
-
-
-def test_the_document_on_disk_is_the_services(client: Any) -> None:
+def test_openapi_file_is_the_services_document(client: Any) -> None:
     assert json.loads(OPENAPI.read_text()) == client.get("/openapi.json").json()
 
 
-def test_errors_of_the_examples_are_those_that_are_sent(client: Any) -> None:
+def test_openapi_example_errors_are_those_sent(client: Any) -> None:
     """Movie 7 is in no bundle of the tests."""
-    one = RESPONSE_EXAMPLES["/recommend_batch"]["results"][1]
-    sent = client.post("/recommend", json={"history": [{"movie_id": 7}]})
-    assert sent.json() == one
+    error = RESPONSE_EXAMPLES["/recommend_batch"]["results"][1]
+    answer = client.post("/recommend", json={"history": [{"movie_id": 7}]})
+    assert answer.json() == error
     (rejected,) = RESPONSE_EXAMPLES["/events"]["rejected"]
     event = REQUEST_EXAMPLES["/events"]["events"][0] | {"movie_id": 7, "event_id": "e-2"}
     answer = client.post("/events", json={"events": [event]})
     assert answer.json()["rejected"] == [rejected]
 
 
-def test_every_endpoint_of_the_readme_is_in_the_document(told: Told) -> None:
-    readme = (ROOT / "README.md").read_text()
+def test_docs_table_names_every_endpoint(contract: Contract) -> None:
+    page = (ROOT / "docs/api.md").read_text()
     named = {
         (method.lower(), re.sub(r"\?.*", "", path).replace("{id}", "{}"))
-        for cell in re.findall(r"^\| (`(?:GET|POST|DELETE) /.+?`) \|", readme, re.M)
-        for method, found in re.findall(r"`(\w+) (/.+?)`", cell)
-        for path in found.split()
+        for cell in re.findall(r"^\| (`(?:GET|POST|DELETE) /.+?`) \|", page, re.M)
+        for method, paths in re.findall(r"`(\w+) (/.+?)`", cell)
+        for path in paths.split()
     }
-    there = {
+    documented = {
         (method, re.sub(r"{\w+}", "{}", path))
-        for path, methods in told.document["paths"].items()
+        for path, methods in contract.document["paths"].items()
         for method in methods
     }
-    assert len(named) >= 17 and named == there
+    assert len(named) >= 17 and named == documented
 
 
 @pytest.mark.parametrize(("method", "path"), ENDPOINTS)
-def test_every_example_is_right_and_is_answered(
-    client: Any, told: Told, method: str, path: str
+def test_openapi_example_is_valid_and_answered(
+    client: Any, contract: Contract, method: str, path: str
 ) -> None:
-    """In the order of the table: what the example of /events stores, the last one deletes."""
-    operation = told.document["paths"][path][method.lower()]
+    operation = contract.document["paths"][path][method.lower()]
     if method == "POST":
         content = operation["requestBody"]["content"]["application/json"]
-        assert told.faults(content["schema"], content["example"]) == []
+        assert contract.errors(content["schema"], content["example"]) == []
     for parameter in operation.get("parameters", []):
-        assert told.faults(parameter["schema"], parameter["example"]) == []
-    answered = operation["responses"]["200"]["content"]["application/json"]
-    assert told.faults(answered["schema"], answered["example"]) == []
-    answer = ask(client, method, path)
+        assert contract.errors(parameter["schema"], parameter["example"]) == []
+    response = operation["responses"]["200"]["content"]["application/json"]
+    assert contract.errors(response["schema"], response["example"]) == []
+    answer = send_example(client, method, path)
     assert answer.status_code == 200, answer.text
-    told.check(method, path, answer)
-    assert set(answer.json()) >= set(RESPONSE_EXAMPLES[path]), (
-        "the example says what is not answered"
-    )
+    contract.check(method, path, answer)
+    assert set(answer.json()) >= set(RESPONSE_EXAMPLES[path])
 
 
 @pytest.mark.parametrize("path", ["/livez", "/metrics", "/openapi.json"])
-def test_what_is_open_is_as_documented(client: Any, told: Told, path: str) -> None:
-    told.check("GET", path, client.get(path))
+def test_openapi_public_paths_are_as_documented(client: Any, contract: Contract, path: str) -> None:
+    contract.check("GET", path, client.get(path))
 
 
-def test_what_the_document_does_not_hold_fails_the_check(client: Any, told: Told) -> None:
-    """The instrument first: a wrong body, a wrong status, a wrong type each is seen."""
+def test_contract_check_sees_undocumented_answers(client: Any, contract: Contract) -> None:
+    """A wrong body, a wrong status, a wrong type."""
     answer = client.post("/recommend", json={})
     with pytest.raises(AssertionError):
-        told.check("POST", "/similar", answer)
+        contract.check("POST", "/similar", answer)
     with pytest.raises(AssertionError):
-        told.check("GET", "/movies/search", client.get("/movies/7"))
+        contract.check("GET", "/movies/search", client.get("/movies/7"))
     with pytest.raises(AssertionError):
-        told.check("GET", "/model", client.get("/livez"))
+        contract.check("GET", "/model", client.get("/livez"))
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_odd_requests_are_answered_as_documented(client: Any, told: Told, seed: int) -> None:
-    found = odd_requests(client.request, told, number=150, seed=seed)
-    assert {200, 400, 405, 422} <= set(found), "the requests must be of every kind"
+def test_odd_requests_get_documented_answers(client: Any, contract: Contract, seed: int) -> None:
+    statuses = send_odd_requests(client.request, contract, number=150, seed=seed)
+    assert {200, 400, 405, 422} <= set(statuses), "the requests must be of every kind"
 
 
 @pytest.fixture(scope="module")
@@ -131,8 +123,8 @@ def url(bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     assert "Traceback" not in (home / "output").read_text()
 
 
-def test_schemathesis_finds_nothing(url: str, tmp_path: Path) -> None:
-    assert schemathesis(url, examples=1, seed=1, place=tmp_path) > 500
+def test_schemathesis_finds_no_error(url: str, tmp_path: Path) -> None:
+    assert run_schemathesis(url, examples=1, seed=1, folder=tmp_path) > 500
 
 
 @pytest.mark.parametrize(
@@ -150,16 +142,16 @@ def test_schemathesis_finds_nothing(url: str, tmp_path: Path) -> None:
         ".",
     ],
 )
-def test_an_id_of_any_letters_is_one_person(url: str, user_id: str) -> None:
+def test_user_id_of_any_letters_is_one_user(url: str, user_id: str) -> None:
     client = httpx.Client(base_url=url)
     event = {"event_id": f"odd {user_id}"[:64], "user_id": user_id, "movie_id": 6}
     event |= {"kind": "watch", "at": "2026-01-01T00:00:00Z"}
     assert client.post("/events", json={"events": [event]}).json()["accepted"] == 1
-    address = "/users/" + quote(user_id, safe="").replace(".", "%2E")  # ".." would go up
-    history = client.get(f"{address}/history").json()
+    path = "/users/" + quote(user_id, safe="").replace(".", "%2E")  # ".." would go up
+    history = client.get(f"{path}/history").json()
     assert history["user_id"] == user_id and [i["movie_id"] for i in history["items"]] == [6]
-    assert client.request("DELETE", address).json() == {"deleted": 1}
-    assert client.get(f"{address}/history").json()["items"] == []
+    assert client.request("DELETE", path).json() == {"deleted": 1}
+    assert client.get(f"{path}/history").json()["items"] == []
 
 
 @pytest.mark.parametrize(
@@ -177,7 +169,7 @@ def test_an_id_of_any_letters_is_one_person(url: str, user_id: str) -> None:
         pytest.param("POST", "/livez", 405, "method_not_allowed", id="post-livez"),
     ],
 )
-def test_an_address_is_read_to_its_end(
+def test_path_is_read_to_its_end(
     client: Any, method: str, path: str, status: int, code: str
 ) -> None:
     before = client.get("/users/42/history").json()

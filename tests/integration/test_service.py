@@ -1,4 +1,4 @@
-"""The HTTP contract: answers equal the library's, every error has the one shape, none is a 500."""
+"""Test the HTTP contract: answers equal the library's, and every error has the one shape."""
 
 import json
 from typing import Any
@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from marquee.api.responses import PredictResponse, RecommendResponse, SimilarResponse
+from marquee.api.telemetry import RequestLog
 from marquee.recommender.recommender import Recommender
+from marquee.recommender.responses import PredictResponse, RecommendResponse, SimilarResponse
 from tests.support.http_errors import assert_shape
 
 HEAT, SUSPECTS, PULP = 6, 50, 296
@@ -18,9 +19,9 @@ def ids(answer: Any) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "asked",
+    "body",
     [
-        pytest.param({}, id="nobody"),
+        pytest.param({}, id="no-user"),
         pytest.param({"history": [{"movie_id": HEAT, "stars": 4.0}], "k": 3}, id="history"),
         pytest.param({"history": [{"movie_id": HEAT, "watched": 0.95}], "k": 3}, id="watched"),
         pytest.param({"filters": {"genres": ["Drama"], "year_min": 1995}}, id="filters"),
@@ -28,18 +29,16 @@ def ids(answer: Any) -> list[int]:
         pytest.param({"history": [{"movie_id": 1}], "exclude_seen": False, "offset": 2}, id="page"),
     ],
 )
-def test_the_service_answers_what_the_library_answers(
-    client: Any, recommender: Recommender, asked: dict[str, Any]
+def test_recommend_equals_library(
+    client: Any, recommender: Recommender, body: dict[str, Any]
 ) -> None:
-    answer = client.post("/recommend", json=asked)
-    entries = [(e["movie_id"], e.get("stars"), e.get("watched")) for e in asked.get("history", [])]
-    assert answer.json() == recommender.recommend(**asked | {"history": entries})
+    answer = client.post("/recommend", json=body)
+    entries = [(e["movie_id"], e.get("stars"), e.get("watched")) for e in body.get("history", [])]
+    assert answer.json() == recommender.recommend(**body | {"history": entries})
     assert TypeAdapter(RecommendResponse).validate_python(answer.json())
 
 
-def test_predict_and_similar_answer_what_the_library_answers(
-    client: Any, recommender: Recommender
-) -> None:
+def test_predict_and_similar_equal_library(client: Any, recommender: Recommender) -> None:
     predict = client.post("/predict", json={"history": [{"movie_id": 1}], "movie_ids": [HEAT, 1]})
     assert predict.json() == recommender.predict(history=[1], movie_ids=[HEAT, 1])
     assert TypeAdapter(PredictResponse).validate_python(predict.json())
@@ -50,10 +49,10 @@ def test_predict_and_similar_answer_what_the_library_answers(
 
 
 @pytest.mark.parametrize("user_id", [42, "42"])
-def test_a_stored_history_comes_first(
+def test_recommend_stored_history_comes_first(
     client: Any, recommender: Recommender, user_id: int | str
 ) -> None:
-    """The store also holds movie 999, which this bundle does not know: left out."""
+    """The store also holds movie 999, which this bundle does not know."""
     stored = [(HEAT, 4.0), (SUSPECTS, 5.0)]
     answer = client.post("/recommend", json={"user_id": user_id})
     assert answer.json() == recommender.recommend(history=stored)
@@ -61,7 +60,7 @@ def test_a_stored_history_comes_first(
     assert more.json() == recommender.recommend(history=[*stored, 1])
 
 
-def test_time_decides_where_every_entry_has_one(client: Any, recommender: Recommender) -> None:
+def test_recommend_all_entries_timed_sorts_by_time(client: Any, recommender: Recommender) -> None:
     between = {"movie_id": 1, "at": "1970-01-01T00:02:00Z"}  # second 120, between 100 and 170
     answer = client.post("/recommend", json={"user_id": 42, "history": [between, {"movie_id": 32}]})
     same = recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0), 1, 32])
@@ -71,12 +70,12 @@ def test_time_decides_where_every_entry_has_one(client: Any, recommender: Recomm
     assert answer.json() == recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0)])
 
 
-def test_who_is_not_known_gets_the_popular_list(client: Any) -> None:
-    answer = client.post("/recommend", json={"user_id": "nobody", "k": 2})
+def test_recommend_unknown_user_gets_popular(client: Any) -> None:
+    answer = client.post("/recommend", json={"user_id": "unknown", "k": 2})
     assert answer.json()["strategy"] == "popular" and ids(answer) == [PULP, 1]
 
 
-def test_search(client: Any) -> None:
+def test_search_returns_movies_by_title(client: Any) -> None:
     answer = client.get("/movies/search", params={"q": "heat 1995", "k": 1})
     heat = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
     assert answer.json()["items"] == [heat | {"num_ratings": 40}]
@@ -84,7 +83,7 @@ def test_search(client: Any) -> None:
     assert client.get("/movies/search?q=zzzzzz").json()["items"] == []
 
 
-def test_a_persons_history_has_stars_and_times(client: Any) -> None:
+def test_history_has_stars_and_times(client: Any) -> None:
     answer = client.get("/users/42/history").json()
     assert answer["user_id"] == "42"
     assert [(i["movie_id"], i["stars"], i["at"]) for i in answer["items"]] == [
@@ -95,18 +94,18 @@ def test_a_persons_history_has_stars_and_times(client: Any) -> None:
     assert answer["items"][0]["title"] == "Heat" and "title" not in answer["items"][2]
 
 
-def test_the_model_card(client: Any, recommender: Recommender) -> None:
+def test_model_card_omits_files(client: Any, recommender: Recommender) -> None:
     card = client.get("/model").json()
     assert card["model_version"] == recommender.model_version and card["refit"] == "none"
     assert "files" not in card
 
 
 @pytest.mark.parametrize("path", ["/livez", "/readyz", "/metrics"])
-def test_health(client: Any, path: str) -> None:
+def test_health_paths_return_200(client: Any, path: str) -> None:
     assert client.get(path).status_code == 200
 
 
-def test_requests_are_counted_by_route_and_not_by_address(client: Any) -> None:
+def test_metrics_label_requests_by_route(client: Any) -> None:
     for path in ("/movies/1", "/movies/6", "/users/42/history", "/wp-admin/setup.php"):
         client.get(path)
     metrics = client.get("/metrics").text
@@ -237,7 +236,7 @@ HUGE = 10**30
         ),
     ],
 )
-def test_a_body_that_is_wrong(
+def test_request_invalid_field_names_it(
     client: Any, path: str, body: Any, status: int, code: str, field: str
 ) -> None:
     answer = client.post(
@@ -273,7 +272,9 @@ def test_a_body_that_is_wrong(
         pytest.param(b" " * (1 << 20) + b"{}", "application/json", 413, "too_large", id="large"),
     ],
 )
-def test_bytes_that_are_wrong(client: Any, raw: bytes, kind: str, status: int, code: str) -> None:
+def test_request_malformed_body_refused(
+    client: Any, raw: bytes, kind: str, status: int, code: str
+) -> None:
     answer = client.post("/recommend", content=raw, headers={"Content-Type": kind})
     assert_shape(answer, status, code)
 
@@ -300,16 +301,28 @@ def test_bytes_that_are_wrong(client: Any, raw: bytes, kind: str, status: int, c
         pytest.param("POST", "/model", 405, "method_not_allowed", id="post-a-get"),
     ],
 )
-def test_an_address_that_is_wrong(
+def test_request_wrong_path_or_method_refused(
     client: Any, method: str, path: str, status: int, code: str
 ) -> None:
     body = {"json": {}} if method == "POST" else {}
     assert_shape(client.request(method, path, **body), status, code)
 
 
-def test_controls_over_http_are_those_of_the_library(recommender: Any, client: Any) -> None:
-    asked = {"calibration": 0.4, "novelty": 0.2, "freshness": 0.1, "genre_profile": {"Action": 2.0}}
+def test_recommend_rerank_controls_equal_library(recommender: Any, client: Any) -> None:
+    body = {"calibration": 0.4, "novelty": 0.2, "freshness": 0.1, "genre_profile": {"Action": 2.0}}
     history = [{"movie_id": 6, "stars": 5}]
-    answer = client.post("/recommend", json={"history": history, "k": 4} | asked)
+    answer = client.post("/recommend", json={"history": history, "k": 4} | body)
     assert answer.status_code == 200
-    assert answer.json() == recommender.recommend(history=[(6, 5.0)], k=4, **asked)
+    assert answer.json() == recommender.recommend(history=[(6, 5.0)], k=4, **body)
+
+
+def test_request_log_names_route_instead_of_user(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(RequestLog, "includes", lambda *_: True)
+    monkeypatch.setattr(RequestLog, "write", lambda _, *line: lines.append(line))
+    client.get("/users/anna/history")
+    client.get("/movies/search?q=secret")
+    assert [line[2] for line in lines] == ["/users/{user_id}/history", "/movies/search"]
+    assert "anna" not in str(lines) and "secret" not in str(lines)

@@ -1,11 +1,11 @@
-"""Requests that no program of ours would send, and what every answer must nevertheless be.
+"""Send requests that no program of ours would send, and check every answer by /openapi.json.
 
-    told = Told()                                   # what /openapi.json promises
-    told.check("POST", "/recommend", answer)        # the status it names, the shape it names
-    odd_requests(ask, told, number=300, seed=0)     # bodies, addresses and headers made to offend
-    schemathesis("http://localhost:3000", examples=10, seed=0, place=Path("/tmp"))
+    contract = Contract()
+    contract.check("POST", "/recommend", answer)          # its status and its shape are documented
+    send_odd_requests(client.request, contract, number=300, seed=0)
+    run_schemathesis("http://localhost:3000", examples=10, seed=0, folder=Path("/tmp"))
 
-All seeded: the same seed sends the same requests.
+The same seed sends the same requests.
 """
 
 import json
@@ -25,11 +25,11 @@ from openapi_schema_validator import OAS31Validator
 from marquee.api.openapi import PARAM_ROUTES, POST_ENDPOINTS, document
 from marquee.api.openapi_examples import REQUEST_EXAMPLES
 
-ANYWHERE = {"400", "401", "404", "405", "413", "422", "429"}
-"""What an address or a method that is not there may be answered with."""
+UNDOCUMENTED_STATUS = {"400", "401", "404", "405", "413", "422", "429"}
+"""For a path or a method that the document does not hold."""
 
 
-class Told:
+class Contract:
     """The document, ready to check answers by."""
 
     def __init__(self) -> None:
@@ -37,32 +37,32 @@ class Told:
         self._validators: dict[str, OAS31Validator] = {}
 
     def check(self, method: str, path: str, answer: Any) -> None:
-        """path: as it stands in the document. Raises AssertionError with what was answered."""
-        said = f"{method} {path}: {answer.status_code} {answer.text[:500]}"
-        assert answer.status_code < 500, said
+        """path: as the document spells it. Raises AssertionError with the answer."""
+        summary = f"{method} {path}: {answer.status_code} {answer.text[:500]}"
+        assert answer.status_code < 500, summary
         if path not in self.document["paths"] and answer.status_code == 200:
-            return  # by its odd parts another endpoint's address
+            return  # its odd parts make it another endpoint's path
         operation = self.document["paths"].get(path, {}).get(method.lower())
         status = str(answer.status_code)
         if operation is None or status not in operation["responses"]:
-            assert operation is None and status in ANYWHERE, said
-            assert self.faults("ErrorResponse", answer.json()) == [], said
+            assert operation is None and status in UNDOCUMENTED_STATUS, summary
+            assert self.errors("ErrorResponse", answer.json()) == [], summary
             return
-        (content,) = operation["responses"][status]["content"].items()
-        assert answer.headers["content-type"].split(";")[0] == content[0], said
-        if content[0] == "application/json":
-            faults = self.faults(content[1]["schema"], answer.json())
-            assert faults == [], f"{said}: {faults}"
+        ((media_type, content),) = operation["responses"][status]["content"].items()
+        assert answer.headers["content-type"].split(";")[0] == media_type, summary
+        if media_type == "application/json":
+            errors = self.errors(content["schema"], answer.json())
+            assert errors == [], f"{summary}: {errors}"
 
-    def faults(self, schema: str | dict[str, Any], value: Any) -> list[str]:
-        """schema: one of the document, or its name."""
+    def errors(self, schema: str | dict[str, Any], value: Any) -> list[str]:
+        """Return the errors of a value; schema: one of the document, or its name."""
         if isinstance(schema, str):
             schema = {"$ref": f"#/components/schemas/{schema}"}
         name = json.dumps(schema)
         if name not in self._validators:
-            whole = schema | {"components": self.document["components"]}
-            self._validators[name] = OAS31Validator(whole)
-        return [fault.message for fault in self._validators[name].iter_errors(value)]
+            components = {"components": self.document["components"]}
+            self._validators[name] = OAS31Validator(schema | components)
+        return [error.message for error in self._validators[name].iter_errors(value)]
 
 
 NUMBERS = st.one_of(
@@ -117,34 +117,36 @@ PARTS = st.one_of(
 
 @st.composite
 def requests(draw: st.DrawFn) -> tuple[str, str, str, dict[str, Any]]:
-    """Method, path as documented, address, and what else the request has."""
+    """Method, path as documented, path as sent, and further arguments of httpx."""
     headers = {name: value.encode("latin-1") for name, value in draw(HEADERS).items()}
     path = draw(st.sampled_from([*POST_ENDPOINTS, *POST_ENDPOINTS, *PARAM_ROUTES]))
     if path not in POST_ENDPOINTS:
-        address = re.sub(r"{\w+}", lambda _: draw(PARTS), path)
-        address += draw(st.sampled_from(["", "", "/", "?k=1_0", "?q=a&q=b", "?q=%ff&k=3", "?q"]))
+        sent_path = re.sub(r"{\w+}", lambda _: draw(PARTS), path)
+        sent_path += draw(st.sampled_from(["", "", "/", "?k=1_0", "?q=a&q=b", "?q=%ff&k=3", "?q"]))
         method = draw(
             st.sampled_from([PARAM_ROUTES[path].method.upper()] * 3 + ["POST", "PUT", "OPTIONS"])
         )
-        return method, path, address, {"headers": headers}
-    body = draw(VALUES.map(dumped) | BROKEN | changed(REQUEST_EXAMPLES[path]).map(dumped))
-    kind = {"Content-Type": b"application/json"}
-    return "POST", path, path, {"content": body, "headers": kind | headers}
+        return method, path, sent_path, {"headers": headers}
+    body = draw(VALUES.map(to_json) | BROKEN | changed(REQUEST_EXAMPLES[path]).map(to_json))
+    media_type = {"Content-Type": b"application/json"}
+    return "POST", path, path, {"content": body, "headers": media_type | headers}
 
 
 def changed(example: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
-    """A right body with one of its fields, or one more, odd."""
+    """A valid body with one of its fields, or one more, odd."""
     names = st.sampled_from(sorted(example)) | NAMES
     return st.builds(lambda name, value: example | {name: value}, names, VALUES)
 
 
-def dumped(value: Any) -> bytes:
+def to_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
-def odd_requests(ask: Callable[..., Any], told: Told, number: int, seed: int) -> Counter[int]:
-    """Send them (`ask` is the `request` of an httpx client); how often each status came."""
-    found: Counter[int] = Counter()
+def send_odd_requests(
+    request: Callable[..., Any], contract: Contract, number: int, seed: int
+) -> Counter[int]:
+    """Send them by the `request` of an httpx client; return how often each status came."""
+    statuses: Counter[int] = Counter()
 
     @hypothesis.seed(seed)
     @hypothesis.settings(
@@ -154,27 +156,29 @@ def odd_requests(ask: Callable[..., Any], told: Told, number: int, seed: int) ->
         suppress_health_check=list(hypothesis.HealthCheck),
     )
     @hypothesis.given(requests())
-    def send(request: tuple[str, str, str, dict[str, Any]]) -> None:
-        method, path, address, rest = request
-        answer = ask(method, address, **rest)
-        found[answer.status_code] += 1
-        told.check(method, path if is_of(path, address) else "", answer)
+    def send(odd: tuple[str, str, str, dict[str, Any]]) -> None:
+        method, path, sent_path, options = odd
+        answer = request(method, sent_path, **options)
+        statuses[answer.status_code] += 1
+        contract.check(method, path if matches(path, sent_path) else "", answer)
 
     send()
-    return found
+    return statuses
 
 
-def is_of(path: str, address: str) -> bool:
-    """Whether an address is one of a documented path, and not by its odd parts of another: httpx
-    goes up at a "..", and the tests' client takes %2F for a slash."""
+def matches(path: str, sent_path: str) -> bool:
+    """Return whether a sent path is one of a documented path, and not by its odd parts another's.
+
+    httpx goes up at a "..", and the tests' client takes %2F for a slash.
+    """
     pattern = re.sub(r"{\w+}", r"(?!\.\.?(?:/|$))[^/]+", path)
-    return re.fullmatch(pattern, address.split("?")[0].replace("%2F", "/")) is not None
+    return re.fullmatch(pattern, sent_path.split("?")[0].replace("%2F", "/")) is not None
 
 
-def schemathesis(url: str, examples: int, seed: int, place: Path) -> int:
-    """Let schemathesis loose on what /openapi.json tells; how many requests it has sent.
+def run_schemathesis(url: str, examples: int, seed: int, folder: Path) -> int:
+    """Run schemathesis on /openapi.json; return how many requests it has sent.
 
-    Right data may be refused (`positive_data_acceptance`) for what a schema cannot say: ABOUT in
+    Valid data may be refused (`positive_data_acceptance`) for what a schema cannot say: ABOUT in
     marquee/api/openapi.py.
     """
     command = [
@@ -189,8 +193,8 @@ def schemathesis(url: str, examples: int, seed: int, place: Path) -> int:
         "--continue-on-failure",
         "--no-color",
     ]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
-    generated = re.search(r"([\d,]+) generated", done.stdout)
-    assert generated, done.stdout
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+    generated = re.search(r"([\d,]+) generated", result.stdout)
+    assert generated, result.stdout
     return int(generated[1].replace(",", ""))

@@ -1,75 +1,127 @@
-"""The service as a process of its own: started, waited for, its worker found."""
+"""Run the service as a process of its own: start it, wait until it is ready, find its worker."""
 
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 import psutil
 
 from tests.support.paths import ROOT
 
-STOPPING_S = 60
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 60
+STARTS = 3
+PORT_TAKEN = "ddress already in use"
+Process: TypeAlias = subprocess.Popen[Any]
 
 
-def serve(
-    bundle: Path, home: Path, port: int, out: Any = subprocess.PIPE, **settings: str
-) -> subprocess.Popen[str]:
-    """home: for what BentoML keeps, and for the events where no EVENTS_URL is among the settings.
-    out: where its output goes; a pipe must be read, or a service that says much stands still."""
+class ServiceNotReadyError(AssertionError):
+    """The service has ended, or did not answer in time."""
+
+
+def serve(bundle: Path, home: Path, port: int, **settings: str) -> Process:
+    """Start a service; its output goes to home/output, its events to a store in home."""
     environment = os.environ | {"BUNDLE": str(bundle), "BENTOML_HOME": str(home)}
     environment["EVENTS_URL"] = f"sqlite:///{home / 'events.sqlite'}"
     command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee", "--port", str(port)]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment | settings,
-        text=True,
-        stdout=out,
-        stderr=subprocess.STDOUT,
-    )
+    with output_of(home).open("ab") as output:
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment | settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
 
 
 @contextmanager
-def running(bundle: Path, home: Path, **settings: str) -> Iterator[tuple[str, Any]]:
-    """A service that is ready: its address and its process; its output goes to home/output."""
-    port = free_port()
-    with (home / "output").open("a") as out:
-        process = serve(bundle, home, port, out, **settings)
+def running(bundle: Path, home: Path, **settings: str) -> Iterator[tuple[str, Process]]:
+    """Run a service that is ready; yield its URL and its process."""
+    url, process = start(bundle, home, **settings)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            wait_until_ready(client, process)
-        yield f"http://127.0.0.1:{port}", process
+        yield url, process
     finally:
-        process.terminate()
-        process.wait(timeout=STOPPING_S)
+        stop(process)
+
+
+def start(bundle: Path, home: Path, **settings: str) -> tuple[str, Process]:
+    """Start a service on a free port."""
+    return start_on_free_port(
+        lambda port: serve(bundle, home, port, **settings), output_of(home), stop
+    )
+
+
+def start_on_free_port(
+    launch: Callable[[int], Process], output: Path, end: Callable[[Process], object]
+) -> tuple[str, Process]:
+    """Launch a service on a free port; another program may take the port first, then on a next.
+
+    output: the file that holds what the launched process writes. end: ends one that failed.
+    """
+    for attempt in range(1, STARTS + 1):
+        port = free_port()
+        process = launch(port)
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+                wait_until_ready(client, process)
+        except ServiceNotReadyError:
+            end(process)
+            text = output.read_text()
+            if PORT_TAKEN not in text or attempt == STARTS:
+                raise ServiceNotReadyError(f"the service did not become ready: {text}") from None
+            output.unlink()
+        else:
+            return f"http://127.0.0.1:{port}", process
+    raise AssertionError("unreachable")
+
+
+def stop(process: Process) -> int:
+    """Terminate a process and return its exit status."""
+    process.terminate()
+    return process.wait(timeout=STOP_TIMEOUT_S)
+
+
+def output_of(home: Path) -> Path:
+    return home / "output"
 
 
 def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+    """Return a port that was free a moment ago; who needs it must try again if it is taken."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
-def wait_until_ready(client: httpx.Client, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 60
+def wait_until(condition: Callable[[], bool], message: str, timeout_s: float = 60) -> None:
+    """Poll a condition; raise AssertionError with the message if it stays false."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, message
+        time.sleep(0.1)
+
+
+def wait_until_ready(client: httpx.Client, process: Process) -> None:
+    """Wait until /readyz answers 200; raise ServiceNotReadyError if the process ends before."""
+    deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if client.get("/readyz").status_code == 200:
                 return
         except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError("the service did not become ready")
+            pass
+        time.sleep(0.1)
+    raise ServiceNotReadyError("the service did not become ready")
 
 
-def worker_of(process: "subprocess.Popen[str]") -> psutil.Process:
-    """The process that answers."""
+def worker_of(process: Process) -> psutil.Process:
+    """Return the process that answers."""
     children = psutil.Process(process.pid).children(recursive=True)
     (worker,) = (child for child in children if "worker.service" in " ".join(child.cmdline()))
     return worker

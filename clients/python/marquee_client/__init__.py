@@ -7,15 +7,12 @@
         for item in marquee.recommend(user_id="ana", k=3)["items"]:
             print(label(item), item["stars"]["expected"])
 
-Responses are the service's JSON as it is, typed as dicts (types.py), so that a key which a newer
-service adds can be read at once. Defaults (k, offset, …) are the service's.
+Responses are the service's JSON as it is, typed as dicts. Defaults are the service's.
 """
 
-from marquee_client.async_client import AsyncMarquee
-from marquee_client.errors import MarqueeError, Unavailable, UnknownMovie
-from marquee_client.labels import label
-from marquee_client.retries import Retries
-from marquee_client.sync_client import Marquee
+from marquee_client.client import AsyncMarquee, Marquee
+from marquee_client.outcomes import MarqueeError, Retries, Unavailable, UnknownMovie
+from marquee_client.types import HistoryItem, Movie
 
 __all__ = [
     "AsyncMarquee",
@@ -26,3 +23,10 @@ __all__ = [
     "UnknownMovie",
     "label",
 ]
+
+
+def label(movie: Movie | HistoryItem) -> str:
+    """Return a movie as readers know it: "Heat (1995)"; its id if only that is known."""
+    title = movie.get("title", f"movie {movie['movie_id']}")
+    year = movie.get("year")
+    return title if year is None else f"{title} ({year})"

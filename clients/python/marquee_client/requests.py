@@ -1,15 +1,11 @@
-"""The requests that the clients take, as typed dicts.
-
-Every key of a `total=False` class may be absent; the service then uses its default. Times are RFC
-3339 text or an aware datetime.
-"""
+"""The requests that the clients take. The service has defaults for absent keys."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Required, TypedDict
 
-UserId = int | str
-"""42 and "42" are the same user."""
+UserId = int | str  # 42 and "42" are the same user
+Time = datetime | str  # aware, or RFC 3339
 EventKind = Literal[
     "rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"
 ]
@@ -21,9 +17,8 @@ class HistoryEntry(TypedDict, total=False):
 
     movie_id: Required[int]
     stars: float | None
-    watched: float | None
-    """Share of the movie, 0 to 1."""
-    at: datetime | str | None
+    watched: float | None  # share of the movie, 0 to 1
+    at: Time | None
 
 
 class Filters(TypedDict, total=False):
@@ -44,10 +39,7 @@ class UserRequest(TypedDict, total=False):
 
 
 class RecommendRequest(UserRequest, total=False):
-    """A list for one user.
-
-    The controls (diversity to freshness) are 0 to 1; the default is 0.
-    """
+    """A list for one user; the controls, diversity to freshness, are 0 to 1."""
 
     k: int
     offset: int
@@ -77,16 +69,12 @@ class RateNextRequest(UserRequest, total=False):
 
 
 class Event(TypedDict, total=False):
-    """One interaction of a user.
-
-    An absent `event_id` or `at` (now) is filled in.
-    """
+    """One interaction of a user; an absent `event_id` or `at` (now) is filled in."""
 
     event_id: str
     user_id: Required[UserId]
     movie_id: Required[int]
     kind: Required[EventKind]
     stars: float
-    watched: float
-    """Share of the movie, 0 to 1."""
-    at: datetime | str
+    watched: float  # share of the movie, 0 to 1
+    at: Time

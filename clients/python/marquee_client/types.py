@@ -6,14 +6,10 @@ from typing import Any, Literal, NotRequired, TypedDict
 class Stars(TypedDict):
     """The expected stars of one user and movie, with the central 90% interval."""
 
-    expected: float
-    """mean, within the scale"""
-    low: float
-    """5% quantile, a value of the scale or `expected`"""
-    high: float
-    """95% quantile, a value of the scale or `expected`"""
-    p_like: float
-    """P(4 stars or more)"""
+    expected: float  # mean, within the scale
+    low: float  # 5% quantile, a value of the scale or `expected`
+    high: float  # 95% quantile, a value of the scale or `expected`
+    p_like: float  # P(4 stars or more)
 
 
 class Explanation(TypedDict):
@@ -28,21 +24,28 @@ class Explanation(TypedDict):
     effect: float
 
 
-class RecommendedMovie(TypedDict):
-    """A movie of a recommended list."""
+class Movie(TypedDict):
+    """A movie of the catalog."""
 
     movie_id: int
     title: str
-    year: int | None
-    """year of release; null: unknown"""
+    year: int | None  # year of release; null: unknown
     genres: list[str]
-    num_ratings: int
-    """ratings in the training data"""
-    score: float
-    """logit: larger is better; scores of different users do not compare"""
+    num_ratings: int  # ratings in the training data
+
+
+class ScoredMovie(Movie):
+    """A movie, its score and its expected stars for one user."""
+
+    score: float  # logit: larger is better; scores of different users do not compare
     stars: Stars
+
+
+class RecommendedMovie(ScoredMovie):
+    """A movie of a recommended list."""
+
+    # with `explain`: at most three, the largest effect first
     because: NotRequired[list[Explanation]]
-    """with `explain`: at most three, the largest effect first"""
 
 
 class RecommendResponse(TypedDict):
@@ -50,10 +53,8 @@ class RecommendResponse(TypedDict):
 
     items: list[RecommendedMovie]
     strategy: Literal["popular", "history", "content"]
-    model_version: str
-    """64 hex digits that name the bundle's content"""
-    next_offset: int | None
-    """null on the last page"""
+    model_version: str  # 64 hex digits that name the bundle's content
+    next_offset: int | None  # null on the last page
 
 
 class FieldError(TypedDict):
@@ -85,65 +86,33 @@ class BatchResponse(TypedDict):
     results: list[RecommendResponse | ErrorResponse]
 
 
-class ScoredMovie(TypedDict):
-    """A movie, its score and its expected stars for one user."""
-
-    movie_id: int
-    title: str
-    year: int | None
-    """year of release; null: unknown"""
-    genres: list[str]
-    num_ratings: int
-    """ratings in the training data"""
-    score: float
-    """logit: larger is better; scores of different users do not compare"""
-    stars: Stars
-
-
 class PredictResponse(TypedDict):
     """Scores and expected stars of the movies of the request."""
 
     items: list[ScoredMovie]
     strategy: Literal["popular", "history", "content"]
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
 
 
-class SimilarMovie(TypedDict):
+class SimilarMovie(Movie):
     """A movie and its similarity to the movies of the request."""
 
-    movie_id: int
-    title: str
-    year: int | None
-    """year of release; null: unknown"""
-    genres: list[str]
-    num_ratings: int
-    """ratings in the training data"""
-    score: float
-    """cosine, -1 to 1"""
+    score: float  # cosine, -1 to 1
 
 
 class SimilarResponse(TypedDict):
     """The movies nearest to those of the request."""
 
     items: list[SimilarMovie]
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
 
 
-class ChartMovie(TypedDict):
+class ChartMovie(Movie):
     """A movie of a chart, with the stars that a user without a history would give."""
 
-    movie_id: int
-    title: str
-    year: int | None
-    """year of release; null: unknown"""
-    genres: list[str]
-    num_ratings: int
-    """ratings in the training data"""
+    # popular: log(1 + ratings); trending: standard deviations above its share; new: year;
+    # hidden_gems: 5% quantile of the expected stars
     score: float
-    """popular: log(1 + ratings); trending: standard deviations above its share; new: year;
-    hidden_gems: 5% quantile of the expected stars"""
     stars: Stars
 
 
@@ -152,31 +121,20 @@ class ChartsResponse(TypedDict):
 
     items: list[ChartMovie]
     kind: Literal["popular", "trending", "new", "hidden_gems"]
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
 
 
 class ElicitationFactors(TypedDict):
     """The factors whose product orders the movies to rate."""
 
-    seen_probability: float
-    """P(the user has seen it)"""
-    information: float
-    """bits that a rating tells, times (stars / highest)^4"""
-    scarcity: float
-    """1 without ratings, falls with each"""
+    seen_probability: float  # P(the user has seen it)
+    information: float  # bits that a rating tells, times (stars / highest)^4
+    scarcity: float  # 1 without ratings, falls with each
 
 
-class MovieToRate(TypedDict):
+class MovieToRate(Movie):
     """A movie that the user should rate next."""
 
-    movie_id: int
-    title: str
-    year: int | None
-    """year of release; null: unknown"""
-    genres: list[str]
-    num_ratings: int
-    """ratings in the training data"""
     stars: Stars
     why: ElicitationFactors
 
@@ -186,8 +144,7 @@ class RateNextResponse(TypedDict):
 
     items: list[MovieToRate]
     strategy: Literal["popular", "history", "content"]
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
 
 
 class RejectedEvent(TypedDict):
@@ -206,24 +163,11 @@ class EventsReceipt(TypedDict):
     rejected: list[RejectedEvent]
 
 
-class Movie(TypedDict):
-    """A movie of the catalog."""
-
-    movie_id: int
-    title: str
-    year: int | None
-    """year of release; null: unknown"""
-    genres: list[str]
-    num_ratings: int
-    """ratings in the training data"""
-
-
 class SearchResponse(TypedDict):
     """Movies by title, the nearest first."""
 
     items: list[Movie]
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
 
 
 class HistoryItem(TypedDict):
@@ -256,8 +200,7 @@ class DeleteResponse(TypedDict):
 class ModelCard(TypedDict):
     """The model card: the bundle's manifest without its list of files."""
 
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
     name: str
     metrics: dict[str, Any]
     data: dict[str, Any]
@@ -270,7 +213,6 @@ class ReadyResponse(TypedDict):
     a store of releases is followed: "away" while it does not answer; the model stays."""
 
     ready: bool
-    model_version: str
-    """64 hex digits that name the bundle's content"""
+    model_version: str  # 64 hex digits that name the bundle's content
     events: Literal["up", "away"]
     releases: NotRequired[Literal["up", "away"] | None]

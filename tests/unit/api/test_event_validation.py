@@ -1,375 +1,79 @@
-"""The event store gives back what was imported and done, per person and in order, however often:
-on SQLite and on PostgreSQL."""
+"""Test which incoming events may be stored."""
 
-import threading
-from collections.abc import Iterator
-from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import numpy as np
 import pytest
-import sqlalchemy as sa
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from marquee.core.errors import InputError
-from marquee.feedback.event_schema import KINDS, Event
-from marquee.feedback.store import AddResult, EventStore
-from marquee.feedback.user_state import UserState
+from marquee.api.conversion import MAX_CLOCK_SKEW, validate_events
+from marquee.api.requests import EventIn
+from marquee.recommender.recommender import Recommender
 
-HEAT = Event(
-    event_id="e1",
-    user_id="ann",
-    movie_id=6,
-    kind="rating",
-    stars=4.0,
-    watched=None,
-    at_us=1_000_000,
-)
-HALF = Event(
-    event_id="e2",
-    user_id="ann",
-    movie_id=50,
-    kind="watch",
-    stars=None,
-    watched=0.5,
-    at_us=2_000_000,
-)
-LOOK = Event(
-    event_id="e3",
-    user_id="ann",
-    movie_id=1,
-    kind="click",
-    stars=None,
-    watched=None,
-    at_us=3_000_000,
-)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def rated(store: EventStore, user_id: int | str) -> list[tuple[int, float, int]]:
-    """(movie_id, stars, Unix seconds), oldest first."""
-    entries = store.user_state(user_id).history
-    return [(film, stars, at // 1_000_000) for film, stars, _, at in entries if stars is not None]
+def event_in(**changes: Any) -> EventIn:
+    fields = {"event_id": "e1", "user_id": 42, "movie_id": 6, "kind": "rating", "stars": 4.0}
+    return EventIn(**{**fields, "at": NOW, **changes})
 
 
-@pytest.fixture
-def url(store_url: str) -> str:
-    return store_url
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[EventStore]:
-    store = EventStore(url)
-    yield store
-    store.close()
-
-
-def test_a_history_comes_back_oldest_first(store: EventStore) -> None:
-    assert store.import_ratings([1, 2, 1], [10, 10, 20], [3.0, 1.0, 4.5], [200, 5, 100]) == 3
-    assert rated(store, 1) == [(20, 4.5, 100), (10, 3.0, 200)]
-    assert rated(store, 2) == [(10, 1.0, 5)]
-    assert rated(store, 3) == []
-
-
-def test_equal_times_keep_the_order_of_import(store: EventStore) -> None:
-    store.import_ratings([1] * 4, [40, 10, 30, 20], [3.0] * 4, [7] * 4)
-    assert [movie_id for movie_id, _, _ in rated(store, 1)] == [40, 10, 30, 20]
-
-
-def test_importing_twice_changes_nothing(store: EventStore) -> None:
-    ratings: list[Any] = [[1, 1, 2], [40, 10, 40], [3.0, 2.0, 5.0], [7, 7, 7]]
-    store.import_ratings(*ratings)
-    before = rated(store, 1), rated(store, 2)
-    store.import_ratings(*ratings)
-    assert (rated(store, 1), rated(store, 2)) == before
-
-
-def test_the_last_rating_of_a_movie_counts(store: EventStore) -> None:
-    store.import_ratings([1, 1], [10, 10], [3.0, 4.0], [5, 6])
-    assert rated(store, 1) == [(10, 4.0, 6)]
-
-
-def test_a_number_and_its_text_are_the_same_person(store: EventStore) -> None:
-    store.import_ratings([42], [10], [3.0], [5])
-    store.import_ratings(np.array(["42", "ann"]), [20, 20], [4.0, 4.0], [6, 6])
-    assert rated(store, 42) == rated(store, "42") == [(10, 3.0, 5), (20, 4.0, 6)]
-    assert rated(store, "ann") == [(20, 4.0, 6)]
-
-
-def test_more_rows_than_one_portion(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("marquee.feedback.store.ROWS_PER_BATCH", 10)
-    n = 25
-    store.import_ratings(np.ones(n, int), np.arange(n), np.full(n, 3.5, "f4"), np.arange(n))
-    assert rated(store, 1) == [(m, 3.5, m) for m in range(n)]
-
-
-def test_histories_outlive_the_process(url: str) -> None:
-    EventStore(url).import_ratings([1], [10], [3.0], [5])
-    assert rated(EventStore(url), 1) == [(10, 3.0, 5)]
+def test_valid_event_becomes_a_stored_one(recommender: Recommender) -> None:
+    events, rejected = validate_events([event_in()], recommender, NOW)
+    event = events[0]
+    assert rejected == [] and list(events) == [0]
+    assert (event.event_id, event.user_id, event.movie_id) == ("e1", "42", 6)
+    assert (event.kind, event.stars, event.watched) == ("rating", 4.0, None)
+    assert event.at_us == int(NOW.timestamp()) * 1_000_000
 
 
 @pytest.mark.parametrize(
-    ("ratings", "sentence"),
+    "changes",
     [
-        pytest.param([[1], [10], [float("nan")], [5]], "NaN", id="nan"),
-        pytest.param([[1, 2], [10], [3.0], [5]], "differ in length", id="lengths"),
-        pytest.param([["x" * 65], [10], [3.0], [5]], "65 characters", id="long-name"),
-        pytest.param([[""], [10], [3.0], [5]], "0 characters", id="no-name"),
-        pytest.param([["a\0"], [10], [3.0], [5]], "NUL", id="nul"),
+        pytest.param({"kind": "unrate", "stars": None}, id="unrate"),
+        pytest.param({"kind": "watch", "stars": None, "watched": 0.5}, id="share"),
+        pytest.param({"kind": "watch", "stars": None}, id="watch-without-share"),
+        pytest.param({"kind": "click", "stars": None}, id="click"),
+        pytest.param({"stars": 0.5}, id="lowest-of-the-scale"),
+        pytest.param({"stars": 5.0}, id="highest-of-the-scale"),
+        pytest.param({"at": NOW + MAX_CLOCK_SKEW}, id="clock-ahead"),
+        pytest.param({"at": datetime(1970, 1, 1, tzinfo=UTC)}, id="epoch"),
     ],
 )
-def test_bad_ratings_are_told_and_none_is_kept(
-    store: EventStore, ratings: list[Any], sentence: str
-) -> None:
-    with pytest.raises(InputError, match=sentence):
-        store.import_ratings(*ratings)
-    assert rated(store, 1) == []
-
-
-def test_events_are_known_at_once(store: EventStore) -> None:
-    assert store.add([HEAT, HALF, LOOK]) == AddResult(3, 0, ())
-    assert store.user_state("ann") == UserState(
-        ((6, 4.0, None, 1_000_000), (50, None, 0.5, 2_000_000))
-    )
-    assert store.user_state("bob") == UserState()
-    assert store.add([]) == AddResult(0, 0, ())
-
-
-def test_the_same_event_again_changes_nothing(store: EventStore) -> None:
-    assert store.add([HEAT, HEAT]) == AddResult(1, 1, ())
-    before = store.state_version("ann")
-    assert store.add([HALF, HEAT, HALF]) == AddResult(1, 2, ())
-    assert store.add([HEAT, HALF]) == AddResult(0, 2, ())
-    assert (before[1], store.state_version("ann")[1]) == (1, 2)
+def test_possible_event_is_valid(recommender: Recommender, changes: dict[str, Any]) -> None:
+    events, rejected = validate_events([event_in(**changes)], recommender, NOW)
+    assert len(events) == 1 and rejected == []
 
 
 @pytest.mark.parametrize(
-    "other",
+    ("changes", "code", "message"),
     [
-        pytest.param({"user_id": "bob"}, id="person"),
-        pytest.param({"movie_id": 7}, id="movie"),
-        pytest.param({"kind": "watch", "stars": None}, id="kind"),
-        pytest.param({"stars": 4.5}, id="stars"),
-        pytest.param({"watched": 0.5}, id="watched"),
-        pytest.param({"at_us": 1_000_001}, id="time"),
+        pytest.param({"movie_id": 7}, "unknown_movie", "movie 7: not in", id="unknown-movie"),
+        pytest.param({"stars": 4.2}, "invalid", "4.2 stars is off the scale", id="off-scale"),
+        pytest.param({"stars": 5.5}, "invalid", "off the scale", id="above-scale"),
+        pytest.param({"stars": None}, "invalid", "a rating without stars", id="no-stars"),
+        pytest.param({"kind": "watch"}, "invalid", "a watch with stars", id="watch-with-stars"),
+        pytest.param({"watched": 0.5}, "invalid", "a rating with watched", id="rating-with-share"),
+        pytest.param(
+            {"at": datetime(1969, 12, 31, tzinfo=UTC)}, "invalid", "from 1970", id="before-1970"
+        ),
+        pytest.param(
+            {"at": NOW + MAX_CLOCK_SKEW + timedelta(microseconds=1)},
+            "invalid",
+            "from 1970 to now",
+            id="too-far-ahead",
+        ),
     ],
 )
-def test_an_id_of_another_content_is_a_conflict_and_nothing_is_stored(
-    store: EventStore, other: dict[str, Any]
+def test_impossible_event_is_rejected(
+    recommender: Recommender, changes: dict[str, Any], code: str, message: str
 ) -> None:
-    store.add([HEAT])
-    assert store.add([HALF, replace(HEAT, **other), LOOK]) == AddResult(0, 0, (1,))
-    assert store.add([HALF, replace(HALF, movie_id=51), HEAT]) == AddResult(0, 0, (1,))
-    assert store.user_state("ann") == UserState(((6, 4.0, None, 1_000_000),))
-    assert rows_of(store) == {"ratings": 0, "events": 1}
+    events, (rejected,) = validate_events([event_in(**changes)], recommender, NOW)
+    assert events == {}
+    assert (rejected["event_id"], rejected["code"]) == ("e1", code)
+    assert message in rejected["message"]
 
 
-def test_more_events_than_one_query_takes(store: EventStore) -> None:
-    events = [replace(HEAT, event_id=f"e{n}", movie_id=100 + n, at_us=n) for n in range(2500)]
-    assert store.add(events) == AddResult(2500, 0, ())
-    assert store.add([*events, replace(HALF, event_id="new")]) == AddResult(1, 2500, ())
-    assert [entry[0] for entry in store.user_state("ann").history] == [*range(100, 2600), 50]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "sentence"),
-    [
-        pytest.param({"event_id": ""}, "event_id '': 0 characters", id="no-id"),
-        pytest.param({"event_id": "x" * 65}, "65 characters", id="long-id"),
-        pytest.param({"user_id": "a\0"}, "NUL", id="nul"),
-        pytest.param({"user_id": "\ud800"}, "expected text", id="half-a-pair"),
-        pytest.param({"kind": "liked"}, "kind 'liked', expected one of rating, unrate", id="kind"),
-        pytest.param({"movie_id": 2**63}, "more than 64 bits", id="movie"),
-        pytest.param({"stars": None}, "a rating without stars", id="no-stars"),
-        pytest.param({"stars": float("nan")}, "stars nan", id="nan"),
-        pytest.param({"watched": float("inf")}, "watched inf", id="inf"),
-        pytest.param({"at_us": -1}, "expected microseconds", id="before-1970"),
-        pytest.param({"at_us": 2**63}, "expected microseconds", id="nanoseconds"),
-    ],
-)
-def test_an_event_that_no_database_could_hold_is_refused(
-    store: EventStore, wrong: dict[str, Any], sentence: str
-) -> None:
-    with pytest.raises(InputError, match=sentence):
-        store.add([HALF, replace(HEAT, **wrong)])
-    assert rows_of(store) == {"ratings": 0, "events": 0}
-
-
-def test_the_longest_ids_and_the_largest_numbers_come_back(store: EventStore) -> None:
-    event = Event(
-        event_id="é" * 64,
-        user_id="ü" * 64,
-        movie_id=2**63 - 1,
-        kind="rating",
-        stars=0.1,
-        watched=None,
-        at_us=2**33 * 10**6 - 1,
-    )
-    assert store.add([event]) == AddResult(1, 0, ())
-    assert store.add([event]) == AddResult(0, 1, ())
-    assert store.user_state("ü" * 64).history == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
-
-
-def test_imported_ratings_take_part_at_their_time(store: EventStore) -> None:
-    store.import_ratings(["ann"] * 3, [6, 50, 1], [3.0, 3.0, 3.0], [1, 3, 2])
-    store.add([replace(HEAT, at_us=1_500_000), HALF])  # after the import's, before the import's
-    store.add(
-        [
-            Event(
-                event_id="e4",
-                user_id="ann",
-                movie_id=1,
-                kind="not_interested",
-                stars=None,
-                watched=None,
-                at_us=1_000_000,
-            )
-        ]
-    )  # before its rating
-    entries = ((6, 4.0, None, 1_500_000), (1, 3.0, None, 2_000_000), (50, 3.0, 0.5, 3_000_000))
-    assert store.user_state("ann") == UserState(entries)
-
-
-def test_at_equal_times_the_one_that_arrived_last_counts(store: EventStore) -> None:
-    store.add([HEAT, replace(HEAT, event_id="e0", stars=1.0)])
-    assert store.user_state("ann").history == ((6, 1.0, None, 1_000_000),)
-    store.import_ratings(["ann"], [6], [2.0], [1])
-    assert store.user_state("ann").history == ((6, 2.0, None, 1_000_000),)
-    store.add([replace(HEAT, event_id="e5", stars=5.0)])
-    assert store.user_state("ann").history == ((6, 5.0, None, 1_000_000),)
-
-
-said = st.tuples(st.sampled_from(KINDS), st.integers(1, 3), st.sampled_from([0.5, 3.0, 5.0]))
-
-
-@given(st.lists(said, max_size=12), st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-def test_events_may_arrive_in_any_order(
-    store: EventStore, said: list[tuple[str, int, float]], chance: Any, together: int
-) -> None:
-    """Their times differ; a store that got them in order is the measure."""
-    events = [
-        Event(
-            event_id=f"{n}",
-            user_id="ann",
-            movie_id=film,
-            kind=kind,
-            stars=value if kind == "rating" else None,
-            watched=None,
-            at_us=n,
-        )
-        for n, (kind, film, value) in enumerate(said)
-    ]
-    store.delete_user("ann")
-    store.add(events)
-    in_order = store.user_state("ann")
-    store.delete_user("ann")
-    chance.shuffle(events)
-    for start in range(0, len(events), together):
-        store.add(events[start : start + together])
-    assert store.user_state("ann") == in_order
-
-
-def test_a_mark_changes_with_everything_that_is_known(store: EventStore) -> None:
-    marks = [store.state_version("ann")]
-    steps: list[Any] = [
-        lambda: store.import_ratings(["ann", "bob"], [6, 6], [3.0, 3.0], [1, 1]),
-        lambda: store.import_ratings(["ann"], [6], [4.0], [1]),  # in the place of the first
-        lambda: store.import_ratings(["ann"], [6], [4.0], [2]),
-        lambda: store.add([HEAT]),
-        lambda: store.add([HALF]),
-        lambda: store.delete_user("ann"),
-        lambda: store.import_ratings(["ann"], [6], [3.0], [1]),
-        lambda: store.delete_user("ann"),
-        lambda: store.add([HEAT]),
-        lambda: store.delete_user("ann"),
-        lambda: store.import_ratings(["ann"], [6], [1.0], [1]),
-    ]
-    for step in steps:
-        step()
-        marks.append(store.state_version("ann"))
-    nobody = [mark for mark in marks if mark == (0, 0)]
-    assert len(nobody) == 4 and len(set(marks)) == len(marks) - 3
-    assert store.state_version("bob")[1] == 1
-
-
-def test_a_mark_stays_where_nothing_that_is_known_changed(store: EventStore) -> None:
-    store.import_ratings(["ann"], [6], [3.0], [1])
-    store.add([HALF])
-    before = store.state_version("ann")
-    store.import_ratings(["ann"], [6], [3.0], [1])
-    store.add([HALF, LOOK])
-    store.add([replace(HEAT, user_id="bob")])
-    assert store.state_version("ann") == before
-
-
-def test_a_deleted_person_leaves_no_row(store: EventStore) -> None:
-    store.import_ratings(["ann", "ann", "bob"], [1, 2, 1], [3.0] * 3, [5] * 3)
-    store.add([HEAT, HALF, LOOK, replace(HEAT, event_id="e9", user_id="bob")])
-    assert store.delete_user("ann") == 5
-    assert (store.user_state("ann"), store.state_version("ann")) == (UserState(), (0, 0))
-    assert store.delete_user("ann") == 0
-    assert rows_of(store) == {"ratings": 1, "events": 1}
-    with store._database.begin() as connection:
-        for table in sa.inspect(connection).get_table_names():
-            rows = connection.exec_driver_sql(f"SELECT * FROM {table}").all()
-            assert not [row for row in rows if "ann" in row or "e1" in row]
-
-
-def test_everybody_in_ranges_from_both_tables(store: EventStore) -> None:
-    store.import_ratings(["bob", "42", "Zoe"], [1, 2, 3], [3.0] * 3, [5] * 3)
-    store.add([HEAT, replace(HEAT, event_id="e8", user_id="bob"), replace(LOOK, user_id="eve")])
-    store.add(
-        [
-            Event(
-                event_id="e7",
-                user_id="Zoe",
-                movie_id=3,
-                kind="not_interested",
-                stars=None,
-                watched=None,
-                at_us=9_000_000,
-            )
-        ]
-    )
-    assert list(store.user_id_ranges(3)) == [("42", "ann"), ("bob", "bob")]  # eve has only looked
-    everybody = dict(store.user_states("42", "bob"))
-    assert list(everybody) == ["42", "Zoe", "ann", "bob"]
-    assert everybody == {user: store.user_state(user) for user in everybody}
-    assert everybody["Zoe"] == UserState((), (3,))
-    assert [user for user, _ in store.user_states("Zoe", "ann")] == ["Zoe", "ann"]
-
-
-def test_writers_of_the_same_events_store_each_once(url: str) -> None:
-    """Each in another order, at the same time, from threads with connections of their own."""
-    events = [replace(HEAT, event_id=f"e{n}", movie_id=n) for n in range(60)]
-    stores, answers = [EventStore(url) for _ in range(4)], []
-
-    def write(store: EventStore, seed: int) -> None:
-        order = np.random.default_rng(seed).permutation(60)
-        for start in range(0, 60, 20):
-            answers.append(store.add([events[n] for n in order[start : start + 20]]))
-
-    threads = [
-        threading.Thread(target=write, args=(store, seed)) for seed, store in enumerate(stores)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sum(answer.accepted for answer in answers) == 60
-    assert sum(answer.duplicates for answer in answers) == 180
-    assert rows_of(stores[0])["events"] == 60
-    assert {entry[0] for entry in stores[0].user_state("ann").history} == set(range(60))
-    for store in stores:
-        store.close()
-
-
-def rows_of(store: EventStore) -> dict[str, int]:
-    with store._database.begin() as connection:
-        return {
-            name: connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()
-            for name in ("ratings", "events")
-        }
+def test_valid_events_keep_their_positions(recommender: Recommender) -> None:
+    events = [event_in(movie_id=7), event_in(), event_in(stars=None), event_in(movie_id=50)]
+    valid, rejected = validate_events(events, recommender, NOW)
+    assert list(valid) == [1, 3] and len(rejected) == 2

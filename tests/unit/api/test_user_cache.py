@@ -1,182 +1,181 @@
-"""What is remembered of persons is never older than half a second, and never older than what this
-process has stored."""
+"""Test that a cached user is at most half a second old, and never older than this process knows."""
 
 import asyncio
-import threading
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, cast
 
 import pytest
 
-from marquee.api.store_executor import PAUSE_S, StoreExecutor
-from marquee.api.user_cache import CHECK_S, UserCache
+from marquee.api import store_access
+from marquee.api.store_access import CHECK_S, StoreExecutor, UserCache
 from marquee.feedback.errors import StoreUnavailable
-from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
+from marquee.feedback.user_state import UserState
 
 HEAT, SUSPECTS = 6, 50
+NEVER_S = 60.0
 
 
-def rated(movie_id: int, user_id: str = "ann") -> Event:
-    return Event(
-        event_id=f"{user_id}-{movie_id}",
-        user_id=user_id,
-        movie_id=movie_id,
-        kind="rating",
-        stars=4.0,
-        at_us=movie_id,
-    )
+class FakeStore:
+    """A store in memory that counts its calls, and can be unavailable."""
+
+    def __init__(self) -> None:
+        self.movies: dict[str, list[int]] = {}
+        self.calls: Counter[str] = Counter()
+        self.is_unavailable = False
+        self.after_reading: Callable[[], None] = lambda: None
+
+    def add(self, movie_id: int, user_id: str = "ann") -> None:
+        self.movies.setdefault(user_id, []).append(movie_id)
+
+    def state_version(self, user_id: str) -> tuple[int, int]:
+        self._count("state_version")
+        return 0, len(self.movies.get(user_id, []))
+
+    def user_state(self, user_id: str) -> UserState:
+        self._count("user_state")
+        history = tuple((movie_id, 4.0, None, 1) for movie_id in self.movies.get(user_id, []))
+        self.after_reading()
+        return UserState(history)
+
+    def _count(self, name: str) -> None:
+        self.calls[name] += 1
+        if self.is_unavailable:
+            raise StoreUnavailable("the store is unavailable")
 
 
-class Asked:
-    """A store that counts what it is asked, and can be away."""
+class Clock:
+    now_s = 0.0
 
-    def __init__(self, store: EventStore) -> None:
-        self._store, self.counts, self.away = store, {"state_version": 0, "user_state": 0}, False
-
-    def __getattr__(self, name: str) -> Any:
-        def ask(*given: Any) -> Any:
-            self.counts[name] += 1
-            if self.away:
-                raise StoreUnavailable("the store is away")
-            return getattr(self._store, name)(*given)
-
-        return ask
+    def __call__(self) -> float:
+        return self.now_s
 
 
 @pytest.fixture
-def store(tmp_path: Any) -> EventStore:
-    return EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
+def store() -> FakeStore:
+    return FakeStore()
 
 
-def films(cache: UserCache, user_id: str = "ann") -> list[int]:
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cache(store: FakeStore, clock: Clock) -> UserCache:
+    return UserCache(cast(EventStore, store), StoreExecutor(NEVER_S), clock)
+
+
+def movie_ids(cache: UserCache, user_id: str = "ann") -> list[int]:
     return [entry[0] for entry in asyncio.run(cache.get(user_id)).state.history]
 
 
-def test_within_half_a_second_nothing_is_asked_and_after_it_the_mark_alone(
-    store: EventStore,
+def test_user_cache_within_check_interval_asks_nothing(
+    store: FakeStore, cache: UserCache, clock: Clock
 ) -> None:
-    now, asked = [0.0], Asked(store)
-    cache = UserCache(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
-    store.add([rated(HEAT)])
-    assert films(cache) == [HEAT] and asked.counts == {"state_version": 1, "user_state": 1}
-    now[0] = CHECK_S / 2
-    assert films(cache) == [HEAT] and asked.counts == {"state_version": 1, "user_state": 1}
-    now[0] = CHECK_S
-    assert films(cache) == [HEAT] and asked.counts == {"state_version": 2, "user_state": 1}
-    store.add([rated(SUSPECTS)])  # by another replica
-    now[0] = 2 * CHECK_S
-    assert films(cache) == [HEAT, SUSPECTS] and asked.counts == {
-        "state_version": 3,
-        "user_state": 2,
-    }
+    store.add(HEAT)
+    assert movie_ids(cache) == [HEAT]
+    clock.now_s = CHECK_S / 2
+    assert movie_ids(cache) == [HEAT] and store.calls == {"state_version": 1, "user_state": 1}
 
 
-def test_what_this_process_stored_counts_at_once(store: EventStore) -> None:
-    cache = UserCache(store, StoreExecutor(), lambda: 0.0)
-    assert films(cache) == [] == films(cache, "bob")
-    store.add([rated(HEAT), rated(HEAT, "bob")])
-    assert films(cache) == []
+def test_user_cache_after_check_interval_reads_version_alone(
+    store: FakeStore, cache: UserCache, clock: Clock
+) -> None:
+    store.add(HEAT)
+    movie_ids(cache)
+    clock.now_s = CHECK_S
+    assert movie_ids(cache) == [HEAT] and store.calls == {"state_version": 2, "user_state": 1}
+
+
+def test_user_cache_sees_events_of_another_replica(
+    store: FakeStore, cache: UserCache, clock: Clock
+) -> None:
+    store.add(HEAT)
+    movie_ids(cache)
+    store.add(SUSPECTS)
+    assert movie_ids(cache) == [HEAT]
+    clock.now_s = CHECK_S
+    assert movie_ids(cache) == [HEAT, SUSPECTS] and store.calls["user_state"] == 2
+
+
+def test_user_cache_invalidate_counts_at_once(store: FakeStore, cache: UserCache) -> None:
+    assert movie_ids(cache) == [] == movie_ids(cache, "bob")
+    store.add(HEAT)
+    store.add(HEAT, "bob")
+    assert movie_ids(cache) == []
     cache.invalidate({"ann"})
-    assert films(cache) == [HEAT] and films(cache, "bob") == []
+    assert movie_ids(cache) == [HEAT] and movie_ids(cache, "bob") == []
 
 
-def test_what_was_read_while_something_was_stored_is_not_kept(store: EventStore) -> None:
-    cache = UserCache(store, StoreExecutor(), lambda: 0.0)
-    read = cache._load
-
-    def slow(*given: Any) -> Any:
-        found = read(*given)
-        store.add([rated(HEAT)])
+def test_user_cache_read_during_a_write_is_not_kept(store: FakeStore, cache: UserCache) -> None:
+    def write() -> None:
+        store.add(HEAT)
         cache.invalidate({"ann"})
-        return found
+        store.after_reading = lambda: None
 
-    cache._load = slow  # type: ignore[method-assign]
-    assert films(cache) == [], "asked before it was acknowledged"
-    cache._load = read  # type: ignore[method-assign]
-    assert films(cache) == [HEAT]
+    store.after_reading = write
+    assert movie_ids(cache) == [], "read before the event was acknowledged"
+    assert movie_ids(cache) == [HEAT]
 
 
-def test_while_the_store_is_away_what_was_known_last_is_good(store: EventStore) -> None:
-    now, asked = [0.0], Asked(store)
-    cache = UserCache(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
-    store.add([rated(HEAT)])
-    films(cache)
-    asked.away, now[0] = True, 10.0
-    assert films(cache) == [HEAT]
+def test_user_cache_unavailable_store_keeps_known_users(
+    store: FakeStore, cache: UserCache, clock: Clock
+) -> None:
+    store.add(HEAT)
+    movie_ids(cache)
+    store.is_unavailable, clock.now_s = True, 10.0
+    assert movie_ids(cache) == [HEAT]
     with pytest.raises(StoreUnavailable):
-        films(cache, "bob")
-    asked.away = False
-    assert films(cache, "bob") == []
+        movie_ids(cache, "bob")
+    store.is_unavailable = False
+    assert movie_ids(cache, "bob") == []
 
 
-def test_answers_go_with_the_person_and_no_more_than_a_few_are_kept(store: EventStore) -> None:
-    cache = UserCache(store, StoreExecutor(), lambda: 0.0)
+def test_user_cache_keeps_few_responses_per_user(cache: UserCache) -> None:
     user = asyncio.run(cache.get("ann"))
     for k in range(10):
         user.put(k, {"k": k})
     assert list(user.responses) == [6, 7, 8, 9]
+
+
+def test_user_cache_invalidate_drops_responses(cache: UserCache) -> None:
+    asyncio.run(cache.get("ann")).put(1, {"k": 1})
     cache.invalidate({"ann"})
     assert not asyncio.run(cache.get("ann")).responses
 
 
-def test_persons_asked_for_longest_ago_are_forgotten_first(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
+def test_user_cache_new_version_drops_responses(
+    store: FakeStore, cache: UserCache, clock: Clock
 ) -> None:
-    monkeypatch.setattr("marquee.api.user_cache.MAX_USERS", 2)
-    asked = Asked(store)
-    cache = UserCache(asked, StoreExecutor(), lambda: 0.0)  # type: ignore[arg-type]
+    asyncio.run(cache.get("ann")).put(1, {"k": 1})
+    store.add(HEAT)
+    clock.now_s = CHECK_S
+    assert not asyncio.run(cache.get("ann")).responses
+
+
+def test_user_cache_drops_least_recent_user_first(
+    store: FakeStore, cache: UserCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_access, "MAX_USERS", 2)
     for user_id in ("a", "b", "a", "c", "a"):
-        films(cache, user_id)
-    assert asked.counts["state_version"] == 3
-    films(cache, "b")
-    assert asked.counts["state_version"] == 4
+        movie_ids(cache, user_id)
+    assert store.calls["state_version"] == 3
+    movie_ids(cache, "b")
+    assert store.calls["state_version"] == 4
 
 
-def test_a_store_that_neither_answers_nor_refuses_is_away() -> None:
-    """And is left alone for a moment, and asked again after it."""
-    now, frozen, asked = [0.0], threading.Event(), list[str]()
+def test_user_cache_concurrent_requests_check_once(
+    store: FakeStore, cache: UserCache, clock: Clock
+) -> None:
+    store.add(HEAT)
+    movie_ids(cache)
+    clock.now_s = CHECK_S
 
-    def ask(name: str) -> str:
-        asked.append(name)
-        if name == "slow":
-            frozen.wait(10)
-        return name
+    async def gather() -> list[int]:
+        users: list[Any] = await asyncio.gather(*(cache.get("ann") for _ in range(8)))
+        return [len(user.state.history) for user in users]
 
-    async def run() -> None:
-        executor = StoreExecutor(timeout_s=0.05, clock=lambda: now[0])
-        assert await executor.run(ask, "first") == "first"
-        with pytest.raises(StoreUnavailable, match=r"did not answer in 0.05 s"):
-            await executor.run(ask, "slow")
-        with pytest.raises(StoreUnavailable, match="a second ago"):
-            await executor.run(ask, "second")
-        now[0] = PAUSE_S
-        assert await executor.run(ask, "third") == "third"
-
-    try:
-        asyncio.run(run())
-    finally:
-        frozen.set()
-    assert asked == ["first", "slow", "third"]
-
-
-def test_what_a_call_raises_comes_through() -> None:
-    def fail() -> None:
-        raise StoreUnavailable("postgresql://db: connection refused")
-
-    with pytest.raises(StoreUnavailable, match="refused"):
-        asyncio.run(StoreExecutor().run(fail))
-
-
-def test_many_who_ask_for_a_person_at_once_ask_the_store_once(store: EventStore) -> None:
-    now, asked = [0.0], Asked(store)
-    cache = UserCache(asked, StoreExecutor(), lambda: now[0])  # type: ignore[arg-type]
-    store.add([rated(HEAT)])
-    films(cache)
-    now[0] = CHECK_S
-
-    async def all_at_once() -> list[int]:
-        found = await asyncio.gather(*(cache.get("ann") for _ in range(8)))
-        return [len(each.state.history) for each in found]
-
-    assert asyncio.run(all_at_once()) == [1] * 8
-    assert asked.counts == {"state_version": 2, "user_state": 1}
+    assert asyncio.run(gather()) == [1] * 8
+    assert store.calls == {"state_version": 2, "user_state": 1}

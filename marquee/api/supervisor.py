@@ -2,10 +2,6 @@
 
 It imports service.py as the workers do, but needs neither numpy, ONNX Runtime nor SQLAlchemy: half
 a second and 65 MB. A module that only a worker needs is imported under `if not IS_SUPERVISOR`.
-
-The supervisor refuses bad settings at once. A process beside the first worker checks the bundle and
-the event store (preflight.py); if it refuses them, the service ends with status 2. A worker
-alone would be started again for ever.
 """
 
 import os
@@ -22,19 +18,18 @@ from marquee.api.settings import COMMAND_NAME, Settings, absolute_paths
 from marquee.core.command import INPUT_ERROR, fail
 from marquee.core.errors import InputError
 
+# BentoML's own mark of a process of its command line (serve, build). A worker has another, and a
+# test that serves in its own process, too.
 IS_SUPERVISOR = server_context.service_type == "cli"
-"""BentoML's own mark of a process of its command line (serve, build). A worker has another, and a
-test that serves in its own process, too."""
-PREFLIGHT_NICENESS = 10
-"""The worker becomes ready first, where both need one core."""
-ROOT = Path(__file__).resolve().parents[3]
-"""The folder that holds the package: a Bento's src/, or the clone."""
+PREFLIGHT_NICENESS = 10  # the worker becomes ready first, where both need one core
+ROOT = Path(__file__).resolve().parents[2]  # a Bento's src/, or the clone
 
 
 def prepare_workers() -> None:
     """Check the settings, set what the workers inherit, and start the preflight.
 
-    The supervisor calls this once, before it starts a worker. Bad settings end the process.
+    The supervisor calls this once, before it starts a worker. Bad settings end the process at once;
+    a bad bundle or event store ends it with status 2. A worker alone would be started for ever.
     """
     try:
         Settings.from_environment()
@@ -51,8 +46,7 @@ def prepare_workers() -> None:
 
 
 def _end_if_refused() -> None:
-    """Run the preflight; if it refuses, kill every child and end with its status."""
-    command = [sys.executable, "-m", "marquee.api.lifecycle.preflight"]
+    command = [sys.executable, "-m", "marquee.api.worker"]
     preflight = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, preflight.pid, PREFLIGHT_NICENESS)

@@ -1,15 +1,16 @@
 """A serving process: start-up, hot reload, and the settings of its garbage collector and log.
 
-worker = Worker(Settings.from_environment())
-worker.handlers.recommend(request)
-worker.start()                    # in the event loop
-await worker.stop()
+    BUNDLE=bundles/demo python -m marquee.api.worker     # the preflight
+
+The preflight checks the bundle and the event store, without serving: exit status 0, or 2 with one
+line `marquee: error: …` on stderr.
 """
 
 import asyncio
 import gc
 import logging
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,10 +19,10 @@ from contextlib import contextmanager, suppress
 from pydantic import ValidationError
 
 from marquee.api.handlers import Handlers
-from marquee.api.lifecycle.bundle_source import BundleSource, open_source
-from marquee.api.lifecycle.model_reloader import ModelReloader, load_first_model
-from marquee.api.request_log import strip_error_text
-from marquee.api.settings import Settings
+from marquee.api.model_reloader import BundleSource, ModelReloader, load_first_model, open_source
+from marquee.api.settings import COMMAND_NAME, Settings
+from marquee.api.telemetry import strip_error_text
+from marquee.core.command import INPUT_ERROR, fail
 from marquee.core.errors import InputError
 from marquee.feedback.store import EventStore
 
@@ -31,33 +32,24 @@ log = logging.getLogger("bentoml.marquee")
 
 
 class Worker:
-    """One serving process, from its first bundle to its end."""
-
     def __init__(self, settings: Settings) -> None:
         """Load the bundle and open the event store; wait until both succeed."""
-        self._settings = settings
-        self._source = open_source(settings.bundle, settings.bundle_cache)
+        source = open_source(settings.bundle, settings.bundle_cache)
         with sigterm_ends_process():
-            self.handlers = wait_for_handlers(settings, self._source)
+            self.handlers = wait_for_handlers(settings, source)
+        self._reloader = ModelReloader(source, self.handlers.swap_model, settings.bundle_poll_s)
         configure_logging()
         if not settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
 
     def start(self) -> None:
-        """Poll for newer bundles from now on.
-
-        It also exempts what is loaded from the garbage collector.
-        """
-        reloader = ModelReloader(
-            self._source, self.handlers.swap_model, self._settings.bundle_poll_s
-        )
-        self._reloading = asyncio.create_task(reloader.run())
+        """Poll for newer bundles; exempt what is loaded from the garbage collector."""
+        self._reloading = asyncio.create_task(self._reloader.run())
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
     async def stop(self) -> None:
-        """Stop polling."""
         self._reloading.cancel()
         with suppress(asyncio.CancelledError):
             await self._reloading
@@ -66,17 +58,13 @@ class Worker:
 def wait_for_handlers(settings: Settings, source: BundleSource) -> Handlers:
     """Return handlers as soon as the bundle and the event store are usable.
 
-    The supervisor ends a service that cannot start. A worker that replaces a dead one may meet a
-    bad bundle, though: it waits for a good one.
+    The supervisor ends a service that cannot start; a worker that replaces a dead one waits.
     """
     last_message = ""
     while True:
         try:
-            return Handlers(
-                load_first_model(source),
-                EventStore(settings.events_url),
-                releases_unavailable=lambda: source.unavailable,
-            )
+            model, store = load_first_model(source), EventStore(settings.events_url)
+            return Handlers(model, store, releases_unavailable=lambda: source.unavailable)
         except InputError as error:
             if last_message != str(error):
                 last_message = str(error)
@@ -86,10 +74,7 @@ def wait_for_handlers(settings: Settings, source: BundleSource) -> Handlers:
 
 @contextmanager
 def sigterm_ends_process() -> Iterator[None]:
-    """Let SIGTERM end the process during start-up.
-
-    uvicorn would only record the signal, and look when it serves.
-    """
+    """Let SIGTERM end the process during start-up; uvicorn looks only when it serves."""
     if threading.current_thread() is not threading.main_thread():  # a test's client
         yield
         return
@@ -111,3 +96,17 @@ def configure_logging() -> None:
 def is_our_error(record: logging.LogRecord) -> bool:
     """Drop BentoML's traceback of each invalid body: the caller gets the error."""
     return not (record.exc_info and isinstance(record.exc_info[1], ValidationError))
+
+
+def preflight() -> int:
+    try:
+        settings = Settings.from_environment()
+        load_first_model(open_source(settings.bundle, settings.bundle_cache))
+        EventStore(settings.events_url).close()
+    except InputError as error:
+        return fail(COMMAND_NAME, str(error), INPUT_ERROR)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(preflight())
