@@ -14,53 +14,41 @@ import streamlit as st
 from app_pages import api, state
 from marquee_client import MarqueeError
 
-STYLE = Path(__file__).parent / "app_pages" / "style.css"
-ICON = str(STYLE.with_name("icon.svg"))
-LOGO = str(STYLE.with_name("logo.svg"))
+FOLDER = Path(__file__).parent / "app_pages"
+ICON = str(FOLDER / "icon.svg")
 
 
-def pages() -> dict[str, list[st.Page]]:
-    """Return the pages by section.
-
-    The movie page has no entry, because movies link to it.
-    """
-    file = "app_pages/{}.py".format
-    return {
-        "": [
-            st.Page(file("start"), title="Start", icon=":material/waving_hand:", default=True),
-            st.Page(file("for_you"), title="For you", icon=":material/movie:"),
-            st.Page(file("rate"), title="Rate", icon=":material/star:"),
-            st.Page(file("taste"), title="My taste", icon=":material/palette:"),
-            st.Page(file("night"), title="Movie night", icon=":material/groups:"),
-        ],
-        "More": [
-            st.Page(file("profile"), title="Profile", icon=":material/person:"),
-            st.Page(file("findings"), title="Findings", icon=":material/insights:"),
-            st.Page(file("about"), title="About", icon=":material/info:"),
-            st.Page(file("movie"), title="Movie", visibility="hidden"),
-        ],
-    }
+def page(name: str, title: str, icon: str) -> st.Page:
+    return st.Page(
+        f"app_pages/{name}.py",
+        title=title,
+        icon=f":material/{icon}:",
+        default=name == "start",
+        visibility="hidden" if name == "movie" else "visible",  # each movie links to its page
+    )
 
 
-def label_synthetic() -> None:
-    """Say where movies are generated; nothing while the service does not answer."""
-    try:
-        is_synthetic = api.is_synthetic()
-    except MarqueeError:
-        return
-    if is_synthetic:
-        st.caption(":material/science: Synthetic: movies and ratings here are generated.")
-
-
-def main() -> None:
-    """Draw the page that the address names."""
-    st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide")
-    st.html(STYLE)
-    st.logo(LOGO, icon_image=ICON, size="large")
-    state.begin()
-    page = st.navigation(pages(), position="top")
-    label_synthetic()
-    page.run()
-
-
-main()
+st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide")
+st.html(FOLDER / "style.css")
+st.logo(str(FOLDER / "logo.svg"), icon_image=ICON, size="large")
+state.begin()
+pages = [
+    page("start", "Start", "waving_hand"),
+    page("for_you", "For you", "movie"),
+    page("rate", "Rate", "star"),
+    page("taste", "My taste", "palette"),
+    page("night", "Movie night", "groups"),
+]
+more = [
+    page("profile", "Profile", "person"),
+    page("findings", "Findings", "insights"),
+    page("about", "About", "info"),
+    page("movie", "Movie", "movie"),
+]
+current_page = st.navigation({"": pages, "More": more}, position="top")
+try:
+    if api.is_synthetic():
+        st.caption(":material/science: Synthetic data: movies and ratings are generated.")
+except MarqueeError:
+    pass  # the page says so
+current_page.run()

@@ -1,35 +1,27 @@
 """Merge the orders of several users into one list for the group.
 
-    merge_orders({"Ana": [50, 6, 1], "Ben": [1, 50, 6]}, least_misery)    # [50, 1, 6]
+    merge_orders({"Ana": [50, 6, 1], "Ben": [1, 50, 6]}, "least_misery")    # [50, 1, 6]
 
 Scores and stars of different users do not compare, because each user has their own scale. Places
 do.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
-Fairness = Callable[[Sequence[int]], tuple[float, ...]]
-"""Sort key of one movie from its place in each user's order: less is better."""
-
-
-def least_misery(places: Sequence[int]) -> tuple[float, ...]:
-    """Rank by the worst place; equal ones by the average."""
-    return max(places), sum(places) / len(places)
+Fairness = Literal["least_misery", "average"]
+"""Rank by the worst place and then the average one, or the other way round."""
 
 
-def average(places: Sequence[int]) -> tuple[float, ...]:
-    """Rank by the average place; equal ones by the worst."""
-    return sum(places) / len(places), max(places)
-
-
-def merge_orders(orders: Mapping[str, Sequence[int]], fairness: Fairness) -> list[int]:
+def merge_orders(orders: Mapping[str, Iterable[int]], fairness: Fairness) -> list[int]:
     """Return the ids of movies that every order holds, best for the group first."""
-    places = {
-        user: {movie_id: place for place, movie_id in enumerate(order, 1)}
-        for user, order in orders.items()
-    }
-    shared = set.intersection(*(set(order) for order in places.values())) if places else set()
-    return sorted(
-        shared,
-        key=lambda movie_id: (fairness([order[movie_id] for order in places.values()]), movie_id),
-    )
+    places = [
+        {movie_id: place for place, movie_id in enumerate(order, 1)} for order in orders.values()
+    ]
+
+    def rank(movie_id: int) -> tuple[float, float, int]:
+        own_places = [place[movie_id] for place in places]
+        worst, mean = max(own_places), sum(own_places) / len(own_places)
+        return (worst, mean, movie_id) if fairness == "least_misery" else (mean, worst, movie_id)
+
+    return sorted(set.intersection(*map(set, places)) if places else (), key=rank)

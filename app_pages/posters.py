@@ -2,45 +2,57 @@
 
     posters.poster({"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]})
 
-A poster is SVG of 2 to 5 KB, or the path of a real poster where the folder POSTERS holds `6.jpg`,
-`6.png` or `6.webp`. Title and genres are text on the poster, light on dark, so that colour alone
-carries no meaning.
+A poster is SVG of 2 to 4 KB, or the path of a real poster where the folder POSTERS holds `6.jpg`,
+`6.png` or `6.webp`. art/ holds the frame and three drawings of each motif. The movie_id picks one,
+mirrors, enlarges and shifts it. Title and genres are text, so colour alone carries no meaning.
 """
 
 import os
+import textwrap
 from functools import lru_cache
 from html import escape
 from pathlib import Path
 from random import Random
+from string import Template
+from typing import NamedTuple
 
-from app_pages.poster_motifs import draw
 from marquee_client.types import Movie
 
-PALETTE: dict[str, tuple[str, str, str]] = {
-    "Film-Noir": ("#3b3b40", "#0e0e10", "#e9e4d4"),
-    "Western": ("#a8541f", "#3a1608", "#ffc46b"),
-    "Musical": ("#8a1c5c", "#2d0724", "#ff9fce"),
-    "Documentary": ("#285c5a", "#0b2323", "#a9e3d3"),
-    "Horror": ("#5b0f14", "#120204", "#ff5347"),
-    "War": ("#515a35", "#191d0e", "#d9d6a0"),
-    "Animation": ("#0d6a8c", "#062b47", "#ffd64f"),
-    "Sci-Fi": ("#23307d", "#080b2b", "#7fe0ff"),
-    "Fantasy": ("#4d2a86", "#150a33", "#dcbcff"),
-    "Children": ("#c2571b", "#5b1d12", "#ffe08a"),
-    "Mystery": ("#1e4658", "#08151f", "#f1d08a"),
-    "Romance": ("#a3304f", "#3d0a20", "#ffb9b0"),
-    "Crime": ("#35404d", "#0c1118", "#f3b64a"),
-    "Thriller": ("#164a4a", "#061616", "#66d9b8"),
-    "Adventure": ("#1f6a4a", "#08261d", "#ffd98a"),
-    "Action": ("#9a2b1b", "#2f0a08", "#ffb14a"),
-    "Comedy": ("#b0442a", "#45130f", "#ffe36e"),
-    "Drama": ("#4a3a6b", "#150f26", "#e8c9a0"),
-}
-"""Genre -> colours of the background (top, bottom) and of the motif, the rarest genre first.
 
-The first genre that a movie has decides the colours; the motif is that of its first or second.
-"""
-DEFAULT_COLOURS = ("#4b463f", "#191613", "#d9cdbb")
+class Look(NamedTuple):
+    """The motif of a genre and its colours."""
+
+    motif: str
+    top: str
+    bottom: str
+    accent: str
+
+
+LOOKS = {
+    "Film-Noir": Look("blinds", top="#3b3b40", bottom="#0e0e10", accent="#e9e4d4"),
+    "Western": Look("mesa", top="#a8541f", bottom="#3a1608", accent="#ffc46b"),
+    "Musical": Look("waves", top="#8a1c5c", bottom="#2d0724", accent="#ff9fce"),
+    "Documentary": Look("lens", top="#285c5a", bottom="#0b2323", accent="#a9e3d3"),
+    "Horror": Look("teeth", top="#5b0f14", bottom="#120204", accent="#ff5347"),
+    "War": Look("chevrons", top="#515a35", bottom="#191d0e", accent="#d9d6a0"),
+    "Animation": Look("bubbles", top="#0d6a8c", bottom="#062b47", accent="#ffd64f"),
+    "Sci-Fi": Look("planet", top="#23307d", bottom="#080b2b", accent="#7fe0ff"),
+    "Fantasy": Look("stars", top="#4d2a86", bottom="#150a33", accent="#dcbcff"),
+    "Children": Look("sunrise", top="#c2571b", bottom="#5b1d12", accent="#ffe08a"),
+    "Mystery": Look("keyhole", top="#1e4658", bottom="#08151f", accent="#f1d08a"),
+    "Romance": Look("pair", top="#a3304f", bottom="#3d0a20", accent="#ffb9b0"),
+    "Crime": Look("blinds", top="#35404d", bottom="#0c1118", accent="#f3b64a"),
+    "Thriller": Look("squares", top="#164a4a", bottom="#061616", accent="#66d9b8"),
+    "Adventure": Look("mountains", top="#1f6a4a", bottom="#08261d", accent="#ffd98a"),
+    "Action": Look("slashes", top="#9a2b1b", bottom="#2f0a08", accent="#ffb14a"),
+    "Comedy": Look("confetti", top="#b0442a", bottom="#45130f", accent="#ffe36e"),
+    "Drama": Look("spotlight", top="#4a3a6b", bottom="#150f26", accent="#e8c9a0"),
+}
+"""Genre -> look, the rarest genre first. It decides the colours; the motif may be the second's."""
+DEFAULT_LOOK = Look("arcs", top="#4b463f", bottom="#191613", accent="#d9cdbb")
+ART = Path(__file__).parent / "art"
+FRAME = Template((ART / "poster.svg").read_text())
+MAX_ZOOM = 1.25
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 TITLE_SIZES = ((9, 28, 2), (11, 23, 4), (14, 18, 5), (17, 15, 6))
 """(characters per line, font size, lines), largest first; the first that fits is used."""
@@ -48,79 +60,37 @@ TITLE_SIZES = ((9, 28, 2), (11, 23, 4), (14, 18, 5), (17, 15, 6))
 
 def poster(movie: Movie) -> str:
     """Return SVG, or the path of an image file, for st.image."""
-    return _image_path(movie["movie_id"]) or _drawing(
-        movie["movie_id"], movie["title"], movie["year"], tuple(movie["genres"])
-    )
+    if folder := os.environ.get("POSTERS"):
+        paths = (Path(folder) / f"{movie['movie_id']}{suffix}" for suffix in IMAGE_SUFFIXES)
+        if path := next(filter(Path.is_file, paths), None):
+            return str(path)
+    return draw(movie["movie_id"], movie["title"], movie["year"], tuple(movie["genres"]))
 
 
-def alt_text(movie: Movie) -> str:
-    """Return the text that a screen reader reads in place of the poster."""
-    return f"Poster of {movie['title']}: {', '.join(movie['genres']) or 'no genres listed'}"
-
-
-def _image_path(movie_id: int) -> str | None:
-    folder = os.environ.get("POSTERS")
-    if not folder:
-        return None
-    paths = (Path(folder) / f"{movie_id}{suffix}" for suffix in IMAGE_SUFFIXES)
-    return next((str(path) for path in paths if path.is_file()), None)
+def fit_title(title: str) -> tuple[list[str], int]:
+    """Return a title's lines and font size; a title that no size holds ends in dots."""
+    for max_chars, size, max_lines in TITLE_SIZES:
+        lines = textwrap.wrap(title, max_chars, break_long_words=False, break_on_hyphens=False)
+        if len(lines) <= max_lines and max(map(len, lines), default=0) <= max_chars:
+            return lines, size
+    return textwrap.wrap(title, max_chars, max_lines=max_lines, placeholder="…"), size
 
 
 @lru_cache(maxsize=4096)
-def _drawing(movie_id: int, title: str, year: int | None, genres: tuple[str, ...]) -> str:
+def draw(movie_id: int, title: str, year: int | None, genres: tuple[str, ...]) -> str:
     rng = Random(movie_id)
-    known = [genre for genre in PALETTE if genre in genres][:2]
-    main = known[0] if known else ""
-    top, bottom, colour = PALETTE.get(main, DEFAULT_COLOURS)
-    return (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 300" width="400" height="600">'
-        '<defs><linearGradient id="g" x1="0" y1="0" x2=".3" y2="1">'
-        f'<stop stop-color="{top}"/><stop offset=".72" stop-color="{bottom}"/></linearGradient>'
-        '<linearGradient id="s" x1="0" y1="0" x2="0" y2="1"><stop stop-opacity="0"/>'
-        '<stop offset=".45" stop-opacity=".72"/><stop offset="1" stop-opacity=".88"/>'
-        '</linearGradient></defs><rect width="200" height="300" fill="url(#g)"/>'
-        f"{draw(rng.choice(known) if known else main, rng, colour)}"
-        '<rect y="120" width="200" height="180" fill="url(#s)"/>'
-        f"{_text(title, year, genres, colour)}</svg>"
+    looks = [look for genre, look in LOOKS.items() if genre in genres][:2] or [DEFAULT_LOOK]
+    motif = ART / f"{rng.choice(looks).motif}-{rng.randint(1, 3)}.svg"
+    zoom = rng.uniform(1, MAX_ZOOM)
+    center = 100 + rng.uniform(-100, 100) * (zoom - 1)  # a motif covers the poster at any zoom
+    lines, size = fit_title(title)
+    return FRAME.substitute(
+        looks[0]._asdict(),
+        motif=motif.read_text(),
+        placement=f"translate({center:.0f}) scale({rng.choice((-zoom, zoom)):.2f} {zoom:.2f}) "
+        "translate(-100)",
+        title="".join(f'<tspan x="14" dy="1.1em">{escape(line)}</tspan>' for line in lines),
+        title_top=round(268 - len(lines) * size * 1.1),
+        title_size=size,
+        facts=escape(" · ".join([str(year)] * (year is not None) + list(genres[:2]))),
     )
-
-
-def _text(title: str, year: int | None, genres: tuple[str, ...], colour: str) -> str:
-    lines, size = _fit(title)
-    top = 268 - len(lines) * size * 1.1
-    serif = "Georgia,'Noto Serif','DejaVu Serif',serif"
-    parts = [f'<g font-family="{serif}" font-weight="700" font-size="{size}" fill="#fff">']
-    parts += [
-        f'<text x="14" y="{top + n * size * 1.1:.0f}">{escape(line)}</text>'
-        for n, line in enumerate(lines, 1)
-    ]
-    facts = " · ".join([str(year)] * (year is not None) + list(genres[:2]))
-    sans = "system-ui,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif"
-    parts.append(
-        f'</g><text x="14" y="288" font-family="{sans}" font-size="11.5" fill="{colour}">'
-        f"{escape(facts)}</text>"
-    )
-    return "".join(parts)
-
-
-def _fit(title: str) -> tuple[list[str], int]:
-    """Break a title into lines, as large as possible; one that no size holds ends in dots."""
-    for max_chars, size, max_lines in TITLE_SIZES:
-        lines = _wrap(title, max_chars)
-        if len(lines) <= max_lines and max(map(len, lines)) <= max_chars:
-            return lines, size
-    max_chars, size, max_lines = TITLE_SIZES[-1]
-    lines = [line[:max_chars] for line in _wrap(title, max_chars)]
-    if len(lines) > max_lines:
-        lines = [*lines[: max_lines - 1], lines[max_lines - 1][: max_chars - 1] + "…"]
-    return lines, size
-
-
-def _wrap(text: str, max_chars: int) -> list[str]:
-    lines = [""]
-    for word in text.split() or [""]:
-        if lines[-1] and len(lines[-1]) + 1 + len(word) > max_chars:
-            lines.append(word)
-        else:
-            lines[-1] = f"{lines[-1]} {word}".strip()
-    return lines

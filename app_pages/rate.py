@@ -6,10 +6,10 @@ from typing import cast
 import streamlit as st
 
 from app_pages import api, rating_panel, rating_scale, ratings_csv, state, widgets
+from marquee_client import label
 from marquee_client.types import HistoryItem, Movie
 
-EVENTS_PER_REQUEST = 500
-"""Of the 1,000 that the service takes."""
+EVENTS_PER_REQUEST = 500  # of the 1,000 that the service takes
 
 
 @widgets.page
@@ -33,113 +33,77 @@ def show() -> None:
 @st.fragment
 @widgets.page
 def earlier_ratings() -> None:
-    """Show every rating, newest first, with a way to change each."""
-    history = api.service().history(state.me())["items"]
-    ratings = {entry["movie_id"]: entry for entry in rating_scale.rated_items(history)}
+    history = api.history()
+    ratings = rating_scale.rated_items(history)
     if ratings:
-        change_rating(ratings)
-        ratings_table(list(ratings.values()))
+        change_rating(history, ratings)
+        rows = [
+            {
+                "movie": label(entry),
+                "stars": entry["stars"],
+                "genres": ", ".join(entry.get("genres", [])),
+                "when": datetime.fromisoformat(entry["at"]).date(),
+            }
+            for entry in ratings
+        ]
+        st.dataframe(rows, hide_index=True, alt="Every movie you rated, with stars and date")
     else:
-        st.info("Nothing yet. The first movie you rate stands here.", icon=":material/star:")
+        st.info("Nothing yet. Your ratings appear here.", icon=":material/star:")
     refused = [
         cast(Movie, entry) for entry in history if entry.get("not_interested") and "title" in entry
     ]
-    widgets.row("Not for you", refused, "refused", "On its page, each can be brought back.")
+    widgets.row("Not for you", refused, "refused", "Open a movie's page to bring it back.")
 
 
-def change_rating(ratings: dict[int, HistoryItem]) -> None:
-    """Show a form that changes or removes one rating. ratings: by movie_id."""
+def change_rating(history: list[HistoryItem], ratings: list[HistoryItem]) -> None:
+    by_id = {entry["movie_id"]: entry for entry in ratings}
+    names = {movie_id: f"{e['stars']:g} ★  {label(e)}" for movie_id, e in by_id.items()}
+    name = "Change or remove a rating"
     movie_id = st.selectbox(
-        "Change or remove a rating",
-        list(ratings),
-        format_func=lambda movie_id: (
-            f"{ratings[movie_id]['stars']:g} ★  {widgets.name_of(ratings[movie_id])}"
-        ),
-        key="before-movie",
+        name, list(names), format_func=lambda movie_id: names[movie_id], key="before-movie"
     )
-    entry = ratings[movie_id]
-    title = widgets.name_of(entry)
-    stars = st.select_slider(
-        f"New stars for {widgets.plain(title)}",
-        rating_scale.HALF_STARS,
-        value=entry["stars"],
-        format_func=rating_scale.describe,
-        key=f"before-stars-{movie_id}",
-    )
-    with st.container(horizontal=True):
-        st.button(
-            "Change",
-            type="primary",
-            key="before-give",
-            on_click=rating_panel.rate,
-            args=(movie_id, title, stars, entry["stars"]),
-        )
-        st.button(
-            "Remove", key="before-remove", on_click=rating_panel.unrate, args=(movie_id, title)
-        )
-
-
-def ratings_table(entries: list[HistoryItem]) -> None:
-    st.dataframe(
-        {
-            "movie": [widgets.name_of(entry) for entry in entries],
-            "stars": [entry["stars"] for entry in entries],
-            "genres": [", ".join(entry.get("genres", [])) for entry in entries],
-            "when": [datetime.fromisoformat(entry["at"]).date() for entry in entries],
-        },
-        hide_index=True,
-        width="stretch",
-        alt="Every movie you rated, with stars and date",
-    )
+    rating_panel.stars_slider("before", by_id[movie_id], history)
+    arguments = (movie_id, label(by_id[movie_id]))
+    widgets.action("Remove", "before-remove", rating_panel.unrate, *arguments)
 
 
 def export_ratings() -> None:
-    ratings = rating_scale.rated_items(api.service().history(state.me())["items"])
+    ratings = rating_scale.rated_items(api.history())
     st.subheader("Take your ratings with you", anchor=False)
     if not ratings:
         st.caption("There is nothing to export yet.")
         return
+    files = {
+        "MovieLens": ratings_csv.as_movielens(state.me(), ratings),
+        "Letterboxd": ratings_csv.as_letterboxd(ratings),
+    }
     with st.container(horizontal=True):
-        for site, text in (
-            ("MovieLens", ratings_csv.as_movielens(state.me(), ratings)),
-            ("Letterboxd", ratings_csv.as_letterboxd(ratings)),
-        ):
-            st.download_button(
-                f"{len(ratings)} ratings for {site} (CSV)",
-                text,
-                f"ratings-{site.lower()}.csv",
-                "text/csv",
-                on_click="ignore",
-                icon=":material/download:",
-            )
+        for site, text in files.items():
+            name, file = f"{len(ratings)} ratings for {site} (CSV)", f"ratings-{site.lower()}.csv"
+            icon = ":material/download:"
+            st.download_button(name, text, file, "text/csv", on_click="ignore", icon=icon)
 
 
 @st.fragment
 @widgets.page
 def import_ratings() -> None:
     st.subheader("Bring ratings from elsewhere", anchor=False)
-    file = st.file_uploader(
-        "A ratings file of Letterboxd (ratings.csv) or MovieLens (ratings.csv)", type="csv"
-    )
+    file = st.file_uploader("A ratings.csv of Letterboxd or MovieLens", type="csv")
     if file is None:
         return
     try:
         rows = ratings_csv.read(file.getvalue())
     except ValueError as error:
-        st.error(f"{file.name}: {error}", icon=":material/error:")
+        st.error(f"{file.name}: {error}. Choose another file.", icon=":material/error:")
         return
-    st.caption(f"{len(rows)} rows. Ratings that stand there twice count once, the later one.")
-    if st.button(
-        f"Import {len(rows)} rows", key="import", type="primary", icon=":material/upload:"
-    ):
+    st.caption(f"{len(rows)} rows. Of a movie that is rated twice, the later rating counts.")
+    name = f"Import {len(rows)} rows"
+    if st.button(name, key="import", type="primary", icon=":material/upload:"):
         store(rows)
 
 
 def store(rows: list[ratings_csv.Row]) -> None:
-    """Send the rows that match a movie, and list the others.
-
-    No row is dropped silently.
-    """
+    """Send the rows that match a movie, and list every other row."""
     service, bar = api.service(), st.progress(0.0, text="Finding the movies")
     events, failures = [], []
     for count, row in enumerate(rows, 1):
@@ -149,33 +113,28 @@ def store(rows: list[ratings_csv.Row]) -> None:
             failures.append((row, str(error)))
         bar.progress(count / len(rows), text=f"Finding the movies: {count} of {len(rows)}")
     accepted, duplicates = 0, 0
+    messages: dict[str, str] = {}
     for start in range(0, len(events), EVENTS_PER_REQUEST):
-        response = service.send_events(events[start : start + EVENTS_PER_REQUEST])
-        accepted += response["accepted"]
-        duplicates += response["duplicates"]
-        messages = {event["event_id"]: event["message"] for event in response["rejected"]}
-        failures += [
-            (row, messages[event_id])
-            for row in rows
-            if (event_id := row.event_id(state.me())) in messages
-        ]
+        receipt = service.send_events(events[start : start + EVENTS_PER_REQUEST])
+        accepted += receipt["accepted"]
+        duplicates += receipt["duplicates"]
+        messages |= {event["event_id"]: event["message"] for event in receipt["rejected"]}
+    failures += [
+        (row, messages[event_id])
+        for row in rows
+        if (event_id := row.event_id(state.me())) in messages
+    ]
     bar.empty()
     st.success(
-        f"{accepted} ratings added, {duplicates} were there before, {len(failures)} not taken."
+        f"{accepted} ratings added, {duplicates} already there, {len(failures)} not imported."
     )
     if failures:
-        st.markdown("**Not taken**, with the reason:")
-        st.dataframe(
-            {
-                "line": [row.line for row, _ in failures],
-                "movie": [row.label() for row, _ in failures],
-                "stars": [row.stars for row, _ in failures],
-                "why": [reason for _, reason in failures],
-            },
-            hide_index=True,
-            width="stretch",
-            alt="Rows of the file that were not imported, and why",
-        )
+        st.markdown("**Not imported**, with the reason:")
+        lines = [
+            {"line": row.line, "movie": row.label(), "stars": row.stars, "why": reason}
+            for row, reason in failures
+        ]
+        st.dataframe(lines, hide_index=True, alt="Rows that were not imported, and why")
 
 
 show()

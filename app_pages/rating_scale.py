@@ -8,18 +8,12 @@ from collections.abc import Sequence
 
 from marquee_client.types import HistoryItem
 
-HALF_STARS = [n / 2 for n in range(1, 11)]
-DEFAULT_STARS = 3.5
-MAX_EXAMPLES = 2
 WORDS = {
     0.5: "awful", 1.0: "bad", 1.5: "poor", 2.0: "weak", 2.5: "so-so",
     3.0: "all right", 3.5: "good", 4.0: "very good", 4.5: "great", 5.0: "a favourite",
 }  # fmt: skip
-
-
-def describe(stars: float) -> str:
-    """Return the label of a place of the slider."""
-    return f"{stars:g} ★ {WORDS[stars]}"
+DEFAULT_STARS = 3.5
+MAX_EXAMPLES = 2
 
 
 def rated_items(history: Sequence[HistoryItem]) -> list[HistoryItem]:
@@ -28,12 +22,8 @@ def rated_items(history: Sequence[HistoryItem]) -> list[HistoryItem]:
 
 
 def yardstick(stars: float, history: Sequence[HistoryItem]) -> str:
-    """Name movies that got as many stars, else the nearest below and above.
-
-    Without ratings the text is "".
-    """
-    ratings = [(entry["stars"], entry.get("title", "")) for entry in rated_items(history)]
-    ratings = [(value, title) for value, title in ratings if title]
+    """Name movies with as many stars, else the nearest below and above; else ""."""
+    ratings = [(e["stars"], e["title"]) for e in rated_items(history) if e.get("title")]
     equal = [title for value, title in ratings if value == stars]
     if equal:
         return f"You gave {stars:g} to {' and '.join(equal[:MAX_EXAMPLES])}."

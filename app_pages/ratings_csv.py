@@ -14,11 +14,12 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from marquee_client.requests import Event
 from marquee_client.types import HistoryItem, Movie, SearchResponse
 
+Value = TypeVar("Value")
 FORMATS = "expected the columns movieId,rating (MovieLens) or Name,Year,Rating (Letterboxd)"
 MAX_YEARS_APART = 1
 """Two sites may differ by this on a release year."""
@@ -27,18 +28,12 @@ MAX_QUERY_CHARS = 200
 
 
 class Unmatched(ValueError):  # noqa: N818
-    """A row that names no movie of the catalog, or has no rating.
-
-    `str()` is the reason.
-    """
+    """A row without a rating or a movie of the catalog; `str()` is the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A line of a file.
-
-    A MovieLens row has a movie_id, a Letterboxd row title and year.
-    """
+    """A line of a file: with a movie_id (MovieLens) or title and year (Letterboxd)."""
 
     line: int
     movie_id: int | None
@@ -48,7 +43,6 @@ class Row:
     at: datetime | None
 
     def label(self) -> str:
-        """Return the name of the movie, as far as the file gives one."""
         if self.movie_id is not None:
             return f"movie {self.movie_id}"
         return self.title if self.year is None else f"{self.title} ({self.year})"
@@ -66,21 +60,15 @@ def read(file: bytes) -> list[Row]:
     except UnicodeDecodeError as error:
         raise ValueError(f"this is not UTF-8 text (byte {error.start}); {FORMATS}") from error
     table = csv.DictReader(io.StringIO(text))
-    columns = {name.strip().lower(): name for name in table.fieldnames or []}
-    if {"movieid", "rating"} <= columns.keys():
-        return [_movielens_row(n, cells, columns) for n, cells in enumerate(table, 2)]
-    if columns.keys() & {"name", "title"} and "rating" in columns:
-        return [_letterboxd_row(n, cells, columns) for n, cells in enumerate(table, 2)]
-    raise ValueError(f"the first line is {', '.join(columns) or 'empty'}; {FORMATS}")
+    columns = [name.strip().lower() for name in table.fieldnames or []]
+    table.fieldnames = columns
+    if "rating" not in columns or not {"movieid", "name", "title"} & set(columns):
+        raise ValueError(f"the first line is {', '.join(columns) or 'empty'}; {FORMATS}")
+    return [_row(line, cells) for line, cells in enumerate(table, 2)]
 
 
 def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchResponse]) -> Event:
-    """Return the event that stores a row.
-
-    Raises Unmatched if there is nothing to store.
-
-    search: finds movies by title, at most so many.
-    """
+    """Return the event that stores a row; Unmatched if there is nothing to store."""
     if row.stars is None:
         raise Unmatched("no stars")
     movie_id = row.movie_id
@@ -98,44 +86,31 @@ def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchRespon
 
 
 def as_movielens(user_id: str, ratings: Iterable[HistoryItem]) -> str:
-    """Return the ratings in MovieLens' format."""
-    rows = [
-        (
-            user_id,
-            entry["movie_id"],
-            entry["stars"],
-            int(datetime.fromisoformat(entry["at"]).timestamp()),
-        )
-        for entry in ratings
-    ]
-    return _write(("userId", "movieId", "rating", "timestamp"), rows)
+    out: list[Sequence[Any]] = [("userId", "movieId", "rating", "timestamp")]
+    for entry in ratings:
+        unix_s = int(datetime.fromisoformat(entry["at"]).timestamp())
+        out.append((user_id, entry["movie_id"], entry["stars"], unix_s))
+    return _write(out)
 
 
 def as_letterboxd(ratings: Iterable[HistoryItem]) -> str:
-    """Return the ratings in Letterboxd's format.
-
-    A movie that the catalog no longer holds has no title, and is written by its id.
-    """
-    rows = [
-        (
-            entry["at"][:10],
-            entry.get("title", entry["movie_id"]),
-            entry.get("year") or "",
-            "",
-            entry["stars"],
-        )
-        for entry in ratings
-    ]
-    return _write(("Date", "Name", "Year", "Letterboxd URI", "Rating"), rows)
+    """Name a movie that the catalog no longer holds by its id."""
+    out: list[Sequence[Any]] = [("Date", "Name", "Year", "Letterboxd URI", "Rating")]
+    for entry in ratings:
+        title, year = entry.get("title", entry["movie_id"]), entry.get("year") or ""
+        out.append((entry["at"][:10], title, year, "", entry["stars"]))
+    return _write(out)
 
 
 def _match(row: Row, movies: Sequence[Movie]) -> int:
     """Return the movie of the same title and year; a similar title is no match."""
     for movie in movies:
-        both_years = row.year is not None and movie["year"] is not None
-        if _bare(movie["title"]) == _bare(row.title) and not (
-            both_years and abs(movie["year"] - row.year) > MAX_YEARS_APART  # type: ignore[operator]
-        ):
+        is_same_year = (
+            row.year is None
+            or movie["year"] is None
+            or abs(movie["year"] - row.year) <= MAX_YEARS_APART
+        )
+        if is_same_year and _bare(movie["title"]) == _bare(row.title):
             return movie["movie_id"]
     raise Unmatched("no movie of that title and year in this catalog")
 
@@ -146,49 +121,30 @@ def _bare(title: str) -> str:
     return " ".join(words[1:] if words[:1] in (["the"], ["a"], ["an"]) else words)
 
 
-def _movielens_row(line: int, cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
-    at = _number(cells.get(columns.get("timestamp", "")))
-    movie_id = _number(cells[columns["movieid"]])
+def _row(line: int, cells: Mapping[str, str]) -> Row:
+    """Read a line of either format: no column of one means something else in the other."""
+    at = _parse(datetime.fromisoformat, cells.get("date") or cells.get("watcheddate"))
+    if (unix_s := _parse(float, cells.get("timestamp"))) is not None:
+        at = datetime.fromtimestamp(unix_s, UTC)
+    title = cells.get("name") or cells.get("title") or cells.get("movieid") or ""
     return Row(
         line=line,
-        movie_id=None if movie_id is None else int(movie_id),
-        title=cells[columns["movieid"]] or "",
-        year=None,
-        stars=_number(cells[columns["rating"]]),
-        at=None if at is None else datetime.fromtimestamp(at, UTC),
+        movie_id=_parse(int, cells.get("movieid")),
+        title=title.strip(),
+        year=_parse(int, cells.get("year")),
+        stars=_parse(float, cells["rating"]),
+        at=at and at.replace(tzinfo=UTC),
     )
 
 
-def _letterboxd_row(line: int, cells: Mapping[str, str], columns: Mapping[str, str]) -> Row:
-    year = _number(cells.get(columns.get("year", "")))
-    date = cells.get(columns.get("date", columns.get("watcheddate", ""))) or ""
-    return Row(
-        line=line,
-        movie_id=None,
-        title=(cells[columns.get("name", columns.get("title", ""))] or "").strip(),
-        year=None if year is None else int(year),
-        stars=_number(cells[columns["rating"]]),
-        at=_date(date),
-    )
-
-
-def _number(text: str | None) -> float | None:
+def _parse(convert: Callable[[str], Value], text: str | None) -> Value | None:
     try:
-        return float(text) if text else None
+        return convert(text) if text else None
     except ValueError:
         return None
 
 
-def _date(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-
-
-def _write(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def _write(rows: Iterable[Sequence[Any]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    csv.writer(out, lineterminator="\n").writerows(rows)
     return out.getvalue()

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app_pages import api, posters, rating_panel, state, widgets
-from app_pages.movie_groups import Group, make_groups
+from app_pages import api, rating_panel, state, widgets
+from app_pages.genre_mix import Group, make_groups
 
 MIN_TASTES = 3
 GOAL = 5
@@ -24,7 +24,7 @@ def show() -> None:
     else:
         with ratings:
             rating_panel.show("start", GOAL)
-    st.page_link(widgets.FOR_YOU_PAGE, label="Skip: just show me movies", query_params=state.link())
+    widgets.link(widgets.FOR_YOU_PAGE, "Skip: just show me movies")
 
 
 @st.fragment
@@ -32,31 +32,31 @@ def show() -> None:
 def pick_tastes() -> None:
     groups = make_groups(api.genres(), api.chart("popular"))
     with st.container(key="tastes"):
-        selection = [group for group in groups if taste_checkbox(group)]
-    if len(selection) < MIN_TASTES:
+        selection = [group for group in groups if is_picked(group)]
+    is_incomplete = len(selection) < MIN_TASTES
+    if is_incomplete:
         st.caption(f"{len(selection)} of {MIN_TASTES} picked.")
     is_clicked = st.button(
         "Show me movies",
         key="show",
         type="primary",
         icon=":material/arrow_forward:",
-        disabled=len(selection) < MIN_TASTES,
-        help="Pick three tastes first" if len(selection) < MIN_TASTES else None,
+        disabled=is_incomplete,
+        help="Pick three tastes first" if is_incomplete else None,
     )
     if is_clicked:
         state.set_mix({genre: 1.0 for group in selection for genre in group.genres})
         st.switch_page(widgets.FOR_YOU_PAGE, query_params=state.link())
 
 
-def taste_checkbox(group: Group) -> bool:
-    """Show three posters and a checkbox; return its state."""
+def is_picked(group: Group) -> bool:
     with st.container(border=True, key=f"poster-taste-{group.key}"):
         columns = st.columns(3, gap="small", wrap=False)
         for column, movie in zip(columns, group.movies, strict=False):
-            column.image(posters.poster(movie), alt=posters.alt_text(movie), width="stretch")
-        return st.checkbox(
-            f"**{group.name}**  \n{', '.join(group.genres)}", key=f"taste-{group.key}"
-        )
+            with column:
+                widgets.poster(movie)
+        name = f"**{group.name}**  \n{', '.join(group.genres)}"
+        return st.checkbox(name, key=f"taste-{group.key}")
 
 
 show()

@@ -10,13 +10,15 @@ import logging
 import re
 import secrets
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qs, urlparse
 
 import streamlit as st
 
 from marquee_client import MarqueeError, Unavailable
 
+Action = tuple[int, str, float | None]
+"""movie_id, title, and the stars before the action (None: no rating)."""
 log = logging.getLogger("marquee.app")
 
 ADDRESS_KEYS = ("me", "name", "mix")
@@ -29,45 +31,39 @@ def begin() -> None:
     for key in ADDRESS_KEYS:
         if value := st.query_params.get(key):
             st.session_state[f"own_{key}"] = value
-    if not is_user_id(st.session_state.get("own_me", "")):
+    if not is_user_id(_get("me")):
         st.session_state["own_me"] = new_user_id()
-    for key in ADDRESS_KEYS:
-        value = st.session_state.get(f"own_{key}")
-        if value and st.query_params.get(key) != value:
+    for key, value in link().items():
+        if st.query_params.get(key) != value:
             st.query_params[key] = value
 
 
 def me() -> str:
-    """Return the id under which the service stores this user."""
-    return str(st.session_state["own_me"])
+    return _get("me")
 
 
 def name() -> str:
-    """Return the visitor's name; "" where none was entered."""
-    return str(st.session_state.get("own_name", ""))
+    return _get("name")
 
 
 def set_name(name: str) -> None:
-    """Keep a name, its spaces collapsed and its length limited."""
+    """Set a name, its spaces collapsed and its length limited."""
     _set("name", " ".join(name.split())[:MAX_NAME_CHARS])
 
 
-def become(user_id: str) -> None:
-    """Switch to another user, or to a new one (""); name and mix are cleared."""
+def become(user_id: str = "", name: str = "") -> None:
+    """Switch to another user, or to a new one; the mix is cleared."""
     for key in [key for key in st.session_state if not str(key).startswith("own_")]:
         del st.session_state[key]
     _set("me", user_id or new_user_id())
-    _set("name", "")
-    _set("mix", "")
+    set_name(name)
+    set_mix({})
 
 
 def mix() -> dict[str, float]:
-    """Return the genre mix that the visitor set, genre -> weight.
-
-    It is empty if none is set.
-    """
+    """Return the genre mix that the visitor set, genre -> weight; often empty."""
     weights = {}
-    for part in str(st.session_state.get("own_mix", "")).split(","):
+    for part in _get("mix").split(","):
         genre, _, weight = part.rpartition(":")
         if genre and re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", weight) and float(weight) > 0:
             weights[genre] = float(weight)
@@ -75,18 +71,24 @@ def mix() -> dict[str, float]:
 
 
 def set_mix(weights: dict[str, float]) -> None:
-    """Keep a genre mix; weights of 0 are dropped."""
+    """Set a genre mix; weights of 0 are dropped."""
     _set("mix", ",".join(f"{genre}:{weight:g}" for genre, weight in weights.items() if weight > 0))
 
 
-def link(movie_id: int | None = None) -> dict[str, str]:
-    """Return the query parameters of a link to another page.
+def link(**query: object) -> dict[str, str]:
+    """Return the query of a link to another page, with this visitor's identity."""
+    identity = {key: _get(key) for key in ADDRESS_KEYS if _get(key)}
+    return identity | {key: str(value) for key, value in query.items()}
 
-    They hold this visitor's identity, and `movie` for the page of one movie.
-    """
-    values = {key: str(st.session_state.get(f"own_{key}", "")) for key in ADDRESS_KEYS}
-    own_params = {key: value for key, value in values.items() if value}
-    return own_params if movie_id is None else own_params | {"movie": str(movie_id)}
+
+def actions() -> list[Action]:
+    """Return the answers that can be undone, newest last."""
+    return cast(list[Action], st.session_state.setdefault("undo", []))
+
+
+def skipped_ids() -> set[int]:
+    """Return the movies that the queue skips."""
+    return cast(set[int], st.session_state.setdefault("skipped", set()))
 
 
 def profile_of(text: str) -> tuple[str, str]:
@@ -97,48 +99,43 @@ def profile_of(text: str) -> tuple[str, str]:
     return text.strip(), ""
 
 
+def is_user_id(text: str) -> bool:
+    return 0 < len(text) <= MAX_USER_ID_CHARS and text.isprintable()
+
+
+def new_user_id() -> str:
+    return "anon-" + secrets.token_urlsafe(12)
+
+
 def act(message: str, call: Callable[..., Any], *args: Any) -> bool:
-    """Run a widget's action and return its success.
-
-    `show_outcome` shows the outcome later.
-
-    message: shown after success.
-    """
+    """Run a widget's action and return its success; `show_outcome` shows it later."""
     try:
         call(*args)
     except Unavailable as error:
         log.warning("not saved: %s", error)  # its address is nothing for visitors
-        message = f"Not saved, as the service did not answer ({error.code})."
-        st.session_state["error_message"] = message
+        reason = f"the service did not answer ({error.code}). Try again in a moment."
     except MarqueeError as error:
-        st.session_state["error_message"] = f"Not saved: {error}."
+        reason = f"{error}. Reload the page, and try again."
     else:
         notify(message)
         return True
+    st.session_state["error_message"] = f"Not saved: {reason}"
     return False
 
 
 def notify(message: str) -> None:
-    """Keep a message for the next `show_outcome`."""
     st.session_state["message"] = message
 
 
 def show_outcome() -> None:
-    """Show the outcome of the last action."""
     if error_message := st.session_state.pop("error_message", ""):
         st.error(error_message, icon=":material/error:")
     if message := st.session_state.pop("message", ""):
         st.toast(message, icon=":material/check:")
 
 
-def is_user_id(text: str) -> bool:
-    """Return whether the service takes this text as a user_id."""
-    return 0 < len(text) <= MAX_USER_ID_CHARS and text.isprintable()
-
-
-def new_user_id() -> str:
-    """Return an id that cannot be guessed."""
-    return "anon-" + secrets.token_urlsafe(12)
+def _get(key: str) -> str:
+    return str(st.session_state.get(f"own_{key}", ""))
 
 
 def _set(key: str, text: str) -> None:

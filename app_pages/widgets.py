@@ -3,22 +3,21 @@
     @widgets.page
     def show() -> None: ...
 
-A page or fragment drawn through `page` has a screen for every answer of the service. Where the
-service does not answer, that is the popular movies as last known and a way to try again. Where it
-refuses, it is the service's own message. Errors of the code are not caught: they are shown and
-logged.
+A page or fragment drawn through `page` has a screen for every answer of the service: popular movies
+and another try where it does not answer, its own message where it refuses. Errors of the code are
+not caught: they are shown and logged.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from functools import wraps
-from typing import Any, ParamSpec
+from typing import Any, Literal, ParamSpec, cast
 
 import streamlit as st
 
 from app_pages import api, posters, state
-from marquee_client import MarqueeError, Unavailable, UnknownMovie, label
-from marquee_client.types import HistoryItem, Movie, RecommendedMovie, ScoredMovie, Stars
+from marquee_client import MarqueeError, Unavailable, UnknownMovie
+from marquee_client.types import HistoryItem, Movie, RecommendedMovie, ScoredMovie
 
 Params = ParamSpec("Params")
 CARD_PX = 150
@@ -28,17 +27,14 @@ MIN_RATINGS = 5
 """With fewer ratings a movie's predicted stars rest on genres and title. It is also the number of
 the visitor's own ratings from which their lists count as their own."""
 MAX_FALLBACK_MOVIES = 24
-MOVIE_PAGE = "app_pages/movie.py"
-START_PAGE = "app_pages/start.py"
-RATE_PAGE = "app_pages/rate.py"
 FOR_YOU_PAGE = "app_pages/for_you.py"
+MOVIE_PAGE = "app_pages/movie.py"
+RATE_PAGE = "app_pages/rate.py"
 
 
 def page(draw: Callable[Params, None]) -> Callable[Params, None]:
-    """Add an outcome, a spinner and error screens to a page.
-
-    The outcome is that of the last action.
-    """
+    """Add the outcome of the last action, a spinner and error screens to a page."""
+    key = f"{draw.__module__}-{draw.__name__}"
 
     @wraps(draw)
     def draw_safely(*args: Params.args, **kwargs: Params.kwargs) -> None:
@@ -46,110 +42,105 @@ def page(draw: Callable[Params, None]) -> Callable[Params, None]:
         with top:
             state.show_outcome()
         try:
-            with ExitStack() as waiting:
-                with st.container(key=f"wait-{draw.__module__}-{draw.__name__}"):
-                    waiting.enter_context(st.spinner("Asking the service", show_time=True))
+            with ExitStack() as spinner:
+                with st.container(key=f"wait-{key}"):
+                    spinner.enter_context(st.spinner("Asking the service", show_time=True))
                 draw(*args, **kwargs)
         except Unavailable as error:
             with top:
-                show_unavailable(error, f"{draw.__module__}-{draw.__name__}")
-        except UnknownMovie as error:
+                show_unavailable(error, key)
+        except UnknownMovie:
             with top:
-                show_unknown_movie(error)
+                message = "**This movie is not in the catalog.** Search for it by title."
+                st.warning(message, icon=":material/search_off:")
+                link(RATE_PAGE, "Search by title", ":material/search:")
         except MarqueeError as error:
-            top.error(f"The service refused that: {error}", icon=":material/error:")
+            message = f"The service refused this request: {error}. Change it, or reload the page."
+            top.error(message, icon=":material/error:")
 
     return draw_safely
 
 
 def show_unavailable(error: MarqueeError, key: str) -> None:
-    """Say that the service does not answer, and offer another try.
-
-    The screen also shows popular movies.
-    """
     state.log.warning("unavailable: %s", error)
     st.warning(
-        "**The service is away.** What you rated is kept there and comes back with it. "
-        f"Meanwhile, what most people watch. ({error.code})",
+        f"**The service does not answer** ({error.code}). Your ratings are safe there. Try again "
+        "in a moment; until then, here is what most people watch.",
         icon=":material/cloud_off:",
     )
     st.button("Try again", key=f"again-{key}", type="primary", icon=":material/refresh:")
-    movies = api.last_popular()
-    if not movies:
-        st.info(
-            "No list is kept on this machine yet: it is written when the service first answers."
-        )
-        return
-    st.subheader("Popular, as last known")
-    with st.container(horizontal=True, key=f"row-{key}"):
-        for movie in movies[:MAX_FALLBACK_MOVIES]:
-            card(movie, key, linked=False)
+    movies = api.last_popular()[:MAX_FALLBACK_MOVIES]
+    empty = "This machine has no list to show yet. It saves one when the service answers."
+    row("Popular, as last known", movies, key, empty=empty, linked=False)
 
 
-def show_unknown_movie(error: MarqueeError) -> None:
-    """Say that the catalog lacks the movie, and link to the search."""
-    st.warning(f"**That movie is not in this catalog.** {error}", icon=":material/search_off:")
-    st.page_link(
-        RATE_PAGE, label="Search by title", icon=":material/search:", query_params=state.link()
-    )
+def link(page: str, label: str, icon: str | None = None, **query: object) -> None:
+    st.page_link(page, label=label, icon=icon, query_params=state.link(**query))
 
 
-def show_empty(message: str, page: str = START_PAGE, label: str = "Tell us what you like") -> None:
-    """Show a message where a page has nothing to show, and a link that changes that."""
-    st.info(message, icon=":material/movie:")
-    st.page_link(page, label=label, icon=":material/arrow_forward:", query_params=state.link())
+def action(
+    label: str,
+    key: str,
+    call: Callable[..., Any],
+    *args: Any,
+    kind: Literal["primary", "secondary", "tertiary"] = "secondary",
+    icon: str | None = None,
+) -> None:
+    """Show a button that runs the call before the page is drawn again."""
+    st.button(label, key=key, on_click=call, args=args, type=kind, icon=icon)
 
 
-def row(name: str, movies: Sequence[Movie], key: str, note: str = "", empty: str = "") -> None:
-    """Show a heading and movies side by side, in the order given.
+def row(
+    name: str,
+    movies: Sequence[Movie],
+    key: str,
+    note: str = "",
+    *,
+    empty: str = "",
+    linked: bool = True,
+) -> None:
+    """Show a heading, a note and movies side by side, in the order given.
 
-    note: stands below the heading. empty: stands in place of movies; "" hides an empty row.
+    empty: the text in place of movies; "" hides an empty row.
     """
     if not movies and not empty:
         return
     st.subheader(name, anchor=False)
-    if note:
-        st.caption(note)
-    if not movies:
-        st.caption(empty)
-        return
+    for text in filter(None, (note, "" if movies else empty)):
+        st.caption(text)
     with st.container(horizontal=True, key=f"row-{key}"):
         for movie in movies:
-            card(movie, key)
+            card(movie, key, linked)
 
 
 def card(movie: Movie, row: str, linked: bool = True) -> None:
-    """Show a poster, and title and facts as the link to the movie's page.
-
-    These are two elements, because a page has sixty cards.
-    """
+    """Show a poster and a link: two elements only, as a page has sixty cards."""
     with st.container(key=f"card-{row}-{movie['movie_id']}", width=CARD_PX):
-        st.image(posters.poster(movie), alt=posters.alt_text(movie), width="stretch")
+        poster(movie)
         label = f"**{plain(short(movie['title']))}**  \n:small[{plain(facts(movie))}]"
         if linked:
-            st.page_link(MOVIE_PAGE, label=label, query_params=movie_link(movie["movie_id"]))
+            link(MOVIE_PAGE, label, movie=movie["movie_id"])
         else:
             st.markdown(label)
 
 
+def poster(movie: Movie) -> None:
+    alt = f"Poster of {movie['title']}: {', '.join(movie['genres']) or 'no genres listed'}"
+    st.image(posters.poster(movie), alt=alt, width="stretch")
+
+
 def short(title: str) -> str:
-    """Cut a title to the length of a card."""
     if len(title) <= MAX_TITLE_CHARS:
         return title
     return f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
 
 
-def movie_link(movie_id: int) -> dict[str, str]:
-    """Return the query parameters of a movie's page."""
-    return state.link(movie_id)
-
-
 def facts(movie: Movie) -> str:
     """Return "★ 4.3 · 277 ratings" for an item of a list, else year and genres."""
-    stars: Stars | None = movie.get("stars")  # type: ignore[assignment]
-    if stars is None:
+    if "stars" not in movie:
         return " · ".join([str(movie["year"])] * (movie["year"] is not None) + movie["genres"][:2])
-    text = f"★ {stars['expected']:.1f} · {count_ratings(movie['num_ratings'])}"
+    expected = cast(ScoredMovie, movie)["stars"]["expected"]
+    text = f"★ {expected:.1f} · {count_ratings(movie['num_ratings'])}"
     return f"{text} · a guess" if movie["num_ratings"] < MIN_RATINGS else text
 
 
@@ -159,44 +150,35 @@ def count_ratings(count: int) -> str:
 
 
 def prediction(item: ScoredMovie) -> None:
-    """Show expected stars with their interval, as words and as a mark on the scale."""
-    stars = item["stars"]
-    st.html(scale(stars))
-    st.markdown(
-        f"**About {stars['expected']:.1f} stars from you**, nine times in ten between "
-        f"{stars['low']:.1f} and {stars['high']:.1f}; {stars['p_like']:.0%} that it is 4 or more. "
-        f"Behind it: {count_ratings(item['num_ratings'])}."
+    """Show expected stars with their interval, as a mark on the scale and as words."""
+    stars, count = item["stars"], item["num_ratings"]
+    expected, low, high = stars["expected"], stars["low"], stars["high"]
+    st.html(
+        f'<div class="scale" role="img" aria-label="{expected:.1f} of 5 stars, likely {low:.1f} to '
+        f'{high:.1f}"><span class="likely" style="left:{20 * low:.0f}%;'
+        f'width:{20 * (high - low):.0f}%"></span>'
+        f'<span class="expected" style="left:{20 * expected:.0f}%"></span></div>'
+        '<div class="ends" aria-hidden="true"><span>½ star</span><span>5 stars</span></div>'
     )
-    if item["num_ratings"] < MIN_RATINGS:
+    st.markdown(
+        f"**About {expected:.1f} stars from you**, nine times in ten between {low:.1f} and "
+        f"{high:.1f}. The chance of 4 or more is {stars['p_like']:.0%}. Behind it: "
+        f"{count_ratings(count)}."
+    )
+    if count < MIN_RATINGS:
         st.caption(
-            "Too few ratings to know this movie by: the guess rests on its genres, its title and "
-            "your own scale. A rating from you helps everybody."
+            "Too few ratings to know this movie by. The guess rests on its genres, its title and "
+            "your own scale. A rating from you helps every user."
         )
 
 
-def scale(stars: Stars) -> str:
-    """Return the HTML of a star scale with the interval and the expected stars."""
-    low, high, expected = (100 * stars[key] / 5 for key in ("low", "high", "expected"))
-    text = f"{stars['expected']:.1f} of 5 stars, likely {stars['low']:.1f} to {stars['high']:.1f}"
-    return (
-        f'<div class="scale" role="img" aria-label="{text}">'
-        f'<span class="likely" style="left:{low:.0f}%;width:{high - low:.0f}%"></span>'
-        f'<span class="expected" style="left:{expected:.0f}%"></span></div>'
-        '<div class="ends" aria-hidden="true"><span>½ star</span><span>5 stars</span></div>'
-    )
-
-
 def reasons(item: RecommendedMovie) -> list[str]:
-    """Return the explanations, strongest first.
-
-    They are titles of the user's movies, or genres.
-    """
+    """Return titles of the user's movies, or genres, the strongest reason first."""
     return [entry.get("title", entry.get("genre", "")) for entry in item.get("because", [])]
 
 
-def movie_ids(history: Iterable[HistoryItem]) -> set[int]:
-    """Return the ids of every movie of a history, marks included."""
-    return {entry["movie_id"] for entry in history}
+def movie_ids(movies: Iterable[Movie | HistoryItem]) -> set[int]:
+    return {movie["movie_id"] for movie in movies}
 
 
 def plain(text: str) -> str:
@@ -204,14 +186,3 @@ def plain(text: str) -> str:
     return "".join(
         "\\" + letter if letter in r"\`*_{}[]()#+-.!|~$:<>" else letter for letter in text
     )
-
-
-def name_of(entry: Movie | HistoryItem) -> str:
-    """Return "Heat (1995)"."""
-    return label(entry)
-
-
-def table(columns: Mapping[str, Sequence[Any]], name: str) -> None:
-    """Show the numbers of a chart, folded in."""
-    with st.expander(f"The numbers: {name}"):
-        st.dataframe(dict(columns), hide_index=True, width="stretch")

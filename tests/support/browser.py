@@ -1,7 +1,7 @@
-"""Debian's chromium, headless, by playwright; and the app as a person sees it.
+"""Debian's chromium, headless, by playwright; and the app as a visitor sees it.
 
 with browser() as chromium:
-    page = opened(chromium, address, "for_you", me="ana")
+    page = open_page(chromium, address, "for_you", me="ana")
 """
 
 import os
@@ -20,37 +20,37 @@ WAIT_MS = 30_000
 @contextmanager
 def browser() -> Iterator[Browser]:
     # Root has no user namespaces to build a sandbox from.
-    sandbox = [] if os.getuid() else ["--no-sandbox"]
+    arguments = [] if os.getuid() else ["--no-sandbox"]
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=sandbox)
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         try:
-            yield found
+            yield chromium
         finally:
-            found.close()
+            chromium.close()
 
 
-def opened(chromium: Browser, address: str, page: str = "", **query: str) -> Page:
-    """A page whose heading stands."""
-    shown = chromium.new_page()
-    shown.set_default_timeout(WAIT_MS)
-    shown.goto(f"{address}/{page}?{urlencode(query)}")
-    shown.wait_for_selector("h1")
-    return shown
+def open_page(chromium: Browser, address: str, path: str = "", /, **query: str) -> Page:
+    """Open a page of the app, and wait for its heading."""
+    page = chromium.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.goto(f"{address}/{path}?{urlencode(query)}")
+    page.wait_for_selector("h1")
+    return page
 
 
-def settled(page: Page) -> None:
-    """Wait until the app has answered what was last asked."""
+def wait_until_settled(page: Page) -> None:
+    """Wait until the app has answered the last action."""
     page.wait_for_timeout(150)
     page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
     page.wait_for_function("!document.querySelector('[data-testid=stSkeleton]')")
     page.wait_for_timeout(100)
 
 
-def listed(page: Page, row: str) -> list[str]:
-    """The links of a row of films, in their order."""
+def row_links(page: Page, row: str) -> list[str]:
+    """Return the texts of a row's links, in their order."""
     return [str(text) for text in page.locator(f".st-key-row-{row} a").all_inner_texts()]
 
 
 def overflow(page: Page) -> Any:
-    """Pixels by which the page is wider than the window."""
+    """Return the pixels by which the page is wider than the window."""
     return page.evaluate("document.documentElement.scrollWidth - innerWidth")

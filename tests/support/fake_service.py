@@ -1,12 +1,12 @@
-"""A service of forty films in this process: it keeps events; its lists can be worked out by eye.
+"""A service of forty movies in this process, whose lists can be worked out by eye.
 
     with fake_service() as fake:
         Marquee(fake.url).recommend(k=3)
 
-Films are 1..40, titled "Film 1 Alpha" and so on; their genres go round, their num_ratings falls
-from 400 by 10, the last has 2. A list is the unseen films by number of genres shared with what was
-rated 4 and more, then by num_ratings. Requests and answers are held to the real schemas
-(marquee/api/requests.py, marquee/api/responses.py): what the service would refuse is refused here.
+Movies are 1..40, titled "Movie 1 Beta" and so on. Their genres repeat, their num_ratings fall from
+400 by 10, and the last has 2. A list holds the unseen movies by number of genres shared with those
+rated 4 or more, then by num_ratings. Requests and responses must fit the real schemas
+(marquee/api/requests.py, marquee/api/responses.py).
 """
 
 import json
@@ -21,15 +21,16 @@ from urllib.parse import parse_qs, unquote, urlparse
 
 from pydantic import TypeAdapter, ValidationError
 
-from marquee.api import requests, responses
+from marquee.api import responses
+from marquee.api.openapi import POST_ENDPOINTS
 
 GENRES = ["Action", "Comedy", "Drama", "Horror", "Romance", "Sci-Fi"]
 LETTERS = ["Alpha", "Beta", "Gamma", "Delta"]
 VERSION = "f" * 64
-FILMS: dict[int, dict[str, Any]] = {
+MOVIES: dict[int, dict[str, Any]] = {
     n: {
         "movie_id": n,
-        "title": f"Film {n} {LETTERS[n % 4]}",
+        "title": f"Movie {n} {LETTERS[n % 4]}",
         "year": 1980 + n,
         "genres": [GENRES[n % 6], GENRES[(n + 1) % 6]],
         "num_ratings": 2 if n == 40 else 400 - 10 * n + 10,
@@ -38,116 +39,122 @@ FILMS: dict[int, dict[str, Any]] = {
 }
 
 
-class Refused(Exception):  # noqa: N818
+class Refusal(Exception):  # noqa: N818
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
         self.status, self.code = status, code
 
 
 @dataclass
-class Fake:
+class FakeService:
     url: str = ""
     away: bool = False
     slow_s: float = 0.0
     refuse: str = ""
     """A route that is answered with 422 and a sentence."""
+    last_result: dict[str, Any] | None = None
+    """An error in place of the last list of /recommend_batch."""
     name: str = "tiny"
-    asked: list[tuple[str, Any]] = field(default_factory=list)
+    requests: list[tuple[str, Any]] = field(default_factory=list)
     """(route, body), oldest first."""
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def known(self, user_id: Any) -> list[dict[str, Any]]:
-        """As GET /users/{id}/history."""
+    def history(self, user_id: Any) -> list[dict[str, Any]]:
+        """Return the items of GET /users/{id}/history."""
         state: dict[int, dict[str, Any]] = {}
         for event in sorted(self.events.values(), key=lambda event: event["at"]):
             if str(event["user_id"]) != str(user_id):
                 continue
             state.pop(event["movie_id"], None)
-            said = {
+            marks: dict[str, dict[str, Any]] = {
                 "rating": {"stars": event.get("stars")},
                 "not_interested": {"not_interested": True},
             }
-            if event["kind"] in said:
-                entry = FILMS[event["movie_id"]] | said[event["kind"]] | {"at": event["at"]}
+            if event["kind"] in marks:
+                entry = MOVIES[event["movie_id"]] | marks[event["kind"]] | {"at": event["at"]}
                 state[event["movie_id"]] = entry
         return list(state.values())
 
     def post_recommend(self, body: dict[str, Any]) -> dict[str, Any]:
-        history = self.known(body.get("user_id")) if body.get("user_id") else []
+        history = self.history(body.get("user_id")) if body.get("user_id") else []
         liked = [entry for entry in history if entry.get("stars", 0) >= 4]
         wanted = {genre for entry in liked for genre in entry["genres"]}
         wanted |= set(body.get("genre_profile") or {})
-        gone = {entry["movie_id"] for entry in history} if body.get("exclude_seen", True) else set()
-        gone |= set(body.get("exclude_ids") or ())
-        only = body.get("include_ids")
-        films = [
-            film
-            for film in kept(body.get("filters"))
-            if film["movie_id"] not in gone and (only is None or film["movie_id"] in only)
+        excluded_ids = set(body.get("exclude_ids") or ())
+        if body.get("exclude_seen", True):
+            excluded_ids |= {entry["movie_id"] for entry in history}
+        included_ids = body.get("include_ids")
+        movies = [
+            movie
+            for movie in matching(body.get("filters"))
+            if movie["movie_id"] not in excluded_ids
+            and (included_ids is None or movie["movie_id"] in included_ids)
         ]
-        films.sort(key=lambda film: (-len(wanted & set(film["genres"])), -film["num_ratings"]))
+        movies.sort(key=lambda movie: (-len(wanted & set(movie["genres"])), -movie["num_ratings"]))
         start, k = body.get("offset", 0), body.get("k", 10)
-        items = [scored(film) for film in films[start : start + k]]
+        items = [scored(movie) for movie in movies[start : start + k]]
         for item in items if body.get("explain") else ():
-            shared = [one for one in liked if set(one["genres"]) & set(item["genres"])]
+            shared = [entry for entry in liked if set(entry["genres"]) & set(item["genres"])]
             item["because"] = [
-                {"movie_id": one["movie_id"], "title": one["title"], "effect": 0.5}
-                for one in shared[:3]
+                {"movie_id": entry["movie_id"], "title": entry["title"], "effect": 0.5}
+                for entry in shared[:3]
             ]
         strategy = "history" if history else "content" if body.get("genre_profile") else "popular"
         return answer(items, strategy) | {"next_offset": None}
 
     def post_recommend_batch(self, body: dict[str, Any]) -> dict[str, Any]:
-        return {"results": [self.post_recommend(one) for one in body["requests"]]}
+        results = [self.post_recommend(query) for query in body["requests"]]
+        return {"results": [*results[:-1], self.last_result or results[-1]]}
 
     def post_predict(self, body: dict[str, Any]) -> dict[str, Any]:
         for movie_id in body["movie_ids"]:
-            if movie_id not in FILMS:
-                raise Refused(404, "unknown_movie", f"movie {movie_id}: not in the catalog")
-        return answer([scored(FILMS[n]) for n in body["movie_ids"]], "history")
+            if movie_id not in MOVIES:
+                raise Refusal(404, "unknown_movie", f"movie {movie_id}: not in the catalog")
+        return answer([scored(MOVIES[n]) for n in body["movie_ids"]], "history")
 
     def post_rerank(self, body: dict[str, Any]) -> dict[str, Any]:
-        again = {"include_ids": body["movie_ids"], "exclude_seen": False, "k": 100}
-        ranked = self.post_recommend({"user_id": body.get("user_id")} | again)
+        query = {"include_ids": body["movie_ids"], "exclude_seen": False, "k": 100}
+        ranked = self.post_recommend({"user_id": body.get("user_id")} | query)
         return answer(ranked["items"], ranked["strategy"])
 
     def post_similar(self, body: dict[str, Any]) -> dict[str, Any]:
         (movie_id,) = body["movie_ids"]
         self.post_predict({"movie_ids": [movie_id]})
-        own = set(FILMS[movie_id]["genres"])
-        films = [f | {"score": 0.5} for f in FILMS.values() if own & set(f["genres"])]
-        films = [film for film in films if film["movie_id"] != movie_id]
-        return {"items": films[: body.get("k", 10)], "model_version": VERSION}
+        own = set(MOVIES[movie_id]["genres"])
+        movies = [f | {"score": 0.5} for f in MOVIES.values() if own & set(f["genres"])]
+        movies = [movie for movie in movies if movie["movie_id"] != movie_id]
+        return {"items": movies[: body.get("k", 10)], "model_version": VERSION}
 
     def post_charts(self, body: dict[str, Any]) -> dict[str, Any]:
-        films = kept(body.get("filters"))
+        movies = matching(body.get("filters"))
         if body["kind"] == "new":
-            films.reverse()
+            movies.reverse()
         if body["kind"] == "hidden_gems":
-            films = films[20:30]
-        films = films[: min(body.get("k", 10), 30)]
-        items = [scored(film) for film in films]
+            movies = movies[20:30]
+        movies = movies[: min(body.get("k", 10), 30)]
+        items = [scored(movie) for movie in movies]
         return {"items": items, "kind": body["kind"], "model_version": VERSION}
 
     def post_rate_next(self, body: dict[str, Any]) -> dict[str, Any]:
-        done = {event["movie_id"] for event in self.events.values()}
+        rated_ids = {event["movie_id"] for event in self.events.values()}
         why = {"seen_probability": 0.25, "information": 0.5, "scarcity": 0.1}
-        films = [f for n, f in reversed(FILMS.items()) if n not in done][: body.get("k", 10)]
-        items = [film | {"stars": STARS, "why": why} for film in films]
+        movies = [f for n, f in reversed(MOVIES.items()) if n not in rated_ids][: body.get("k", 10)]
+        items = [movie | {"stars": STARS, "why": why} for movie in movies]
         return answer(items, "history")
 
     def post_events(self, body: dict[str, Any]) -> dict[str, Any]:
-        accepted, again, rejected = 0, 0, []
+        accepted, duplicates, rejected = 0, 0, []
         for event in body["events"]:
-            if event["movie_id"] not in FILMS:
-                said = {"code": "unknown_movie", "message": f"movie {event['movie_id']} is unknown"}
-                rejected.append({"event_id": event["event_id"]} | said)
+            if event["movie_id"] not in MOVIES:
+                message = f"movie {event['movie_id']} is unknown"
+                fault = {"code": "unknown_movie", "message": message}
+                rejected.append({"event_id": event["event_id"]} | fault)
             elif event["event_id"] in self.events:
-                again += 1
+                duplicates += 1
             else:
                 accepted += 1
                 self.events[event["event_id"]] = event
-        return {"accepted": accepted, "duplicates": again, "rejected": rejected}
+        return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
 
     def get(self, path: str, query: dict[str, list[str]]) -> dict[str, Any]:
         if path == "/model":
@@ -156,31 +163,21 @@ class Fake:
             return {"model_version": VERSION, "name": self.name, "metrics": metrics, "data": data}
         if path == "/movies/search":
             words = query["q"][0].lower().split()
-            found = [f for f in FILMS.values() if all(w in f["title"].lower() for w in words)]
-            found.sort(key=lambda film: film["title"].lower() != " ".join(words))
-            return {"items": found[: int(query["k"][0])], "model_version": VERSION}
+            hits = [f for f in MOVIES.values() if all(w in f["title"].lower() for w in words)]
+            hits.sort(key=lambda movie: movie["title"].lower() != " ".join(words))
+            return {"items": hits[: int(query["k"][0])], "model_version": VERSION}
         user_id = unquote(path.split("/")[2])
-        return {"user_id": user_id, "items": self.known(user_id)}
+        return {"user_id": user_id, "items": self.history(user_id)}
 
     def delete(self, path: str) -> dict[str, Any]:
         user_id = unquote(path.split("/")[2])
-        theirs = [key for key, event in self.events.items() if event["user_id"] == user_id]
-        for key in theirs:
+        keys = [key for key, event in self.events.items() if event["user_id"] == user_id]
+        for key in keys:
             del self.events[key]
-        return {"deleted": len(theirs)}
+        return {"deleted": len(keys)}
 
 
 STARS = {"expected": 4.1, "low": 2.5, "high": 5.0, "p_like": 0.75}
-ASKS: dict[str, Any] = {
-    "/recommend": (requests.RecommendRequest, responses.RecommendResponse),
-    "/recommend_batch": (requests.BatchRequest, responses.BatchResponse),
-    "/predict": (requests.PredictRequest, responses.PredictResponse),
-    "/rerank": (requests.RerankRequest, responses.PredictResponse),
-    "/similar": (requests.SimilarRequest, responses.SimilarResponse),
-    "/charts": (requests.ChartsRequest, responses.ChartsResponse),
-    "/rate_next": (requests.RateNextRequest, responses.RateNextResponse),
-    "/events": (requests.EventsRequest, responses.EventsReceipt),
-}
 READS: dict[str, Any] = {
     "model": responses.ModelCard,
     "movies": responses.SearchResponse,
@@ -188,29 +185,29 @@ READS: dict[str, Any] = {
 }
 
 
-def scored(film: dict[str, Any]) -> dict[str, Any]:
-    return film | {"score": 1.0, "stars": STARS}
+def scored(movie: dict[str, Any]) -> dict[str, Any]:
+    return movie | {"score": 1.0, "stars": STARS}
 
 
 def answer(items: list[dict[str, Any]], strategy: str) -> dict[str, Any]:
     return {"items": items, "strategy": strategy, "model_version": VERSION}
 
 
-def kept(filters: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """The films that filters leave, best known first."""
-    asked = filters or {}
-    genres = set(asked.get("genres") or GENRES)
-    first, last = asked.get("year_min") or 0, asked.get("year_max") or 9999
+def matching(filters: dict[str, Any] | None) -> list[dict[str, Any]]:
+    """Return the movies that pass the filters, best known first."""
+    limits = filters or {}
+    genres = set(limits.get("genres") or GENRES)
+    first, last = limits.get("year_min") or 0, limits.get("year_max") or 9999
     return [
-        film
-        for film in FILMS.values()
-        if genres & set(film["genres"]) and first <= film["year"] <= last
+        movie
+        for movie in MOVIES.values()
+        if genres & set(movie["genres"]) and first <= movie["year"] <= last
     ]
 
 
 @contextmanager
-def fake_service() -> Iterator[Fake]:
-    fake = Fake()
+def fake_service() -> Iterator[FakeService]:
+    fake = FakeService()
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(fake))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -223,7 +220,7 @@ def fake_service() -> Iterator[Fake]:
         server.server_close()
 
 
-def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
+def _handler(fake: FakeService) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -241,36 +238,36 @@ def _handler(fake: Fake) -> type[BaseHTTPRequestHandler]:
             self._answer(lambda: fake.delete(self.path))
 
         def _posted(self, body: bytes) -> Any:
-            asks, answers = ASKS[self.path]
+            request_type, response_type = POST_ENDPOINTS[self.path]
             try:
-                asks.model_validate_json(body)
+                request_type.model_validate_json(body)
             except ValidationError as error:
-                raise Refused(422, "invalid", str(error)) from error
-            asked = json.loads(body)
-            fake.asked.append((self.path, asked))
-            found = getattr(fake, f"post_{self.path[1:]}")(asked)
-            TypeAdapter(answers).validate_python(found)
-            return found
+                raise Refusal(422, "invalid", str(error)) from error
+            request = json.loads(body)
+            fake.requests.append((self.path, request))
+            response = getattr(fake, f"post_{self.path[1:]}")(request)
+            TypeAdapter(response_type).validate_python(response)
+            return response
 
         def _read(self) -> Any:
             url = urlparse(self.path)
-            found = fake.get(url.path, parse_qs(url.query))
-            TypeAdapter(READS[url.path.split("/")[1]]).validate_python(found)
-            return found
+            response = fake.get(url.path, parse_qs(url.query))
+            TypeAdapter(READS[url.path.split("/")[1]]).validate_python(response)
+            return response
 
         def _answer(self, make: Any) -> None:
             status = 200
             try:
                 time.sleep(fake.slow_s)
                 if fake.away:
-                    raise Refused(503, "unavailable", "the service is not ready")
+                    raise Refusal(503, "unavailable", "the service is not ready")
                 if fake.refuse and self.path.startswith(fake.refuse):
-                    raise Refused(422, "invalid", "the fake refuses this")
-                said = make()
-            except Refused as error:
+                    raise Refusal(422, "invalid", "the fake refuses this")
+                content = make()
+            except Refusal as error:
                 status = error.status
-                said = {"error": {"code": error.code, "message": str(error)}}
-            body = json.dumps(said).encode()
+                content = {"error": {"code": error.code, "message": str(error)}}
+            body = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

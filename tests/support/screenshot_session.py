@@ -1,6 +1,6 @@
-"""Service, app and a person with ratings, for pictures: `make screenshots`, `make demo-video`.
+"""Service, app and a user with ratings, for pictures: `make screenshots`, `make demo-video`.
 
-Pictures are palette PNGs of 256 colours, and the walk is a GIF, so that the README stays small.
+Pictures are palette PNGs of 256 colours, and the walk is a GIF, so that the repository stays small.
 """
 
 import io
@@ -13,13 +13,13 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 from deploy.local_processes import run_app, run_service
-from marquee.insights.findings_command import main as insights
+from marquee.insights.findings_command import main as write_findings
 from marquee_client import Marquee
 from tests.support import browser
 from tests.support.processes import free_port
 
 DATA = "ml-latest-small"
-RATED = {
+ANA = {
     "Heat": 4.0,
     "The Usual Suspects": 5.0,
     "Toy Story": 3.5,
@@ -33,17 +33,17 @@ RATED = {
     "Spirited Away": 4.5,
     "Casablanca": 4.0,
 }
-GUESTS = {"ben": {"Toy Story": 5.0, "Aladdin": 4.5, "The Lion King": 4.0, "Shrek": 4.5}}
+BEN = {"Toy Story": 5.0, "Aladdin": 4.5, "The Lion King": 4.0, "Shrek": 4.5}
 
 
 @contextmanager
-def staged(bundle: str, report: bool = False) -> Iterator[tuple[Browser, str]]:
-    """A browser and the app's address; "ana" and "ben" have rated films, in this order.
+def screenshot_session(bundle: str, report: bool = False) -> Iterator[tuple[Browser, str]]:
+    """Yield a browser and the app's address; "ana" and "ben" have rated movies, in this order.
 
-    report: whether there are findings, of the ratings of ml-latest-small.
+    report: whether to write the findings of ml-latest-small first.
     """
     if not (Path(bundle) / "bundle.json").is_file():
-        raise SystemExit(f"there is no bundle in {bundle}; make train RECIPE=… writes one")
+        raise SystemExit(f"{bundle}: no bundle, expected one; make train RECIPE=… writes it")
     with (
         tempfile.TemporaryDirectory() as folder,
         run_service(bundle, f"sqlite:///{folder}/events.sqlite") as url,
@@ -54,19 +54,19 @@ def staged(bundle: str, report: bool = False) -> Iterator[tuple[Browser, str]]:
         browser.browser() as chromium,
         Marquee(url) as marquee,
     ):
-        for person, rated in ({"ana": RATED} | GUESTS).items():
-            for title, stars in rated.items():
-                film = marquee.search(title, k=1)["items"][0]
-                marquee.rate(person, film["movie_id"], stars)
-        if report:
-            insights([DATA, "--bundle", bundle, "--out", f"{folder}/{DATA}"])
+        for user_id, ratings in {"ana": ANA, "ben": BEN}.items():
+            for title, stars in ratings.items():
+                movie = marquee.search(title, k=1)["items"][0]
+                marquee.rate(user_id, movie["movie_id"], stars)
+        if report and write_findings([DATA, "--bundle", bundle, "--out", f"{folder}/{DATA}"]):
+            raise SystemExit(f"{DATA}: no findings report, expected one; its error is above")
         yield chromium, address
 
 
 def picture(page: Page) -> Image.Image:
-    """What is in the window."""
+    """Return what is in the window."""
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 
 
-def small(image: Image.Image) -> Image.Image:
+def reduce_colours(image: Image.Image) -> Image.Image:
     return image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
