@@ -1,0 +1,1 @@
+"""Measure training, serving, data and the app, beside peers; `make bench-…` runs each."""
