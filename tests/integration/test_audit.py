@@ -1,4 +1,4 @@
-"""What `make check-security` says, asking a stand-in for osv.dev."""
+"""`make check-security` with a fake osv.dev: findings, ignored ids, no connection."""
 
 import json
 import threading
@@ -31,11 +31,11 @@ KNOWN = {
 
 
 class Osv(BaseHTTPRequestHandler):
-    """Something is known against six alone."""
+    """A fake osv.dev that knows a vulnerability of six alone."""
 
     def do_POST(self) -> None:
-        question = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        answer = {"vulns": [KNOWN]} if question["package"]["name"] == "six" else {}
+        query = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answer = {"vulns": [KNOWN]} if query["package"]["name"] == "six" else {}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(json.dumps(answer).encode())
@@ -59,17 +59,17 @@ def arguments(folder: Path, osv: str, ignored: str = "") -> list[str]:
         "".join(f"{name} \\\n    --hash=sha256:{HASH}\n" for name in ("six==1.16.0", "idna==3.20"))
     )
     ignored_file.write_text(ignored)
-    named = ["--locks", str(lock), "--ignored", str(ignored_file), "--out", str(folder / "sbom")]
-    return [*named, "--osv", osv]
+    options = ["--locks", str(lock), "--ignored", str(ignored_file), "--out", str(folder / "sbom")]
+    return [*options, "--osv", osv]
 
 
-def test_what_is_known_fails_and_the_bill_is_written(
+def test_audit_fails_on_a_vulnerability_and_writes_the_bill(
     osv: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments(tmp_path, osv)) == 1
-    said = capsys.readouterr().out
-    assert "audit: six 1.16.0: PYSEC-2026-1, fixed in 1.17.0\n" in said
-    assert "audit: 3 packages, 1 known" in said, "the lock's two, and torch"
+    output = capsys.readouterr().out
+    assert "audit: six 1.16.0: PYSEC-2026-1, fixed in 1.17.0\n" in output
+    assert "audit: 3 packages, 1 known" in output, "the lock's two, and torch"
     bill = json.loads((tmp_path / "sbom" / "small.cdx.json").read_text())
     assert bill["bomFormat"] == "CycloneDX" and bill["metadata"]["component"]["name"] == "marquee"
     assert {part["purl"] for part in bill["components"]} == {
@@ -79,7 +79,7 @@ def test_what_is_known_fails_and_the_bill_is_written(
     assert HASH in json.dumps(bill["components"])
 
 
-def test_what_is_ignored_with_a_day_and_a_reason_passes_until_then(
+def test_audit_ignores_an_id_until_its_day(
     osv: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tomorrow = date.today() + timedelta(days=1)
@@ -90,25 +90,25 @@ def test_what_is_ignored_with_a_day_and_a_reason_passes_until_then(
     assert judge([six], {"CVE-2026-1": tomorrow}, tomorrow) == 1
 
 
-@pytest.mark.parametrize(("more", "status"), [([], 2), (["--offline-ok"], 0)])
-def test_offline_is_said_and_is_not_taken_for_good(
-    more: list[str], status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("options", "status"), [([], 2), (["--offline-ok"], 0)])
+def test_audit_without_a_connection_fails(
+    options: list[str], status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    nobody = f"http://127.0.0.1:{free_port()}/v1/query"
-    assert main([*arguments(tmp_path, nobody), *more]) == status
-    said = capsys.readouterr().err
-    assert said.startswith(
-        f"audit: nothing was audited, {nobody} does not answer (ConnectionError)"
+    closed_url = f"http://127.0.0.1:{free_port()}/v1/query"
+    assert main([*arguments(tmp_path, closed_url), *options]) == status
+    message = capsys.readouterr().err
+    assert message.startswith(
+        f"audit: nothing was audited, {closed_url} does not answer (ConnectionError)"
     )
-    assert said.count("\n") == 1 and (tmp_path / "sbom" / "small.cdx.json").is_file()
+    assert message.count("\n") == 1 and (tmp_path / "sbom" / "small.cdx.json").is_file()
 
 
-def test_an_entry_without_a_day_is_refused(tmp_path: Path) -> None:
+def test_ignored_id_without_a_day_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "ignored.toml"
     file.write_text('[[ignored]]\nid = "CVE-2026-1"\nreason = "no time"\n')
     with pytest.raises(InputError, match=r"expected id, until \(a day\) and reason"):
         read_ignored(file)
 
 
-def test_the_committed_list_can_be_read() -> None:
+def test_committed_ignored_ids_are_readable() -> None:
     assert read_ignored(ROOT / "audit-ignored.toml") == {}

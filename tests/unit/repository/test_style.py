@@ -1,4 +1,4 @@
-"""House rules that a machine can check: names, docstrings, imports, sizes (docs/decisions.md)."""
+"""Rules of docs/contributing.md that a machine can check: names, docstrings, imports, sizes."""
 
 import ast
 import re
@@ -29,6 +29,7 @@ QUESTION_WORDS = re.compile(r"(What|Who|Whether|Which|Where|How)\b")
 MAX_FILES = 20
 MAX_SCRIPT_LINES = 150
 MAX_SUMMARY = 80
+MAX_TEST_NAME = 60
 LATE_IMPORTS = {
     "marquee/__init__.py": "PEP 562: `import marquee.core.errors` need not load ONNX Runtime",
     "marquee/promotion/gate.py": "the optional extra `train`: without --data it needs no torch",
@@ -133,5 +134,57 @@ def test_no_folder_holds_more_than_twenty_files() -> None:
 
 
 @pytest.mark.parametrize("name", ["train.py", "service.py"])
-def test_the_two_front_scripts_are_short(name: str) -> None:
+def test_front_scripts_are_short(name: str) -> None:
     assert len((ROOT / name).read_text().splitlines()) <= MAX_SCRIPT_LINES
+
+
+TEST_TREES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text())
+    for folder in ("tests", "soak")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
+
+
+def test_test_names_are_at_most_sixty_characters() -> None:
+    violations = [
+        f"{file}:{node.lineno}: {node.name}"
+        for file, tree in TEST_TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name.startswith("test_")
+        and len(node.name) > MAX_TEST_NAME
+    ]
+    assert violations == []
+
+
+def test_test_modules_do_not_import_each_other() -> None:
+    """What they share lies in tests/support."""
+    modules = [
+        (file, node.module or "")
+        for file, tree in TEST_TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom)
+    ]
+    violations = [
+        f"{file}: {module}"
+        for file, module in modules
+        if module.partition(".")[0] in ("tests", "conftest")
+        and not module.startswith("tests.support")
+    ]
+    assert violations == []
+
+
+def test_tests_patch_no_private_name_by_string() -> None:
+    violations = [
+        f"{file}:{node.lineno}: {argument.value}"
+        for file, tree in TEST_TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("setattr", "delattr", "patch")
+        for argument in node.args[:2]
+        if isinstance(argument, ast.Constant)
+        and isinstance(argument.value, str)
+        and argument.value.rpartition(".")[2].startswith("_")
+    ]
+    assert violations == []
