@@ -26,25 +26,30 @@ help: ## List the targets
 
 setup: $(VENV)/.ready ## Make .venv: PyTorch for this machine (CPU build where there is no GPU), then the lock
 
-# A machine without a GPU must not fetch 2.7 GB of CUDA: the CPU build is tried under its own version
-# first, then from PyTorch's index through uv. Everything else is installed with checked hashes.
+# uv installs in seconds what takes pip minutes; it reads no pip.conf, so pip is the second try. A
+# machine without a GPU must not fetch 2.7 GB of CUDA: the CPU build is tried under its own version
+# first, then from PyTorch's index. Everything else is installed with checked hashes.
+UV_INSTALL = $(if $(PIP_INDEX_URL),UV_DEFAULT_INDEX=$(PIP_INDEX_URL)) $(BIN)/uv pip install -q --python $(BIN)/python $(if $(PIP_FIND_LINKS),--find-links $(PIP_FIND_LINKS))
 $(VENV)/.ready: pyproject.toml clients/python/pyproject.toml requirements.lock
 	@test -x $(BIN)/python || { python=$$(deploy/find_python.sh $(PYTHON)) \
 	  && { "$$python" -m venv $(VENV) 2>/dev/null \
 	  || { rm -rf $(VENV); "$$python" -m pip install -q --user --break-system-packages virtualenv \
 	  && "$$python" -m virtualenv -q $(VENV); }; }; }
 	@echo "setup: $$($(BIN)/python --version) in $(VENV)"
+	@test -x $(BIN)/uv || $(BIN)/pip install -q uv 2>$(VENV)/uv.log || { cat $(VENV)/uv.log; exit 1; }
 	@echo "setup: PyTorch $(TORCH)"
 	@if $(BIN)/python -c "import torch" 2>/dev/null; then echo "setup: torch is there"; \
-	elif nvidia-smi -L >/dev/null 2>&1; then $(BIN)/pip install -q "torch==$(TORCH)"; \
-	else $(BIN)/pip install -q "torch==$(TORCH)+cpu" 2>/dev/null \
-	  || { $(BIN)/pip install -q uv && $(BIN)/uv pip install -q --python $(BIN)/python --torch-backend=cpu "torch==$(TORCH)"; } \
+	elif nvidia-smi -L >/dev/null 2>&1; then $(UV_INSTALL) "torch==$(TORCH)" 2>/dev/null || $(BIN)/pip install -q "torch==$(TORCH)"; \
+	else $(UV_INSTALL) "torch==$(TORCH)+cpu" 2>/dev/null \
+	  || $(BIN)/pip install -q "torch==$(TORCH)+cpu" 2>/dev/null \
+	  || $(UV_INSTALL) --torch-backend=cpu "torch==$(TORCH)" 2>/dev/null \
 	  || $(BIN)/pip install -q "torch==$(TORCH)"; fi
 	@echo "setup: the packages of requirements.lock"
-	@$(BIN)/pip install -q --require-hashes --no-deps -r requirements.lock 2>$(VENV)/lock.log \
+	@$(UV_INSTALL) --require-hashes --no-deps -r requirements.lock 2>$(VENV)/lock.log \
+	  || $(BIN)/pip install -q --require-hashes --no-deps -r requirements.lock 2>$(VENV)/lock.log \
 	  || { echo "setup: the lock does not fit this machine (see $(VENV)/lock.log); taking the ranges of pyproject.toml"; \
 	       $(BIN)/pip install -q -e ".[dev]" -e clients/python; }
-	@$(BIN)/pip install -q --no-deps -e . -e clients/python
+	@$(UV_INSTALL) --no-deps -e . -e clients/python 2>/dev/null || $(BIN)/pip install -q --no-deps -e . -e clients/python
 	@touch $@
 
 demo: setup ## From nothing to ten recommendations with reasons, on generated data

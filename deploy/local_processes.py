@@ -22,7 +22,8 @@ from marquee.core.errors import InputError
 from marquee_client import Marquee
 
 START_TIMEOUT_S = 90
-STOP_TIMEOUT_S = 30
+SERVICE_STOP_TIMEOUT_S = 30
+APP_STOP_TIMEOUT_S = 5  # Streamlit may wait for its sessions; it has nothing to lose
 POLL_S = 0.2
 
 
@@ -39,7 +40,12 @@ def run_service(bundle: str, events: str) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as home, Marquee(url) as marquee:
         log = Path(home) / "service.log"
         settings = {"BUNDLE": bundle, "EVENTS_URL": events, "BENTOML_HOME": home}
-        with log.open("wb") as output, run_module(command, settings, stdout=output) as process:
+        with (
+            log.open("wb") as output,
+            run_module(
+                command, settings, stdout=output, stop_timeout_s=SERVICE_STOP_TIMEOUT_S
+            ) as process,
+        ):
             if not wait_until(marquee.ready, process):
                 raise InputError(
                     f"service: did not start, expected an answer at {url}; its output was:\n"
@@ -66,7 +72,9 @@ def run_app(
         except httpx.TransportError:
             return False
 
-    with run_module(command, environment, stdout=subprocess.DEVNULL) as process:
+    with run_module(
+        command, environment, stdout=subprocess.DEVNULL, stop_timeout_s=APP_STOP_TIMEOUT_S
+    ) as process:
         if not wait_until(is_healthy, process):
             raise InputError(
                 f"nothing answers at {address}, expected the app; is the port taken "
@@ -77,7 +85,11 @@ def run_app(
 
 @contextmanager
 def run_module(
-    command: list[str], environment: Mapping[str, str], stdout: IO[Any] | int
+    command: list[str],
+    environment: Mapping[str, str],
+    *,
+    stdout: IO[Any] | int,
+    stop_timeout_s: float,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """Run `python -m COMMAND` out of reach of ctrl-C, and stop it at the end."""
     process = subprocess.Popen(
@@ -92,9 +104,10 @@ def run_module(
     finally:
         process.terminate()
         try:
-            process.wait(timeout=STOP_TIMEOUT_S)
+            process.wait(timeout=stop_timeout_s)
         except subprocess.TimeoutExpired:
             process.kill()
+            process.wait()
 
 
 def wait_until(is_ready: Callable[[], bool], process: "subprocess.Popen[bytes]") -> bool:

@@ -38,7 +38,7 @@ def test_app_server_starts_and_stops_service_and_app(bundle_folder: Path, tmp_pa
         assert httpx.get(f"{service}/readyz").json()["ready"]
     finally:
         process.send_signal(signal.SIGINT)
-        output = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=120)[0]
     assert process.returncode == 0
     assert output.strip() == "app: stopped"
     for address in addresses:
