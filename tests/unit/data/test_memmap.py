@@ -201,7 +201,7 @@ def chunked_results(dataset: Dataset) -> list[np.ndarray]:
     ]
 
 
-@pytest.mark.parametrize("block", [1, 77, 1000])
+@pytest.mark.parametrize("block", [3, 77, 1000])
 def test_chunk_size_changes_no_result(
     generated: Dataset, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
