@@ -13,10 +13,20 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib.resources import files
 
 Point = tuple[float, float]
-STYLE = "\n" + (files(__package__) / "svg_charts.css").read_text()
+STYLE = """
+svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }
+svg .value { fill: var(--ink); font-variant-numeric: tabular-nums; }
+svg .name { fill: var(--ink); }
+svg .end { font-weight: 600; }
+svg .grid { stroke: var(--line); stroke-width: 1; }
+svg .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
+svg .dashed { stroke-dasharray: 5 4; }
+svg .point { stroke: none; }
+svg .chosen { fill: var(--paper); stroke-width: 2; }
+svg .bound { stroke: var(--ink); stroke-width: 1.2; opacity: .65; fill: none; }
+"""
 STANDALONE_STYLE = (
     "svg { --paper: #fff; --ink: #1d2430; --soft: #5b6472; --line: #e0e4e9; background: #fff; }"
     + STYLE
