@@ -40,6 +40,7 @@ from tests.support import s3_server
 from tests.support.flaky_proxy import UNLIMITED, FlakyProxy, flaky_proxy
 from tests.support.full_disk import SmallDisk, small_disk
 from tests.support.paths import ROOT
+from tests.support.processes import start_together
 from tests.support.release_files import damage, version_of, write_named_bundle
 
 PART_BYTES = 512
@@ -196,12 +197,7 @@ class Chaos:
         """Let two processes promote what they decided on before either had."""
         candidates = [self.push(), self.push()]
         racers = [self._start_python(RACER, self.url, version) for version in candidates]
-        for racer in racers:
-            assert racer.stdout and racer.stdout.readline() == "ready\n"
-        for racer in racers:
-            assert racer.stdin
-            racer.stdin.write("go\n")
-            racer.stdin.flush()
+        start_together(racers)
         errors = [racer.communicate(timeout=COMMAND_TIMEOUT_S)[1] for racer in racers]
         winners = [
             version

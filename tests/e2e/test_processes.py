@@ -132,7 +132,7 @@ def test_start_port_taken_tries_another(
 
 
 def test_killed_worker_is_replaced_in_a_container(bundle_folder: Path, tmp_path: Path) -> None:
-    """What was acknowledged before is still known after."""
+    """Keep what was acknowledged before."""
     settings = {"BENTOML_CONTAINERIZED": "true"}
     with (
         running(bundle_folder, tmp_path, **settings) as (url, process),

@@ -24,6 +24,7 @@ from marquee.feedback.store import AddResult, EventStore
 from marquee.feedback.user_state import UserState
 from tests.support import postgres
 from tests.support.paths import ROOT
+from tests.support.processes import start_together
 
 HEAT = Event(
     event_id="e1",
@@ -280,6 +281,7 @@ import sys
 from marquee.feedback.store import EventStore
 from marquee.feedback.event_schema import Event
 HEAT = {{"user_id": "ann", "movie_id": 6, "kind": "rating", "stars": 4.0, "at_us": 1}}
+print("ready", flush=True)
 sys.stdin.readline()
 store = EventStore({store_url!r})
 print(store.add([Event(event_id="e" + sys.argv[1], **HEAT)]).accepted)
@@ -295,13 +297,8 @@ print(store.add([Event(event_id="e" + sys.argv[1], **HEAT)]).accepted)
         )
         for n in range(3)
     ]
-    outputs = []
-    for replica in replicas:
-        assert replica.stdin is not None
-        replica.stdin.write("go\n")
-        replica.stdin.flush()
-    for replica in replicas:
-        outputs.append(replica.communicate(timeout=60))
+    start_together(replicas)
+    outputs = [replica.communicate(timeout=60) for replica in replicas]
     assert [out for out, _ in outputs] == ["1\n"] * 3, outputs
     assert tables(store_url)["events"] == 3
 

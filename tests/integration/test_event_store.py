@@ -248,9 +248,7 @@ interactions = st.tuples(
 
 
 @given(st.lists(interactions, max_size=12), st.randoms(use_true_random=False), st.integers(1, 4))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_event_store_arrival_order_does_not_matter(
     store: EventStore, steps: list[tuple[str, int, float]], chance: Any, batch_size: int
 ) -> None:

@@ -355,7 +355,7 @@ def test_view_queries_equal_those_of_the_next_split(root: Path) -> None:
     last = histories.item[test.context_end]
     assert view.last_item_U.tolist() == last.tolist()
     contexts = zip(view.histories, test.contexts(), strict=True)
-    assert all(np.array_equal(ours, expected) for ours, expected in contexts)
+    assert all(np.array_equal(context, expected) for context, expected in contexts)
     assert view.ranked.top.shape == (120, 10)
     top = view.ranked.top[0]
     assert not set(top[top >= 0]) & set(view.histories[0])

@@ -25,6 +25,7 @@ from marquee.releases.open_store import open_store
 from marquee.releases.store import Store
 from tests.support import s3_server
 from tests.support.paths import ROOT
+from tests.support.processes import start_together
 from tests.support.release_files import damage, release, version_of, write_named_bundle
 
 
@@ -144,12 +145,7 @@ def test_store_swap_of_many_processes_has_one_winner(url: str, store: Store) -> 
         )
         for n in range(1, 4)
     ]
-    for racer in racers:
-        assert racer.stdout and racer.stdout.readline() == "ready\n"
-    for racer in racers:
-        assert racer.stdin
-        racer.stdin.write("go\n")
-        racer.stdin.flush()
+    start_together(racers)
     won = [racer.communicate(timeout=60)[0].strip() for racer in racers]
     assert sorted(won) == ["0", "0", "1"]
     winner = store.read("a")

@@ -1,15 +1,13 @@
-"""What GitHub runs: nothing that is not there, with few rights and no stored key."""
+"""The workflows of GitHub: they run what exists, with few rights and no stored key."""
 
 import re
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.support.command_lines import check_command
 from tests.support.paths import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -27,15 +25,6 @@ def steps(path: Path) -> list[dict[str, Any]]:
 
 def commands(path: Path) -> list[str]:
     return [step["run"] for step in steps(path) if "run" in step]
-
-
-@cache
-def options(*program: str) -> str:
-    result = subprocess.run(
-        [sys.executable, "-m", *program, "--help"], cwd=ROOT, capture_output=True, text=True
-    )
-    assert result.returncode == 0, f"python -m {' '.join(program)}: {result.stderr}"
-    return result.stdout
 
 
 def test_workflows_run_on_push_tag_and_night() -> None:
@@ -56,8 +45,10 @@ def test_workflow_has_few_rights_and_no_stored_key(path: Path) -> None:
         assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in pinned.values())  # tags move
         used = set(pinned)
         assert used <= ACTIONS | {SIGN_IN}
-        (kept,) = [s["with"] for s in job["steps"] if s.get("uses", "").startswith("actions/check")]
-        assert kept == {"persist-credentials": False}
+        (checkout,) = [
+            s["with"] for s in job["steps"] if s.get("uses", "").startswith("actions/check")
+        ]
+        assert checkout == {"persist-credentials": False}
         rights = job.get("permissions", {"contents": "read"})
         signs_in = {"id-token": "write"} if SIGN_IN in used else {}
         assert rights == {"contents": "read", **signs_in}
@@ -66,23 +57,8 @@ def test_workflow_has_few_rights_and_no_stored_key(path: Path) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_workflow_commands_exist(path: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
     for command in commands(path):
-        first, *words = command.split()
-        if first == "make":
-            assert words[0] in targets
-        elif first == "bash":
-            assert (ROOT / words[0]).is_file()
-        elif first == "deploy/stack.sh":
-            assert f"{words[0]} |" in (ROOT / first).read_text()
-        else:
-            if first == ".venv/bin/marquee":
-                program = ("marquee.cli", words[0], words[1])
-            else:
-                assert (first, words[0]) == (".venv/bin/python", "-m")
-                program = (words[1], words[2])
-            for option in re.findall(r"--[a-z-]+", command):
-                assert option in options(*program), command
+        check_command(command.split())
 
 
 def test_release_workflow_publishes_after_the_check() -> None:

@@ -37,12 +37,12 @@ class Recording:
         self.durations_ms.append(duration_ms)
 
     def save(self, path: Path) -> None:
-        first, *rest = self.frames
+        first, *others = self.frames
         path.parent.mkdir(parents=True, exist_ok=True)
         first.save(
             path,
             save_all=True,
-            append_images=rest,
+            append_images=others,
             duration=self.durations_ms,
             loop=0,
             optimize=True,

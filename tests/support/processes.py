@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -90,6 +90,16 @@ def stop(process: Process) -> int:
 
 def output_of(home: Path) -> Path:
     return home / "output"
+
+
+def start_together(processes: Sequence[Process]) -> None:
+    """Let processes go on at once: each has printed "ready", and waits for a line."""
+    for process in processes:
+        assert process.stdout and process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
 
 
 def free_port() -> int:

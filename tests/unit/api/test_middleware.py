@@ -262,6 +262,6 @@ def test_middleware_pydantic_errors_become_fields() -> None:
 
 
 def test_middleware_response_cut_by_a_bug_is_not_answered_twice() -> None:
-    """What has started cannot be replaced."""
+    """An answer that has started cannot be replaced."""
     answer = client_of().get("/half")
     assert answer.status_code == 200 and answer.headers["x-request-id"]

@@ -1,4 +1,4 @@
-"""What the app computes by itself: merged lists, genre mixes, tastes, yardsticks, charts."""
+"""Test what the app computes by itself: merged lists, genre mixes, tastes, yardsticks, charts."""
 
 import tomllib
 

@@ -278,7 +278,7 @@ def test_read_ratings_returns_the_numbers_of_the_file(
     assert list(zip(*columns, strict=True)) == [(u, m, s / 2, t) for u, m, s, t in lines]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data(), line_end=st.sampled_from(["\n", "\r\n"]))
 def test_read_ratings_changed_bytes_are_refused_or_valid(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, line_end: str

@@ -1,4 +1,4 @@
-"""Where data sets are looked for, without a download (that: tests/integration/test_download.py)."""
+"""Test where data sets are looked for (downloads: tests/integration/test_download.py)."""
 
 from pathlib import Path
 

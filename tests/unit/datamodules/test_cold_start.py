@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.config import DataConfig
@@ -213,7 +213,6 @@ def test_cold_start_unordered_history_is_refused(split: Callable[..., Split]) ->
         split(histories, 40)
 
 
-@settings(deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 12), min_size=1, max_size=25),
     split=st.sampled_from(SPLITS),

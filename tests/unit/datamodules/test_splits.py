@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from datamodules.splits import ML_1M_CUT, Split, draw_candidates, split_next, split_time
@@ -193,7 +193,6 @@ def split_or_none(rows: list[tuple[int, int, int]], protocol: str) -> Split | No
         return None
 
 
-@settings(deadline=None)
 @given(rows=rows_strategy)
 def test_build_histories_holds_every_rating_once(rows: list[tuple[int, int, int]]) -> None:
     dataset = dataset_of(rows)
@@ -206,7 +205,6 @@ def test_build_histories_holds_every_rating_once(rows: list[tuple[int, int, int]
         assert (np.diff(time) >= 0).all()
 
 
-@settings(deadline=None)
 @given(rows=rows_strategy, protocol=st.sampled_from(["next", "time"]))
 def test_split_parts_are_disjoint_and_refits_nest(
     rows: list[tuple[int, int, int]], protocol: str
@@ -228,7 +226,6 @@ def test_split_parts_are_disjoint_and_refits_nest(
     assert (ends[1][split.test.user] <= split.test.context_length).all()
 
 
-@settings(deadline=None)
 @given(rows=rows_strategy)
 def test_split_time_trains_on_nothing_after_cut(rows: list[tuple[int, int, int]]) -> None:
     split = split_or_none(rows, "time")
@@ -238,7 +235,6 @@ def test_split_time_trains_on_nothing_after_cut(rows: list[tuple[int, int, int]]
     assert (split.all_histories.timestamp[split.test.context_end] >= 5).all()
 
 
-@settings(deadline=None)
 @given(rows=rows_strategy, seed=st.integers(0, 5), num=st.integers(1, 4))
 def test_draw_candidates_are_unseen_distinct_and_seeded(
     rows: list[tuple[int, int, int]], seed: int, num: int

@@ -102,7 +102,7 @@ def test_coverage_interval_holds_expectation() -> None:
 
 
 def test_coverage_bootstrap_would_be_biased_low() -> None:
-    """Why there is a jackknife: draws with replacement miss a third of the users."""
+    """The reason for a jackknife: draws with replacement miss a third of the users."""
     rng = np.random.default_rng(0)
     lists = rng.integers(300, size=200)
     bootstrap_draws = [len(set(rng.choice(lists, 200).tolist())) / 300 for _ in range(500)]

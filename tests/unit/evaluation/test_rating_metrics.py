@@ -31,7 +31,7 @@ def draw_ratings(num: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def predict(probability_NV: np.ndarray, value_N: np.ndarray) -> RatingPredictions:
-    """What a model with these distributions says."""
+    """Return the predictions of a model with these distributions."""
     num_ratings = np.random.default_rng(1).choice([0, 1, 3, 10, 50, 500], len(value_N))
     user = np.arange(len(value_N)) % 200
     p_like, pit = probability_NV[:, 3:].sum(1), randomized_pit(probability_NV, value_N)

@@ -30,7 +30,7 @@ histories = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(history=histories)
 def test_explain_effect_is_the_loss_without_the_entry(
     recommender: Recommender, history: list[Any]
@@ -45,7 +45,7 @@ def test_explain_effect_is_the_loss_without_the_entry(
             assert loss > 0 and loss == pytest.approx(reason["effect"], abs=1e-4)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(history=histories)
 def test_explain_names_the_largest_effects(recommender: Recommender, history: list[Any]) -> None:
     for movie_id, because in reasons(recommender, history, k=3).items():

@@ -41,7 +41,7 @@ queries = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(query=queries, k=st.integers(1, 7))
 def test_pages_of_any_query_join_and_keep_its_filters(
     recommender: Recommender, query: dict[str, Any], k: int

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from marquee.core.movies import Movies
@@ -143,7 +143,6 @@ def test_title_keys_of_brackets_parts_and_numerals() -> None:
     assert title_keys("!!!") == {}
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200), st.integers(1, 30))
 @example("\ud800", 5)
 @example("ﷺ" * 200, 5)

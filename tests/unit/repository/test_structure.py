@@ -39,9 +39,9 @@ def test_app_pages_do_not_import_altair() -> None:
     ],
 )
 def test_scripts_import_their_packages_only(script: str, allowed: set[str]) -> None:
-    ours = {"marquee", "datamodules", "models", "app_pages", "deploy", "marquee_client"}
+    packages = {"marquee", "datamodules", "models", "app_pages", "deploy", "marquee_client"}
     for name in imports(ROOT / script):
-        if name.split(".")[0] in ours:
+        if name.split(".")[0] in packages:
             assert any(name == each or name.startswith(f"{each}.") for each in allowed), name
 
 

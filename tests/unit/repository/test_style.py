@@ -41,6 +41,11 @@ FILES = sorted(
     if "build" not in path.relative_to(ROOT).parts
 ) + [ROOT / name for name in SCRIPTS]
 TREES = {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in FILES}
+TEST_TREES = {
+    str(path.relative_to(ROOT)): ast.parse(path.read_text())
+    for folder in ("tests", "soak")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+}
 
 
 def bound_names(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -70,7 +75,7 @@ def imports_of_ours(tree: ast.AST) -> Iterator[int]:
 def test_names_are_nouns_of_the_field() -> None:
     violations = [
         f"{file}:{line}: {name}"
-        for file, tree in TREES.items()
+        for file, tree in (TREES | TEST_TREES).items()
         for name, line in bound_names(tree)
         if name.strip("_") in BANNED
     ]
@@ -81,7 +86,7 @@ def test_docstrings_open_with_a_verb() -> None:
     """Also the ones under a field or a constant."""
     violations = [
         f"{file}:{node.lineno}: {node.value.value.strip()[:60]}"
-        for file, tree in TREES.items()
+        for file, tree in (TREES | TEST_TREES).items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
@@ -138,13 +143,6 @@ def test_front_scripts_are_short(name: str) -> None:
     assert len((ROOT / name).read_text().splitlines()) <= MAX_SCRIPT_LINES
 
 
-TEST_TREES = {
-    str(path.relative_to(ROOT)): ast.parse(path.read_text())
-    for folder in ("tests", "soak")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-}
-
-
 def test_test_names_are_at_most_sixty_characters() -> None:
     violations = [
         f"{file}:{node.lineno}: {node.name}"
@@ -158,7 +156,7 @@ def test_test_names_are_at_most_sixty_characters() -> None:
 
 
 def test_test_modules_do_not_import_each_other() -> None:
-    """What they share lies in tests/support."""
+    """Shared code lies in tests/support."""
     modules = [
         (file, node.module or "")
         for file, tree in TEST_TREES.items()
