@@ -12,15 +12,15 @@ import bentoml
 from starlette.applications import Starlette
 
 from marquee.api import requests
-from marquee.api.bento_image import image
 from marquee.api.middleware import ApiMiddleware
+from marquee.api.process.bento_image import image
+from marquee.api.process.supervisor import IS_SUPERVISOR, prepare_workers
 from marquee.api.routes import get_routes, respond
 from marquee.api.settings import Settings, read_cors_origins
-from marquee.api.supervisor import IS_SUPERVISOR, prepare_workers
 
 if not IS_SUPERVISOR:  # a second and 65 MB that the parent of the workers does without
     from marquee.api.handlers import Handlers
-    from marquee.api.worker import Worker
+    from marquee.api.process.worker import Worker
 
 routes: Starlette = get_routes()
 

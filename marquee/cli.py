@@ -20,7 +20,7 @@ VERBS = {
     "rate-next": ("marquee.training.studies.elicitation", "measure preference elicitation"),
     "register": ("marquee.training.comet", "put a bundle into Comet's model registry"),
     "releases": ("marquee.promotion.releases_command", "push, promote and roll back releases"),
-    "serve": ("marquee.api.serve_command", "serve a bundle over HTTP"),
+    "serve": ("marquee.api.process.serve_command", "serve a bundle over HTTP"),
     "simulate": ("marquee.training.studies.simulation", "train on users whose taste is known"),
     "tune": ("marquee.training.studies.hyperparameter_search", "search for a recipe's settings"),
 }

@@ -6,7 +6,7 @@
 One fault a round: connections that are cut while a version is pushed, promoted and pulled; a byte
 changed in the store, or on the machine; a process killed in the middle; two who promote at once; a
 full disk; a store that is away at a start. Pushing is the command in a process of its own, racing
-too; the follower is the service's own code (marquee/api/model_reloader.py) without HTTP.
+too; the follower is the service's own code (marquee/api/process/model_reloader.py) without HTTP.
 During the fault a complete version answers; after it the promoted one does, and every version that
 was ever pushed and not pruned is intact. Exit status 1, and the reasons, if anything was otherwise.
 moto's server (tests/support/s3_server.py) is behind a proxy that cuts connections
@@ -29,7 +29,7 @@ from unittest.mock import patch
 from botocore.retries.standard import ExponentialBackoff
 
 from marquee.api.handlers import LoadedModel
-from marquee.api.model_reloader import ModelReloader, load_first_model
+from marquee.api.process.model_reloader import ModelReloader, load_first_model
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS
 from marquee.releases import bundle_cache, follower, s3_store, versions

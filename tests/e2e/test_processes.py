@@ -59,7 +59,7 @@ def test_supervisor_imports_nothing_of_the_workers() -> None:
         "assert server_context.service_type == 'cli'\n"
         f"import service; print(sorted(set({ONLY_IN_WORKERS!r}) & set(sys.modules)))\n"
         "server_context.service_type = None\n"
-        "del sys.modules['service'], sys.modules['marquee.api.supervisor']\n"
+        "del sys.modules['service'], sys.modules['marquee.api.process.supervisor']\n"
         f"import service; print(sorted(set({ONLY_IN_WORKERS!r}) & set(sys.modules)))"
     )
     assert output_of_code(code) == ["[]", str(sorted(ONLY_IN_WORKERS))]
@@ -68,7 +68,7 @@ def test_supervisor_imports_nothing_of_the_workers() -> None:
 def run_preflight(bundle: Path, folder: Path) -> "subprocess.CompletedProcess[str]":
     settings = {"BUNDLE": str(bundle), "EVENTS_URL": f"sqlite:///{folder / 'e.sqlite'}"}
     return subprocess.run(
-        [sys.executable, "-m", "marquee.api.worker"],
+        [sys.executable, "-m", "marquee.api.process.worker"],
         cwd=ROOT,
         env=os.environ | settings,
         capture_output=True,
@@ -222,7 +222,7 @@ def has_preflight(process: Process) -> bool:
     for child in psutil.Process(process.pid).children(recursive=True):
         with suppress(psutil.NoSuchProcess):
             commands.append(" ".join(child.cmdline()))
-    return any("marquee.api.worker" in command for command in commands)
+    return any("marquee.api.process.worker" in command for command in commands)
 
 
 def test_waiting_worker_ends_on_sigterm(tmp_path: Path) -> None:

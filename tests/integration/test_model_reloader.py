@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from marquee.api import model_reloader
 from marquee.api.handlers import Handlers, LoadedModel
-from marquee.api.model_reloader import BundleFolder, ModelReloader, load_first_model
+from marquee.api.process import model_reloader
+from marquee.api.process.model_reloader import BundleFolder, ModelReloader, load_first_model
 from marquee.api.requests import RecommendRequest
 from marquee.core.errors import InputError
 from marquee.feedback.store import EventStore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from marquee.api.model_reloader import BundleFolder, folder_state, open_source
+from marquee.api.process.model_reloader import BundleFolder, folder_state, open_source
 from marquee.releases.follower import ReleaseFollower
 
 

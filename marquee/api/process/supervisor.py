@@ -22,7 +22,7 @@ from marquee.core.errors import InputError
 # test that serves in its own process, too.
 IS_SUPERVISOR = server_context.service_type == "cli"
 PREFLIGHT_NICENESS = 10  # the worker becomes ready first, where both need one core
-ROOT = Path(__file__).resolve().parents[2]  # a Bento's src/, or the clone
+ROOT = Path(__file__).resolve().parents[3]  # a Bento's src/, or the clone
 
 
 def prepare_workers() -> None:
@@ -46,7 +46,7 @@ def prepare_workers() -> None:
 
 
 def _end_if_refused() -> None:
-    command = [sys.executable, "-m", "marquee.api.worker"]
+    command = [sys.executable, "-m", "marquee.api.process.worker"]
     preflight = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
     with suppress(ProcessLookupError):
         os.setpriority(os.PRIO_PROCESS, preflight.pid, PREFLIGHT_NICENESS)

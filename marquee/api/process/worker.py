@@ -1,6 +1,6 @@
 """A serving process: start-up, hot reload, and the settings of its garbage collector and log.
 
-    BUNDLE=bundles/demo python -m marquee.api.worker     # the preflight
+    BUNDLE=bundles/demo python -m marquee.api.process.worker     # the preflight
 
 The preflight checks the bundle and the event store, without serving: exit status 0, or 2 with one
 line `marquee: error: …` on stderr.
@@ -19,7 +19,12 @@ from contextlib import contextmanager, suppress
 from pydantic import ValidationError
 
 from marquee.api.handlers import Handlers
-from marquee.api.model_reloader import BundleSource, ModelReloader, load_first_model, open_source
+from marquee.api.process.model_reloader import (
+    BundleSource,
+    ModelReloader,
+    load_first_model,
+    open_source,
+)
 from marquee.api.settings import COMMAND_NAME, Settings
 from marquee.api.telemetry import strip_error_text
 from marquee.core.command import INPUT_ERROR, fail

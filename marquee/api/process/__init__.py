@@ -1,0 +1,1 @@
+"""The processes of the service: their start, reload and end."""
