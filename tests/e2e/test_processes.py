@@ -229,7 +229,7 @@ def test_waiting_worker_ends_on_sigterm(tmp_path: Path) -> None:
     """The service did not end before it had a bundle: its worker had uvicorn's handler."""
     code = (
         "import logging, signal, sys; from types import SimpleNamespace\n"
-        "from marquee.api import model_reloader, worker\n"
+        "from marquee.api.process import model_reloader, worker\n"
         "logging.getLogger('bentoml.marquee').addHandler(logging.StreamHandler(sys.stdout))\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         f"folder = {str(tmp_path / 'missing')!r}\n"
