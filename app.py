@@ -18,34 +18,39 @@ FOLDER = Path(__file__).parent / "app_pages"
 ICON = str(FOLDER / "icon.svg")
 
 
-def page(name: str, title: str, icon: str) -> st.Page:
+def page(name: str, title: str, icon: str, *, url_path: str | None = None) -> st.Page:
     return st.Page(
         f"app_pages/{name}.py",
         title=title,
         icon=f":material/{icon}:",
+        url_path=url_path,
         default=name == "start",
-        visibility="hidden" if name == "movie" else "visible",  # each movie links to its page
     )
 
 
 st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide")
 st.html(FOLDER / "style.css")
 st.logo(str(FOLDER / "logo.svg"), icon_image=ICON, size="large")
-state.begin()
 pages = [
     page("start", "Start", "waving_hand"),
     page("for_you", "For you", "movie"),
     page("rate", "Rate", "star"),
     page("taste", "My taste", "palette"),
     page("night", "Movie night", "groups"),
-]
-more = [
     page("profile", "Profile", "person"),
     page("findings", "Findings", "insights"),
     page("about", "About", "info"),
-    page("movie", "Movie", "movie"),
 ]
-current_page = st.navigation({"": pages, "More": more}, position="top")
+movie_pages = [
+    page("movie", "Movie", "movie"),
+    page("movie", "Movie", "movie", url_path="film"),  # the address that older bookmarks hold
+]
+current_page = st.navigation([*pages, *movie_pages], position="hidden")
+state.begin(current_page.url_path)
+with st.container(horizontal=True, key="nav"):  # links of Streamlit's own would hold no identity
+    for linked_page in pages:
+        query = state.link_to(linked_page.url_path)
+        st.page_link(linked_page, query_params=query)
 try:
     if api.is_synthetic():
         st.caption(":material/science: Synthetic data: movies and ratings are generated.")

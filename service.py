@@ -12,15 +12,19 @@ import bentoml
 from starlette.applications import Starlette
 
 from marquee.api import requests
+from marquee.api.access.cors import with_cors
 from marquee.api.middleware import ApiMiddleware
 from marquee.api.process.bento_image import image
-from marquee.api.process.supervisor import IS_SUPERVISOR, prepare_workers
+from marquee.api.process.supervisor import IS_SUPERVISOR, count_workers, prepare_workers
 from marquee.api.routes import get_routes, respond
-from marquee.api.settings import Settings, read_cors_origins
+from marquee.api.settings import Settings
 
 if not IS_SUPERVISOR:  # a second and 65 MB that the parent of the workers does without
     from marquee.api.handlers import Handlers
+    from marquee.api.process.draining_server import use_draining_server
     from marquee.api.process.worker import Worker
+
+    use_draining_server()
 
 routes: Starlette = get_routes()
 
@@ -29,18 +33,9 @@ routes: Starlette = get_routes()
 @bentoml.service(
     name="marquee",
     image=image(),
-    workers=1,
+    workers=count_workers(),
     traffic={"timeout": 5},  # a timer per request lives this long; 60 s would hold memory
     logging={"access": {"enabled": False}},  # a line per request costs 0.1 ms
-    http={
-        "cors": {
-            "enabled": bool(read_cors_origins()),
-            "access_control_allow_origins": list(read_cors_origins()),
-            "access_control_allow_methods": ["GET", "POST", "DELETE"],
-            "access_control_allow_headers": ["Authorization", "Content-Type", "X-Request-ID"],
-            "access_control_expose_headers": ["X-Request-ID", "Retry-After"],
-        }
-    },
     # Spans are built for every request that is not listed here, at 0.3 ms each.
     tracing={
         "excluded_urls": "recommend,predict,similar,rerank,charts,rate_next,events,movies,users,"
@@ -119,5 +114,26 @@ class Marquee:
         """Store events; what is acknowledged counts in the next request."""
         return await respond(self.handlers.events(request))
 
+    @bentoml.api(route="/users/history")
+    async def user_history(self, request: requests.UserIdRequest, /) -> Any:
+        """Return the stored history of a user, oldest first."""
+        return await respond(self.handlers.history(request))
 
+    @bentoml.api(route="/users/erase")
+    async def erase_user(self, request: requests.UserIdRequest, /) -> Any:
+        """Delete every row of a user."""
+        return await respond(self.handlers.erase(request))
+
+    @bentoml.api(route="/users/export")
+    async def export_user(self, request: requests.UserIdRequest, /) -> Any:
+        """Return every row that is stored of a user."""
+        return await respond(self.handlers.export(request))
+
+    @bentoml.api(route="/movies/get")
+    async def get_movie(self, request: requests.MovieIdRequest, /) -> Any:
+        """Return one movie."""
+        return await respond(self.handlers.movie(request))
+
+
+Marquee.add_asgi_middleware(with_cors)  # the first stands outermost
 Marquee.add_asgi_middleware(ApiMiddleware)

@@ -12,7 +12,7 @@ from typing import Any
 
 import streamlit as st
 
-from app_pages import charts
+from app_pages import address, charts, parameters, widgets
 from app_pages.widgets import plain
 
 Record = Mapping[str, Any]
@@ -27,27 +27,30 @@ ADVICE_KEYS = {
 DOWNLOADS = {"findings.html": "text/html", "findings.json": "application/json"}
 
 
+@widgets.page
 def show() -> None:
     folder = Path(os.environ.get("FINDINGS", "reports"))
     paths = sorted(folder.glob("*/findings.json"))
     if not paths:
         st.title("Findings", anchor=False)
         st.info(
-            f"There is no report in the folder “{folder}”. Run `make findings DATA=NAME` to write "
-            "one, or name another folder with the setting FINDINGS.",
+            f"There is no report in the folder “{plain(str(folder))}”. Run `make findings "
+            "DATA=NAME` to write one, or name another folder with the setting FINDINGS.",
             icon=":material/insights:",
         )
         return
     path = paths[0]
     if len(paths) > 1:
-        path = st.selectbox("Report", paths, format_func=lambda path: path.parent.name)
+        by_name = {path.parent.name: path for path in paths}
+        choice = address.bound("report", paths[0].parent.name, parameters.one_of(by_name))
+        path = by_name[st.selectbox("Report", list(by_name), **choice)]
     try:
         show_report(json.loads(path.read_text()))
     except (OSError, ValueError, KeyError, TypeError) as error:
         st.title("Findings", anchor=False)
         st.error(
-            f"{path} is no report that can be shown ({error!r}). Run `make findings "
-            f"DATA={path.parent.name}` to write it again.",
+            f"{plain(str(path))} is no report that can be shown ({plain(repr(error))}). "
+            f"Run `make findings DATA={path.parent.name}` to write it again.",
             icon=":material/error:",
         )
         return
@@ -92,7 +95,7 @@ def show_finding(finding: Record) -> None:
         st.markdown(
             f"**:primary[{plain(finding['value_text'])}]** {plain(finding['meaning'])} "
             f":small[95% interval {plain(finding['interval_text'])}, "
-            f"{finding['n']:,} {finding['unit_of_n']}]"
+            f"{finding['n']:,} {plain(finding['unit_of_n'])}]"
         )
     st.markdown(plain(finding["sentence"]))
     chart = finding["chart"]

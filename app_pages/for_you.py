@@ -5,11 +5,11 @@ one, hidden gems, new ones) request the user's own order of those movies.
 """
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 import streamlit as st
 
-from app_pages import api, rating_scale, state, widgets
+from app_pages import address, api, parameters, rating_scale, state, widgets
 from marquee_client import label
 from marquee_client.requests import Filters, RecommendRequest
 from marquee_client.types import HistoryItem, Movie, RecommendResponse
@@ -25,7 +25,6 @@ CONTROLS = {
     "diversity": ("Variety", "keeps movies apart that are alike"),
     "freshness": ("Freshness", "moves towards the newest years"),
 }
-PERSISTENT: dict[str, Any] = {"persist_state": "session"}  # settings outlive a look elsewhere
 
 
 class Row(NamedTuple):
@@ -74,11 +73,16 @@ def show() -> None:
 def settings() -> tuple[Filters, RecommendRequest]:
     with st.expander("Filters and controls", icon=":material/tune:", key="controls"):
         left, right = st.columns(2, gap="large")
-        genres = left.multiselect("Genres (any of them)", api.genres(), key="genres", **PERSISTENT)
-        decade = right.selectbox("From", list(DECADES), key="decade", **PERSISTENT)
+        names = api.genres()
+        in_genres = address.bound("genres", [], parameters.one_of(names))
+        of_decade = address.bound("decade", next(iter(DECADES)), parameters.one_of(DECADES))
+        genres = left.multiselect("Genres (any of them)", names, **in_genres)
+        decade = right.selectbox("From", list(DECADES), **of_decade)
         columns = st.columns(len(CONTROLS), gap="medium")
         controls = {
-            control: column.slider(name, 0.0, 1.0, 0.0, 0.1, key=control, help=text, **PERSISTENT)
+            control: column.slider(
+                name, 0.0, 1.0, step=0.1, help=text, **address.bound(control, 0.0, parameters.share)
+            )
             for column, (control, (name, text)) in zip(columns, CONTROLS.items(), strict=True)
         }
     year_min, year_max = DECADES[decade]

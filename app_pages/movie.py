@@ -5,7 +5,8 @@ from html import escape
 
 import streamlit as st
 
-from app_pages import api, rating_panel, rating_scale, state, widgets
+from app_pages import api, parameters, rating_panel, rating_scale, state, widgets
+from marquee_client import UnknownMovie
 from marquee_client.types import HistoryItem
 
 MAX_SIMILAR = 12
@@ -13,10 +14,11 @@ MAX_SIMILAR = 12
 
 @widgets.page
 def show() -> None:
-    movie_id = st.query_params.get("movie", "")
-    if movie_id.isdigit():
-        show_movie(int(movie_id))
+    movie_id = parameters.movie_id(st.query_params.get("movie", ""))
+    if movie_id is not None:
+        show_movie(movie_id)
     else:
+        st.title("Movie", anchor=False)
         st.info("The address names no movie. Find one by its title.", icon=":material/movie:")
         widgets.link(widgets.RATE_PAGE, "Search", ":material/arrow_forward:")
 
@@ -25,14 +27,19 @@ def show() -> None:
 @widgets.page
 def show_movie(movie_id: int) -> None:
     """Draw the page with three requests: stars and facts, the history, the reasons."""
-    item = api.service().predict([movie_id], user_id=state.me())["items"][0]
+    items = api.service().predict([movie_id], user_id=state.me())["items"]
+    if not items:
+        raise UnknownMovie(f"movie {movie_id}: not in the catalog", code="unknown_movie")
+    (item,) = items
     history = api.history()
     left, right = st.columns([1, 2.6], gap="large")
     with left.container(key="poster-movie"):
         widgets.poster(item)
     with right:
-        st.title(widgets.plain(item["title"]), anchor=False)
-        st.markdown(" · ".join([str(item["year"] or "year unknown"), *item["genres"]]))
+        title = widgets.short(item["title"], widgets.MAX_HEADING_CHARS)
+        st.title(widgets.plain(title), anchor=False)
+        facts = [str(item["year"] or "year unknown"), *item["genres"]]
+        st.markdown(" · ".join(map(widgets.plain, facts)))
         for entry in history:
             if entry["movie_id"] != movie_id:
                 continue

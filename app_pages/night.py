@@ -1,12 +1,13 @@
 """Movie night: one list for two to five users.
 
 The best movies of each user are collected, each user orders all of them, and the places are merged.
-Nobody's id is stored: guests enter their profile for this evening.
+Nobody's id is stored: guests enter their profile for this evening. An id is the key of a profile.
+The address therefore holds the choices alone, and no guest.
 """
 
 import streamlit as st
 
-from app_pages import api, merge_lists, state, widgets
+from app_pages import address, api, merge_lists, parameters, state, widgets
 from marquee_client import label
 from marquee_client.requests import RecommendRequest
 from marquee_client.types import ScoredMovie
@@ -27,13 +28,22 @@ def show() -> None:
     st.html('<p class="lead">Two to five people, one movie. Each person’s own order counts.</p>')
     names = participants()
     default = next(iter(FAIRNESS))
-    choice = st.segmented_control("Fair means", list(FAIRNESS), default=default, required=True)
+    choice = st.segmented_control(
+        "Fair means",
+        list(FAIRNESS),
+        required=True,
+        **address.bound("fair", default, parameters.one_of(FAIRNESS)),
+    )
     description, fairness = FAIRNESS[choice or default]
     st.caption(description)
-    include_seen = st.toggle("Include movies that someone has seen", key="again-seen")
+    include_seen = st.toggle(
+        "Include movies that someone has seen",
+        **address.bound("again-seen", False, parameters.switch),
+    )
     if len(names) < 2:
         st.info(
-            "Ask the others for their profile. Each finds it on their own Profile page.",
+            "Ask the others for their profile. Each finds it on their own Profile page. It is the "
+            "key to their ratings, so this page keeps it for your visit alone.",
             icon=":material/groups:",
         )
         return
@@ -46,6 +56,7 @@ def show() -> None:
 
 
 def participants() -> dict[str, str]:
+    """Return user_id -> name; every name is another one, as each heads a column."""
     names = {state.me(): state.name() or "You"}
     columns = [column for _ in range(MAX_GUESTS // 2) for column in st.columns(2, gap="medium")]
     for n, column in enumerate(columns):
@@ -53,12 +64,18 @@ def participants() -> dict[str, str]:
             f"Person {n + 2}{' (optional)' * (n > 0)}",
             key=f"guest-{n}",
             placeholder="their profile: an id, or the address of their page",
+            max_chars=parameters.MAX_PROFILE_CHARS,
             persist_state="session",
         )
-        user_id, name = state.profile_of(text or "")
-        if state.is_user_id(user_id):
-            names.setdefault(user_id, name or f"Person {n + 2}")
-    return names
+        profile = parameters.profile(text or "")
+        if profile is None:
+            if text:
+                column.caption("This is no profile id, and no address of a page with one.")
+        elif profile.user_id in names:
+            column.caption("This profile is on the list already, and counts once.")
+        else:
+            names[profile.user_id] = profile.name or f"Person {n + 2}"
+    return dict(zip(names, parameters.distinct(names.values()), strict=True))
 
 
 def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[int, ScoredMovie]]:
@@ -69,7 +86,9 @@ def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[int, 
         history = service.history(user_id)["items"]
         seen_ids |= widgets.movie_ids(history)
         if not history:
-            st.caption(f"{name} has not rated anything yet, and gets what most people like.")
+            st.caption(
+                f"{widgets.plain(name)} has not rated anything yet, and gets what most people like."
+            )
     queries: list[RecommendRequest] = [
         {"user_id": user_id, "k": MOVIES_PER_USER, "exclude_seen": not include_seen}
         for user_id in names

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app_pages import api, rating_scale, state, widgets
+from app_pages import address, api, parameters, rating_scale, state, widgets
 
 
 @widgets.page
@@ -12,8 +12,9 @@ def show() -> None:
     heading = widgets.plain(state.name()) or "A visitor without a name"
     st.markdown(f"**{heading}**, {widgets.count_ratings(len(ratings))}.")
     with st.form("named", border=False):
-        limit = state.MAX_NAME_CHARS
-        name = st.text_input("Name", state.name(), limit, key="name", placeholder="e.g. Ana")
+        limit = parameters.MAX_NAME_CHARS
+        key = address.draft("name", state.name())
+        name = st.text_input("Name", max_chars=limit, key=key, placeholder="e.g. Ana")
         if st.form_submit_button("Use this name", key="use-name"):
             state.set_name(name or "")
             st.rerun()
@@ -32,10 +33,13 @@ def show() -> None:
 
 def switch_form() -> None:
     with st.expander("Open another profile, or begin a new one"):
-        text = st.text_input("Its id, or the address of its page", key="enter")
-        user_id, name = state.profile_of(text or "")
-        if st.button("Open", disabled=not state.is_user_id(user_id)):
-            state.become(user_id, name)
+        limit = parameters.MAX_PROFILE_CHARS
+        text = st.text_input("Its id, or the address of its page", max_chars=limit, key="enter")
+        profile = parameters.profile(text or "")
+        if text and profile is None:
+            st.caption("This is no profile id, and no address of a page with one.")
+        if st.button("Open", disabled=profile is None) and profile:
+            state.become(*profile)
             st.rerun()
         if st.button("Begin a new one"):
             state.become()

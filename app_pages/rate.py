@@ -5,11 +5,20 @@ from typing import cast
 
 import streamlit as st
 
-from app_pages import api, rating_panel, rating_scale, ratings_csv, state, widgets
-from marquee_client import label
-from marquee_client.types import HistoryItem, Movie
+from app_pages import (
+    address,
+    api,
+    parameters,
+    rating_panel,
+    rating_scale,
+    ratings_csv,
+    state,
+    widgets,
+)
+from marquee_client import MarqueeError, Unavailable, label
+from marquee_client.types import EventsReceipt, HistoryItem, Movie
 
-EVENTS_PER_REQUEST = 500  # of the 1,000 that the service takes
+ROWS_PER_REQUEST = 100  # of the 1,000 events that the service takes: each moves the bar
 
 
 @widgets.page
@@ -17,7 +26,8 @@ def show() -> None:
     st.title("Rate", anchor=False)
     # Only the open tab is drawn, and anew: a rating in one appears in the others.
     names = ["Rate movies", "What you rated", "Import and export"]
-    panel, earlier, files = st.tabs(names, key="rate-tab", on_change="rerun")
+    tab = address.bound("rate-tab", names[0], parameters.one_of(names))
+    panel, earlier, files = st.tabs(names, **tab)
     if panel.open:
         with panel:
             rating_panel.show()
@@ -57,11 +67,10 @@ def earlier_ratings() -> None:
 
 def change_rating(history: list[HistoryItem], ratings: list[HistoryItem]) -> None:
     by_id = {entry["movie_id"]: entry for entry in ratings}
-    names = {movie_id: f"{e['stars']:g} ★  {label(e)}" for movie_id, e in by_id.items()}
+    labels = parameters.distinct(f"{e['stars']:g} ★  {label(e)}" for e in by_id.values())
     name = "Change or remove a rating"
-    movie_id = st.selectbox(
-        name, list(names), format_func=lambda movie_id: names[movie_id], key="before-movie"
-    )
+    choices = dict(zip(by_id, labels, strict=True))
+    movie_id = rating_panel.choose(st.selectbox, name, choices, "before-movie")
     rating_panel.stars_slider("before", by_id[movie_id], history)
     arguments = (movie_id, label(by_id[movie_id]))
     widgets.action("Remove", "before-remove", rating_panel.unrate, *arguments)
@@ -94,7 +103,8 @@ def import_ratings() -> None:
     try:
         rows = ratings_csv.read(file.getvalue())
     except ValueError as error:
-        st.error(f"{file.name}: {error}. Choose another file.", icon=":material/error:")
+        message = widgets.plain(f"{file.name}: {error}")
+        st.error(f"{message}. Choose another file.", icon=":material/error:")
         return
     st.caption(f"{len(rows)} rows. Of a movie that is rated twice, the later rating counts.")
     name = f"Import {len(rows)} rows"
@@ -104,37 +114,41 @@ def import_ratings() -> None:
 
 def store(rows: list[ratings_csv.Row]) -> None:
     """Send the rows that match a movie, and list every other row."""
-    service, bar = api.service(), st.progress(0.0, text="Finding the movies")
-    events, failures = [], []
-    for count, row in enumerate(rows, 1):
-        try:
-            events.append(ratings_csv.make_event(state.me(), row, service.search))
-        except ratings_csv.Unmatched as error:
-            failures.append((row, str(error)))
-        bar.progress(count / len(rows), text=f"Finding the movies: {count} of {len(rows)}")
-    accepted, duplicates = 0, 0
-    messages: dict[str, str] = {}
-    for start in range(0, len(events), EVENTS_PER_REQUEST):
-        receipt = service.send_events(events[start : start + EVENTS_PER_REQUEST])
-        accepted += receipt["accepted"]
-        duplicates += receipt["duplicates"]
-        messages |= {event["event_id"]: event["message"] for event in receipt["rejected"]}
-    failures += [
-        (row, messages[event_id])
-        for row in rows
-        if (event_id := row.event_id(state.me())) in messages
-    ]
+    bar, receipts = st.progress(0.0), []
+    failures: list[tuple[ratings_csv.Row, str]] = []
+    for start in range(0, len(rows), ROWS_PER_REQUEST):
+        bar.progress(start / len(rows), text=f"Importing: {start} of {len(rows)}")
+        receipts.append(store_some(rows[start : start + ROWS_PER_REQUEST], failures))
     bar.empty()
-    st.success(
-        f"{accepted} ratings added, {duplicates} already there, {len(failures)} not imported."
-    )
+    added, known = sum(r["accepted"] for r in receipts), sum(r["duplicates"] for r in receipts)
+    st.success(f"{added} ratings added, {known} already there, {len(failures)} not imported.")
     if failures:
         st.markdown("**Not imported**, with the reason:")
         lines = [
             {"line": row.line, "movie": row.label(), "stars": row.stars, "why": reason}
-            for row, reason in failures
+            for row, reason in sorted(failures, key=lambda failure: failure[0].line)
         ]
         st.dataframe(lines, hide_index=True, alt="Rows that were not imported, and why")
+
+
+def store_some(
+    rows: list[ratings_csv.Row], failures: list[tuple[ratings_csv.Row, str]]
+) -> EventsReceipt:
+    """Send some rows, and add those that are not stored to the failures."""
+    sent, events = [], []
+    for row in rows:
+        try:
+            events.append(ratings_csv.make_event(state.me(), row, api.service().search))
+            sent.append(row)
+        except Unavailable:  # what was sent before is stored, and is not added again
+            raise
+        except (ratings_csv.Unmatched, MarqueeError) as error:
+            failures.append((row, str(error)))
+    if not events:
+        return {"accepted": 0, "duplicates": 0, "rejected": []}
+    receipt = api.service().send_events(events)
+    failures += [(sent[event["index"]], event["message"]) for event in receipt["rejected"]]
+    return receipt
 
 
 show()

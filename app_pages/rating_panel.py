@@ -5,12 +5,12 @@ After WARM_UP_RATINGS ratings come the movies whose rating is most informative, 
 seen one in 36 (results/rate-next-ml-1m.new-users.json).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import streamlit as st
 
-from app_pages import api, rating_scale, state, widgets
+from app_pages import address, api, parameters, rating_scale, state, widgets
 from marquee_client import label
 from marquee_client.requests import RecommendRequest
 from marquee_client.types import HistoryItem, Movie, MovieToRate
@@ -19,7 +19,6 @@ QUEUE_LENGTH = 8
 WARM_UP_RATINGS = 15
 MAX_HITS = 20
 MAX_UNSCROLLED_HITS, HITS_PX = 6, 220
-MAX_QUERY_CHARS = 200
 LIST_LENGTH = 8
 WELL_KNOWN, INFORMATIVE = "Movies many have seen", "Movies whose stars say most"
 
@@ -38,8 +37,7 @@ def show(key: str = "rate", goal: int = 0) -> None:
     with question_area:
         hit = search(key)
         candidates = queue_candidates(key, history, num_rated)
-        picked_id = st.session_state.get(f"{key}-picked")
-        picked = [movie for movie in candidates if movie["movie_id"] == picked_id]
+        picked = [movie for movie in candidates if movie["movie_id"] == picked_id()]
         movie = hit or next(iter([*picked, *candidates]), None)
         if movie:
             form(key, movie, history)
@@ -57,40 +55,57 @@ def show(key: str = "rate", goal: int = 0) -> None:
 def search(key: str) -> Movie | None:
     text = st.text_input(
         "Search a movie by title",
-        key=f"{key}-typed",
         type="search",
         live="250ms",
+        max_chars=parameters.MAX_SEARCH_CHARS,
+        **address.bound(f"{key}-typed", "", parameters.search),
         icon=":material/search:",
         placeholder="e.g. matrix, amelie, lord of the rings",
     )
-    if not text or not text.strip():
+    query = parameters.search(text or "")
+    if not query:
         return None
-    hits = api.service().search(text.strip()[:MAX_QUERY_CHARS], k=MAX_HITS)["items"]
+    hits = api.service().search(query, k=MAX_HITS)["items"]
     if not hits:
-        st.caption(f"No title is like “{text}”. Try a part of it.")
+        st.caption(f"No title is like “{widgets.plain(query)}”. Try a part of it.")
         return None
     by_id = {movie["movie_id"]: movie for movie in hits}
-    names = {movie_id: widgets.plain(label(movie)) for movie_id, movie in by_id.items()}
+    names = parameters.distinct(widgets.plain(label(movie)) for movie in hits)
     is_short = len(hits) <= MAX_UNSCROLLED_HITS
     with st.container(height="content" if is_short else HITS_PX, border=False):
-        movie_id = st.radio(
-            f"Found {len(hits)}",
-            list(names),
-            format_func=lambda movie_id: names[movie_id],
-            key=f"{key}-found-{text}",
-        )
+        choices = dict(zip(by_id, names, strict=True))
+        movie_id = choose(st.radio, f"Found {len(hits)}", choices, f"{key}-found-{query}")
     return by_id[movie_id]
+
+
+def choose(widget: Callable[..., Any], name: str, choices: Mapping[int, str], key: str) -> int:
+    """Show movies to choose from, movie_id -> text; the address holds the choice."""
+    movie_ids = list(choices)
+    address_id = picked_id()
+    st.session_state[key] = address_id if address_id in choices else movie_ids[0]
+    movie_id = widget(
+        name, movie_ids, format_func=choices.__getitem__, key=key, on_change=pick, args=(key,)
+    )
+    return int(movie_id)
+
+
+def picked_id() -> int | None:
+    """Return the movie that the address asks about, if any."""
+    address.check("pick", lambda text: parameters.movie_id(text) is not None)
+    return parameters.movie_id(st.query_params.get("pick", ""))
+
+
+def pick(key: str) -> None:
+    """Write a widget's movie into the address."""
+    address.write(pick=str(st.session_state[key]))
 
 
 def queue_candidates(key: str, history: Sequence[HistoryItem], num_rated: int) -> Sequence[Movie]:
     """Return movies to ask about: none that was rated, refused or skipped."""
-    mode = st.segmented_control(
-        "Ask me about",
-        [WELL_KNOWN, INFORMATIVE],
-        default=WELL_KNOWN if num_rated < WARM_UP_RATINGS else INFORMATIVE,
-        required=True,
-        key=f"{key}-way",
-    )
+    modes = [WELL_KNOWN, INFORMATIVE]
+    default = WELL_KNOWN if num_rated < WARM_UP_RATINGS else INFORMATIVE
+    way = address.bound(f"{key}-way", default, parameters.one_of(modes))
+    mode = st.segmented_control("Ask me about", modes, required=True, **way)
     movies: Sequence[Movie]
     if mode == INFORMATIVE:
         k = min(QUEUE_LENGTH + len(state.skipped_ids()), api.MAX_CHART_K)
@@ -111,7 +126,7 @@ def queue(key: str, movies: Sequence[Movie]) -> None:
             movie_id = movie["movie_id"]
             with st.container(key=f"card-{key}-{movie_id}", width=widgets.CARD_PX - 30):
                 widgets.poster(movie)
-                name = f"**{widgets.plain(movie['title'])}**"
+                name = f"**{widgets.plain(widgets.short(movie['title']))}**"
                 pick_key = f"{key}-pick-{movie_id}"
                 widgets.action(name, pick_key, _select, key, movie_id, kind="tertiary")
 
@@ -122,8 +137,8 @@ def form(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None:
         with left.container(key=f"poster-{key}"):
             widgets.poster(movie)
         with right:
-            st.subheader(widgets.plain(label(movie)), anchor=False)
-            st.caption(", ".join(movie["genres"]) or "no genres listed")
+            st.subheader(widgets.heading(movie), anchor=False)
+            st.caption(", ".join(map(widgets.plain, movie["genres"])) or "no genres listed")
             if text := reason(movie):
                 st.caption(text)
             stars_slider(key, movie, history)
@@ -136,7 +151,7 @@ def stars_slider(key: str, movie: Movie | HistoryItem, history: Sequence[History
     earlier = {entry["movie_id"]: entry["stars"] for entry in rating_scale.rated_items(history)}
     previous_stars = earlier.get(movie_id)
     stars = st.select_slider(
-        f"Your stars for {widgets.plain(title)}",
+        f"Your stars for {widgets.plain(widgets.short(title, widgets.MAX_HEADING_CHARS))}",
         list(rating_scale.WORDS),
         value=previous_stars or rating_scale.DEFAULT_STARS,
         format_func=lambda value: f"{value:g} ★ {rating_scale.WORDS[value]}",
@@ -157,7 +172,7 @@ def other_answers(key: str, movie: Movie) -> None:
         widgets.action("Haven't seen", f"{key}-unseen", refuse, service.not_seen, *names)
         widgets.action("Not for me", f"{key}-refuse", refuse, service.not_interested, *names)
         if actions := state.actions():
-            undo_label = f"Undo {widgets.plain(actions[-1][1])}"
+            undo_label = f"Undo {widgets.plain(widgets.short(actions[-1][1]))}"
             widgets.action(undo_label, f"{key}-undo", undo, icon=":material/undo:")
 
 
@@ -220,5 +235,5 @@ def undo() -> None:
 
 def _select(key: str, movie_id: int) -> None:
     """Select a clicked movie, and end the search: its hit would take precedence."""
-    st.session_state[f"{key}-picked"] = movie_id
     st.session_state[f"{key}-typed"] = ""
+    address.write(pick=str(movie_id))

@@ -4,27 +4,38 @@
                                                         the file is taken as one user's
     Letterboxd   Date,Name,Year,Letterboxd URI,Rating   movies by title and year, half stars
 
-An imported rating keeps the time of the file. Its event_id is a hash of the row, so that a file
-that is imported twice is stored once.
+A row keeps its time (app_pages/csv_times.py), or has none: then it is rated when it is stored. Its
+event_id is a hash of its content, so that a row which comes twice is stored once. A row that cannot
+be read has a fault instead, and the others are imported.
 """
 
 import csv
 import hashlib
 import io
+import json
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 
+from app_pages.csv_table import Line, read_table
+from app_pages.csv_times import time_reader
 from marquee_client.requests import Event
 from marquee_client.types import HistoryItem, Movie, SearchResponse
 
-Value = TypeVar("Value")
+NAMES, TIMES = ("name", "title"), ("timestamp", "date", "watcheddate")
+COLUMNS = {"movieid", "year", "rating", *NAMES, *TIMES}
 FORMATS = "expected the columns movieId,rating (MovieLens) or Name,Year,Rating (Letterboxd)"
 MAX_YEARS_APART = 1
 """Two sites may differ by this on a release year."""
 MAX_CANDIDATES = 5
 MAX_QUERY_CHARS = 200
+MAX_LABEL_CHARS = 100
+NUMBER = re.compile(r"[0-9]{1,3}([.,][0-9]{1,9})?")
+WHOLE = re.compile(r"([0-9]{1,18})(\.0+)?")  # 6.0 is 6, as pandas writes it
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Unmatched(ValueError):  # noqa: N818
@@ -41,48 +52,47 @@ class Row:
     year: int | None
     stars: float | None
     at: datetime | None
+    fault: str = ""
+    """Why the row cannot be imported."""
 
     def label(self) -> str:
         if self.movie_id is not None:
             return f"movie {self.movie_id}"
-        return self.title if self.year is None else f"{self.title} ({self.year})"
-
-    def event_id(self, user_id: str) -> str:
-        """Return the same id for the same row of the same user."""
-        content = f"{user_id}|{self.label()}|{self.stars}|{self.at}"
-        return "csv-" + hashlib.sha256(content.encode()).hexdigest()[:40]
+        title = self.title[:MAX_LABEL_CHARS]
+        return title if self.year is None else f"{title} ({self.year})"
 
 
 def read(file: bytes) -> list[Row]:
-    """Read every line of a file; ValueError where it has neither format."""
+    """Read every row of a file; ValueError where it has neither format, or no row."""
     try:
-        text = file.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"this is not UTF-8 text (byte {error.start}); {FORMATS}") from error
-    table = csv.DictReader(io.StringIO(text))
-    columns = [name.strip().lower() for name in table.fieldnames or []]
-    table.fieldnames = columns
-    if "rating" not in columns or not {"movieid", "name", "title"} & set(columns):
-        raise ValueError(f"the first line is {', '.join(columns) or 'empty'}; {FORMATS}")
-    return [_row(line, cells) for line, cells in enumerate(table, 2)]
+        lines = read_table(file, _is_known)
+    except ValueError as error:
+        raise ValueError(f"{error}; {FORMATS}") from None
+    if not lines:
+        raise ValueError(f"there is no row below the first line; {FORMATS}")
+    read_time = time_reader([_first(line.cells, TIMES) for line in lines])
+    return [_row(line, read_time) for line in lines]
 
 
 def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchResponse]) -> Event:
     """Return the event that stores a row; Unmatched if there is nothing to store."""
+    if row.fault:
+        raise Unmatched(row.fault)
     if row.stars is None:
         raise Unmatched("no stars")
     movie_id = row.movie_id
     if movie_id is None:
         query = row.title[:MAX_QUERY_CHARS]
         movie_id = _match(row, search(query, MAX_CANDIDATES)["items"] if query else [])
-    return {
-        "event_id": row.event_id(user_id),
+    content = json.dumps([user_id, movie_id, row.stars, row.at and row.at.isoformat()])
+    event: Event = {
+        "event_id": "csv-" + hashlib.sha256(content.encode()).hexdigest()[:40],
         "user_id": user_id,
         "movie_id": movie_id,
         "kind": "rating",
         "stars": row.stars,
-        "at": row.at or datetime.now(UTC),
     }
+    return event if row.at is None else event | {"at": row.at}
 
 
 def as_movielens(user_id: str, ratings: Iterable[HistoryItem]) -> str:
@@ -121,27 +131,61 @@ def _bare(title: str) -> str:
     return " ".join(words[1:] if words[:1] in (["the"], ["a"], ["an"]) else words)
 
 
-def _row(line: int, cells: Mapping[str, str]) -> Row:
+def _is_known(columns: Sequence[str]) -> bool:
+    """Return whether these are the columns of a format; ValueError for one that is there twice."""
+    if "rating" not in columns or not {"movieid", *NAMES} & set(columns):
+        return False
+    twice = [name for name, n in Counter(columns).items() if n > 1 and name in COLUMNS]
+    if twice:
+        raise ValueError(f"the column {twice[0]} is there twice, expected once")
+    return True
+
+
+def _row(line: Line, read_time: Callable[[str], datetime]) -> Row:
     """Read a line of either format: no column of one means something else in the other."""
-    at = _parse(datetime.fromisoformat, cells.get("date") or cells.get("watcheddate"))
-    if (unix_s := _parse(float, cells.get("timestamp"))) is not None:
-        at = datetime.fromtimestamp(unix_s, UTC)
-    title = cells.get("name") or cells.get("title") or cells.get("movieid") or ""
+    cells, faults = line.cells, [line.fault] if line.fault else []
+
+    def parse(name: str, text: str, convert: Callable[[str], Any]) -> Any:
+        try:
+            return convert(text) if text else None
+        except ValueError as error:
+            faults.append(f"{name} {error}")
+            return None
+
     return Row(
-        line=line,
-        movie_id=_parse(int, cells.get("movieid")),
-        title=title.strip(),
-        year=_parse(int, cells.get("year")),
-        stars=_parse(float, cells["rating"]),
-        at=at and at.replace(tzinfo=UTC),
+        line=line.number,
+        movie_id=parse("movieId", cells.get("movieid", ""), _whole),
+        title=parse("title", _first(cells, NAMES), _title) or "",
+        year=parse("year", cells.get("year", ""), _whole),
+        stars=parse("rating", cells.get("rating", ""), _number),
+        at=parse("time", _first(cells, TIMES), read_time),
+        fault="; ".join(faults),
     )
 
 
-def _parse(convert: Callable[[str], Value], text: str | None) -> Value | None:
-    try:
-        return convert(text) if text else None
-    except ValueError:
-        return None
+def _first(cells: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return the first of these cells that holds something."""
+    return next((cells[name] for name in names if cells.get(name)), "")
+
+
+def _whole(text: str) -> int:
+    match = WHOLE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r}, expected a whole number")
+    return int(match[1])
+
+
+def _number(text: str) -> float:
+    if not NUMBER.fullmatch(text):
+        raise ValueError(f"{text[:40]!r}, expected a number of stars such as 4.5")
+    return float(text.replace(",", "."))
+
+
+def _title(text: str) -> str:
+    text = " ".join(text.split())  # a line end of a quoted cell is a space
+    if CONTROL.search(text):
+        raise ValueError(f"{text[:40]!r}, expected text without control characters")
+    return text
 
 
 def _write(rows: Iterable[Sequence[Any]]) -> str:

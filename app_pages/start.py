@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app_pages import api, rating_panel, state, widgets
+from app_pages import address, api, parameters, rating_panel, state, widgets
 from app_pages.genre_mix import Group, make_groups
 
 MIN_TASTES = 3
@@ -17,7 +17,8 @@ def show() -> None:
         "every star you give, and tells you why each movie is on it.</p>"
     )
     names = ["Pick three tastes", "Or rate five movies"]
-    tastes, ratings = st.tabs(names, key="start-tab", on_change="rerun")
+    tab = address.bound("start-tab", names[0], parameters.one_of(names))
+    tastes, ratings = st.tabs(names, **tab)
     if tastes.open:
         with tastes:
             pick_tastes()
@@ -36,17 +37,16 @@ def pick_tastes() -> None:
     is_incomplete = len(selection) < MIN_TASTES
     if is_incomplete:
         st.caption(f"{len(selection)} of {MIN_TASTES} picked.")
-    is_clicked = st.button(
-        "Show me movies",
-        key="show",
-        type="primary",
-        icon=":material/arrow_forward:",
-        disabled=is_incomplete,
-        help="Pick three tastes first" if is_incomplete else None,
-    )
-    if is_clicked:
-        state.set_mix({genre: 1.0 for group in selection for genre in group.genres})
-        st.switch_page(widgets.FOR_YOU_PAGE, query_params=state.link())
+    mix = {genre: 1.0 for group in selection for genre in group.genres}
+    with st.container(key="show"):  # a link: `st.switch_page` would add two steps of Back
+        st.page_link(
+            f"app_pages/{widgets.FOR_YOU_PAGE}.py",
+            label="Show me movies",
+            icon=":material/arrow_forward:",
+            disabled=is_incomplete,
+            help="Pick three tastes first" if is_incomplete else None,
+            query_params=state.link_to(widgets.FOR_YOU_PAGE) | {"mix": parameters.mix_text(mix)},
+        )
 
 
 def is_picked(group: Group) -> bool:
@@ -55,8 +55,9 @@ def is_picked(group: Group) -> bool:
         for column, movie in zip(columns, group.movies, strict=False):
             with column:
                 widgets.poster(movie)
-        name = f"**{group.name}**  \n{', '.join(group.genres)}"
-        return st.checkbox(name, key=f"taste-{group.key}")
+        name = f"**{group.name}**  \n{', '.join(map(widgets.plain, group.genres))}"
+        is_bound = address.bound(f"taste-{group.key}", False, parameters.switch)
+        return st.checkbox(name, **is_bound)
 
 
 show()

@@ -4,17 +4,18 @@ A visitor needs no account. The first visit creates an id that cannot be guessed
 the address (`?me=…`), so that a reload, a bookmark or another device belongs to the same user. The
 service stores ratings under that id; a name and a genre mix stay in the address. The address is the
 only key: anybody who has it acts as that user, and the pages say so.
+
+The ids of guests are keys of other people: the address never holds them.
 """
 
 import logging
-import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
-from urllib.parse import parse_qs, urlparse
 
 import streamlit as st
 
+from app_pages import address, parameters
 from marquee_client import MarqueeError, Unavailable
 
 Action = tuple[int, str, float | None]
@@ -22,20 +23,35 @@ Action = tuple[int, str, float | None]
 log = logging.getLogger("marquee.app")
 
 ADDRESS_KEYS = ("me", "name", "mix")
-MAX_USER_ID_CHARS = 64
-MAX_NAME_CHARS = 40
 
 
-def begin() -> None:
-    """Make address and session agree; call it once per run, before the page."""
-    for key in ADDRESS_KEYS:
-        if value := st.query_params.get(key):
-            st.session_state[f"own_{key}"] = value
-    if not is_user_id(_get("me")):
-        st.session_state["own_me"] = new_user_id()
-    for key, value in link().items():
-        if st.query_params.get(key) != value:
-            st.query_params[key] = value
+def begin(page: str) -> None:
+    """Make address and session agree; call it once per run, before the page is drawn.
+
+    An address with an id decides, so that Back and links change the session. One without takes the
+    session's identity, or a new one.
+    """
+    address.follow(page)
+    address_id = st.query_params.get("me", "")
+    user_id = parameters.user_id(address_id)
+    if address_id and not user_id:
+        address.note("The address holds no id that can be used. This profile has another one.")
+    if user_id or not me():
+        _take_identity(user_id or new_user_id())
+    if any(st.query_params.get(key, "") != _get(key) for key in ADDRESS_KEYS):
+        _write_identity()
+
+
+def _take_identity(user_id: str) -> None:
+    """Take the user, with the name and the mix of the address."""
+    if me() and user_id != me():
+        _forget_session()
+    text = st.query_params.get("mix", "")
+    weights = parameters.mix(text)
+    if text and len(weights) <= text.count(","):
+        address.note("Parts of the genre mix in the address cannot be read. They are left out.")
+    own_name = parameters.name(st.query_params.get("name", ""))
+    _set_identity(user_id, own_name, weights)
 
 
 def me() -> str:
@@ -48,37 +64,39 @@ def name() -> str:
 
 def set_name(name: str) -> None:
     """Set a name, its spaces collapsed and its length limited."""
-    _set("name", " ".join(name.split())[:MAX_NAME_CHARS])
+    _set_identity(me(), parameters.name(name), mix())
+    _write_identity()
 
 
 def become(user_id: str = "", name: str = "") -> None:
     """Switch to another user, or to a new one; the mix is cleared."""
-    for key in [key for key in st.session_state if not str(key).startswith("own_")]:
-        del st.session_state[key]
-    _set("me", user_id or new_user_id())
-    set_name(name)
-    set_mix({})
+    _forget_session()
+    _set_identity(user_id or new_user_id(), parameters.name(name), {})
+    _write_identity()
 
 
 def mix() -> dict[str, float]:
     """Return the genre mix that the visitor set, genre -> weight; often empty."""
-    weights = {}
-    for part in _get("mix").split(","):
-        genre, _, weight = part.rpartition(":")
-        if genre and re.fullmatch(r"[0-9]{1,3}(\.[0-9]+)?", weight) and float(weight) > 0:
-            weights[genre] = float(weight)
-    return weights
+    return parameters.mix(_get("mix"))
 
 
 def set_mix(weights: dict[str, float]) -> None:
     """Set a genre mix; weights of 0 are dropped."""
-    _set("mix", ",".join(f"{genre}:{weight:g}" for genre, weight in weights.items() if weight > 0))
+    _set_identity(me(), name(), weights)
+    _write_identity()
 
 
-def link(**query: object) -> dict[str, str]:
-    """Return the query of a link to another page, with this visitor's identity."""
-    identity = {key: _get(key) for key in ADDRESS_KEYS if _get(key)}
-    return identity | {key: str(value) for key, value in query.items()}
+def identity() -> dict[str, str]:
+    """Return the parameters of every address; without them a link opens a new profile."""
+    return {key: _get(key) for key in ADDRESS_KEYS if _get(key)}
+
+
+def link_to(page: str) -> dict[str, Any]:
+    """Return the query of a link to a page, with what the visitor last chose there.
+
+    page: its path in an address; "" is the start page.
+    """
+    return identity() | address.remembered(page)
 
 
 def actions() -> list[Action]:
@@ -89,18 +107,6 @@ def actions() -> list[Action]:
 def skipped_ids() -> set[int]:
     """Return the movies that the queue skips."""
     return cast(set[int], st.session_state.setdefault("skipped", set()))
-
-
-def profile_of(text: str) -> tuple[str, str]:
-    """Return (id, name) of a pasted text: an id, or the address of a user's page."""
-    query = parse_qs(urlparse(text.strip()).query)
-    if "me" in query:
-        return query["me"][0], query.get("name", [""])[0]
-    return text.strip(), ""
-
-
-def is_user_id(text: str) -> bool:
-    return 0 < len(text) <= MAX_USER_ID_CHARS and text.isprintable()
 
 
 def new_user_id() -> str:
@@ -129,18 +135,27 @@ def notify(message: str) -> None:
 
 def show_outcome() -> None:
     if error_message := st.session_state.pop("error_message", ""):
-        st.error(error_message, icon=":material/error:")
+        st.error(parameters.plain(error_message), icon=":material/error:")
     if message := st.session_state.pop("message", ""):
-        st.toast(message, icon=":material/check:")
+        st.toast(parameters.plain(message), icon=":material/check:")
 
 
 def _get(key: str) -> str:
     return str(st.session_state.get(f"own_{key}", ""))
 
 
-def _set(key: str, text: str) -> None:
-    st.session_state[f"own_{key}"] = text
-    if text:
-        st.query_params[key] = text
-    elif key in st.query_params:
-        del st.query_params[key]
+def _forget_session() -> None:
+    """Forget the answers and widgets of another user."""
+    for key in [key for key in st.session_state if not str(key).startswith("own_")]:
+        del st.session_state[key]
+
+
+def _set_identity(user_id: str, name: str, weights: Mapping[str, float]) -> None:
+    values = (user_id, name, parameters.mix_text(weights))
+    for key, text in zip(ADDRESS_KEYS, values, strict=True):
+        st.session_state[f"own_{key}"] = text
+
+
+def _write_identity() -> None:
+    """Write all of it at once: each write is a step of Back."""
+    address.write(**{key: _get(key) for key in ADDRESS_KEYS})

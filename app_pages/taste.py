@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app_pages import api, charts, genre_mix, rating_scale, state, widgets
+from app_pages import address, api, charts, genre_mix, rating_scale, state, widgets
 from marquee_client.requests import RecommendRequest
 from marquee_client.types import HistoryItem
 
@@ -41,12 +41,13 @@ def genres(ratings: Sequence[HistoryItem]) -> None:
     st.subheader("Your genres, and those of your list", anchor=False)
     with st.expander("Set a mix of your own", icon=":material/tune:", key="mix"):
         edit_mix(rated_mix)
-    target = genre_mix.normalize(state.mix()) or rated_mix
+    own_mix = api.genre_profile().get("genre_profile") or {}
+    target = genre_mix.normalize(own_mix) or rated_mix
     query: RecommendRequest = {"user_id": state.me(), "k": LIST_LENGTH}
     calibrated: RecommendRequest = {**query, "calibration": 1.0, **api.genre_profile()}
     responses = api.recommend_batch([query, calibrated])
     plain, matched = (genre_mix.mix(response["items"]) for response in responses)
-    name = "the mix you set" if state.mix() else "what you rated"
+    name = "the mix you set" if own_mix else "what you rated"
     st.markdown(
         f"Your list shares **{genre_mix.overlap(target, plain):.0%}** of its genres with {name}. "
         f"With “Match my mix” at its fullest, it shares "
@@ -66,20 +67,16 @@ def edit_mix(rated_mix: Mapping[str, float]) -> None:
     own_mix = state.mix()
     known = api.genres()
     largest = [genre for genre in (*own_mix, *rated_mix) if genre in known]
-    selection = st.multiselect(
-        "Genres in the mix",
-        known,
-        default=list(dict.fromkeys(largest))[:MAX_SLIDERS],
-        key="mix-genres",
-    )
+    key = address.draft("mix-genres", list(dict.fromkeys(largest))[:MAX_SLIDERS])
+    selection = st.multiselect("Genres in the mix", known, key=key)
     start = {genre: round(10 * share, 1) for genre, share in rated_mix.items()} | own_mix
     columns = st.columns(4, gap="medium")
-    weights = {
-        genre: columns[n % 4].slider(
-            genre, 0.0, MAX_WEIGHT, min(start.get(genre, 1.0), MAX_WEIGHT), 0.5, key=f"mix-{genre}"
+    weights = {}
+    for n, genre in enumerate(selection):
+        key = address.draft(f"mix-{genre}", min(start.get(genre, 1.0), MAX_WEIGHT))
+        weights[genre] = columns[n % 4].slider(
+            widgets.plain(genre), 0.0, MAX_WEIGHT, step=0.5, key=key
         )
-        for n, genre in enumerate(selection)
-    }
     with st.container(horizontal=True):
         widgets.action("Use this mix", "use-mix", state.set_mix, weights, kind="primary")
         if own_mix:

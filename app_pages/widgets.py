@@ -15,25 +15,26 @@ from typing import Any, Literal, ParamSpec, cast
 
 import streamlit as st
 
-from app_pages import api, posters, state
+from app_pages import address, api, parameters, posters, state
 from marquee_client import MarqueeError, Unavailable, UnknownMovie
 from marquee_client.types import HistoryItem, Movie, RecommendedMovie, ScoredMovie
 
 Params = ParamSpec("Params")
+plain = parameters.plain
 CARD_PX = 150
 MAX_TITLE_CHARS = 54
 """Three lines of a card; a longer title would push its stars out. The poster has more of it."""
+MAX_HEADING_CHARS = 200
 MIN_RATINGS = 5
 """With fewer ratings a movie's predicted stars rest on genres and title. It is also the number of
 the visitor's own ratings from which their lists count as their own."""
 MAX_FALLBACK_MOVIES = 24
-FOR_YOU_PAGE = "app_pages/for_you.py"
-MOVIE_PAGE = "app_pages/movie.py"
-RATE_PAGE = "app_pages/rate.py"
+FOR_YOU_PAGE = "for_you"
+RATE_PAGE = "rate"
 
 
 def page(draw: Callable[Params, None]) -> Callable[Params, None]:
-    """Add the outcome of the last action, a spinner and error screens to a page."""
+    """Add the last action's outcome, notes, a spinner and error screens to a page."""
     key = f"{draw.__module__}-{draw.__name__}"
 
     @wraps(draw)
@@ -55,8 +56,11 @@ def page(draw: Callable[Params, None]) -> Callable[Params, None]:
                 st.warning(message, icon=":material/search_off:")
                 link(RATE_PAGE, "Search by title", ":material/search:")
         except MarqueeError as error:
-            message = f"The service refused this request: {error}. Change it, or reload the page."
-            top.error(message, icon=":material/error:")
+            message = f"The service refused this request: {plain(str(error))}."
+            top.error(f"{message} Change it, or reload the page.", icon=":material/error:")
+        address.remember(state.ADDRESS_KEYS)
+        with top:
+            address.show_notes()
 
     return draw_safely
 
@@ -74,8 +78,10 @@ def show_unavailable(error: MarqueeError, key: str) -> None:
     row("Popular, as last known", movies, key, empty=empty, linked=False)
 
 
-def link(page: str, label: str, icon: str | None = None, **query: object) -> None:
-    st.page_link(page, label=label, icon=icon, query_params=state.link(**query))
+def link(page: str, label: str, icon: str | None = None) -> None:
+    """Show a link to a page, by its path in an address."""
+    query = state.link_to(page)
+    st.page_link(f"app_pages/{page}.py", label=label, icon=icon, query_params=query)
 
 
 def action(
@@ -105,7 +111,7 @@ def row(
     """
     if not movies and not empty:
         return
-    st.subheader(name, anchor=False)
+    st.subheader(plain(short(name, MAX_HEADING_CHARS)), anchor=False)
     for text in filter(None, (note, "" if movies else empty)):
         st.caption(text)
     with st.container(horizontal=True, key=f"row-{key}"):
@@ -119,7 +125,8 @@ def card(movie: Movie, row: str, linked: bool = True) -> None:
         poster(movie)
         label = f"**{plain(short(movie['title']))}**  \n:small[{plain(facts(movie))}]"
         if linked:
-            link(MOVIE_PAGE, label, movie=movie["movie_id"])
+            query = state.identity() | {"movie": str(movie["movie_id"])}
+            st.page_link("app_pages/movie.py", label=label, query_params=query)
         else:
             st.markdown(label)
 
@@ -129,10 +136,17 @@ def poster(movie: Movie) -> None:
     st.image(posters.poster(movie), alt=alt, width="stretch")
 
 
-def short(title: str) -> str:
-    if len(title) <= MAX_TITLE_CHARS:
+def short(title: str, max_chars: int = MAX_TITLE_CHARS) -> str:
+    if len(title) <= max_chars:
         return title
-    return f"{title[: MAX_TITLE_CHARS - 1].rstrip()}…"
+    return f"{title[: max_chars - 1].rstrip()}…"
+
+
+def heading(movie: Movie) -> str:
+    """Return title and year for a heading, as plain text of Markdown."""
+    year = movie["year"]
+    title = short(movie["title"], MAX_HEADING_CHARS)
+    return plain(title if year is None else f"{title} ({year})")
 
 
 def facts(movie: Movie) -> str:
@@ -179,10 +193,3 @@ def reasons(item: RecommendedMovie) -> list[str]:
 
 def movie_ids(movies: Iterable[Movie | HistoryItem]) -> set[int]:
     return {movie["movie_id"] for movie in movies}
-
-
-def plain(text: str) -> str:
-    """Escape the characters that Markdown would read as markup."""
-    return "".join(
-        "\\" + letter if letter in r"\`*_{}[]()#+-.!|~$:<>" else letter for letter in text
-    )

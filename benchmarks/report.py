@@ -39,6 +39,15 @@ def write_report(file: str, content: dict[str, Any]) -> None:
     (RESULTS / file).write_text(json.dumps(content, indent=1) + "\n")
 
 
+def update_report(file: str, rows: Sequence[Row]) -> None:
+    """Replace rows of a report by their names, and append those that are new."""
+    content = json.loads((RESULTS / file).read_text())
+    measured = {each["name"]: each for each in rows}
+    content["rows"] = [measured.pop(each["name"], each) for each in content["rows"]]
+    content["rows"] += measured.values()
+    write_report(file, content)
+
+
 def machine() -> str:
     load = os.getloadavg()[1]
     return (

@@ -23,12 +23,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
 from botocore.exceptions import ClientError
 
 from marquee.core.command import ArgumentParser, run_command
 from marquee.core.errors import InputError
+from marquee.releases.s3_client import new_client
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = "requirements-serving.lock"
@@ -119,8 +119,8 @@ def main(args: list[str]) -> int:
     """Upload this clone's code to a bucket and print its version."""
     parser = ArgumentParser("python -m deploy.code", description=main.__doc__)
     parser.add_argument("bucket")
-    s3 = boto3.client("s3")
-    return run_command("stack", lambda: print(upload(s3, parser.parse_args(args).bucket)))
+    bucket = parser.parse_args(args).bucket
+    return run_command("stack", lambda: print(upload(new_client(f"s3://{bucket}"), bucket)))
 
 
 if __name__ == "__main__":

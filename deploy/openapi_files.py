@@ -35,7 +35,11 @@ def generated_files() -> dict[Path, str]:
 def client_types(openapi: dict[str, Any]) -> str:
     """Return a module with a TypedDict for each component of a response."""
     schemas = openapi["components"]["schemas"]
-    fields = {name: fields_of(schema) for name, schema in schemas.items()}
+    fields = {
+        name: fields_of(schema)
+        for name, schema in schemas.items()
+        if "properties" in schema and not name.endswith("Request")  # no response extends those
+    }
     classes: dict[str, str] = {}
 
     def add(names: list[str]) -> None:

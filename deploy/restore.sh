@@ -18,7 +18,7 @@ set -euo pipefail
 ROOT=/opt/marquee
 HERE=http://127.0.0.1:3000
 READY_S=${READY_S:-600}
-SERVICE_SETTINGS=(API_KEYS EVENTS_URL RATE_LIMIT CORS_ORIGINS LOG_REQUESTS)
+SERVICE_SETTINGS=(API_KEYS EVENTS_URL RATE_LIMIT CORS_ORIGINS LOG_REQUESTS WORKERS KEEP_ALIVE_S)
 AWS_SETTINGS=(AWS_DEFAULT_REGION AWS_ENDPOINT_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN)
 
 say() { echo "restore: $*"; }
@@ -128,7 +128,7 @@ start() {
   systemctl restart marquee
 }
 
-# Ready means a verified model and a recommendation; from this machine reading needs no key.
+# Ready means a verified model and a recommendation. The key goes through stdin: arguments are public.
 answers() {
   local since=$SECONDS
   until curl -fs -o /dev/null --max-time 5 "$HERE/readyz"; do
@@ -138,7 +138,8 @@ answers() {
     fi
     sleep 1
   done
-  curl -fsS -o /dev/null --max-time 30 -H "Content-Type: application/json" -d '{"k": 1}' "$HERE/recommend" \
+  printf 'Authorization: Bearer %s\n' "$(cut -d, -f1 <<<"$API_KEYS" | tr -d ' ')" \
+    | curl -fsS -o /dev/null --max-time 30 -H @- -H "Content-Type: application/json" -d '{"k": 1}' "$HERE/recommend" \
     || refuse "the service is ready, but did not answer POST /recommend"
   say "ready after $((SECONDS - since)) s: $(curl -fsS --max-time 5 "$HERE/readyz")"
 }

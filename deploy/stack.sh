@@ -170,9 +170,11 @@ choose_network() {
 roll() {
   echo "machines with code $1"
   apply "$1"
-  local folder="s3://${VALUES[Bucket]}/code"
-  aws s3 cp --only-show-errors "$folder/$1/restore.sh" "$folder/restore.sh"
-  printf %s "$1" | aws s3 cp --only-show-errors - "$folder/current"
+  local folder="s3://${VALUES[Bucket]}/code" encryption=()
+  [ -z "${AWS_SSE:-}" ] || encryption+=(--sse "$AWS_SSE")
+  [ -z "${AWS_SSE_KMS_KEY_ID:-}" ] || encryption+=(--sse-kms-key-id "$AWS_SSE_KMS_KEY_ID")
+  aws s3 cp --only-show-errors "${encryption[@]}" "$folder/$1/restore.sh" "$folder/restore.sh"
+  printf %s "$1" | aws s3 cp --only-show-errors "${encryption[@]}" - "$folder/current"
   echo "serving at ${VALUES[Address]}"
 }
 

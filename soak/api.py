@@ -3,16 +3,19 @@
     make soak ONLY=api ROUNDS=10                                # 10 minutes, then 10,000 requests
     python -m soak.api --rounds 1 --database sqlite --requests 0 --bundle bundles/ml-1m
 
-A round is a minute. Clients (tests/support/api_load.py) call every endpoint. Every 30 s another
-good bundle takes the old one's place, before every third of them a damaged one; in the middle
-PostgreSQL loses its power for 10 s; every 150 s the worker is killed; at the end the service is
-stopped while they go on. Then the store must hold exactly what was acknowledged, and the log
-nothing of what was sent. After that schemathesis and hypothesis send --requests to a service of
-their own. Exit status 1, and the reasons, if anything was otherwise.
+A round is a minute. Clients (tests/support/api_load.py) call every endpoint through nginx, and the
+service's two workers reach PostgreSQL through PgBouncer. Every 30 s another good bundle takes the
+old one's place, before every third of them a damaged one; in the middle PostgreSQL loses its power
+for 10 s; every 150 s a worker is killed; every 50 s SIGHUP replaces the workers, which loses no
+request; at the end the service is stopped while the clients go on. Then the store must hold exactly
+what was acknowledged, and the log nothing of what was sent. After that schemathesis and hypothesis
+send --requests to a service of their own. Exit status 1, and the reasons, if anything was
+otherwise.
 """
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -31,15 +34,26 @@ from marquee.api.handlers import LoadedModel
 from marquee.feedback.store import EventStore
 from marquee.recommender.bundle import read_bundle, write_bundle
 from marquee.recommender.recommender import Recommender
-from tests.support import postgres
+from tests.support import nginx, pgbouncer, postgres
 from tests.support.api_fuzz import Contract, run_schemathesis, send_odd_requests
 from tests.support.api_load import CANARY, UNKNOWN_MOVIE, Client, LoadReport, state_of
 from tests.support.event_tables import event_ids
-from tests.support.processes import Process, output_of, running, wait_until_ready, worker_of
+from tests.support.processes import Process, output_of, running, wait_until_ready, workers_of
 from tests.support.tiny_bundle import write_tiny
 
 KEY = f"key-{CANARY}"
 POLL_S = 0.5
+NUM_WORKERS = 2
+UPSTREAM = """
+upstream service {{ server {address}; keepalive 16; }}
+"""
+LOCATION = """
+location / {
+    proxy_pass http://service;
+    proxy_http_version 1.1;
+    proxy_set_header Connection "";
+}
+"""
 SAMPLE = 0.05
 """The share of the answers that is compared with the library's."""
 
@@ -53,6 +67,7 @@ class Plan:
     away_at_s: float | None = None
     away_s: float = 10
     kill_s: float = 150
+    reload_s: float = 50
     clients: int = 4
     sample: float = SAMPLE
 
@@ -93,8 +108,8 @@ def database(kind: str, folder: Path) -> Iterator[tuple[str, "postgres.Server | 
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'events.sqlite'}", None
         return
-    with postgres.server() as server:
-        yield server.url, server
+    with postgres.server() as server, pgbouncer.running(server) as url:
+        yield url, server
 
 
 def good_bundles(folder: Path, source: Path | None) -> list[Path]:
@@ -139,8 +154,11 @@ def soak(
     report = LoadReport({model.recommender.model_version: model for model in models})
     replace(bundles[0], folder / "served")
     settings = {"EVENTS_URL": url, "API_KEYS": KEY, "LOG_REQUESTS": "all"}
-    settings |= {"BUNDLE_POLL_S": str(POLL_S), "LOG_LEVEL": "debug"}
-    with running(folder / "served", home, **settings) as (address, process):
+    settings |= {"BUNDLE_POLL_S": str(POLL_S), "LOG_LEVEL": "debug", "WORKERS": str(NUM_WORKERS)}
+    with (
+        running(folder / "served", home, **settings) as (service, process),
+        nginx.running(LOCATION, UPSTREAM.format(address=service.partition("://")[2])) as address,
+    ):
         clients = [
             Client(number, address, KEY, report, seed, plan.sample)
             for number in range(plan.clients)
@@ -190,19 +208,20 @@ class Chaos:
         self._swaps = self.damaged = 0
 
     def run(self, plan: Plan) -> None:
-        start_s, worker = time.monotonic(), worker_of(self._process)
+        start_s = time.monotonic()
         schedule: list[tuple[float, Callable[[], None]]] = [
             (at, self.swap) for at in steps(plan.swap_s, plan.duration_s)
         ]
         schedule += [(at + 5, self.kill) for at in steps(plan.kill_s, plan.duration_s)]
+        schedule += [(at + 2, self.reload) for at in steps(plan.reload_s, plan.duration_s)]
         if plan.away_at_s is not None:
             schedule.append((plan.away_at_s, lambda: self.restart_database(plan.away_s)))
-        self._print_memory("at the start", worker)
+        self._print_memory("at the start")
         for at, disrupt in sorted(schedule, key=lambda entry: entry[0]):
             time.sleep(max(0.0, start_s + at - time.monotonic()))
             disrupt()
         time.sleep(max(0.0, start_s + plan.duration_s - time.monotonic()))
-        self._print_memory("at the end", worker_of(self._process))
+        self._print_memory("at the end")
         print(f"{self._swaps} bundles swapped, {self.damaged} damaged ones refused")
 
     def swap(self) -> None:
@@ -220,7 +239,7 @@ class Chaos:
         expected = Recommender.load(served).model_version
         self._wait(lambda: self._version() == expected, "a new bundle was not taken")
         time.sleep(1)  # for the old one to be freed
-        self._print_memory(f"after {self._swaps} swaps", worker_of(self._process))
+        self._print_memory(f"after {self._swaps} swaps")
 
     def restart_database(self, away_s: float) -> None:
         """As if its machine had lost its power."""
@@ -238,14 +257,25 @@ class Chaos:
         print(f"database away for {away_s:.0f} s; used again {seconds:.1f} s after its start")
 
     def kill(self) -> None:
-        worker = worker_of(self._process)
-        self._print_memory("before the kill", worker)
+        worker = workers_of(self._process)[0]
+        self._print_memory("before the kill")
         self._report.disruptions.begin("dead")
         worker.kill()
         worker.wait(timeout=10)
         wait_until_ready(self._http, self._process)
         seconds = self._report.disruptions.end("dead")
         print(f"worker killed; answers again after {seconds:.1f} s")
+
+    def reload(self) -> None:
+        """Replace the workers; every request meanwhile must be answered."""
+        before = {worker.pid for worker in workers_of(self._process)}
+        self._process.send_signal(signal.SIGHUP)
+        self._wait(lambda: self._is_replaced(before), "SIGHUP did not replace the workers")
+        print("workers replaced by SIGHUP")
+
+    def _is_replaced(self, before: set[int]) -> bool:
+        after = {worker.pid for worker in workers_of(self._process)}
+        return len(after) == NUM_WORKERS and not after & before
 
     def _version(self) -> str:
         return str(self._http.get("/readyz").json()["model_version"])
@@ -258,8 +288,11 @@ class Chaos:
                 return
             time.sleep(0.05)
 
-    def _print_memory(self, moment: str, worker: psutil.Process) -> None:
-        print(f"memory of worker {worker.pid} {moment}: {worker.memory_info().rss / 1e6:.0f} MB")
+    def _print_memory(self, moment: str) -> None:
+        for worker in workers_of(self._process):
+            with suppress(psutil.NoSuchProcess):
+                memory_mb = worker.memory_info().rss / 1e6
+                print(f"memory of worker {worker.pid} {moment}: {memory_mb:.0f} MB")
 
 
 def steps(every: float, until: float) -> list[float]:

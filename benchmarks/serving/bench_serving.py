@@ -2,6 +2,7 @@
 
     make bench-serving                         # 15 minutes on two cores, writes results/
     make bench-serving ARGS="--short --bundle bundles/demo"     # 1 minute, prints only
+    make bench-serving ARGS=--workers          # 1 minute: one and two workers alone
 
 The servers run side by side. wrk loads them in turn, some seconds each, in several rounds. The
 parts of a list are measured in between, in a process of their own. CPU is microseconds of the
@@ -27,11 +28,14 @@ import orjson
 
 from benchmarks.report import (
     REPOSITORY,
+    Row,
     last_json_line,
     on_one_thread,
     report,
+    update_report,
     write_report,
 )
+from benchmarks.serving import bench_workers
 from benchmarks.serving.catalog_growth import CATALOG_SIZES, plot
 from benchmarks.serving.list_parts import LENGTH, NUM_USERS, SEED, K
 from benchmarks.serving.results_table import PARTS, Runs, table
@@ -212,6 +216,21 @@ def batch_body(drawn: list[list[HistoryEntry]]) -> bytes:
     return orjson.dumps({"requests": [recommend_request(history) for history in drawn]})
 
 
+def workers(bundle: str, size: Size) -> list[Row]:
+    """Measure one and two workers."""
+    drawn = histories(read_bundle(bundle), size.num_users, LENGTH, SEED)
+    bodies = [recommend_body(history) for history in drawn]
+    with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
+        return bench_workers.measure(
+            bundle,
+            bodies,
+            Path(folder),
+            clients=CLIENTS,
+            rounds=size.rounds,
+            seconds=size.seconds,
+        )
+
+
 def child(program: str, *args: str) -> dict[str, Any]:
     """Run a module of this package on one thread; return the JSON that it prints."""
     command = [sys.executable, "-m", f"benchmarks.serving.{program}", *args]
@@ -228,17 +247,24 @@ def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     arguments.add_argument("--bundle", default=bundle)
     arguments.add_argument("--short", action="store_true", help="one round of a second, no file")
+    arguments.add_argument("--workers", action="store_true", help="one and two workers alone")
     options = arguments.parse_args()
+    size, bundle = SHORT if options.short else FULL, str(Path(options.bundle).resolve())
     try:
         wrk()
+        worker_rows = workers(bundle, size)
+        if options.workers:
+            print(json.dumps(worker_rows, indent=1))
+            if not options.short:
+                update_report("bench-serving.json", worker_rows)
+            return
         with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
-            size = SHORT if options.short else FULL
-            bench = Bench(Path(folder), str(Path(options.bundle).resolve()), size)
+            bench = Bench(Path(folder), bundle, size)
             for measure in (bench.rounds, bench.starts, bench.memory, bench.growth):
                 measure()
     except InputError as error:
         sys.exit(f"bench-serving: {error}")
-    rows = table(bench.runs)
+    rows = table(bench.runs) + worker_rows
     result = report(rows)
     print(json.dumps(result, indent=1))
     if not options.short:

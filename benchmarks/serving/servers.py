@@ -60,10 +60,16 @@ end
 class Server:
     """A program on a free port of this machine, ready when the block begins."""
 
-    def __init__(self, command: Sequence[str], home: Path, settings: dict[str, str]) -> None:
-        """home: an empty folder of its own, where BentoML keeps its counters."""
-        self._command = command
-        paths = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")])
+    def __init__(
+        self,
+        command: Sequence[str],
+        home: Path,
+        settings: dict[str, str],
+        code: Path = REPOSITORY,
+    ) -> None:
+        """home: an empty folder of its own, where BentoML keeps its counters. code: a checkout."""
+        self._command, self._code = command, code
+        paths = os.pathsep.join([str(code), os.environ.get("PYTHONPATH", "")])
         own = {"BENTOML_HOME": str(home), "BENTOML_DO_NOT_TRACK": "True", "PYTHONPATH": paths}
         own |= {"OPENBLAS_NUM_THREADS": "1"}  # as service.py sets it
         self._environment = os.environ | own | settings
@@ -92,7 +98,7 @@ class Server:
         start = time.perf_counter()
         with self._log.open("w") as log:
             self._process = psutil.Popen(
-                command, cwd=REPOSITORY, env=self._environment, stdout=log, stderr=log
+                command, cwd=self._code, env=self._environment, stdout=log, stderr=log
             )
         while not self._is_ready():
             if self._process.poll() is not None or time.perf_counter() - start > READY_S:

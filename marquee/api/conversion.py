@@ -1,34 +1,72 @@
 """From validated requests to queries of the recommender, and to events of the store."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar, cast
 
+from marquee.api.errors import field_errors
 from marquee.api.requests import EventIn, Filters, RecommendRequest, UserRequest
-from marquee.api.responses import RejectedEvent
+from marquee.api.responses import ExportedEvent, RejectedEvent
 from marquee.api.store_access import CachedUser
-from marquee.core.times import EPOCH, unix_us
+from marquee.api.unknown_movies import name_unknown
+from marquee.api.validation import Malformed
+from marquee.core.times import EPOCH, rfc3339, unix_us
+from marquee.feedback.errors import MAX_ID_CHARS
 from marquee.feedback.event_schema import Event
 from marquee.recommender.errors import RequestError, unknown_movie
 from marquee.recommender.history import HistoryEntry
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
+from marquee.recommender.responses import PredictResponse, RateNextResponse, RecommendResponse
+
+Response = TypeVar("Response", RecommendResponse, PredictResponse, RateNextResponse)
 
 # A plain request sets none of them: it names neither a movie, a genre nor a filter.
 SPECIAL_FIELDS = ("history", "include_ids", "exclude_ids", "filters", "genre_profile")
-PLAIN_FIELDS = sorted(RecommendRequest.model_fields.keys() - {*SPECIAL_FIELDS, "user_id"})
-MAX_CLOCK_SKEW = timedelta(days=1)  # an event of next year would stay the latest for a year
+USER_FIELDS = ("user_id", "require_history")
+PLAIN_FIELDS = sorted(RecommendRequest.model_fields.keys() - {*SPECIAL_FIELDS, *USER_FIELDS})
+EXPORTED_FIELDS = ("event_id", "movie_id", "kind", "stars", "watched")
+MAX_CLOCK_SKEW = timedelta(minutes=5)  # an event of tomorrow would stay the latest for a day
+MAX_FAULTS = 3  # of one event that are named
 
 
 def build_query(
     recommender: Recommender, request: RecommendRequest, user: CachedUser | None
 ) -> RecommendQuery:
-    fields = dict(request)  # every field but user_id is one of the query's
-    del fields["user_id"]
+    fields = dict(request)  # every field but USER_FIELDS is one of the query's
+    del fields["user_id"], fields["require_history"]
     fields["history"] = merge_history(recommender, request, user)
     fields["filters"] = to_dict(request.filters)
     not_interested = recommender.catalog.known_ids(user.state.not_interested) if user else ()
     return RecommendQuery(**fields, not_interested=not_interested)
+
+
+def missing_history(request: UserRequest, user: CachedUser | None) -> RequestError | None:
+    """Return the error where a required stored history cannot be read now."""
+    if user is not None or request.user_id is None or not request.require_history:
+        return None
+    message = "the stored history cannot be read now, expected it by require_history; try again"
+    return RequestError(message, code="unavailable", field="require_history")
+
+
+def mark_history(response: Response, request: UserRequest, user: CachedUser | None) -> Response:
+    """Return the response, which says so where the stored history could not be read."""
+    if user is not None or request.user_id is None:
+        return response
+    return cast(Response, {**response, "history": "unavailable"})
+
+
+def mark_in_batch(
+    result: RecommendResponse | RequestError,
+    request: RecommendRequest,
+    user: CachedUser | None,
+    unknown_ids: Sequence[int],
+) -> RecommendResponse | RequestError:
+    """Return a batch's result, or its error where the history is required."""
+    if isinstance(result, RequestError):
+        return result
+    answer = mark_history(name_unknown(result, unknown_ids), request, user)
+    return missing_history(request, user) or answer
 
 
 def merge_history(
@@ -54,41 +92,73 @@ def cache_key(request: RecommendRequest) -> tuple[Any, ...] | None:
     return tuple(getattr(request, name) for name in PLAIN_FIELDS)
 
 
-def is_slow(request: RecommendRequest) -> bool:
-    """Return whether a list costs 5 ms and more.
-
-    `explain` encodes the history once an entry; calibration selects the movies jointly.
-    """
-    return request.explain or request.calibration > 0 or request.genre_profile is not None
-
-
 def to_dict(filters: Filters | None) -> dict[str, Any] | None:
     return None if filters is None else filters.model_dump(exclude_none=True)
 
 
 def validate_events(
-    events: Sequence[EventIn], recommender: Recommender, now: datetime
+    events: Sequence[EventIn | Malformed], recommender: Recommender, now: datetime
 ) -> tuple[dict[int, Event], list[RejectedEvent]]:
     """Return the possible events by position in the request, and the rejected ones."""
     valid: dict[int, Event] = {}
     rejected: list[RejectedEvent] = []
-    for position, event in enumerate(events):
+    for index, event in enumerate(events):
         try:
-            check_event(event, recommender, now)
+            valid[index] = stored_event(event, recommender, now)
         except RequestError as error:
-            rejected.append({"event_id": event.event_id, "code": error.code, "message": str(error)})
-            continue
-        fields = event.model_dump(exclude={"user_id", "at"})
-        valid[position] = Event(**fields, user_id=str(event.user_id), at_us=unix_us(event.at))
+            rejected.append(rejected_event(index, event, error))
     return valid, rejected
+
+
+def rejected_event(
+    index: int, event: EventIn | Malformed | Event, error: RequestError
+) -> RejectedEvent:
+    event_id = malformed_id(event.value) if isinstance(event, Malformed) else event.event_id
+    return {"index": index, "event_id": event_id, "code": error.code, "message": str(error)}
+
+
+def conflict(field: str | None = None) -> RequestError:
+    message = "this event_id is stored with other content, expected a new one; send it with its own"
+    return RequestError(message, code="conflict", field=field)
+
+
+def malformed_id(value: object) -> str | None:
+    """Return the event_id of a malformed event, if it is one."""
+    event_id = value.get("event_id") if isinstance(value, dict) else None
+    is_id = isinstance(event_id, str) and 1 <= len(event_id) <= MAX_ID_CHARS
+    return event_id if is_id else None
+
+
+def stored_event(event: EventIn | Malformed, recommender: Recommender, now: datetime) -> Event:
+    """Return the event that is stored; RequestError for one that cannot be."""
+    if isinstance(event, Malformed):
+        fields = field_errors(event.faults, root="event")[:MAX_FAULTS]
+        faults = [f"{field['field']}: {field['message']}" for field in fields]
+        raise RequestError("; ".join(faults))
+    check_event(event, recommender, now)
+    return Event(
+        event_id=event.event_id,
+        user_id=str(event.user_id),
+        movie_id=event.movie_id,
+        kind=event.kind,
+        stars=event.stars,
+        watched=event.watched,
+        at_us=None if event.at is None else unix_us(event.at),
+    )
+
+
+def exported_event(row: Mapping[str, Any]) -> ExportedEvent:
+    """Return a stored row as its user gets it, without the values that it has not."""
+    fields = {name: row[name] for name in EXPORTED_FIELDS if row[name] is not None}
+    return cast(ExportedEvent, fields | {"at": rfc3339(row["at_us"])})
 
 
 def check_event(event: EventIn, recommender: Recommender, now: datetime) -> None:
     """Raise RequestError for an event that cannot be."""
     if not recommender.catalog.has_movie(event.movie_id):
         raise unknown_movie(event.movie_id, "movie_id")
-    if not EPOCH <= event.at <= now + MAX_CLOCK_SKEW:
-        raise RequestError(f"at: {event.at.isoformat()}, expected a time from 1970 to now")
+    if event.at is not None:
+        check_time(event.at, now)
     is_rating = event.kind == "rating"
     if is_rating and event.stars is None:
         raise RequestError("a rating without stars, expected stars; send kind rating with stars")
@@ -99,3 +169,14 @@ def check_event(event: EventIn, recommender: Recommender, now: datetime) -> None
         raise RequestError(f"{event.stars:g} stars is off the scale, expected one of {scale}")
     if event.watched is not None and event.kind != "watch":
         raise RequestError(f"a {event.kind} with watched, expected none; send kind watch with it")
+
+
+def check_time(at: datetime, now: datetime) -> None:
+    if at < EPOCH:
+        raise RequestError(f"at: {at.isoformat()}, expected a time from 1970 on")
+    if at > now + MAX_CLOCK_SKEW:
+        raise RequestError(
+            f"at: {at.isoformat()}, expected at most 5 minutes after the service's clock "
+            f"({now.isoformat(timespec='seconds')}); check the sender's clock and zone",
+            code="in_the_future",
+        )

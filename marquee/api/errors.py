@@ -16,20 +16,27 @@ from marquee.recommender.errors import RequestError
 STATUS = {
     "not_json": 400,
     "unauthorized": 401,
+    "origin_not_allowed": 403,
     "not_found": 404,
     "unknown_movie": 404,
     "method_not_allowed": 405,
     "conflict": 409,
     "too_large": 413,
+    "unsupported_encoding": 415,
     "invalid": 422,
+    "too_costly": 422,
     "unknown_genre": 422,
+    "unsafe_in_path": 422,
     "busy": 429,
+    "disconnected": 499,  # nobody reads it; the log and the metrics count it
     "internal": 500,
     "unavailable": 503,
     "timeout": 503,
 }
 RETRY = {"Retry-After": "1"}
-HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: RETRY, 503: RETRY}
+HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: RETRY, 503: RETRY} | {
+    415: {"Accept-Encoding": "gzip, deflate"}
+}
 # Parts that pydantic adds to the place of an error in "an integer or text".
 UNION_TAGS = ("constrained-int", "constrained-str", "int", "str")
 
@@ -55,14 +62,20 @@ def request_error_body(error: RequestError) -> dict[str, Any]:
 
 def validation_response(errors: Sequence[Mapping[str, Any]]) -> Response:
     """Return 400 for a body that is no JSON, else 422 with every error of pydantic."""
-    messages: dict[str, list[str]] = {}
     for error in errors:
         if error["type"] == "json_invalid":
             return error_response("not_json", f"{error['msg']}; send a JSON object")
-        name = ".".join(str(part) for part in error["loc"] if part not in UNION_TAGS)
-        messages.setdefault(name or "body", []).append(str(error["msg"]))
-    fields = [{"field": name, "message": " or ".join(texts)} for name, texts in messages.items()]
+    fields = field_errors(errors)
     return error_response("invalid", f"{fields[0]['field']}: {fields[0]['message']}", fields)
+
+
+def field_errors(errors: Sequence[Mapping[str, Any]], root: str = "body") -> list[dict[str, str]]:
+    """Return errors of pydantic by field; root: the name of the value itself."""
+    messages: dict[str, list[str]] = {}
+    for error in errors:
+        name = ".".join(str(part) for part in error["loc"] if part not in UNION_TAGS)
+        messages.setdefault(name or root, []).append(str(error["msg"]))
+    return [{"field": name, "message": " or ".join(texts)} for name, texts in messages.items()]
 
 
 def _error_body(code: str, message: str, fields: Sequence[dict[str, str]]) -> dict[str, Any]:

@@ -1,25 +1,32 @@
 """Handlers: from a validated request to a response, with the stored state of the user.
 
-Nothing here knows HTTP. Everything runs on one event loop: work below two milliseconds in line,
-databases and longer work in threads.
+Nothing here knows HTTP. Everything runs on one event loop: work below some milliseconds in line,
+databases and longer work in threads (marquee/api/compute).
 """
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
+from pathlib import Path
 from typing import Any, cast
 from zlib import crc32
 
 from marquee.api import conversion, metrics, requests, responses
-from marquee.api.conversion import build_query, merge_history, to_dict
+from marquee.api.compute import cost
+from marquee.api.compute.lists import ListComputer
+from marquee.api.conversion import mark_history, mark_in_batch, merge_history, to_dict
+from marquee.api.ids import UserId
+from marquee.api.process.shared_state import SharedState
 from marquee.api.store_access import CachedUser, StoreExecutor, UserCache
+from marquee.api.unknown_movies import name_unknown, skip_or_error, skip_unknown, unknown_of
 from marquee.core.times import rfc3339
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
 from marquee.feedback.user_state import UserState
 from marquee.recommender import responses as lists
-from marquee.recommender.errors import RequestError
+from marquee.recommender.errors import RequestError, unknown_movie
 from marquee.recommender.recommender import Recommender
 from marquee.recommender.search.title_search import TitleSearch
 
@@ -30,9 +37,9 @@ class LoadedModel:
     search: TitleSearch
 
     @classmethod
-    def load(cls, bundle: str) -> "LoadedModel":
+    def load(cls, bundle: str, copies: Path | None = None) -> "LoadedModel":
         """Load a bundle's folder. Raises InputError where it is damaged."""
-        recommender = Recommender.load(bundle)
+        recommender = Recommender.load(bundle, copies=copies)
         return cls(recommender, TitleSearch(recommender.movies, recommender.num_ratings))
 
 
@@ -47,13 +54,18 @@ class Handlers:
         model: LoadedModel,
         store: EventStore,
         releases_unavailable: Callable[[], bool | None] = lambda: None,
+        shared: SharedState | None = None,
     ) -> None:
-        """releases_unavailable: returns None where no store of releases is followed."""
+        """releases_unavailable: returns None where no store of releases is followed.
+
+        shared: what the workers of the service share; None for a single process.
+        """
         self.model = model
         self._releases_unavailable = releases_unavailable
         self._store = store
-        self._executor = StoreExecutor()
-        self._users = UserCache(store, self._executor)
+        self._reads, self._writes = StoreExecutor(), StoreExecutor()
+        self._users = UserCache(store, self._reads, shared=shared)
+        self._lists = ListComputer()
         metrics.set_model(model.recommender.model_version)
 
     def swap_model(self, model: LoadedModel) -> None:
@@ -62,49 +74,78 @@ class Handlers:
 
     async def recommend(self, request: requests.RecommendRequest) -> lists.RecommendResponse:
         recommender = self.model.recommender
-        user = await self._user(request.user_id)
+        user = await self._user(request)
         fields = conversion.cache_key(request)
         key = (recommender.model_version, fields)
         if user is not None and fields is not None and key in user.responses:
             metrics.CACHED_LISTS.inc()
             response: lists.RecommendResponse = user.responses[key]
         else:
-            query = build_query(recommender, request, user)
-            if conversion.is_slow(request):  # other requests go on meanwhile
-                response = await asyncio.to_thread(recommender.recommend_query, query)
-            else:
-                response = recommender.recommend_query(query)
+            known, unknown_ids = skip_unknown(recommender.catalog, request)
+            response = await self._lists.recommend(recommender, known, user)
+            response = name_unknown(response, unknown_ids)
             if user is not None and fields is not None:
                 user.put(key, response)
         metrics.count_lists("/recommend", [response])
-        return response
+        return mark_history(response, request, user)
 
     async def recommend_batch(self, request: requests.BatchRequest) -> dict[str, Any]:
         recommender = self.model.recommender
         user_ids = list({part.user_id for part in request.requests})
-        states = await asyncio.gather(*(self._user(user_id) for user_id in user_ids))
+        states = await asyncio.gather(*(self._stored_user(user_id) for user_id in user_ids))
         users = dict(zip(user_ids, states, strict=True))
-        queries = [build_query(recommender, part, users[part.user_id]) for part in request.requests]
-        results = await asyncio.to_thread(lambda: list(recommender.recommend_batch(queries)))
+        parts = [skip_or_error(recommender.catalog, part) for part in request.requests]
+        known = [part for part in parts if not isinstance(part, RequestError)]
+        lists_of_users = [(part, users[part.user_id]) for part, _ in known]
+        computed = await self._lists.recommend_batch(recommender, lists_of_users)
+        answers = iter(
+            mark_in_batch(result, part, user, unknown_ids)
+            for (part, user), (_, unknown_ids), result in zip(
+                lists_of_users, known, computed, strict=True
+            )
+        )
+        results = [part if isinstance(part, RequestError) else next(answers) for part in parts]
         answered = [result for result in results if not isinstance(result, RequestError)]
         metrics.count_lists("/recommend_batch", answered)
         return {"results": results}
 
     async def predict(self, request: requests.PredictRequest) -> lists.PredictResponse:
         recommender = self.model.recommender
-        history = merge_history(recommender, request, await self._user(request.user_id))
-        return recommender.predict(history=history, movie_ids=request.movie_ids)
+        return await self._predict(recommender, recommender.predict, request)
 
     async def rerank(self, request: requests.PredictRequest) -> lists.PredictResponse:
         recommender = self.model.recommender
-        history = merge_history(recommender, request, await self._user(request.user_id))
-        return recommender.rerank(history=history, movie_ids=request.movie_ids)
+        return await self._predict(recommender, recommender.rerank, request)
+
+    async def _predict(
+        self,
+        recommender: Recommender,
+        predict: Callable[..., lists.PredictResponse],
+        request: requests.PredictRequest,
+    ) -> lists.PredictResponse:
+        user = await self._user(request)
+        known, unknown_ids = skip_unknown(recommender.catalog, request)
+
+        def answer() -> lists.PredictResponse:
+            history = merge_history(recommender, known, user)
+            return predict(history=history, movie_ids=known.movie_ids)
+
+        response = await self._lists.compute(answer, cost.predict_cost(known, user))
+        return mark_history(name_unknown(response, unknown_ids), request, user)
 
     async def similar(self, request: requests.SimilarRequest) -> lists.SimilarResponse:
         if (request.movie_id is None) == (request.movie_ids is None):
             raise RequestError("expected movie_id or movie_ids, one of the two", field="movie_id")
+        recommender = self.model.recommender
         movie_ids = request.movie_ids or [request.movie_id or 0]
-        return self.model.recommender.similar(movie_ids, request.k, to_dict(request.filters))
+        unknown_ids = list(unknown_of(recommender.catalog, movie_ids))
+        if unknown_ids and request.movie_ids is None:
+            raise unknown_movie(request.movie_id, "movie_id")
+        known_ids = recommender.catalog.known_ids(movie_ids)
+        response: lists.SimilarResponse = {"items": [], "model_version": recommender.model_version}
+        if known_ids:
+            response = recommender.similar(known_ids, request.k, to_dict(request.filters))
+        return name_unknown(response, unknown_ids)
 
     async def charts(self, request: requests.ChartsRequest) -> lists.ChartsResponse:
         filters = to_dict(request.filters)
@@ -112,22 +153,29 @@ class Handlers:
 
     async def rate_next(self, request: requests.RateNextRequest) -> lists.RateNextResponse:
         recommender = self.model.recommender
-        user = await self._user(request.user_id)
+        user = await self._user(request)
+        known, unknown_ids = skip_unknown(recommender.catalog, request)
         state = UserState() if user is None else user.state
-        return recommender.rate_next(
-            history=merge_history(recommender, request, user),
-            k=request.k,
-            not_seen=recommender.catalog.known_ids(state.not_seen),
-            not_interested=recommender.catalog.known_ids(state.not_interested),
-            seed=crc32(str(request.user_id).encode()),  # each user is asked about other movies
-        )
+
+        def rate_next() -> lists.RateNextResponse:
+            return recommender.rate_next(
+                history=merge_history(recommender, known, user),
+                k=request.k,
+                not_seen=recommender.catalog.known_ids(state.not_seen),
+                not_interested=recommender.catalog.known_ids(state.not_interested),
+                seed=crc32(str(request.user_id).encode()),  # each user is asked about other movies
+            )
+
+        cost_ms = cost.rate_next_cost(recommender, known, user)
+        response = await self._lists.compute(rate_next, cost_ms)
+        return mark_history(name_unknown(response, unknown_ids), request, user)
 
     async def search(self, params: requests.SearchParams) -> responses.SearchResponse:
         model = self.model
         items = model.recommender.catalog.to_records(model.search.find(params.q, params.k))
         return {"items": items, "model_version": model.recommender.model_version}
 
-    async def movie(self, params: requests.MovieParams) -> lists.Movie:
+    async def movie(self, params: requests.MovieParams | requests.MovieIdRequest) -> lists.Movie:
         return self.model.recommender.catalog.movie(params.movie_id)
 
     async def model_card(self) -> dict[str, Any]:
@@ -135,18 +183,19 @@ class Handlers:
         return {key: value for key, value in manifest.items() if key != "files"}
 
     async def events(self, request: requests.EventsRequest) -> responses.EventsReceipt:
-        """Store events, all or none; RequestError for an event_id of other content."""
+        """Store each event that can be; RequestError where all conflict with stored ones."""
         now = datetime.now(UTC)
         events, rejected = conversion.validate_events(request.events, self.model.recommender, now)
-        result = await self._executor.run(self._store.add, list(events.values()))
-        if result.conflicts:
-            position = list(events)[result.conflicts[0]]
-            raise RequestError(
-                f"{len(result.conflicts)} event_ids exist with other content, expected new ones; "
-                "no event was stored, leave them out",
-                code="conflict",
-                field=f"events.{position}.event_id",
-            )
+        result = await self._writes.run(self._store.add, list(events.values()))
+        indexes = list(events)
+        conflicts = [indexes[position] for position in result.conflicts]
+        if len(conflicts) == len(request.events):
+            raise conversion.conflict(f"events.{conflicts[0]}.event_id")
+        rejected += [
+            conversion.rejected_event(index, events.pop(index), conversion.conflict())
+            for index in conflicts
+        ]
+        rejected.sort(key=itemgetter("index"))
         self._users.invalidate({event.user_id for event in events.values()})
         receipt = responses.EventsReceipt(
             accepted=result.accepted, duplicates=result.duplicates, rejected=rejected
@@ -154,9 +203,11 @@ class Handlers:
         metrics.count_events(events.values(), now, receipt)
         return receipt
 
-    async def history(self, params: requests.UserParams) -> responses.HistoryResponse:
+    async def history(
+        self, params: requests.UserParams | requests.UserIdRequest
+    ) -> responses.HistoryResponse:
         recommender = self.model.recommender
-        state = (await self._users.get(params.user_id)).state
+        state = (await self._users.get(str(params.user_id))).state
         items: list[dict[str, Any]] = []
         for movie_id, stars, watched, at_us in state.history:
             entry = {"stars": stars, "watched": watched, "at": rfc3339(at_us)}
@@ -164,16 +215,29 @@ class Handlers:
             items.append({**recommender.catalog.movie_reference(movie_id), **entry})
         for movie_id in state.not_interested:
             items.append({**recommender.catalog.movie_reference(movie_id), "not_interested": True})
-        return {"user_id": params.user_id, "items": cast(list[responses.HistoryItem], items)}
+        return {"user_id": str(params.user_id), "items": cast(list[responses.HistoryItem], items)}
 
-    async def delete_user(self, params: requests.UserParams) -> responses.DeleteResponse:
-        deleted = await self._executor.run(self._store.delete_user, params.user_id)
-        self._users.invalidate({params.user_id})
+    async def delete_user(
+        self, params: requests.UserParams | requests.UserIdRequest
+    ) -> responses.DeleteResponse:
+        user_id = str(params.user_id)
+        deleted = await self._writes.run(self._store.delete_user, user_id)
+        self._users.invalidate({user_id})
         return {"deleted": deleted}
+
+    async def erase(self, request: requests.UserIdRequest) -> responses.EraseResponse:
+        deleted = (await self.delete_user(request))["deleted"]
+        return {"deleted": deleted, "receipt": responses.ERASE_RECEIPT}
+
+    async def export(self, request: requests.UserIdRequest) -> responses.ExportResponse:
+        user_id = str(request.user_id)
+        rows = await self._reads.run(self._store.user_rows, user_id)
+        events = [conversion.exported_event(row) for row in rows]
+        return {"user_id": user_id, "user_key": None, "events": events, "settings": {}}
 
     async def ready(self) -> responses.ReadyResponse:
         try:
-            is_up = await self._executor.run(self._store.is_alive)
+            is_up = await self._reads.run(self._store.is_alive)
         except StoreUnavailable:
             is_up = False
         metrics.STORE_UP.set(is_up)
@@ -181,12 +245,21 @@ class Handlers:
         response = responses.ReadyResponse(
             ready=True, model_version=version, events="up" if is_up else "away"
         )
+        if is_up and self._writes.failed_recently:
+            response["event_writes"] = "away"
         unavailable = self._releases_unavailable()
         if unavailable is not None:
             response["releases"] = "away" if unavailable else "up"
         return response
 
-    async def _user(self, user_id: requests.UserId | None) -> CachedUser | None:
+    async def _user(self, request: requests.UserRequest) -> CachedUser | None:
+        """Return a request's stored user; RequestError where its history must not be missing."""
+        user = await self._stored_user(request.user_id)
+        if error := conversion.missing_history(request, user):
+            raise error
+        return user
+
+    async def _stored_user(self, user_id: UserId | None) -> CachedUser | None:
         """Return a stored user; None without an id, and while the store is unavailable."""
         if user_id is None:
             return None

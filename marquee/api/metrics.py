@@ -42,9 +42,10 @@ def count_lists(endpoint: str, responses: Iterable[Any]) -> None:
 
 
 def count_events(events: Iterable[Event], now: datetime, receipt: EventsReceipt) -> None:
-    """Count the outcomes of one request, and the lag of all its valid events."""
+    """Count the outcomes of one request, and the lag of its events that have a time."""
     for event in events:
-        LAG.observe(max(0.0, now.timestamp() - event.at_us / 1e6))
+        if event.at_us is not None:
+            LAG.observe(max(0.0, now.timestamp() - event.at_us / 1e6))
     EVENTS.labels("accepted").inc(receipt["accepted"])
     EVENTS.labels("duplicates").inc(receipt["duplicates"])
     EVENTS.labels("rejected").inc(len(receipt["rejected"]))

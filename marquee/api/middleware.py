@@ -11,21 +11,34 @@ import re
 import time
 
 import orjson
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from marquee.api.auth import ApiKeyAuth
-from marquee.api.errors import error_response, validation_response
+from marquee.api.access.auth import ApiKeyAuth
+from marquee.api.access.cors import is_preflight, origin_refusal
+from marquee.api.access.local_callers import LocalCallers
+from marquee.api.compute.pool import current_request
+from marquee.api.errors import (
+    STATUS,
+    error_response,
+    json_response,
+    request_error_body,
+    validation_response,
+)
 from marquee.api.openapi import OPEN_PATHS, PARAM_ROUTES
+from marquee.api.process.shared_state import SharedState
+from marquee.api.request_body import read_body, replay
 from marquee.api.settings import Settings
 from marquee.api.telemetry import RequestLog, RouteLabels, header, request_id, restore_path
+from marquee.recommender.errors import RequestError
 
 ROUTES_WITHOUT_BODY = OPEN_PATHS.union(PARAM_ROUTES)
 # Starlette ignores a newline at the end of a path: `/users/a%0A` would reach the user `a`.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
-# BentoML's own pages: one loads a tag manager, one describes another contract than ours.
-HIDDEN_PATHS = ("/docs.json", "/schema.json", "/static_content")
-MAX_BODY_BYTES = 1 << 20
+# BentoML's own pages: one loads a tag manager, one describes another contract than ours. Its
+# /schema.json stays, behind the key: BentoML's client reads it.
+HIDDEN_PATHS = ("/docs.json", "/static_content")
 MAX_IN_FLIGHT = 64  # a worker answers one after another: at 1 ms each the last one waits 64 ms
 TIMEOUT_S = 4.0  # a slow upload included; below BentoML's own, whose error has another shape
 UNROUTED = ("not_found", "no such path; see /openapi.json")
@@ -49,7 +62,11 @@ class ApiMiddleware:
     def __init__(self, app: ASGIApp) -> None:
         settings = Settings.from_environment()
         self._app = app
-        self._auth = ApiKeyAuth(settings.api_keys, settings.rate_limit)
+        local_callers = LocalCallers(settings.trusted_proxies, settings.cors_origins)
+        shared = SharedState.inherited()
+        self._auth = ApiKeyAuth(
+            settings.api_keys, settings.rate_limit, local_callers, shared=shared
+        )
         self._request_log = RequestLog(settings.log_requests)
         self._in_flight = 0
 
@@ -82,6 +99,8 @@ class ApiMiddleware:
             return error_response("not_found", "no page at this path; see /openapi.json")
         if CONTROL_CHARACTERS.search(path):
             return error_response("invalid", "the path holds a control character, expected none")
+        if is_preflight(scope):  # of a service without CORS_ORIGINS, which answers them before
+            return origin_refusal(header(scope, b"origin"))
         refusal = self._auth.refusal(scope)
         if refusal is None and self._in_flight >= MAX_IN_FLIGHT:
             return error_response("busy", f"{MAX_IN_FLIGHT} requests are in progress; try again")
@@ -94,12 +113,13 @@ class ApiMiddleware:
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 if scope["method"] == "POST" and route not in ROUTES_WITHOUT_BODY:  # those: 405
-                    body = await _read_body(receive)
-                    refusal = _body_refusal(scope, body)
-                    if refusal is not None:
-                        await sender.respond(refusal)
+                    current_request.set(Request(scope, receive))
+                    try:
+                        receive = replay(await read_body(scope, receive), receive)
+                    except RequestError as error:
+                        body = request_error_body(error)
+                        await sender.respond(json_response(body, STATUS[error.code]))
                         return
-                    receive = _replay(body or b"", receive)
                 if scope["path"] == "/readyz":
                     scope["path"], scope["raw_path"] = "/ready", b"/ready"  # our route says more
                 await self._app(scope, receive, sender)
@@ -163,41 +183,3 @@ def _normalized(start: Message, body: bytes) -> Response:
         response = error_response(*ERROR_OF_STATUS.get(status, default))
     response.raw_headers += [pair for pair in headers if pair[0] == b"allow"]
     return response
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """Return the complete body, or None as soon as it is longer than MAX_BODY_BYTES."""
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        more = message.get("more_body", False)
-        if size > MAX_BODY_BYTES:
-            return None
-    return b"".join(parts)
-
-
-def _body_refusal(scope: Scope, body: bytes | None) -> Response | None:
-    if body is None:
-        message = f"the body is too long, expected at most {MAX_BODY_BYTES:,} bytes"
-        return error_response("too_large", message)
-    media_type = header(scope, b"content-type", "application/json").split(";")[0].strip()
-    if media_type.lower() != "application/json":
-        message = f"Content-Type is {media_type[:80]}, expected application/json"
-        return error_response("not_json", message)
-    if not body.strip():
-        return error_response("not_json", "the body is empty, expected a JSON object, at least {}")
-    return None
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that yields the body once, then what the server sends."""
-    messages = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_again() -> Message:
-        return messages.pop() if messages else await receive()
-
-    return receive_again

@@ -3,6 +3,7 @@
 BentoML's own document knows neither our errors nor the routes beside its endpoints.
 """
 
+import json
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
@@ -12,6 +13,8 @@ from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 from marquee.recommender import responses as lists
 
 ABOUT = """What the schemas cannot say. Integers are written without a fraction: 10, not 10.0.
+In an id 7.0 is 7, and a movie_id may also be its digits as text. An id in a path is of ASCII
+letters, digits and . _ ~ @ : + -, and no word of the API; POST /users/… and /movies/get take any.
 Genres and stars must be the bundle's, and one weight of a genre_profile above 0; else 422. Every
 answer bears X-Request-ID. Another method than those listed here gets 405 with Allow; 429 and 503
 bear Retry-After."""
@@ -20,8 +23,9 @@ ERRORS = {
     "400": "the body is not JSON",
     "401": "no key, or a wrong one",
     "404": "no such movie",
-    "409": "an event_id came before with other content; nothing of the request is stored",
+    "409": "every event_id is stored with other content; nothing of the request is stored",
     "413": "the body is too long",
+    "415": "the body is compressed or encoded in another way than gzip, deflate and UTF-8",
     "422": "a field is missing, unknown or out of its range; `fields` says which",
     "429": "too many requests",
     "500": "the service failed",
@@ -30,10 +34,14 @@ ERRORS = {
 
 
 class ParamRoute(NamedTuple):
-    """A route without a body: its parameters come in the path or the query string."""
+    """A route without a body: its parameters come in the path or the query string.
+
+    operation_id: the name of the function in a generated client.
+    """
 
     params: type[BaseModel] | None
     response: type
+    operation_id: str
     summary: str
     method: str = "get"
 
@@ -47,18 +55,35 @@ POST_ENDPOINTS: dict[str, tuple[type[BaseModel], type]] = {  # types of its body
     "/charts": (requests.ChartsRequest, lists.ChartsResponse),
     "/rate_next": (requests.RateNextRequest, lists.RateNextResponse),
     "/events": (requests.EventsRequest, responses.EventsReceipt),
+    "/users/history": (requests.UserIdRequest, responses.HistoryResponse),
+    "/users/erase": (requests.UserIdRequest, responses.EraseResponse),
+    "/users/export": (requests.UserIdRequest, responses.ExportResponse),
+    "/movies/get": (requests.MovieIdRequest, lists.Movie),
 }
 SEARCH = "Movies by title, as typed."
 HISTORY = "The stored history of a user, oldest first."
 DELETE = "Delete every row of a user."
+EXPORT = "Every row that is stored of a user."
+SUMMARIES = {  # of endpoints whose body is no summary
+    "/users/history": HISTORY,
+    "/users/erase": DELETE,
+    "/users/export": EXPORT,
+    "/movies/get": "One movie.",
+}
 READY = "The model that answers, and whether the store does."
 PARAM_ROUTES = {
-    "/movies/search": ParamRoute(requests.SearchParams, responses.SearchResponse, SEARCH),
-    "/movies/{movie_id}": ParamRoute(requests.MovieParams, lists.Movie, "One movie."),
-    "/users/{user_id}/history": ParamRoute(requests.UserParams, responses.HistoryResponse, HISTORY),
-    "/users/{user_id}": ParamRoute(requests.UserParams, responses.DeleteResponse, DELETE, "delete"),
-    "/model": ParamRoute(None, responses.ModelCard, "The model card."),
-    "/readyz": ParamRoute(None, responses.ReadyResponse, READY),
+    "/movies/search": ParamRoute(
+        requests.SearchParams, responses.SearchResponse, "search_movies", SEARCH
+    ),
+    "/movies/{movie_id}": ParamRoute(requests.MovieParams, lists.Movie, "get_movie", "One movie."),
+    "/users/{user_id}/history": ParamRoute(
+        requests.UserParams, responses.HistoryResponse, "get_history", HISTORY
+    ),
+    "/users/{user_id}": ParamRoute(
+        requests.UserParams, responses.DeleteResponse, "delete_user", DELETE, "delete"
+    ),
+    "/model": ParamRoute(None, responses.ModelCard, "get_model", "The model card."),
+    "/readyz": ParamRoute(None, responses.ReadyResponse, "readyz", READY),
 }
 PUBLIC_ROUTES = {  # media type and summary; clients are not written against them
     "/livez": ("text/plain", "200 while the process answers."),
@@ -94,18 +119,30 @@ def _schemas() -> dict[str, Any]:
     schemas: dict[str, Any] = definitions["$defs"]
     for definition in schemas.values():
         for field in definition.get("properties", {}).values():
-            if field.get("default", "") is None:  # it means absent, and null is no integer
-                del field["default"]
+            _simplify(field)
     return schemas
+
+
+def _simplify(field: dict[str, Any]) -> None:
+    """Write a field so that every generator of clients takes it as it is meant.
+
+    A default is words: openapi-typescript requires a field that has one.
+    """
+    default = field.pop("default", None)  # None means absent, and null is no integer
+    if default is not None:
+        words = f"by default {json.dumps(default)}"
+        field["description"] = "; ".join(filter(None, [field.get("description"), words]))
+    if "const" in field:
+        field["enum"] = [field.pop("const")]
 
 
 def _post_operation(path: str) -> dict[str, Any]:
     request, response = POST_ENDPOINTS[path]
-    codes = ["400", "401", "413", "422", "429", "500", "503"]
-    codes += {"/events": ["409"], "/charts": []}.get(path, ["404"])
+    codes = ["400", "401", "413", "415", "422", "429", "500", "503"]
+    codes += {"/events": ["409"], "/similar": ["404"], "/movies/get": ["404"]}.get(path, [])
     return {
-        "operationId": path.strip("/"),
-        "summary": (request.__doc__ or "").strip(),
+        "operationId": path.strip("/").replace("/", "_"),
+        "summary": SUMMARIES.get(path, (request.__doc__ or "").strip()),
         "requestBody": {"required": True, "content": _content(request, REQUEST_EXAMPLES[path])},
         "responses": _responses(path, response, codes),
     }
@@ -116,7 +153,7 @@ def _param_operation(path: str) -> dict[str, Any]:
     codes = ["401", "429", "500", "503"] + ["422"] * (route.params is not None)
     codes += ["404"] * path.startswith("/movies/{")
     return {
-        "operationId": path.strip("/").translate(str.maketrans("/", "_", "{}")),
+        "operationId": route.operation_id,
         "summary": route.summary,
         "parameters": _parameters(path, route.params) if route.params else [],
         "responses": _responses(path, route.response, [] if is_public else codes),
@@ -137,6 +174,8 @@ def _public_operation(path: str) -> dict[str, Any]:
 
 def _parameters(path: str, params: type[BaseModel]) -> list[dict[str, Any]]:
     schema = params.model_json_schema()
+    for field in schema["properties"].values():
+        _simplify(field)
     return [
         {
             "name": name,

@@ -6,7 +6,8 @@ The movies are in every MovieLens file.
 from typing import Any
 
 from marquee.api.errors import request_error_body
-from marquee.recommender.errors import unknown_movie
+from marquee.api.responses import ERASE_RECEIPT
+from marquee.recommender.errors import RequestError, unknown_movie
 
 HEAT = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
 HEAT |= {"num_ratings": 940}
@@ -18,6 +19,8 @@ PREDICTIONS = {"items": [SCORED_HEAT], "strategy": "history", "model_version": V
 HISTORY = [{"movie_id": 50, "stars": 5.0}, {"movie_id": 296, "watched": 0.95}]
 EVENT = {"event_id": "5b0f6c1e-2d57-4d0e-9b8e-3f1d1f3f7a10", "user_id": "anna", "movie_id": 6}
 EVENT |= {"kind": "rating", "stars": 4.0, "at": "2026-01-31T20:15:00Z"}
+ANY_USER = {"user_id": "anna/b@example.org"}
+EXPORTED = {name: value for name, value in EVENT.items() if name != "user_id"}
 
 REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {  # a body, or parameters by name
     "/recommend": {"history": HISTORY, "k": 3, "filters": {"year_min": 1980}, "explain": True},
@@ -28,6 +31,10 @@ REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {  # a body, or parameters by name
     "/charts": {"kind": "hidden_gems", "k": 5, "filters": {"exclude_genres": ["Action"]}},
     "/rate_next": {"user_id": "anna", "k": 5},
     "/events": {"events": [EVENT]},
+    "/users/history": ANY_USER,
+    "/users/erase": ANY_USER,
+    "/users/export": ANY_USER,
+    "/movies/get": {"movie_id": 6},
     "/movies/search": {"q": "heat 1995", "k": 5},
     "/movies/{movie_id}": {"movie_id": 6},
     "/users/{user_id}/history": {"user_id": "anna"},
@@ -35,12 +42,13 @@ REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {  # a body, or parameters by name
 }
 
 WHY = {"seen_probability": 0.41, "information": 0.22, "scarcity": 0.13}
-UNKNOWN = unknown_movie(7, "history.0.movie_id")
-REJECTED_EVENT = {"event_id": "e-2", "code": UNKNOWN.code, "message": str(UNKNOWN)}
+UNKNOWN = unknown_movie(7, "movie_id")
+NO_YEAR = RequestError("year_min: 2000, expected at most year_max 1990", field="filters.year_min")
+REJECTED_EVENT = {"index": 0, "event_id": "e-2", "code": UNKNOWN.code, "message": str(UNKNOWN)}
 RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
     "/recommend": PREDICTIONS | {"items": [SCORED_HEAT | BECAUSE], "next_offset": 1},
     "/recommend_batch": {
-        "results": [PREDICTIONS | {"next_offset": None}, request_error_body(UNKNOWN)]
+        "results": [PREDICTIONS | {"next_offset": None}, request_error_body(NO_YEAR)]
     },
     "/predict": PREDICTIONS,
     "/similar": {"items": [HEAT | {"score": 0.87}], "model_version": VERSION},
@@ -48,6 +56,10 @@ RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
     "/charts": {"items": [SCORED_HEAT], "kind": "hidden_gems", "model_version": VERSION},
     "/rate_next": PREDICTIONS | {"items": [HEAT | {"stars": STARS, "why": WHY}]},
     "/events": {"accepted": 1, "duplicates": 0, "rejected": [REJECTED_EVENT]},
+    "/users/history": ANY_USER | {"items": [HEAT | {"stars": 4.0, "at": EVENT["at"]}]},
+    "/users/erase": {"deleted": 12, "receipt": ERASE_RECEIPT},
+    "/users/export": ANY_USER | {"user_key": None, "events": [EXPORTED], "settings": {}},
+    "/movies/get": HEAT,
     "/movies/search": {"items": [HEAT], "model_version": VERSION},
     "/movies/{movie_id}": HEAT,
     "/users/{user_id}/history": {

@@ -1,32 +1,27 @@
 """The requests of the HTTP interface. Unknown keys, NaN and wrong types ({"k": "10"}) get 422."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from marquee.api.ids import MAX_INT64, NO_CONTROL_CHARACTERS, PATH_TEXT, MovieId, UserId
+from marquee.api.validation import ABOUT_TIME, EachByItself, Malformed, Time
 from marquee.feedback.errors import MAX_ID_CHARS
 from marquee.recommender.responses import ChartKind
 
-MAX_INT64 = 2**63 - 1
 MAX_HISTORY = 10_000
 MAX_IDS = 10_000
 MAX_PREDICTIONS = 1_000
 MAX_REQUESTS = 256
 MAX_EVENTS = 1_000
 
-MovieId = Annotated[int, Field(ge=0, le=MAX_INT64)]
-Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=r"^[^\x00-\x1f\x7f]+$")]
-UserId = Annotated[int, Field(ge=-MAX_INT64, le=MAX_INT64)] | Text
+Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=NO_CONTROL_CHARACTERS)]
 Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
 K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
-
-
-def _required(name: str) -> dict[str, Any]:
-    return {"required": [name], "properties": {name: {"not": {"type": "null"}}}}
 
 
 class _Request(BaseModel):
@@ -39,7 +34,7 @@ class HistoryEntry(_Request):
     movie_id: MovieId
     stars: float | None = None
     watched: float | None = Field(None, ge=0, le=1, description="share of the movie watched")
-    at: AwareDatetime | None = Field(None, description="RFC 3339, with its offset")
+    at: Time | None = Field(None, description=ABOUT_TIME)
 
 
 class Filters(_Request):
@@ -58,6 +53,9 @@ class UserRequest(_Request):
     user_id: UserId | None = Field(None, description="whose stored history comes first")
     history: list[HistoryEntry] | None = Field(
         None, max_length=MAX_HISTORY, description="oldest first"
+    )
+    require_history: bool = Field(
+        False, description="answer 503 where the stored history cannot be read"
     )
 
 
@@ -100,11 +98,9 @@ class RerankRequest(PredictRequest):
 
 
 class SimilarRequest(_Request):
-    """Give movie_id or movie_ids."""
+    """Give movie_id or movie_ids, one of the two."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"oneOf": [_required("movie_id"), _required("movie_ids")]}
-    )
+    # The service checks the rule: of a `oneOf` beside properties, generators make other classes.
     movie_id: MovieId | None = None
     movie_ids: list[MovieId] | None = Field(None, min_length=1, max_length=100)
     k: K = 10
@@ -128,7 +124,8 @@ class RateNextRequest(UserRequest):
 class EventIn(_Request):
     """One interaction of a user.
 
-    stars: with a rating, and only there; watched: with a watch.
+    stars: with a rating, and only there; watched: with a watch. Without `at` it is of the moment
+    at which it arrives.
     """
 
     event_id: Text
@@ -137,13 +134,25 @@ class EventIn(_Request):
     kind: Literal["rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"]
     stars: float | None = None
     watched: float | None = Field(None, ge=0, le=1, description="share of the movie watched")
-    at: AwareDatetime = Field(description="RFC 3339, with its offset")
+    at: Time | None = Field(None, description=ABOUT_TIME)
+
+
+class UserIdRequest(_Request):
+    """A user, whose id may be any text."""
+
+    user_id: UserId
+
+
+class MovieIdRequest(_Request):
+    """A movie, by its id."""
+
+    movie_id: MovieId
 
 
 class EventsRequest(_Request):
-    """Interactions of users, in any order."""
+    """Interactions of users, in any order; each is stored or rejected by itself."""
 
-    events: list[EventIn] = Field(min_length=1, max_length=MAX_EVENTS)
+    events: Annotated[list[EventIn | Malformed], EachByItself(EventIn, MAX_EVENTS)]
 
 
 def _digits(text: object) -> object:
@@ -165,8 +174,8 @@ class SearchParams(_Params):
 
 
 class MovieParams(_Params):
-    movie_id: Annotated[MovieId, BeforeValidator(_digits)]
+    movie_id: Annotated[MovieId, WithJsonSchema({"type": "integer", "minimum": 0})]
 
 
 class UserParams(_Params):
-    user_id: Text
+    user_id: Annotated[Text, WithJsonSchema(PATH_TEXT)]

@@ -17,6 +17,12 @@ from marquee.recommender.responses import (
 )
 
 Availability = Literal["up", "away"]
+ERASE_RECEIPT = (
+    "Deleted at once: every row of this user in the event store, imported ratings included. Other "
+    "replicas of the service forget the user within a second. No log of the service holds user "
+    "ids. Not deleted: backups of the event store made before, which go when their operator "
+    "deletes them, and the data set that ratings were imported from."
+)
 
 
 class FieldError(Strict):
@@ -50,9 +56,13 @@ class BatchResponse(Strict):
 
 
 class RejectedEvent(Strict):
-    """An event that is not stored, and the reason."""
+    """An event that is not stored, its place in the request (from 0), and the reason.
 
-    event_id: str
+    event_id: null where it is missing or no id.
+    """
+
+    index: int
+    event_id: str | None
     code: str
     message: str
 
@@ -94,24 +104,72 @@ class DeleteResponse(Strict):
     deleted: int
 
 
+class EraseResponse(DeleteResponse):
+    """The number of rows that are deleted; receipt: what is gone, and what goes when."""
+
+    receipt: str
+
+
+class ExportedEvent(Strict):
+    """A stored row; an imported rating has no event_id."""
+
+    event_id: NotRequired[str]
+    movie_id: int
+    kind: str
+    stars: NotRequired[float]
+    watched: NotRequired[float]
+    at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+
+class ExportResponse(Strict):
+    """Everything that is stored of a user, oldest first.
+
+    user_key: the user's pseudonym in the log of lists; null, as this service keeps no such log.
+    settings: none are stored so far.
+    """
+
+    user_id: str
+    user_key: str | None
+    events: list[ExportedEvent]
+    settings: dict[str, Any]
+
+
 class ReadyResponse(Strict):
     """The state of a service that is ready.
 
-    events: "away" while the event store does not answer; lists go on without it. releases, only if
-    a store of releases is followed: "away" while it does not answer; the model stays.
+    events: "away" while the event store does not answer; lists go on without it. event_writes, only
+    where it answers and does not store: a write failed in the last ten seconds, and none succeeded
+    since. releases, only if a store of releases is followed: "away" while it does not answer; the
+    model stays.
     """
 
     ready: bool
     model_version: ModelVersion
     events: Availability
+    event_writes: NotRequired[Literal["away"]]
     releases: NotRequired[Availability | None]
 
 
 @with_config(extra="allow")
 class ModelCard(TypedDict):
-    """The model card: the bundle's manifest without its list of files."""
+    """The model card: the bundle's manifest without its list of files.
+
+    sibling: the model_version of the bundle that was evaluated in place of this one.
+    """
 
     model_version: ModelVersion
     name: str
     metrics: dict[str, Any]
     data: dict[str, Any]
+    # Named, though optional: zod's schemas drop what no field names.
+    format: NotRequired[int]
+    created: NotRequired[Annotated[str, Field(json_schema_extra={"format": "date-time"})]]
+    recipe: NotRequired[str]
+    config: NotRequired[dict[str, Any]]
+    refit: NotRequired[str]
+    scale: NotRequired[list[float]]
+    history_length: NotRequired[int]
+    stars: NotRequired[dict[str, Any]]
+    commit: NotRequired[str | None]
+    sibling: NotRequired[str | None]
+    epochs: NotRequired[int | None]

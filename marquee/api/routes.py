@@ -7,7 +7,7 @@ routes.state.handlers = Handlers(…)      # before the first request
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
@@ -16,23 +16,32 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from marquee.api import errors
+from marquee.api.ids import PATH_RULE, is_safe_in_path
 from marquee.api.openapi import document
 from marquee.api.requests import MovieParams, SearchParams, UserParams
 from marquee.core.errors import InputError
 from marquee.feedback.errors import StoreUnavailable
 from marquee.recommender.errors import RequestError
 
+POST_ONLY_PATHS = ("/users/history", "/users/erase", "/users/export", "/movies/get")
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
 log = logging.getLogger("bentoml.marquee")
 _document = cache(document)  # built at the first request: 17 ms that no start needs
 
 
 def get_routes() -> Starlette:
+    movie = _endpoint("movie", MovieParams)
+    history, delete = _endpoint("history", UserParams), _endpoint("delete_user", UserParams)
+    read_only = _safe("/users/erase", _not_allowed("GET, HEAD"))
     return Starlette(
         routes=[
+            *(Route(path, _not_allowed("POST")) for path in POST_ONLY_PATHS),
             Route("/movies/search", _endpoint("search", SearchParams)),
-            Route("/movies/{movie_id}", _endpoint("movie", MovieParams)),
-            Route("/users/{user_id:path}/history", _endpoint("history", UserParams)),
-            Route("/users/{user_id:path}", _delete_user, methods=["DELETE"]),
+            Route("/movies/{movie_id:path}", _safe("/movies/get", movie)),
+            Route("/users/{user_id:path}/history", _safe("/users/history", history)),
+            Route("/users/{user_id:path}/history", read_only, methods=["DELETE"]),
+            Route("/users/{user_id:path}", _safe("/users/erase", delete), methods=["DELETE"]),
             Route("/model", _endpoint("model_card")),
             Route("/ready", _endpoint("ready")),
             Route("/openapi.json", _openapi),
@@ -53,9 +62,7 @@ async def respond(result: Awaitable[Any]) -> Response:
         return errors.error_response("unavailable", f"stored histories cannot be {reason}")
 
 
-def _endpoint(
-    handler: str, schema: type[BaseModel] | None = None
-) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(handler: str, schema: type[BaseModel] | None = None) -> Endpoint:
     """Return the endpoint of a method of Handlers, which takes the parameters of the request."""
 
     async def answer(request: Request) -> Response:
@@ -72,16 +79,31 @@ def _endpoint(
     return answer
 
 
-_delete = _endpoint("delete_user", UserParams)
+def _safe(body_route: str, answer: Endpoint) -> Endpoint:
+    """Return the endpoint, which refuses ids that a proxy may have changed on their way."""
+
+    async def answer_safely(request: Request) -> Response:
+        ((name, value),) = request.path_params.items()
+        is_rewritten = b"%2f" in request.scope["raw_path"].lower()  # by the router: a slash by now
+        is_cut = name == "user_id" and request.scope["query_string"]  # at the "?" of an id
+        if is_safe_in_path(value) and not is_rewritten and not is_cut:
+            return await answer(request)
+        message = f"{name}: not safe in a path, {PATH_RULE}; send it in the body: POST {body_route}"
+        return errors.error_response(
+            "unsafe_in_path", message, [{"field": name, "message": message}]
+        )
+
+    return answer_safely
 
 
-async def _delete_user(request: Request) -> Response:
-    if not request.scope["raw_path"].endswith(b"/history"):  # the user "a/history" is a%2Fhistory
-        return await _delete(request)
-    message = "a history is read-only; delete /users/{user_id} instead"
-    response = errors.error_response("method_not_allowed", message)
-    response.headers["Allow"] = "GET, HEAD"
-    return response
+def _not_allowed(methods: str) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        message = f"this path takes {methods} alone; see /openapi.json"
+        response = errors.error_response("method_not_allowed", message)
+        response.headers["Allow"] = methods
+        return response
+
+    return answer
 
 
 async def _openapi(_: Request) -> Response:

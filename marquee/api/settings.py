@@ -1,14 +1,26 @@
 """The service's settings, read from the environment."""
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
+from marquee.api.process.shared_state import MAX_WORKERS
 from marquee.core.errors import InputError
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
 
 DEFAULT_CACHE = "runs/releases"
+DEFAULT_KEEP_ALIVE_S = 75.0
+Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+VISIBLE_ASCII = re.compile(r"[!-~]+")
+ORIGIN = re.compile(
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
+    r"(:(?P<port>[1-9][0-9]{0,4}))?"
+)
+DEFAULT_PORTS = {"http": "80", "https": "443"}
 LOG_LEVELS = ("all", "errors", "off")
 COMMAND_NAME = "marquee"  # begins the error line with which the service refuses to start
 
@@ -28,8 +40,17 @@ class Settings:
     """Event store, sqlite:///FILE or postgresql://…"""
     api_keys: tuple[str, ...]
     """Comma-separated; without any, only this machine (loopback) is served."""
+    trusted_proxies: tuple[Network, ...]
+    """Without keys: addresses and networks of proxies that may name a client of this machine."""
+    cors_origins: tuple[str, ...]
+    """Origins of web pages that may send requests; "*" for any, with keys alone."""
     rate_limit: float | None
     """Requests a second for each key; None: no limit."""
+    workers: int
+    """Processes that answer requests, each on one core."""
+    keep_alive_s: float
+    """Seconds until an idle connection is closed; more than a proxy keeps it (60 s), or the proxy
+    sends a request on a connection that is being closed."""
     log_requests: str
     """One JSON line for "all" requests, for "errors" (and requests above a second) or "off"."""
 
@@ -48,15 +69,22 @@ class Settings:
             bundle_poll_s=_positive(environment, "BUNDLE_POLL_S") or 2.0,
             bundle_cache=environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
             events_url=environment.get("EVENTS_URL") or DEFAULT_EVENTS_URL,
-            api_keys=_comma_separated(environment, "API_KEYS"),
+            api_keys=_api_keys(environment),
+            trusted_proxies=_trusted_proxies(environment),
+            cors_origins=_cors_origins(environment),
             rate_limit=_positive(environment, "RATE_LIMIT"),
+            workers=_workers(environment),
+            keep_alive_s=_positive(environment, "KEEP_ALIVE_S") or DEFAULT_KEEP_ALIVE_S,
             log_requests=log_requests,
         )
 
 
-def read_cors_origins(environment: Mapping[str, str] = os.environ) -> tuple[str, ...]:
-    """Return the origins of web pages that may send requests; needed before Settings."""
-    return _comma_separated(environment, "CORS_ORIGINS")
+def read_workers(environment: Mapping[str, str] = os.environ) -> int:
+    """Return WORKERS, or 1 where it is wrong; Settings refuses that later."""
+    try:
+        return _workers(environment)
+    except InputError:
+        return 1
 
 
 def absolute_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -74,6 +102,74 @@ def absolute_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str
 def _comma_separated(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     parts = (part.strip() for part in environment.get(name, "").split(","))
     return tuple(part for part in parts if part)
+
+
+def _api_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
+    keys = _comma_separated(environment, "API_KEYS")
+    if "API_KEYS" in environment and not keys:
+        raise InputError(
+            "API_KEYS is set without a key, expected KEY or KEY,KEY; unset it to serve only "
+            "this machine"
+        )
+    for number, key in enumerate(keys, 1):
+        if not VISIBLE_ASCII.fullmatch(key):
+            raise InputError(
+                f"API_KEYS is unusable: key {number} holds a space or a character that a header "
+                "cannot carry, expected visible ASCII characters"
+            )
+    return keys
+
+
+def _trusted_proxies(environment: Mapping[str, str]) -> tuple[Network, ...]:
+    return tuple(_network(part) for part in _comma_separated(environment, "TRUSTED_PROXIES"))
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        message = f"{error}, expected an address or a network, as in 10.0.0.7,10.1.0.0/16"
+        raise InputError(f"TRUSTED_PROXIES is invalid: {message}") from None
+    if network.prefixlen == 0:
+        raise InputError(
+            f"TRUSTED_PROXIES is {text!r}, expected the proxies alone; every caller could name "
+            "itself a client of this machine"
+        )
+    return network
+
+
+def _cors_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
+    parts = _comma_separated(environment, "CORS_ORIGINS")
+    if "*" not in parts:
+        return tuple(_origin(part) for part in parts)
+    if parts != ("*",):
+        raise InputError("CORS_ORIGINS is '*' and more, expected '*' alone or origins")
+    if not environment.get("API_KEYS"):
+        raise InputError(
+            "CORS_ORIGINS is '*' without API_KEYS, expected API_KEYS; else every page that is "
+            "opened on this machine reads what is stored"
+        )
+    return parts
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers send it: in lower case, without the scheme's own port."""
+    match = ORIGIN.fullmatch(text)
+    if match is None:
+        bare = re.match(r"[^/]*://[^/?#]+", text)
+        remedy = f"; leave out what follows {bare[0]}" if bare and bare[0] != text else ""
+        raise InputError(
+            f"CORS_ORIGINS is {text!r}, expected scheme://host or scheme://host:port{remedy}"
+        )
+    scheme, host, port = match["scheme"].lower(), match["host"].lower(), match["port"]
+    return f"{scheme}://{host}" + (f":{port}" if port and DEFAULT_PORTS.get(scheme) != port else "")
+
+
+def _workers(environment: Mapping[str, str]) -> int:
+    text = environment.get("WORKERS") or "1"
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= MAX_WORKERS:
+        raise InputError(f"WORKERS is {text!r}, expected a whole number from 1 to {MAX_WORKERS}")
+    return int(text)
 
 
 def _positive(environment: Mapping[str, str], name: str) -> float | None:

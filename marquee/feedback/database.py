@@ -1,43 +1,56 @@
 """The connection to the event store's database: SQLite, or PostgreSQL, which may be unreachable.
 
     database = Database("postgresql://marquee:PASSWORD@db.example/marquee")
-    with database.begin() as connection: …      # a transaction; else StoreUnavailable
+    with database.begin() as connection: …      # a transaction that writes; else StoreUnavailable
+    with database.read() as connection: …       # one that reads
 
-After a failure the database is not tried for a second, so that requests do not wait for it one by
-one.
+Reads and writes have connections of their own, so that writes which wait for a lock hold up no
+read. After a failure that kind of work is not tried for a second: requests do not wait one by one.
 """
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from marquee.core.errors import InputError
-from marquee.feedback.errors import DEFAULT_EVENTS_URL, StoreUnavailable
+from marquee.feedback.address import parse_url, redact
+from marquee.feedback.driver_errors import expectation, is_away, is_slow, message_of
+from marquee.feedback.engines import LONG_READS, READS, WRITES, make_engine, transaction
+from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.migrate import ensure_schema
 
 RETRY_S = 1.0
-"""From a failure to the next try; until then every method raises StoreUnavailable at once."""
-TIMEOUT_S = 2
-"""PostgreSQL connects and answers within this, or counts as unreachable."""
-POOL_SIZE = 5
-"""Connections to PostgreSQL that each process keeps open; as many again under load."""
-SECRET_PARAMETERS = {"password", "sslpassword", "sslkey", "passfile"}
-"""URL parameters that no message repeats."""
-REFUSAL = re.compile(
-    r"FATAL: .*(authentication failed|does not exist|no pg_hba.conf entry|permission denied)"
-    r"|no password supplied"
-)
-"""PostgreSQL answered with a refusal; the same try again will not help."""
-REMEDY_SQLITE = "EVENTS_URL must name a SQLite file in a folder that exists and can be written"
-REMEDY_POSTGRESQL = (
-    "EVENTS_URL must name a PostgreSQL database whose tables this role may make and change"
-)
+"""From a failure to the next try; until then every call raises StoreUnavailable at once."""
+OPEN_S = 10.0
+"""A start waits this long for the first contact, which then goes on in its thread: PgBouncer lets
+its clients wait two minutes for a PostgreSQL that is away."""
+
+
+class Channel:
+    """The connections for one kind of work, and whether the database answers it."""
+
+    def __init__(self, engine: sa.Engine, clock: Callable[[], float]) -> None:
+        self.engine, self._clock = engine, clock
+        self._failure, self._retry_at = "", 0.0
+
+    def fail_fast(self) -> None:
+        """Raise StoreUnavailable within RETRY_S of a failure."""
+        now = self._clock()
+        if now < self._retry_at:
+            raise StoreUnavailable(self._failure)
+        if self._failure:  # one caller tries; other callers do not wait with it
+            self._retry_at = now + RETRY_S
+
+    def fail(self, message: str) -> None:
+        self._failure, self._retry_at = message, self._clock() + RETRY_S
+
+    def succeed(self) -> None:
+        self._failure, self._retry_at = "", 0.0
 
 
 class Database:
@@ -52,7 +65,7 @@ class Database:
         """Open sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE. clock: seconds.
 
         Raises InputError for an address, a file or a table that cannot be used. An unreachable
-        PostgreSQL is no error: the next `begin` tries again.
+        PostgreSQL is no error: the next call tries again.
         """
         self._url = parse_url(url)
         self.is_sqlite = self._url.get_backend_name() == "sqlite"
@@ -61,28 +74,23 @@ class Database:
                 f"event store {self.address}: no such file, expected a store to read; fill one "
                 "with: marquee import-ratings --data … --events …"
             )
-        self._read_only, self._clock = read_only, clock
-        self.engine = make_engine(self._url, read_only)
+        self._read_only = read_only
+        self.reads = Channel(make_engine(self._url, LONG_READS if read_only else READS), clock)
+        self.writes = self.reads if read_only else Channel(make_engine(self._url, WRITES), clock)
         self._migrated, self._migrating = False, threading.Lock()
-        self._failure, self._retry_at = "", 0.0
-        with suppress(StoreUnavailable), self.begin():
-            pass
+        self._open()
 
-    @contextmanager
-    def begin(self) -> Iterator[sa.Connection]:
-        """Open a transaction, committed at the end of the block.
+    def begin(self) -> AbstractContextManager[sa.Connection]:
+        """Open a transaction that writes, committed at the end of the block.
 
         Raises StoreUnavailable where the database does not answer now, and InputError where it
         refuses.
         """
-        self._fail_fast()
-        try:
-            self._ensure_schema()
-            with self.engine.begin() as connection:
-                yield connection
-        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-            raise self._store_error(error) from error
-        self._failure, self._retry_at = "", 0.0
+        return self._transaction(self.writes)
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """Open a transaction that reads, beside writes that wait; raise as `begin`."""
+        return self._transaction(self.reads)
 
     @property
     def address(self) -> str:
@@ -91,102 +99,71 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        self.reads.engine.dispose()
+        self.writes.engine.dispose()
 
-    def _fail_fast(self) -> None:
-        now = self._clock()
-        if now < self._retry_at:
-            raise StoreUnavailable(self._failure)
-        if self._failure:  # one caller tries; other callers do not wait with it
-            self._retry_at = now + RETRY_S
+    @contextmanager
+    def _transaction(self, channel: Channel) -> Iterator[sa.Connection]:
+        channel.fail_fast()
+        try:
+            self._ensure_schema()
+            with transaction(channel.engine) as connection:
+                yield connection
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise self._store_error(channel, error) from error
+        channel.succeed()
+
+    def _open(self) -> None:
+        errors: list[InputError] = []
+
+        def contact() -> None:
+            try:
+                with suppress(StoreUnavailable), self.begin():
+                    pass
+            except InputError as error:
+                errors.append(error)
+
+        thread = threading.Thread(target=contact, name="event-store", daemon=True)
+        thread.start()
+        thread.join(None if self.is_sqlite else OPEN_S)
+        if errors:
+            raise errors[0]
 
     def _ensure_schema(self) -> None:
         """Migrate once. Alembic works in globals, so one thread waits for the other."""
         if self._migrated:
             return
-        with self._migrating, self.engine.begin() as connection:
-            try:
-                ensure_schema(connection, self._read_only)
-            except InputError as error:
-                raise InputError(f"event store {self.address}: {error}") from error
+        with self._migrating, self._opening() as connection:
+            ensure_schema(connection, self._read_only)
         self._migrated = True
 
-    def _store_error(self, error: Exception) -> InputError:
+    @contextmanager
+    def _opening(self) -> Iterator[sa.Connection]:
+        """Open the first transaction; whatever cannot be opened is an error of EVENTS_URL."""
+        try:
+            with transaction(self.writes.engine) as connection:
+                yield connection
+        except InputError as error:
+            raise InputError(f"event store {self.address}: {error}") from error
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError):
+            raise
+        except (sa.exc.SQLAlchemyError, ValueError, TypeError, OSError) as error:
+            raise self._refusal(message_of(error)) from error
+
+    def _store_error(self, channel: Channel, error: Exception) -> InputError:
         """Name the store and quote the first line of the driver's message, never a row."""
-        driver_message = str(getattr(error, "orig", None) or error)
-        password = self._url.password or self._url.query.get("password")
-        line = driver_message.strip().splitlines()[0].replace(str(password or "\0"), "***")
-        message = f"event store {self.address}: {line}"
-        if not self._is_unavailable(error, driver_message):
-            remedy = REMEDY_SQLITE if self.is_sqlite else REMEDY_POSTGRESQL
-            return InputError(f"{message}; {remedy}")
-        self._failure, self._retry_at = message, self._clock() + RETRY_S
+        line = message_of(error)
+        if not is_away(error, line, is_open=self._migrated):
+            return self._refusal(line)
+        message = f"event store {self.address}: {self._hide_password(line)}"
+        if not is_slow(error):
+            channel.fail(message)
         return StoreUnavailable(message)
 
-    def _is_unavailable(self, error: Exception, driver_message: str) -> bool:
-        if not isinstance(
-            error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.TimeoutError
-        ):
-            return False
-        if "readonly" in driver_message:  # SQLite answered
-            return False
-        return self._migrated or not (self.is_sqlite or REFUSAL.search(driver_message))
+    def _refusal(self, line: str) -> InputError:
+        expected = expectation(line, self.is_sqlite)
+        return InputError(f"event store {self.address}: {self._hide_password(line)}, {expected}")
 
-
-def parse_url(text: str) -> sa.URL:
-    """Return SQLAlchemy's URL with its driver; InputError does not repeat a password."""
-    try:
-        url = sa.make_url(text)
-    except (sa.exc.ArgumentError, ValueError):
-        raise InputError(
-            f"EVENTS_URL: not a database address, expected one like {DEFAULT_EVENTS_URL}"
-        ) from None
-    if url.drivername in ("postgresql", "postgresql+psycopg"):
-        if "@" in (url.host or ""):
-            raise InputError("EVENTS_URL: an @ in the password, expected %40 for it") from None
-        return url.set(drivername="postgresql+psycopg")
-    if url.get_backend_name() == "sqlite" and url.database not in (None, "", ":memory:"):
-        return url
-    raise InputError(
-        f"EVENTS_URL {redact(url)}: expected sqlite:///FILE or postgresql://USER@HOST/DATABASE"
-    )
-
-
-def redact(url: sa.URL) -> str:
-    """Return the URL with *** for every secret."""
-    secrets = dict.fromkeys(SECRET_PARAMETERS & set(url.query), "***")
-    return url.update_query_dict(secrets).render_as_string(hide_password=True)
-
-
-def make_engine(url: sa.URL, read_only: bool) -> sa.Engine:
-    """Return an engine whose connections open on demand, each with our settings."""
-    if url.get_backend_name() == "sqlite":
-        # Readers never wait for a writer; a second writer waits up to 5 s. A commit returns only
-        # when the disk has it.
-        settings = ["PRAGMA busy_timeout=5000"]
-        if read_only:
-            settings += ["PRAGMA query_only=ON"]
-        else:
-            settings += ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
-        engine = sa.create_engine(url, hide_parameters=True)
-    else:
-        settings = [f"SET statement_timeout = '{TIMEOUT_S}s'"]
-        if read_only:  # a long read of all users, for which no request waits
-            settings = ["SET statement_timeout = 0", "SET default_transaction_read_only = on"]
-        engine = sa.create_engine(
-            url,
-            connect_args={"connect_timeout": TIMEOUT_S, "tcp_user_timeout": TIMEOUT_S * 1000},
-            hide_parameters=True,
-            pool_pre_ping=True,
-            pool_size=POOL_SIZE,
-            max_overflow=POOL_SIZE,
-            pool_timeout=TIMEOUT_S,
-        )
-
-    def configure(connection: Any, _: object) -> None:
-        for setting in settings:
-            connection.execute(setting)
-        connection.commit()
-
-    sa.event.listen(engine, "connect", configure)
-    return engine
+    def _hide_password(self, line: str) -> str:
+        password = str(self._url.password or self._url.query.get("password") or "\0")
+        return line.replace(password, "***").replace(quote(password), "***")

@@ -7,7 +7,7 @@ own.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,9 +29,9 @@ class Event:
     """One interaction of one user with one movie."""
 
     event_id: str
-    """At most 64 characters, chosen by the sender; an event sent again has the same id."""
+    """At most 128 characters, chosen by the sender; an event sent again has the same id."""
     user_id: str
-    """At most 64 characters."""
+    """At most 128 characters."""
     movie_id: int
     kind: str
     """One of KINDS."""
@@ -39,8 +39,12 @@ class Event:
     """The rating of kind "rating"; None for every other kind."""
     watched: float | None = None
     """Watched share of kind "watch", 0 to 1; None where it is unknown."""
-    at_us: int
-    """Unix microseconds."""
+    at_us: int | None = None
+    """Unix microseconds; None for the moment at which it is stored."""
+
+    def is_same(self, stored: "Event") -> bool:
+        """Return whether an event has this content; any time will do where this has none."""
+        return self == (stored if self.at_us is not None else replace(stored, at_us=None))
 
     def check(self) -> None:
         """Raise InputError for a value beyond the limits."""
@@ -53,7 +57,7 @@ class Event:
             raise InputError(
                 f"{subject}: movie_id {self.movie_id} has more than 64 bits, expected at most 64"
             )
-        if not 0 <= self.at_us < MAX_TIMESTAMP * MICROS_PER_SECOND:
+        if self.at_us is not None and not 0 <= self.at_us < MAX_TIMESTAMP * MICROS_PER_SECOND:
             raise InputError(
                 f"{subject}: at_us {self.at_us}, expected microseconds since 1970; convert it"
             )

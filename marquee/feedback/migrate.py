@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from marquee.core.errors import InputError
 
-VERSIONS = ("0001", "0002", "0003")
+VERSIONS = ("0001", "0002", "0003", "0004")
 """The revisions in migrations/versions, oldest first."""
 HEAD = VERSIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"

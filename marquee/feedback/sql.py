@@ -27,6 +27,15 @@ _SELECT_ROWS = f"""
 """
 SELECT_USER = sa.text(_SELECT_ROWS.format(users="= :user_id"))
 SELECT_USERS = sa.text(_SELECT_ROWS.format(users="BETWEEN :first AND :last"))
+SELECT_USER_ROWS = sa.text("""
+    SELECT CAST(NULL AS TEXT) AS event_id, movie_id, 'rating' AS kind, stars,
+        CAST(NULL AS DOUBLE PRECISION) AS watched, at_s * 1000000 AS at_us, sequence
+    FROM ratings WHERE user_id = :user_id
+    UNION ALL
+    SELECT event_id, movie_id, kind, stars, watched, at_us, sequence
+    FROM events WHERE user_id = :user_id
+    ORDER BY at_us, sequence
+""")
 SELECT_STATE_VERSION = sa.text(f"""
     SELECT coalesce(max(newest), 0), sum(n) FROM (
         SELECT max(sequence) AS newest, count(*) AS n FROM ratings WHERE user_id = :user_id

@@ -6,7 +6,7 @@
                      at_us=978_300_760_000_000)])
     store.user_state(42).history     # ((1193, 5.0, None, 978300760000000), …), oldest first
 
-A user_id is text of at most 64 characters: 42 and "42" are one user. Ratings of a data set are
+A user_id is text of at most 128 characters: 42 and "42" are one user. Ratings of a data set are
 imported, one row per user and movie. Everything after that is a log of events, which only grows;
 marquee/feedback/user_state.py reduces it. An event that `add` has acknowledged is on disk. One
 million imported ratings take 2.5 s of CPU on SQLite and 24 MB of disk. On PostgreSQL they take 9 s
@@ -15,6 +15,7 @@ of CPU in this process, and more in the server.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from marquee.core.errors import InputError
+from marquee.core.times import unix_us
 from marquee.feedback import sql
 from marquee.feedback.database import Database
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
@@ -42,13 +44,14 @@ class AddResult:
     duplicates: int
     """Events stored before, or earlier in the list, with the same content."""
     conflicts: tuple[int, ...]
-    """Positions of events whose id belongs to other content; then no event was stored."""
+    """Positions of events whose id belongs to other content; they are not stored."""
 
 
 class EventStore:
     """The store of events by user; it makes its tables, and processes may share it.
 
-    While the database does not answer, every method raises StoreUnavailable.
+    While the database does not answer, every method raises StoreUnavailable. Reads and writes have
+    connections of their own: neither waits for the other.
     """
 
     def __init__(self, url: str = DEFAULT_EVENTS_URL, read_only: bool = False) -> None:
@@ -63,11 +66,12 @@ class EventStore:
         self._database = Database(url, read_only)
 
     def add(self, events: Sequence[Event]) -> AddResult:
-        """Store events, all or none; when this returns they are on disk.
+        """Store events, but those in conflict; when this returns they are on disk.
 
-        The same event sent again changes nothing. An id that belongs to other content is a
-        conflict, and then no event is stored. Raises InputError for an event that a database could
-        not hold.
+        The same event sent again changes nothing. An id that belongs to other content, stored
+        before or earlier in the list, is a conflict. An event without a time gets this machine's,
+        and is the same as a stored one of any time. Raises InputError for an event that a database
+        could not hold; then no event is stored.
         """
         unique: dict[str, Event] = {}
         for event in events:
@@ -76,7 +80,8 @@ class EventStore:
         with self._database.begin() as connection:
             numbers = dict(zip(unique, self._reserve(connection, len(unique)), strict=True))
             # Sorted: two writers of the same events wait for each other in one direction only.
-            rows = [vars(unique[id_]) | {"sequence": numbers[id_]} for id_ in sorted(unique)]
+            now_us = unix_us(datetime.now(UTC))
+            rows = [_event_row(unique[id_], numbers[id_], now_us) for id_ in sorted(unique)]
             for batch in _batches(rows, IDS_PER_QUERY):
                 connection.execute(sql.INSERT_EVENTS, batch)
             stored_events = _read_events(connection, list(unique))
@@ -84,26 +89,30 @@ class EventStore:
                 position
                 for position, event in enumerate(events)
                 # An id that is absent was stored before, and deleted with its user at this moment.
-                if event.event_id in stored_events and stored_events[event.event_id][0] != event
+                if event.event_id in stored_events
+                and not event.is_same(stored_events[event.event_id][0])
             )
-            if conflicts:
-                connection.rollback()
-                return AddResult(0, 0, conflicts)
         accepted = sum(number == numbers[id_] for id_, (_, number) in stored_events.items())
-        return AddResult(accepted, len(events) - accepted, ())
+        return AddResult(accepted, len(events) - accepted - len(conflicts), conflicts)
 
     def user_state(self, user_id: int | str) -> UserState:
         """Return the state of a user; an empty UserState for an unknown one."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             rows = connection.execute(sql.SELECT_USER, {"user_id": str(user_id)}).all()
         return reduce_events(map(to_stored_event, rows))
+
+    def user_rows(self, user_id: int | str) -> list[dict[str, Any]]:
+        """Return every row of a user, oldest first; an imported rating has event_id None."""
+        with self._database.read() as connection:
+            rows = connection.execute(sql.SELECT_USER_ROWS, {"user_id": str(user_id)}).mappings()
+            return [dict(row) for row in rows]
 
     def state_version(self, user_id: int | str) -> tuple[int, int]:
         """Return (newest sequence, count) of a user's rows; it differs after a change.
 
         Read from indexes alone. (0, 0) for an unknown user; after a deletion no pair comes back.
         """
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             row = connection.execute(sql.SELECT_STATE_VERSION, {"user_id": str(user_id)}).one()
         return int(row[0]), int(row[1])
 
@@ -120,7 +129,7 @@ class EventStore:
 
         Ids are streamed: a million users take 10 MB, not the memory of their ratings.
         """
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             stream = connection.execution_options(yield_per=ROWS_PER_BATCH)
             user_ids = stream.execute(sql.SELECT_USER_IDS).scalars()
             while batch := list(islice(user_ids, num_users)):
@@ -128,7 +137,7 @@ class EventStore:
 
     def user_states(self, first: str, last: str) -> Iterator[tuple[str, UserState]]:
         """Yield (user_id, state) of every user from `first` to `last`, in one query."""
-        with self._database.begin() as connection:
+        with self._database.read() as connection:
             stream = connection.execution_options(yield_per=ROWS_PER_BATCH)
             rows = stream.execute(sql.SELECT_USERS, {"first": first, "last": last})
             events = map(to_stored_event, rows)
@@ -181,6 +190,11 @@ class EventStore:
             last = connection.execute(sql.RESERVE_SQLITE, {"count": count}).scalar_one()
             return range(last - count + 1, last + 1)
         return connection.execute(sql.RESERVE_POSTGRESQL, {"count": count}).scalars().all()
+
+
+def _event_row(event: Event, sequence: int, now_us: int) -> dict[str, Any]:
+    at_us = now_us if event.at_us is None else event.at_us
+    return vars(event) | {"sequence": sequence, "at_us": at_us}
 
 
 def _read_events(connection: sa.Connection, event_ids: list[str]) -> dict[str, tuple[Event, int]]:

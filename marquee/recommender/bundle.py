@@ -13,17 +13,17 @@ It holds no pickle and no user. model_version = sha256 over the canonical JSON o
 
 import hashlib
 import json
+import mmap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from marquee.core.errors import InputError
-from marquee.core.files import atomic_folder
+from marquee.core.files import atomic_folder, write_atomic
 from marquee.core.movies import Movies
 
 FORMAT = 4
@@ -46,12 +46,15 @@ SHAPES = {  # E = D + 1, F implicit features of the rating model
 }
 RECENT_SHARE = 0.05  # of the training ratings that count as the newest, whatever their time span
 RATING_SCALARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
+ARRAYS = "arrays.safetensors"
+DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "I64": np.dtype(np.int64)}
+Buffer: TypeAlias = bytes | mmap.mmap
 REMEDY = "make the bundle again with: marquee export"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A bundle in memory, every byte of it verified."""
+    """A verified bundle."""
 
     folder: Path
     manifest: dict[str, Any]
@@ -59,6 +62,12 @@ class Bundle:
     arrays: dict[str, np.ndarray]
     encoder: bytes
     golden: list[dict[str, Any]]
+    mapping: Buffer
+
+    def release_pages(self) -> None:
+        """Let go of the arrays' pages; those in use come back from the system's cache."""
+        if isinstance(self.mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
 def write_bundle(
@@ -102,23 +111,30 @@ def write_bundle(
     return str(full["model_version"])
 
 
-def read_bundle(folder: str | Path) -> Bundle:
+def read_bundle(folder: str | Path, copies: Path | None = None) -> Bundle:
     """Read a bundle, and check every sha256, every shape and the manifest's digest.
+
+    copies: a folder of this service alone, for a copy of the arrays that its processes map and so
+    share. The bundle's own file is never mapped: who overwrites it in place would change the arrays
+    of a running service, or end it.
 
     Raises InputError that names the file: missing, added, or changed by one byte.
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
-    parts = {name: _read(folder / name) for name in PARTS}
+    files = {name: _read(folder / name) for name in PARTS if name != ARRAYS}
+    path = folder / ARRAYS
+    mapping = _map_copy(path, copies, manifest["files"][ARRAYS]) if copies else _read(path)
+    parts: dict[str, Buffer] = {**files, ARRAYS: mapping}
     for name, digest in _digests(parts).items():
         expected = manifest["files"][name]
         if digest != expected:
             message = f"{len(parts[name]):,} bytes with sha256 {digest[:12]}…"
             raise _error(folder / name, f"{message}, expected {expected[:12]}… of {MANIFEST}")
     try:
-        arrays = load_arrays(parts["arrays.safetensors"])
-        movies = Movies.from_columns(json.loads(parts["movies.json"]))
-        golden = json.loads(parts["golden.json"])
+        arrays = _parse_arrays(mapping)
+        movies = Movies.from_columns(json.loads(files["movies.json"]))
+        golden = json.loads(files["golden.json"])
     except Exception as error:
         message = f"a file cannot be parsed ({error}), expected safetensors and JSON"
         raise _error(folder, message) from error
@@ -128,8 +144,9 @@ def read_bundle(folder: str | Path) -> Bundle:
         manifest=manifest,
         movies=movies,
         arrays=arrays,
-        encoder=parts["encoder.onnx"],
+        encoder=files["encoder.onnx"],
         golden=golden,
+        mapping=mapping,
     )
 
 
@@ -221,7 +238,7 @@ def _model_version(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digests(parts: Mapping[str, bytes]) -> dict[str, str]:
+def _digests(parts: Mapping[str, Buffer]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in parts.items()}
 
 
@@ -230,13 +247,52 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=indent, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
+def _parse_arrays(content: Buffer) -> dict[str, np.ndarray]:
+    """Return read-only views of the tensors; safetensors' own loader would copy them."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    arrays = {}
+    for name in header.keys() - {"__metadata__"}:
+        dtype, (begin, end) = DTYPES[header[name]["dtype"]], header[name]["data_offsets"]
+        size = (end - begin) // dtype.itemsize
+        array = np.frombuffer(content, dtype, size, offset=start + begin)
+        arrays[name] = array.reshape(header[name]["shape"])
+    return arrays
+
+
+def _map_copy(path: Path, copies: Path, digest: str) -> Buffer:
+    """Map a copy of a file, which is made unless it is there; older copies are removed.
+
+    Another process may remove a copy at any moment; who has mapped it keeps it.
+    """
+    copy = copies / f"{digest}{path.suffix}"
+    content = _read(path)
+    if hashlib.sha256(content).hexdigest() != digest:  # the caller refuses it
+        return content
+    try:
+        copies.mkdir(parents=True, exist_ok=True)
+        for file in copies.glob(f"*{path.suffix}"):
+            if file != copy:
+                file.unlink(missing_ok=True)
+        if not copy.exists():
+            write_atomic(copy, content)
+        with copy.open("rb") as opened:
+            return mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError:  # removed at this moment, or the disk is full: then without sharing
+        return content
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
-    except FileNotFoundError as error:
-        raise _error(path, "missing") from error
     except OSError as error:
-        raise _error(path, f"cannot be read ({error.strerror})") from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return _error(path, "missing")
+    return _error(path, f"cannot be read ({error.strerror})")
 
 
 def _error(path: Path, message: str) -> InputError:

@@ -36,7 +36,7 @@ class History:
     item_L: Int64  # indices of the items that the encoder reads
     rating_bin_L: Int64  # 0 where there is no rating, else 1 + its position on the scale
     abandoned: Int64 = field(default_factory=NO_ITEMS.copy)  # a weak dislike, and seen
-    not_interested: Int64 = field(default_factory=NO_ITEMS.copy)  # never listed
+    not_interested: Int64 = field(default_factory=NO_ITEMS.copy)  # never listed; in order of marks
 
     @property
     def seen(self) -> Int64:
@@ -79,18 +79,19 @@ def parse_history(
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
         latest.pop(item, None)  # a repeated item moves to its latest place
         latest[item] = _rating_bin(stars, watched, rating_bin_of, n)
-    refused = set()
+    refused: dict[int, None] = {}  # in the order of the marks
     for n, movie_id in enumerate(not_interested):
         if movie_id not in item_of:
             raise unknown_movie(movie_id, f"not_interested.{n}")
-        refused.add(item_of[movie_id])
+        refused.pop(item_of[movie_id], None)
+        refused[item_of[movie_id]] = None
         latest.pop(item_of[movie_id], None)
     read = {item: rating_bin for item, rating_bin in latest.items() if rating_bin is not None}
     return History(
         item_L=np.array(list(read), np.int64),
         rating_bin_L=np.array(list(read.values()), np.int64),
         abandoned=np.array([item for item in latest if item not in read], np.int64),
-        not_interested=np.array(sorted(refused), np.int64),
+        not_interested=np.array(list(refused), np.int64),
     )
 
 

@@ -64,20 +64,24 @@ class Recommender:
         )
 
     @classmethod
-    def load(cls, folder: str | Path, threads: int = 1) -> "Recommender":
+    def load(
+        cls, folder: str | Path, threads: int = 1, copies: Path | None = None
+    ) -> "Recommender":
         """Read a bundle, verify it, and check its golden answers on this machine.
 
         threads: cores that one history may use in ONNX Runtime; 1 serves many requests best.
+        copies: a folder for a copy of the arrays, which several processes then share.
         Raises InputError that names the file where a byte, a shape or a golden answer is off.
 
         Examples:
             >>> Recommender.load(bundle_folder).movie_ids[:3]
             array([ 1,  6, 10])
         """
-        bundle = read_bundle(folder)
+        bundle = read_bundle(folder, copies)
         recommender = cls(bundle, threads)
         for n, golden in enumerate(bundle.golden):
             recommender._check_golden(f"{bundle.folder / 'golden.json'}: answer {n}", golden)
+        bundle.release_pages()  # the draws of the rating model were copied
         return recommender
 
     def score(
@@ -166,7 +170,7 @@ class Recommender:
                 history's; followed at full strength where `calibration` is 0.
             explain: add `because` to each item: the history entries, or genres, that raise it. It
                 encodes the history once per entry.
-            not_interested: movies that are never listed; their neighbors are demoted.
+            not_interested: movies that are never listed; the neighbors of the last 100 are demoted.
 
         Returns {items, strategy, model_version, next_offset}. An item is {movie_id, title, year,
         genres, score, stars: {expected, low, high, p_like}, because?, num_ratings}. strategy is

@@ -15,6 +15,14 @@ Logit = Annotated[
     float,
     Field(description="logit: larger is better; scores of different users do not compare"),
 ]
+MissingHistory = Annotated[
+    Literal["unavailable"],
+    Field(description="the stored history could not be read and is not in this answer"),
+]
+UnknownIds = Annotated[
+    list[int],
+    Field(description="movies of the request that the catalog does not hold; they are skipped"),
+]
 ModelVersion = Annotated[str, Field(description="64 hex digits that name the bundle's content")]
 
 
@@ -95,6 +103,8 @@ class RecommendResponse(Strict):
     items: list[RecommendedMovie]
     strategy: Strategy
     model_version: ModelVersion
+    history: NotRequired[MissingHistory]
+    unknown_ids: NotRequired[UnknownIds]
     next_offset: Annotated[int | None, Field(description="null on the last page")]
 
 
@@ -104,6 +114,8 @@ class PredictResponse(Strict):
     items: list[ScoredMovie]
     strategy: Strategy
     model_version: ModelVersion
+    history: NotRequired[MissingHistory]
+    unknown_ids: NotRequired[UnknownIds]
 
 
 class SimilarResponse(Strict):
@@ -111,6 +123,7 @@ class SimilarResponse(Strict):
 
     items: list[SimilarMovie]
     model_version: ModelVersion
+    unknown_ids: NotRequired[UnknownIds]
 
 
 class ChartMovie(Movie):
@@ -157,3 +170,5 @@ class RateNextResponse(Strict):
     items: list[MovieToRate]
     strategy: Strategy
     model_version: ModelVersion
+    history: NotRequired[MissingHistory]
+    unknown_ids: NotRequired[UnknownIds]

@@ -21,6 +21,8 @@ REMEDIES = {
     "the role needs s3:GetObject and s3:ListBucket to read, s3:PutObject and "
     "s3:AbortMultipartUpload to push, s3:DeleteObject to prune",
     "NoSuchBucket": "there is no such bucket; make it (deploy/stack.sh up), or check the name",
+    "KMS.NotFoundException": "there is no such key; check AWS_SSE_KMS_KEY_ID and its region",
+    "KMS.DisabledException": "the key is disabled; enable it, or name another: AWS_SSE_KMS_KEY_ID",
     "NoSuchUpload": "the upload has ended, maybe complete; push again",
     "PermanentRedirect": OTHER_REGION,
     "AuthorizationHeaderMalformed": OTHER_REGION,

@@ -1,7 +1,7 @@
 """A store in a bucket of S3, or of a compatible server (AWS_ENDPOINT_URL).
 
-boto3 finds credentials and region: environment, profile, the machine's role. Its transfer manager
-sends and fetches files in parts, several at a time, and repeats a part that was cut off.
+boto3's transfer manager sends and fetches files in parts, several at a time, and repeats a part
+that was cut off.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 
@@ -12,7 +12,9 @@ from uuid import uuid4
 from botocore.exceptions import ClientError
 
 from marquee.core.errors import InputError
-from marquee.releases.s3_errors import error_code, explained_errors
+from marquee.releases.s3_address import parse_s3_url
+from marquee.releases.s3_client import S3Client
+from marquee.releases.s3_errors import error_code
 from marquee.releases.store import ListedObject, StoredObject, UnreachableError
 
 PART_BYTES = 8 << 20
@@ -31,38 +33,24 @@ class S3Store:
     def __init__(
         self, url: str, *, allow_unconditional: bool = False, show_progress: bool = False
     ) -> None:
-        """Raise InputError for an address, a profile or a region that cannot be used."""
-        import boto3  # half a second and 24 MB, which a service of a plain folder does without
-        from boto3.s3.transfer import TransferConfig
-        from botocore.config import Config
+        """Raise InputError for an address or a setting that cannot be used."""
+        from boto3.s3.transfer import TransferConfig  # late, as boto3 in s3_client.py
 
-        bucket, _, prefix = url.removeprefix("s3://").strip("/").partition("/")
-        if not bucket or not prefix or ".." in prefix.split("/"):
-            raise InputError(
-                f"{url}: no bucket with a prefix, expected one like s3://movies/models/ml-1m"
-            )
-        self.url, self._bucket, self._prefix = f"s3://{bucket}/{prefix}", bucket, prefix
+        self._bucket, self._prefix = parse_s3_url(url)
+        self.url = f"s3://{self._bucket}/{self._prefix}"
         self._unconditional, self._show_progress = allow_unconditional, show_progress
         self._transfer = TransferConfig(
             multipart_threshold=PART_BYTES,
             multipart_chunksize=PART_BYTES,
             max_concurrency=NUM_CONNECTIONS,
         )
-        retries = {"mode": "standard", "max_attempts": 3}
-        config = Config(retries=retries, connect_timeout=3, read_timeout=20)
-        with explained_errors(url):
-            try:
-                self._s3 = boto3.Session().client("s3", config=config)
-            except ValueError as error:
-                raise InputError(
-                    f"{url}: {error}, expected AWS_ENDPOINT_URL=http://HOST:PORT, or unset for AWS"
-                ) from error
+        self._client = S3Client(self.url)
 
     def read(self, key: str, known_etag: str = "") -> StoredObject | None:
         condition = {"IfNoneMatch": known_etag} if known_etag else {}
-        with explained_errors(f"{self.url}/{key}"):
+        with self._client.requests(f"{self.url}/{key}") as s3:
             try:
-                response = self._s3.get_object(**self._at(key), **condition)
+                response = s3.get_object(**self._at(key), **condition)
                 content = response["Body"].read()
             except ClientError as error:
                 if error_code(error) in NOT_FOUND_CODES | NOT_MODIFIED_CODES:
@@ -86,24 +74,22 @@ class S3Store:
 
     def upload(self, path: Path, key: str) -> None:
         bar = self._progress_bar("push", key, path.stat().st_size)
-        with explained_errors(f"{self.url}/{key}"), path.open("rb") as file, bar:
-            self._s3.upload_fileobj(
-                file, **self._at(key), Callback=bar.update, Config=self._transfer
-            )
+        with self._client.requests(f"{self.url}/{key}") as s3, path.open("rb") as file, bar:
+            s3.upload_fileobj(file, **self._at(key), Callback=bar.update, Config=self._transfer)
 
     def download(self, key: str, path: Path, size: int) -> None:
         bar = self._progress_bar("pull", key, size)
-        with explained_errors(f"{self.url}/{key}"), path.open("wb") as file, bar:
-            self._s3.download_fileobj(
+        with self._client.requests(f"{self.url}/{key}") as s3, path.open("wb") as file, bar:
+            s3.download_fileobj(
                 **self._at(key), Fileobj=file, Callback=bar.update, Config=self._transfer
             )
         if path.stat().st_size != size:
             raise self._cut_off(key, path.stat().st_size)
 
     def listed(self, prefix: str) -> list[ListedObject]:
-        pages = self._s3.get_paginator("list_objects_v2")
         prefix_length = len(self._prefix) + 1
-        with explained_errors(self.url):
+        with self._client.requests(self.url) as s3:
+            pages = s3.get_paginator("list_objects_v2")
             return [
                 ListedObject(
                     entry["Key"][prefix_length:], entry["Size"], entry["LastModified"].timestamp()
@@ -114,8 +100,8 @@ class S3Store:
 
     def delete(self, keys: list[str]) -> None:
         for key in keys:  # one by one: not every server knows DeleteObjects with its checksum
-            with explained_errors(f"{self.url}/{key}"):
-                self._s3.delete_object(**self._at(key))
+            with self._client.requests(f"{self.url}/{key}") as s3:
+                s3.delete_object(**self._at(key))
 
     def refuse_unconditional(self) -> None:
         if self._unconditional:
@@ -146,9 +132,9 @@ class S3Store:
     def _put(self, key: str, content: bytes, **condition: str) -> bool:
         """Write an object; return whether the condition held and it was written."""
         conditions = {} if self._unconditional else condition
-        with explained_errors(f"{self.url}/{key}"):
+        with self._client.requests(f"{self.url}/{key}") as s3:
             try:
-                self._s3.put_object(**self._at(key), Body=content, **conditions)
+                s3.put_object(**self._at(key), Body=content, **conditions)
             except ClientError as error:
                 if error_code(error) in PRECONDITION_FAILED_CODES | NOT_FOUND_CODES:
                     return False

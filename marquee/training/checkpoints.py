@@ -29,6 +29,7 @@ from pytorch_lightning.utilities.exceptions import SIGTERMException
 from marquee.core.command import Terminated
 from marquee.core.errors import InputError
 from marquee.core.files import flatten
+from marquee.core.s3_settings import S3Settings
 from marquee.training import distributed
 from marquee.training.distributed import say_once
 
@@ -169,8 +170,15 @@ def is_url(path: Any) -> bool:
     return "://" in str(path)
 
 
+def configure_s3() -> None:
+    """Give s3fs the settings that it does not read itself; Lightning opens it, too."""
+    arguments = S3Settings.from_environment().fsspec_arguments()
+    fsspec.config.conf.setdefault("s3", {}).update(arguments)
+
+
 def exists(path: str) -> bool:
     """Return whether a file or object exists; InputError without its store."""
+    configure_s3()
     try:
         system, local_path = fsspec.core.url_to_fs(path)
         return bool(system.isfile(local_path))

@@ -131,6 +131,70 @@ def test_start_port_taken_tries_another(
             assert ports == [] and httpx.get(f"{url}/livez").status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("settings", "options", "message"),
+    [
+        pytest.param({"WORKERS": "x"}, [], "WORKERS is 'x', expected", id="workers"),
+        pytest.param({}, ["--api-workers", "0"], "WORKERS is '0', expected", id="no-workers"),
+        pytest.param(
+            {"WORKERS": "2"}, ["--api-workers", "3"], "WORKERS is '2' and --api-workers", id="two"
+        ),
+        pytest.param({"KEEP_ALIVE_S": "no"}, [], "KEEP_ALIVE_S is 'no', expected", id="idle"),
+        pytest.param({}, ["--host", "localhost"], "--host is 'localhost', expected", id="host"),
+        pytest.param({}, ["--host", "192.0.2.1"], "of 192.0.2.1 cannot be", id="elsewhere"),
+        pytest.param({}, ["--port", "99999"], "port 99999 of", id="port"),
+    ],
+)
+def test_start_wrong_option_is_one_sentence(
+    bundle_folder: Path,
+    tmp_path: Path,
+    settings: dict[str, str],
+    options: list[str],
+    message: str,
+) -> None:
+    process = serve(bundle_folder, tmp_path, free_port(), *options, **settings)
+    assert_refused(process, tmp_path, message)
+
+
+def assert_refused(process: Process, home: Path, message: str) -> None:
+    status, output = process.wait(timeout=120), output_of(home).read_text()
+    errors = [line for line in output.splitlines() if line.startswith("marquee: error: ")]
+    assert status == 2 and len(errors) == 1 and message in errors[0], output
+    assert "Traceback" not in output, output
+
+
+def test_start_port_in_use_is_one_sentence(bundle_folder: Path, tmp_path: Path) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        process = serve(bundle_folder, tmp_path, listener.getsockname()[1])
+        assert_refused(process, tmp_path, "cannot be listened on (Address already in use)")
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        pytest.param("raise ImportError('no ELF')", "ImportError: no ELF", id="import"),
+        pytest.param("raise MemoryError", "MemoryError", id="memory"),
+        pytest.param(
+            "import os; os.kill(os.getpid(), 9)",
+            "5 workers have ended before they served",
+            id="killed",
+            marks=pytest.mark.slow,
+        ),
+    ],
+)
+def test_start_unforeseen_error_ends_the_service(
+    bundle_folder: Path, tmp_path: Path, code: str, message: str
+) -> None:
+    """Its workers were started again and again, while callers waited."""
+    (tmp_path / "onnxruntime.py").write_text(code)
+    process = serve(bundle_folder, tmp_path, free_port(), PYTHONPATH=str(tmp_path))
+    status, output = process.wait(timeout=120), output_of(tmp_path).read_text()
+    errors = [line for line in output.splitlines() if line.startswith("marquee: error: ")]
+    assert status == 2 and len(errors) == 1 and message in errors[0], output
+
+
 def test_killed_worker_is_replaced_in_a_container(bundle_folder: Path, tmp_path: Path) -> None:
     """Keep what was acknowledged before."""
     settings = {"BENTOML_CONTAINERIZED": "true"}
@@ -169,7 +233,7 @@ def test_service_refuses_a_damaged_bundle(bundle_folder: Path, tmp_path: Path) -
 
 def test_stop_under_load_answers_open_requests(bundle_folder: Path, tmp_path: Path) -> None:
     """Each request that is being answered is answered in full; then the process ends, with 0."""
-    body = json.dumps({"requests": [{"history": HISTORY, "explain": True}] * 256}).encode()
+    body = json.dumps({"requests": [{"history": HISTORY, "explain": True}] * 64}).encode()
     head = f"Host: a\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     with running(bundle_folder, tmp_path) as (url, process), ExitStack() as stack:
         port = urlsplit(url).port
@@ -185,7 +249,7 @@ def test_stop_under_load_answers_open_requests(bundle_folder: Path, tmp_path: Pa
     for answer in answers:
         start, _, content = answer.partition(b"\r\n\r\n")
         assert start.startswith(b"HTTP/1.1 200"), answer[:300]
-        assert len(json.loads(content)["results"]) == 256, "half an answer"
+        assert len(json.loads(content)["results"]) == 64, "half an answer"
     assert "Traceback" not in output_of(tmp_path).read_text()
 
 

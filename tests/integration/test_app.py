@@ -6,88 +6,38 @@ for nothing, a ranking sorted by row, errors turned into "Oops!") has a test eac
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 import streamlit as st
-from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from app_pages import api
 from marquee.insights.findings_command import main as insights
-from marquee_client import Retries
-from tests.support.fake_service import MOVIES, FakeService, fake_service
+from tests.support.app_session import (
+    PAGES,
+    TIMEOUT_S,
+    add_ratings,
+    checked,
+    literal,
+    open_page,
+    page_text,
+    query_param,
+    service_of_the_app,
+)
+from tests.support.fake_service import MOVIES, FakeService
 from tests.support.paths import ROOT
 
-PAGES = ("start", "for_you", "rate", "taste", "night", "profile", "findings", "about", "movie")
 WIDGETS = ("button", "checkbox", "multiselect", "radio", "select_slider", "selectbox", "slider")
-TIMEOUT_S = 30
 FIVE, RATED, FILES = "Or rate five movies", "What you rated", "Import and export"
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeService]:
-    st.cache_data.clear()
-    with fake_service() as service:
-        monkeypatch.setenv("MARQUEE_URL", service.url)
-        monkeypatch.setattr(api, "RETRIES", Retries(times=0))
-        # Each AppTest reads what every installed package says of itself: half a second.
-        monkeypatch.setattr(manifest_scanner, "scan_component_manifests", list)
-        monkeypatch.setenv("APP_CACHE", str(tmp_path / "cache"))
-        monkeypatch.setenv("FINDINGS", str(tmp_path / "reports"))
-        monkeypatch.delenv("POSTERS", raising=False)
-        monkeypatch.delenv("MARQUEE_KEY", raising=False)
+    with service_of_the_app(monkeypatch, tmp_path) as service:
         yield service
-
-
-def add_ratings(fake: FakeService, user_id: str, stars: dict[int, float]) -> None:
-    """Store ratings of a user, movie_id -> stars, a second apart."""
-    for movie_id, value in stars.items():
-        at = datetime(2026, 1, 1, 0, 0, len(fake.events), tzinfo=UTC).isoformat()
-        event = {"event_id": f"e{len(fake.events)}", "user_id": user_id, "kind": "rating"}
-        event |= {"movie_id": movie_id, "stars": value, "at": at}
-        fake.events[event["event_id"]] = event
-
-
-def open_page(page: str, tab: str = "", **query: str) -> AppTest:
-    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=TIMEOUT_S)
-    at.query_params.update({"me": "ana"} | query)
-    if tab:
-        at.session_state[f"{page}-tab"] = tab
-    return at.switch_page(f"app_pages/{page}.py").run()
-
-
-def checked(at: AppTest) -> AppTest:
-    """Return the page, which shows no error."""
-    assert not at.exception, at.exception[0].message
-    assert not at.error, at.error[0].value
-    return at
-
-
-def page_text(at: AppTest) -> str:
-    """Return what can be read on the page."""
-    kinds = (
-        "title",
-        "header",
-        "subheader",
-        "markdown",
-        "caption",
-        "info",
-        "warning",
-        "error",
-        "success",
-    )
-    parts = [element.value for kind in kinds for element in getattr(at, kind)]
-    return "\n".join([*parts, *(html.value for html in at.html)])
-
-
-def query_param(at: AppTest, name: str) -> str:
-    """Return a parameter of the address."""
-    value = at.query_params[name]
-    return value if isinstance(value, str) else value[0]
 
 
 def row_titles(at: AppTest, row: str) -> list[str]:
@@ -119,14 +69,14 @@ def test_genre_mix_ignores_unknown_genres(fake: FakeService) -> None:
 
 def test_start_three_tastes_set_the_genre_mix(fake: FakeService) -> None:
     at = checked(open_page("start"))
-    show = at.button(key="show")
-    assert show.disabled
+    assert at.get_by_key("show").page_link[0].proto.disabled
     for key in ("taste-0", "taste-2", "taste-5"):
         at.checkbox(key=key).check()
-    at.run()
-    at = checked(at.button(key="show").click().run())
-    assert query_param(at, "mix") == "Action:1,Comedy:1,Horror:1"
-    at.switch_page("app_pages/for_you.py").run()
+    link = checked(at.run()).get_by_key("show").page_link[0].proto
+    assert not link.disabled
+    (mix,) = parse_qs(link.query_string)["mix"]
+    assert mix == "Action:1,Comedy:1,Horror:1"
+    at = open_page("for_you", mix=mix)
     assert batch_queries(fake)[0]["genre_profile"] == {"Action": 1, "Comedy": 1, "Horror": 1}
     assert "your tastes" in page_text(checked(at))
 
@@ -237,7 +187,7 @@ def test_rating_refused_is_reported(fake: FakeService) -> None:
     at = open_page("rate")
     fake.refuse = "/events"
     at.button(key="rate-rate").click().run()
-    assert at.error[0].value.startswith("Not saved: the fake refuses this.")
+    assert literal(at.error[0].value).startswith("Not saved: the fake refuses this.")
     assert not fake.events
 
 
@@ -399,10 +349,26 @@ def test_import_stores_or_lists_each_row(
     assert {entry["movie_id"]: entry["stars"] for entry in fake.history("ana")} == stored
 
 
+def test_import_bad_cells_spoil_no_other_row(fake: FakeService) -> None:
+    """With the line ends of an old Mac, one row twice, and rows without a time."""
+    bad = ["4,1e400,", "5,inf,", "6,nan,", "7,4,1e400", "8,4,02/03/2024", f"9,4,{'x' * 140_000}"]
+    text = "\r".join(["movieId,rating,timestamp", "3,4.5,", *bad, "3,4.5,", "1,4,1000000000"])
+    at = open_page("rate", FILES)
+    for added, known in ((2, 1), (0, 3)):
+        at.file_uploader[0].set_value(("ratings.csv", text.encode(), "text/csv")).run()
+        at = checked(at.button(key="import").click().run())
+        report = f"{added} ratings added, {known} already there, 6 not imported."
+        assert at.success[0].value == report
+    table = at.dataframe[-1].value
+    assert list(table["line"]) == [3, 4, 5, 6, 7, 8] and all(table["why"])
+    assert {entry["movie_id"]: entry["stars"] for entry in fake.history("ana")} == {3: 4.5, 1: 4.0}
+
+
 def test_import_rejects_an_unknown_format(fake: FakeService) -> None:
     at = open_page("rate", FILES)
     at.file_uploader[0].set_value(("x.csv", b"a,b\n1,2\n", "text/csv")).run()
-    assert at.error[0].value.startswith("x.csv: the first line is a, b; expected the columns")
+    message = literal(at.error[0].value)
+    assert message.startswith("x.csv: the first line is a, b; expected the columns")
 
 
 def test_night_merges_the_lists_of_all_users(fake: FakeService) -> None:

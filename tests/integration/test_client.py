@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -55,6 +55,27 @@ def test_client_sends_times_and_numpy_numbers(marquee: Marquee, recommender: Rec
     assert answer == recommender.recommend(history=[(HEAT, 4.0), (1, 4.5), (SUSPECTS, 5.0)])
 
 
+def test_client_events_bad_ones_spoil_no_other(marquee: Marquee) -> None:
+    """Sent again, those that are stored are duplicates, though none of them has a time."""
+    ids = [f"client-{n}" for n in range(5)]
+    events: list[Any] = [
+        {"event_id": id_, "user_id": "spoilt", "movie_id": HEAT, "kind": "rating", "stars": 4.0}
+        for id_ in ids
+    ]
+    events[1] |= {"stars": float("nan")}
+    events[2] |= {"at": datetime(2026, 1, 1)}
+    events[3] |= {"at": datetime.now(UTC) + timedelta(minutes=6)}
+    for accepted, duplicates in ((2, 0), (0, 2)):
+        receipt = marquee.send_events(events)
+        assert (receipt["accepted"], receipt["duplicates"]) == (accepted, duplicates)
+        reasons = [(e["index"], e["event_id"], e["code"]) for e in receipt["rejected"]]
+        assert reasons == [
+            (1, ids[1], "invalid"),
+            (2, ids[2], "invalid"),
+            (3, ids[3], "in_the_future"),
+        ]
+
+
 def test_client_pages_cover_the_catalog_once(marquee: Marquee) -> None:
     pages = list(marquee.recommend_pages(history=[{"movie_id": HEAT}], k=4))
     ids = [item["movie_id"] for page in pages for item in page["items"]]
@@ -64,10 +85,11 @@ def test_client_pages_cover_the_catalog_once(marquee: Marquee) -> None:
 
 def test_client_unknown_movie_is_raised(marquee: Marquee) -> None:
     with pytest.raises(UnknownMovie, match="movie 7: not in the catalog") as raised:
-        marquee.predict([1, 7])
+        marquee.similar(7)
     error = raised.value
     assert (error.status, error.code) == (404, "unknown_movie")
-    assert error.fields == [{"field": "movie_ids.1", "message": str(error)}]
+    assert error.fields == [{"field": "movie_id", "message": str(error)}]
+    assert marquee.predict([1, 7])["unknown_ids"] == [7]
 
 
 def test_client_invalid_request_is_raised(marquee: Marquee) -> None:

@@ -100,6 +100,7 @@ def test_stack_machine_installs_serves_and_signals(machine: Machine) -> None:
     lock = code.version_of(wheel()[0].encode())
     cp = "aws s3 cp --only-show-errors s3://movies/code"
     settings = ["API_KEYS", "EVENTS_URL", "RATE_LIMIT", "CORS_ORIGINS", "LOG_REQUESTS"]
+    settings += ["WORKERS", "KEEP_ALIVE_S"]
     assert machine.calls() == [
         f"{cp}/{version}/restore.sh /run/marquee-restore.sh",
         "dnf install -y -q amazon-cloudwatch-agent",

@@ -1,6 +1,7 @@
 """Test the event store: what is stored comes back per user and in order, on both databases."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -116,7 +117,7 @@ def test_event_store_histories_are_durable(url: str) -> None:
     [
         pytest.param([[1], [10], [float("nan")], [5]], "NaN", id="nan"),
         pytest.param([[1, 2], [10], [3.0], [5]], "differ in length", id="lengths"),
-        pytest.param([["x" * 65], [10], [3.0], [5]], "65 characters", id="long-name"),
+        pytest.param([["x" * 129], [10], [3.0], [5]], "129 characters", id="long-name"),
         pytest.param([[""], [10], [3.0], [5]], "0 characters", id="no-name"),
         pytest.param([["a\0"], [10], [3.0], [5]], "NUL", id="nul"),
     ],
@@ -157,14 +158,36 @@ def test_event_store_duplicate_changes_nothing(store: EventStore) -> None:
         pytest.param({"at_us": 1_000_001}, id="time"),
     ],
 )
-def test_event_store_conflict_stores_nothing(
+def test_event_store_conflict_is_left_out(
     store: EventStore, url: str, other: dict[str, Any]
 ) -> None:
     store.add([HEAT])
-    assert store.add([HALF, replace(HEAT, **other), LOOK]) == AddResult(0, 0, (1,))
-    assert store.add([HALF, replace(HALF, movie_id=51), HEAT]) == AddResult(0, 0, (1,))
-    assert store.user_state("ann") == UserState(((6, 4.0, None, 1_000_000),))
-    assert count_rows(url) == {"ratings": 0, "events": 1}
+    assert store.add([replace(HEAT, **other)]) == AddResult(0, 0, (0,))
+    assert store.add([HALF, replace(HEAT, **other), HEAT]) == AddResult(1, 1, (1,))
+    assert store.add([LOOK, replace(LOOK, movie_id=51), HALF]) == AddResult(1, 1, (1,))
+    entries = ((6, 4.0, None, 1_000_000), (50, None, 0.5, 2_000_000))
+    assert store.user_state("ann") == UserState(entries)
+    assert count_rows(url) == {"ratings": 0, "events": 3}
+
+
+def test_event_store_event_without_time_is_of_now(store: EventStore) -> None:
+    """Sent again it is the same event, at the time of the first; an explicit time is another."""
+    untimed = replace(HEAT, at_us=None)
+    before_us = time.time_ns() // 1000
+    assert store.add([untimed, untimed]) == AddResult(1, 1, ())
+    ((_, _, _, at_us),) = store.user_state("ann").history
+    assert before_us <= at_us <= time.time_ns() // 1000
+    assert store.add([untimed, replace(untimed, stars=3.0)]) == AddResult(0, 1, (1,))
+    assert store.add([HEAT]) == AddResult(0, 0, (0,))
+    assert store.add([replace(HEAT, at_us=at_us)]) == AddResult(0, 1, ())
+    assert store.add([HALF, replace(HALF, at_us=None)]) == AddResult(1, 1, ())
+    assert store.user_state("ann").history[1] == (6, 4.0, None, at_us)
+
+
+def test_event_store_events_without_time_keep_order(store: EventStore) -> None:
+    movie_ids = [30, 10, 20]
+    store.add([replace(HEAT, event_id=f"e{n}", movie_id=n, at_us=None) for n in movie_ids])
+    assert [entry[0] for entry in store.user_state("ann").history] == movie_ids
 
 
 def test_event_store_add_of_several_batches(store: EventStore) -> None:
@@ -178,7 +201,7 @@ def test_event_store_add_of_several_batches(store: EventStore) -> None:
     ("wrong", "message"),
     [
         pytest.param({"event_id": ""}, "event_id '': 0 characters", id="no-id"),
-        pytest.param({"event_id": "x" * 65}, "65 characters", id="long-id"),
+        pytest.param({"event_id": "x" * 129}, "129 characters", id="long-id"),
         pytest.param({"user_id": "a\0"}, "NUL", id="nul"),
         pytest.param({"user_id": "\ud800"}, "expected text", id="half-a-pair"),
         pytest.param({"kind": "liked"}, "kind 'liked', expected one of rating, unrate", id="kind"),
@@ -200,8 +223,8 @@ def test_event_store_unstorable_event_is_refused(
 
 def test_event_store_keeps_largest_ids_and_numbers(store: EventStore) -> None:
     event = Event(
-        event_id="é" * 64,
-        user_id="ü" * 64,
+        event_id="é" * 128,
+        user_id="ü" * 128,
         movie_id=2**63 - 1,
         kind="rating",
         stars=0.1,
@@ -210,7 +233,7 @@ def test_event_store_keeps_largest_ids_and_numbers(store: EventStore) -> None:
     )
     assert store.add([event]) == AddResult(1, 0, ())
     assert store.add([event]) == AddResult(0, 1, ())
-    assert store.user_state("ü" * 64).history == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
+    assert store.user_state("ü" * 128).history == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
 
 
 def test_event_store_imports_and_events_sort_by_time(store: EventStore) -> None:

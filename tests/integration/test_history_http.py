@@ -78,14 +78,6 @@ def test_recommend_longest_history_fits_a_request(client: Any) -> None:
     assert response.status_code == 200 and response.json()["strategy"] == "history"
 
 
-@pytest.mark.parametrize("entries", [[UNKNOWN], [HEAT, (UNKNOWN, 4.0)]], ids=["alone", "second"])
-def test_recommend_history_unknown_movie_is_404(client: Any, entries: list[Any]) -> None:
-    response = client.post("/recommend", json={"history": body(entries)})
-    error = response.json()["error"]
-    assert (response.status_code, error["code"]) == (404, "unknown_movie")
-    assert error["fields"][0]["field"] == f"history.{len(entries) - 1}.movie_id"
-
-
 def test_recommend_stored_history_skips_unknown_movies(
     recommender: Recommender, client: Any, events_url: str
 ) -> None:

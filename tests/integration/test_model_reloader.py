@@ -102,10 +102,10 @@ def test_model_reloader_requests_are_answered_meanwhile(
         has_begun, may_continue = asyncio.Event(), asyncio.Event()
         loop, load = asyncio.get_running_loop(), LoadedModel.load
 
-        def slow(bundle: str) -> LoadedModel:
+        def slow(bundle: str, copies: Path | None) -> LoadedModel:
             loop.call_soon_threadsafe(has_begun.set)
             asyncio.run_coroutine_threadsafe(may_continue.wait(), loop).result(timeout=60)
-            return load(bundle)
+            return load(bundle, copies)
 
         monkeypatch.setattr(LoadedModel, "load", slow)
         polling = asyncio.create_task(reloader.poll())

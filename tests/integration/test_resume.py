@@ -289,15 +289,27 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     running.stop()
 
 
-def test_another_machine_resumes_from_s3(data: Path, tmp_path: Path, bucket: str) -> None:
+def test_another_machine_resumes_from_s3(
+    data: Path, tmp_path: Path, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_SSE", "AES256")
     in_bucket = f"--checkpoints.folder={bucket}"
     alone, first, second = (tmp_path / name for name in ("alone", "first", "second"))
     assert select(data, alone) == 0
     bomb = Bomb(kill, 6, None)
     assert select(data, first, in_bucket, bomb=bomb) == -signal.SIGKILL
     assert not list(first.rglob("*.ckpt")), "they are in the bucket"
+    assert encryptions(bucket) == {"AES256"}
     assert select(data, second, in_bucket, "--ckpt_path=last") == 0
     assert validation_metrics(second) == validation_metrics(alone)
+
+
+def encryptions(url: str) -> set[str | None]:
+    """Return how the objects below a URL are encrypted."""
+    s3 = pytest.importorskip("s3fs", reason="needs the extra s3").S3FileSystem()
+    keys = [s3.split_path(path)[:2] for path in s3.find(url)]
+    heads = [s3.call_s3("head_object", Bucket=bucket, Key=key) for bucket, key in keys]
+    return {head.get("ServerSideEncryption") for head in heads}
 
 
 def validation_metrics(root: Path) -> tuple[Any, ...]:

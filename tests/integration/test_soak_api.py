@@ -11,12 +11,12 @@ from marquee.api.handlers import LoadedModel
 from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
 from soak.api import Plan, good_bundles, replace, soak, store_errors
-from tests.support import postgres
+from tests.support import pgbouncer, postgres
 from tests.support.api_load import ApiCall, Client, Disruptions, LoadReport, state_of
 
 SHORT = Plan(
-    duration_s=13, swap_s=3, away_at_s=4, away_s=2, kill_s=5, clients=2, sample=0.5
-)  # swaps at 3 (after a damaged one) and 6, killed at 10
+    duration_s=20, swap_s=3, away_at_s=4, away_s=2, kill_s=5, reload_s=12, clients=2, sample=0.5
+)  # swaps at 3 (after a damaged one), 6, …; a worker is killed at 10 and 15, reloaded at 14
 RATING = Event(
     event_id="1",
     user_id="ann",
@@ -35,13 +35,18 @@ def test_soak_api_short_run_has_no_errors(
 ) -> None:
     if os.environ.get("TEST_POSTGRES_URL") and postgres.programs() is None:
         pytest.skip("the server of TEST_POSTGRES_URL is not ours to restart")
-    with postgres.server() as server, threadpool_limits(1):
+    with (
+        postgres.server() as server,
+        pgbouncer.running(server) as url,
+        threadpool_limits(1),
+    ):
         bundles = good_bundles(tmp_path, None)
-        errors = soak(tmp_path, bundles, server.url, server=server, plan=SHORT, seed=0)
+        errors = soak(tmp_path, bundles, url, server=server, plan=SHORT, seed=0)
     output = capsys.readouterr().out
     assert errors == [], output
     assert "exit 0" in output and "worker killed" in output and "database away" in output
-    assert "2 bundles swapped, 1 damaged ones refused" in output
+    assert "workers replaced by SIGHUP" in output
+    assert "4 bundles swapped, 2 damaged ones refused" in output
 
 
 @pytest.fixture

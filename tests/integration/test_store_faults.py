@@ -119,6 +119,11 @@ def test_s3_store_without_credentials_names_their_sources(
     ("setting", "value", "message"),
     [
         pytest.param("AWS_ENDPOINT_URL", "garbage", "Invalid endpoint.*http://HOST:PORT", id="url"),
+        pytest.param("AWS_ENDPOINT_URL_S3", "localhost:9000", "http://HOST:PORT", id="no-scheme"),
+        pytest.param("AWS_ENDPOINT_URL_S3", "ftp://minio", "http://HOST:PORT", id="scheme"),
+        pytest.param("AWS_ENDPOINT_URL_S3", "http://minio:x", "http://HOST:PORT", id="port"),
+        pytest.param("AWS_S3_ADDRESSING_STYLE", "paths", "expected one of auto, path", id="style"),
+        pytest.param("AWS_SSE", "kms", "expected one of AES256, aws:kms", id="encryption"),
         pytest.param("AWS_PROFILE", "nobody", "nobody.*AWS_PROFILE", id="profile"),
         pytest.param("AWS_CONFIG_FILE", __file__, "Unable to parse.*~/.aws/config", id="config"),
     ],
@@ -132,8 +137,8 @@ def test_s3_store_invalid_setting_is_named(
 
 
 def test_s3_store_invalid_bucket_name_is_refused(endpoint: str) -> None:
-    with pytest.raises(InputError, match="not a valid bucket and key"):
-        versions.current(open_store("s3://My Bucket/models/tiny"))
+    with pytest.raises(InputError, match="no bucket with a prefix"):
+        open_store("s3://My Bucket/models/tiny")
 
 
 def test_follower_with_expired_keys_is_unavailable(

@@ -23,6 +23,7 @@ from marquee.api.handlers import Handlers, LoadedModel
 from marquee.api.openapi import POST_ENDPOINTS
 from marquee.api.requests import SearchParams, UserParams
 from marquee.core.times import MICROS_PER_SECOND
+from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.event_schema import KINDS, STATELESS_KINDS, Event
 from marquee.feedback.store import EventStore
 from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
@@ -30,6 +31,8 @@ from marquee.feedback.user_state import StoredEvent, UserState, reduce_events
 CANARY = "canary-8d3f"
 """In every id and query that is sent; no log of the service may hold it."""
 UNKNOWN_MOVIE = 8877665544
+PROXY_STATUS = (502, 504)
+"""Answers of nginx where the service gave none."""
 NEED_STORE = ("events", "history", "delete")
 """Calls that cannot be answered without the database."""
 WITH_USER = ("recommend", "predict", "rerank", "rate_next")
@@ -74,15 +77,17 @@ class Disruptions:
 
 
 class SingleUserStore:
-    """A store of one user, for the library's answer."""
+    """A store of one user, for the library's answer; without a state it is unavailable."""
 
-    def __init__(self, state: UserState) -> None:
+    def __init__(self, state: UserState | None) -> None:
         self._state = state
 
     def state_version(self, _: str) -> tuple[int, int]:
         return 0, 0
 
     def user_state(self, _: str) -> UserState:
+        if self._state is None:
+            raise StoreUnavailable("away")
         return self._state
 
 
@@ -119,7 +124,7 @@ class LoadReport:
         with self.lock:
             self.errors.append(message)
 
-    def expected(self, version: str, call: ApiCall, state: UserState) -> bytes:
+    def expected(self, version: str, call: ApiCall, state: UserState | None) -> bytes:
         """Return the library's answer, as the service writes it."""
         handlers = Handlers(self.models[version], cast(EventStore, SingleUserStore(state)))
         result: Any
@@ -180,11 +185,16 @@ class Client(threading.Thread):
         try:
             answer = self._http.request(call.method, call.path, json=call.body, params=call.params)
         except httpx.TransportError as error:
-            self._check_lost_connection(call, error, start_s)
+            self._check_lost_connection(call, str(error), start_s)
+            return False
+        if answer.status_code in PROXY_STATUS:
+            self._check_lost_connection(call, f"nginx: {answer.status_code}", start_s)
             return False
         report.count(call.name)
         if call.name == "unknown":
-            self._has_status(call, answer, 404)
+            is_answered = self._has_status(call, answer, 200)
+            if is_answered and answer.json().get("unknown_ids") != [UNKNOWN_MOVIE]:
+                report.add_error(f"the unknown movie is not named: {answer.text[:300]}")
         elif answer.status_code == 503 and call.name in NEED_STORE:
             report.count("503 while the database is away")
             if not report.disruptions.was("away", start_s) or "Retry-After" not in answer.headers:
@@ -195,16 +205,14 @@ class Client(threading.Thread):
             self._compare(call, answer, start_s)
         return True
 
-    def _check_lost_connection(
-        self, call: ApiCall, error: httpx.TransportError, start_s: float
-    ) -> None:
+    def _check_lost_connection(self, call: ApiCall, message: str, start_s: float) -> None:
         """A stop must not break off an answer that has begun; a kill may."""
         disruptions = self._report.disruptions
-        is_half = "incomplete" in str(error) or "complete message" in str(error)
+        is_half = "incomplete" in message or "complete message" in message
         is_stopping = disruptions.was("stopping", start_s)
         if not (disruptions.was("dead", start_s) or (is_stopping and not is_half)):
             suffix = " while stopping" if is_stopping else ""
-            self._report.add_error(f"{call.name}: {error!r}{suffix}")
+            self._report.add_error(f"{call.name}: {message}{suffix}")
         self._report.count("connection lost")
         time.sleep(0.05)
 
@@ -226,9 +234,9 @@ class Client(threading.Thread):
             return
         report = self._report
         version = version_of(answer.json()) or next(iter(report.models))
-        states = [state_of(self.logs.get(call.user_id, []))]
+        states: list[UserState | None] = [state_of(self.logs.get(call.user_id, []))]
         if report.disruptions.was("away", start_s):  # then perhaps without the stored history
-            states.append(UserState())
+            states.append(None)
         report.count("answers compared")
         if version not in report.models:
             report.add_error(f"{call.name}: an unknown model_version {version}")

@@ -16,6 +16,7 @@ def call_every_method(client: Any) -> list[Any]:
         client.search("heat"),
         client.movie(1),
         client.history(42),
+        client.export(42),
         client.forget("unknown"),
         client.model(),
         client.ready(),

@@ -72,7 +72,7 @@ def walk(page: Page, recording: Recording) -> None:
     for taste in TASTES:
         page.get_by_text(taste).click()
         recording.take()
-    page.get_by_role("button", name="Show me movies").click()
+    page.locator(".st-key-show a").click()
     page.get_by_role("heading", name="For you").wait_for()
     recording.take(READ_MS)
     page.locator(".st-key-row-top a").nth(2).click()

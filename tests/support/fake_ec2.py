@@ -55,7 +55,9 @@ class Answer(BaseHTTPRequestHandler):
         self.wfile.write(b'{"ready": true, "model_version": "46ce"}')
 
     def do_POST(self):
-        self.do_GET(503 if "no-recommendation" in os.environ["API_KEYS"] else 200)
+        key = os.environ["API_KEYS"].split(",")[0]
+        is_allowed = self.headers["Authorization"] == f"Bearer {key}"
+        self.do_GET(401 if not is_allowed else 503 if "no-recommendation" in key else 200)
 
     def log_message(self, *_):
         pass

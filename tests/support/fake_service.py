@@ -15,9 +15,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlparse
+from urllib.parse import parse_qs, urlparse
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -60,7 +61,7 @@ class FakeService:
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def history(self, user_id: Any) -> list[dict[str, Any]]:
-        """Return the items of GET /users/{id}/history."""
+        """Return the items of /users/history."""
         state: dict[int, dict[str, Any]] = {}
         for event in sorted(self.events.values(), key=lambda event: event["at"]):
             if str(event["user_id"]) != str(user_id):
@@ -107,10 +108,9 @@ class FakeService:
         return {"results": [*results[:-1], self.last_result or results[-1]]}
 
     def post_predict(self, body: dict[str, Any]) -> dict[str, Any]:
-        for movie_id in body["movie_ids"]:
-            if movie_id not in MOVIES:
-                raise Refusal(404, "unknown_movie", f"movie {movie_id}: not in the catalog")
-        return answer([scored(MOVIES[n]) for n in body["movie_ids"]], "history")
+        unknown_ids = [n for n in body["movie_ids"] if n not in MOVIES]
+        known = answer([scored(MOVIES[n]) for n in body["movie_ids"] if n in MOVIES], "history")
+        return known | ({"unknown_ids": unknown_ids} if unknown_ids else {})
 
     def post_rerank(self, body: dict[str, Any]) -> dict[str, Any]:
         query = {"include_ids": body["movie_ids"], "exclude_seen": False, "k": 100}
@@ -118,8 +118,9 @@ class FakeService:
         return answer(ranked["items"], ranked["strategy"])
 
     def post_similar(self, body: dict[str, Any]) -> dict[str, Any]:
-        (movie_id,) = body["movie_ids"]
-        self.post_predict({"movie_ids": [movie_id]})
+        movie_id = body["movie_id"]
+        if movie_id not in MOVIES:
+            raise Refusal(404, "unknown_movie", f"movie {movie_id}: not in the catalog")
         own = set(MOVIES[movie_id]["genres"])
         movies = [f | {"score": 0.5} for f in MOVIES.values() if own & set(f["genres"])]
         movies = [movie for movie in movies if movie["movie_id"] != movie_id]
@@ -144,16 +145,17 @@ class FakeService:
 
     def post_events(self, body: dict[str, Any]) -> dict[str, Any]:
         accepted, duplicates, rejected = 0, 0, []
-        for event in body["events"]:
+        for index, event in enumerate(body["events"]):
             if event["movie_id"] not in MOVIES:
                 message = f"movie {event['movie_id']} is unknown"
                 fault = {"code": "unknown_movie", "message": message}
-                rejected.append({"event_id": event["event_id"]} | fault)
+                rejected.append({"index": index, "event_id": event["event_id"]} | fault)
             elif event["event_id"] in self.events:
                 duplicates += 1
             else:
                 accepted += 1
-                self.events[event["event_id"]] = event
+                at = datetime.now(UTC).isoformat()
+                self.events[event["event_id"]] = {"at": at} | event
         return {"accepted": accepted, "duplicates": duplicates, "rejected": rejected}
 
     def get(self, path: str, query: dict[str, list[str]]) -> dict[str, Any]:
@@ -166,22 +168,22 @@ class FakeService:
             hits = [f for f in MOVIES.values() if all(w in f["title"].lower() for w in words)]
             hits.sort(key=lambda movie: movie["title"].lower() != " ".join(words))
             return {"items": hits[: int(query["k"][0])], "model_version": VERSION}
-        user_id = unquote(path.split("/")[2])
-        return {"user_id": user_id, "items": self.history(user_id)}
+        raise Refusal(404, "not_found", f"{path} is no path of this service")
 
-    def delete(self, path: str) -> dict[str, Any]:
-        user_id = unquote(path.split("/")[2])
-        keys = [key for key, event in self.events.items() if event["user_id"] == user_id]
+    def post_users_history(self, body: dict[str, Any]) -> dict[str, Any]:
+        return {"user_id": body["user_id"], "items": self.history(body["user_id"])}
+
+    def post_users_erase(self, body: dict[str, Any]) -> dict[str, Any]:
+        keys = [key for key, event in self.events.items() if event["user_id"] == body["user_id"]]
         for key in keys:
             del self.events[key]
-        return {"deleted": len(keys)}
+        return {"deleted": len(keys), "receipt": "Deleted at once."}
 
 
 STARS = {"expected": 4.1, "low": 2.5, "high": 5.0, "p_like": 0.75}
 READS: dict[str, Any] = {
     "model": responses.ModelCard,
     "movies": responses.SearchResponse,
-    "users": responses.HistoryResponse,
 }
 
 
@@ -234,9 +236,6 @@ def _handler(fake: FakeService) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._answer(self._read)
 
-        def do_DELETE(self) -> None:
-            self._answer(lambda: fake.delete(self.path))
-
         def _posted(self, body: bytes) -> Any:
             request_type, response_type = POST_ENDPOINTS[self.path]
             try:
@@ -245,7 +244,7 @@ def _handler(fake: FakeService) -> type[BaseHTTPRequestHandler]:
                 raise Refusal(422, "invalid", str(error)) from error
             request = json.loads(body)
             fake.requests.append((self.path, request))
-            response = getattr(fake, f"post_{self.path[1:]}")(request)
+            response = getattr(fake, f"post_{self.path[1:].replace('/', '_')}")(request)
             TypeAdapter(response_type).validate_python(response)
             return response
 

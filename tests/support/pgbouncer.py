@@ -32,6 +32,7 @@ auth_file = {home}/users
 pool_mode = {mode}
 default_pool_size = {pool_size}
 max_client_conn = 200
+server_login_retry = 1
 logfile = {home}/log
 pidfile = {home}/pid
 """

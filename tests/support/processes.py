@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,11 +26,15 @@ class ServiceNotReadyError(AssertionError):
     """The service has ended, or did not answer in time."""
 
 
-def serve(bundle: Path, home: Path, port: int, **settings: str) -> Process:
-    """Start a service; its output goes to home/output, its events to a store in home."""
+def serve(bundle: Path, home: Path, port: int, *options: str, **settings: str) -> Process:
+    """Start a service, with more options of `bentoml serve`.
+
+    Its output goes to home/output, its events to a store in home.
+    """
     environment = os.environ | {"BUNDLE": str(bundle), "BENTOML_HOME": str(home)}
     environment["EVENTS_URL"] = f"sqlite:///{home / 'events.sqlite'}"
     command = [sys.executable, "-m", "bentoml", "serve", "service:Marquee", "--port", str(port)]
+    command += options
     with output_of(home).open("ab") as output:
         return subprocess.Popen(
             command,
@@ -132,6 +136,15 @@ def wait_until_ready(client: httpx.Client, process: Process) -> None:
 
 def worker_of(process: Process) -> psutil.Process:
     """Return the process that answers."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    (worker,) = (child for child in children if "worker.service" in " ".join(child.cmdline()))
+    (worker,) = workers_of(process)
     return worker
+
+
+def workers_of(process: Process) -> list[psutil.Process]:
+    """Return the processes that answer, in the order of their start."""
+    workers = []
+    for child in psutil.Process(process.pid).children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            if "worker.service" in " ".join(child.cmdline()):
+                workers.append(child)
+    return sorted(workers, key=psutil.Process.create_time)

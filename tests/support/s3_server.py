@@ -2,9 +2,10 @@
 
     with server() as endpoint: …       # the environment points there, for child processes too
 
-It checks conditions (ETag, If-None-Match) as S3 does, and no credentials.
+It checks conditions (ETag, If-None-Match) as S3 does, and credentials within `checked_keys` only.
 """
 
+import json
 import logging
 import os
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 from uuid import uuid4
 
 import boto3
+import httpx
+from moto.backends import get_backend
 from moto.server import ThreadedMotoServer
 
 
@@ -45,3 +48,30 @@ def new_bucket() -> str:
     name = f"movies-{uuid4().hex}"
     boto3.client("s3").create_bucket(Bucket=name)
     return name
+
+
+def new_keys() -> dict[str, str]:
+    """Create a user who may do everything in S3; return its access key."""
+    iam, user = boto3.client("iam"), f"user-{uuid4().hex}"
+    iam.create_user(UserName=user)
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName=user, PolicyName="s3", PolicyDocument=policy)
+    key: dict[str, str] = iam.create_access_key(UserName=user)["AccessKey"]
+    return key
+
+
+def delete_key(key: dict[str, str]) -> None:
+    """Delete an access key, in the process of the server: it asks for keys now."""
+    (backend,) = {backends["global"] for backends in get_backend("iam").values()}
+    backend.delete_access_key(key["AccessKeyId"], key["UserName"])
+
+
+@contextmanager
+def checked_keys(endpoint: str) -> Iterator[None]:
+    """Let the server check the key and the signature of every request."""
+    httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"0")
+    try:
+        yield
+    finally:
+        httpx.post(f"{endpoint}/moto-api/reset-auth", content=b"inf")

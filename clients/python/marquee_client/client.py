@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Self, Unpack
 
 import httpx
 
+from marquee_client.batches import Batch
 from marquee_client.endpoints import AsyncSender, Call, Endpoints, Result, SyncSender
-from marquee_client.outcomes import Attempts, Outcome, Retries, read_response
+from marquee_client.outcomes import Attempts, MarqueeError, Outcome, Retries, read_response
 from marquee_client.requests import RecommendRequest
-from marquee_client.types import RecommendResponse
+from marquee_client.types import BatchResponse, RecommendResponse
 
 URL = "http://127.0.0.1:3000"
 TIMEOUT_S = 10.0
@@ -55,6 +56,19 @@ class Marquee(Endpoints, SyncSender):
     def close(self) -> None:
         self._http.close()
 
+    def recommend_batch(self, requests: Iterable[RecommendRequest]) -> BatchResponse:
+        """Recommend for many users, in order; an error takes the place of its list.
+
+        Takes any number of requests: they are sent in parts that fit the service's limits.
+        """
+        batch = Batch(requests)
+        while (call := batch.next_call()) is not None:
+            try:
+                batch.add(self._call(call))
+            except MarqueeError as error:
+                batch.halve(error)
+        return batch.response
+
     def recommend_pages(self, **request: Unpack[RecommendRequest]) -> Iterator[RecommendResponse]:
         """Yield one page of k after another, each requested when it is reached.
 
@@ -72,7 +86,8 @@ class Marquee(Endpoints, SyncSender):
         return is_ready(self._send(READY.request(self._http)))
 
     def _call(self, call: Call[Result]) -> Result:
-        request, attempts = call.request(self._http), Attempts(self._retries)
+        request = call.request(self._http)
+        attempts = Attempts(self._retries, final_code=call.final_code)
         outcome = self._send(request)
         while (pause_s := attempts.pause_s(outcome)) is not None:
             time.sleep(pause_s)
@@ -118,6 +133,15 @@ class AsyncMarquee(Endpoints, AsyncSender):
     async def aclose(self) -> None:
         await self._http.aclose()
 
+    async def recommend_batch(self, requests: Iterable[RecommendRequest]) -> BatchResponse:
+        batch = Batch(requests)
+        while (call := batch.next_call()) is not None:
+            try:
+                batch.add(await self._call(call))
+            except MarqueeError as error:
+                batch.halve(error)
+        return batch.response
+
     async def recommend_pages(
         self, **request: Unpack[RecommendRequest]
     ) -> AsyncIterator[RecommendResponse]:
@@ -132,7 +156,8 @@ class AsyncMarquee(Endpoints, AsyncSender):
         return is_ready(await self._send(READY.request(self._http)))
 
     async def _call(self, call: Call[Result]) -> Result:
-        request, attempts = call.request(self._http), Attempts(self._retries)
+        request = call.request(self._http)
+        attempts = Attempts(self._retries, final_code=call.final_code)
         outcome = await self._send(request)
         while (pause_s := attempts.pause_s(outcome)) is not None:
             await asyncio.sleep(pause_s)

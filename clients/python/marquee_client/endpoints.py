@@ -5,18 +5,18 @@ read, events carry ids by which the service recognizes them, and a deletion stay
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import update_wrapper
 from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, Unpack, overload
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
 
 from marquee_client import types
+from marquee_client.ids import id_of, is_list, with_ids
 from marquee_client.outcomes import raise_if_rejected
 from marquee_client.requests import (
     ChartKind,
@@ -46,6 +46,7 @@ class Call(Generic[Result]):
     body: Mapping[str, Any] | None = None
     query: Mapping[str, Any] | None = None
     convert: Callable[[Any], Any] = unchanged  # makes the result of the response's JSON
+    final_code: str | None = None  # of an error that the same request would meet again
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
         """Return the request for all its tries; its X-Request-ID names it in the logs."""
@@ -53,7 +54,8 @@ class Call(Generic[Result]):
         content = None
         if self.body is not None:
             headers["Content-Type"] = "application/json"
-            content = json.dumps(self.body, default=_to_json, allow_nan=False).encode()
+            # NaN is sent as it is: the service refuses it, and says where it stands.
+            content = json.dumps(with_ids(self.body), default=_to_json).encode()
         return http.build_request(
             self.method, self.path, content=content, params=self.query, headers=headers
         )
@@ -99,31 +101,29 @@ class Endpoints:
         return Call("POST", "/recommend", request)
 
     @endpoint
-    def recommend_batch(self, requests: Sequence[RecommendRequest]) -> Call[types.BatchResponse]:
-        """Recommend for many users, in order; an error takes the place of its list."""
-        return Call("POST", "/recommend_batch", {"requests": requests})
-
-    @endpoint
     def predict(
         self, movie_ids: Iterable[int], **user: Unpack[UserRequest]
     ) -> Call[types.PredictResponse]:
         """Predict the score and stars of movies, in their order."""
-        return Call("POST", "/predict", {"movie_ids": list(movie_ids), **user})
+        return Call("POST", "/predict", {"movie_ids": movie_ids, **user})
 
     @endpoint
     def rerank(
         self, movie_ids: Iterable[int], **user: Unpack[UserRequest]
     ) -> Call[types.PredictResponse]:
         """Sort movies, best first."""
-        return Call("POST", "/rerank", {"movie_ids": list(movie_ids), **user})
+        return Call("POST", "/rerank", {"movie_ids": movie_ids, **user})
 
     @endpoint
     def similar(
         self, movie_ids: int | Iterable[int], **request: Unpack[ListRequest]
     ) -> Call[types.SimilarResponse]:
-        """Return the k movies nearest to one, or to several together."""
-        ids = list(movie_ids) if isinstance(movie_ids, Iterable) else [movie_ids]
-        return Call("POST", "/similar", {"movie_ids": ids, **request})
+        """Return the k movies nearest to one, or to several together.
+
+        Raises UnknownMovie for one that the catalog does not hold; of several it is skipped.
+        """
+        name = "movie_ids" if is_list(movie_ids) else "movie_id"
+        return Call("POST", "/similar", {name: movie_ids, **request})
 
     @endpoint
     def charts(
@@ -139,16 +139,18 @@ class Endpoints:
 
     @endpoint
     def send_events(self, events: Iterable[Event]) -> Call[types.EventsReceipt]:
-        """Store events. Those that the service rejects are in the answer, not raised.
+        """Store events, each by itself; return the rejected ones, and raise for none.
 
-        An event without `event_id` gets one, and one without `at` is of now. Raises MarqueeError
-        with code "conflict" for an event_id that exists with other content: nothing is stored.
+        `rejected` names each by its `index` in `events`, with code and message. An event without
+        `event_id` gets one; without `at`, it is of the moment at which the service gets it. Raises
+        MarqueeError where none of the values is an event (code "invalid"), and where every event_id
+        is stored with other content ("conflict").
         """
         return Call("POST", "/events", _complete(events))
 
     @endpoint
     def rate(self, user_id: UserId, movie_id: int, stars: float) -> Call[None]:
-        """Store a rating of now, which replaces an earlier one; raise if it is rejected."""
+        """Store a rating, which replaces an earlier one; raise if it is rejected."""
         return _event("rating", user_id, movie_id, stars=stars)
 
     @endpoint
@@ -179,17 +181,22 @@ class Endpoints:
     @endpoint
     def movie(self, movie_id: int) -> Call[types.Movie]:
         """Return one movie; raises UnknownMovie."""
-        return Call("GET", f"/movies/{movie_id}")
+        return Call("POST", "/movies/get", {"movie_id": movie_id})
 
     @endpoint
     def history(self, user_id: UserId) -> Call[types.HistoryResponse]:
         """Return the stored history of a user, oldest first; empty for an unknown user."""
-        return Call("GET", f"{_user_path(user_id)}/history")
+        return Call("POST", "/users/history", {"user_id": id_of("user_id", user_id)})
 
     @endpoint
-    def forget(self, user_id: UserId) -> Call[types.DeleteResponse]:
+    def export(self, user_id: UserId) -> Call[types.ExportResponse]:
+        """Return every row that is stored of a user, imported ratings and clicks included."""
+        return Call("POST", "/users/export", {"user_id": id_of("user_id", user_id)})
+
+    @endpoint
+    def forget(self, user_id: UserId) -> Call[types.EraseResponse]:
         """Delete every row of a user; `deleted` counts those of the last try."""
-        return Call("DELETE", _user_path(user_id))
+        return Call("POST", "/users/erase", {"user_id": id_of("user_id", user_id)})
 
     @endpoint
     def model(self) -> Call[dict[str, Any]]:
@@ -198,17 +205,14 @@ class Endpoints:
 
 
 def _event(kind: EventKind, user_id: UserId, movie_id: int, **values: float) -> Call[None]:
-    event = {"user_id": user_id, "movie_id": movie_id, "kind": kind, **values}
+    ids = {"user_id": id_of("user_id", user_id), "movie_id": id_of("movie_id", movie_id)}
+    event = {**ids, "kind": kind, **values}
     return Call("POST", "/events", _complete([event]), convert=raise_if_rejected)
 
 
 def _complete(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    now = datetime.now(UTC)
-    return {"events": [{"event_id": str(uuid4()), "at": now} | dict(event) for event in events]}
-
-
-def _user_path(user_id: UserId) -> str:
-    return "/users/" + quote(str(user_id), safe="").replace(".", "%2E")  # ".." would go up
+    """Name each event once, for all tries of the call; its time is that of the service's clock."""
+    return {"events": [{"event_id": str(uuid4())} | dict(event) for event in events]}
 
 
 def _to_json(value: Any) -> Any:

@@ -68,8 +68,14 @@ ERROR_OF_CODE = {"unknown_movie": UnknownMovie}
 class Attempts:
     """The tries of one call."""
 
-    def __init__(self, retries: Retries, clock: Callable[[], float] = time.monotonic) -> None:
-        self._retries, self._clock = retries, clock
+    def __init__(
+        self,
+        retries: Retries,
+        clock: Callable[[], float] = time.monotonic,
+        final_code: str | None = None,
+    ) -> None:
+        """final_code: of an error that is not tried again."""
+        self._retries, self._clock, self._final_code = retries, clock, final_code
         self._end_s = clock() + retries.total_s
         self.count = 0
 
@@ -77,6 +83,8 @@ class Attempts:
         """Count a try; return seconds until the next one, or None for a final outcome."""
         self.count += 1
         if not is_transient(outcome) or self.count > self._retries.times:
+            return None
+        if self._final_code is not None and _error_code(outcome) == self._final_code:
             return None
         doubled_s = self._retries.first_pause_s * 2 ** (self.count - 1)
         backoff_s = min(doubled_s, self._retries.longest_pause_s)
@@ -87,6 +95,25 @@ class Attempts:
 def is_transient(outcome: Outcome) -> bool:
     """Return whether the same call may succeed a little later."""
     return isinstance(outcome, httpx.RequestError) or outcome.status_code in TRANSIENT_STATUS
+
+
+def _error_code(outcome: Outcome) -> str | None:
+    """Return the code of the service's error, or None where there is none."""
+    if isinstance(outcome, httpx.RequestError):
+        return None
+    error = _error(_content(outcome))
+    return str(error.get("code")) if isinstance(error, dict) else None
+
+
+def _content(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        return None
+
+
+def _error(content: Any) -> Any:
+    return content.get("error") if isinstance(content, dict) else None
 
 
 def _retry_after_s(outcome: Outcome) -> float:
@@ -111,11 +138,8 @@ def read_response(request: httpx.Request, outcome: Outcome, tries: int) -> Any:
         cause = str(outcome) or type(outcome).__name__
         message = f"no answer from {request.url} ({cause}; tries: {tries})"
         raise Unavailable(message, code="no_answer", request_id=request_id)
-    try:
-        content = outcome.json()
-    except ValueError:
-        content = None
-    error = content.get("error") if isinstance(content, dict) else None
+    content = _content(outcome)
+    error = _error(content)
     if outcome.status_code == 200 and isinstance(content, dict) and error is None:
         return content
     if not isinstance(error, dict):  # a proxy's page

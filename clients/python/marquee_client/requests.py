@@ -36,6 +36,7 @@ class UserRequest(TypedDict, total=False):
 
     user_id: UserId | None
     history: Sequence[HistoryEntry] | None
+    require_history: bool  # a MarqueeError "unavailable" where the stored history cannot be read
 
 
 class RecommendRequest(UserRequest, total=False):
@@ -69,7 +70,10 @@ class RateNextRequest(UserRequest, total=False):
 
 
 class Event(TypedDict, total=False):
-    """One interaction of a user; an absent `event_id` or `at` (now) is filled in."""
+    """One interaction of a user.
+
+    An absent `event_id` is filled in. Without `at`, the event is of the moment at which it arrives.
+    """
 
     event_id: str
     user_id: Required[UserId]

@@ -54,6 +54,10 @@ class RecommendResponse(TypedDict):
     items: list[RecommendedMovie]
     strategy: Literal["popular", "history", "content"]
     model_version: str  # 64 hex digits that name the bundle's content
+    # the stored history could not be read and is not in this answer
+    history: NotRequired[Literal["unavailable"]]
+    # movies of the request that the catalog does not hold; they are skipped
+    unknown_ids: NotRequired[list[int]]
     next_offset: int | None  # null on the last page
 
 
@@ -92,6 +96,10 @@ class PredictResponse(TypedDict):
     items: list[ScoredMovie]
     strategy: Literal["popular", "history", "content"]
     model_version: str  # 64 hex digits that name the bundle's content
+    # the stored history could not be read and is not in this answer
+    history: NotRequired[Literal["unavailable"]]
+    # movies of the request that the catalog does not hold; they are skipped
+    unknown_ids: NotRequired[list[int]]
 
 
 class SimilarMovie(Movie):
@@ -105,6 +113,8 @@ class SimilarResponse(TypedDict):
 
     items: list[SimilarMovie]
     model_version: str  # 64 hex digits that name the bundle's content
+    # movies of the request that the catalog does not hold; they are skipped
+    unknown_ids: NotRequired[list[int]]
 
 
 class ChartMovie(Movie):
@@ -145,12 +155,19 @@ class RateNextResponse(TypedDict):
     items: list[MovieToRate]
     strategy: Literal["popular", "history", "content"]
     model_version: str  # 64 hex digits that name the bundle's content
+    # the stored history could not be read and is not in this answer
+    history: NotRequired[Literal["unavailable"]]
+    # movies of the request that the catalog does not hold; they are skipped
+    unknown_ids: NotRequired[list[int]]
 
 
 class RejectedEvent(TypedDict):
-    """An event that is not stored, and the reason."""
+    """An event that is not stored, its place in the request (from 0), and the reason.
 
-    event_id: str
+    event_id: null where it is missing or no id."""
+
+    index: int
+    event_id: str | None
     code: str
     message: str
 
@@ -161,13 +178,6 @@ class EventsReceipt(TypedDict):
     accepted: int
     duplicates: int
     rejected: list[RejectedEvent]
-
-
-class SearchResponse(TypedDict):
-    """Movies by title, the nearest first."""
-
-    items: list[Movie]
-    model_version: str  # 64 hex digits that name the bundle's content
 
 
 class HistoryItem(TypedDict):
@@ -197,22 +207,74 @@ class DeleteResponse(TypedDict):
     deleted: int
 
 
+class EraseResponse(DeleteResponse):
+    """The number of rows that are deleted; receipt: what is gone, and what goes when."""
+
+    receipt: str
+
+
+class ExportedEvent(TypedDict):
+    """A stored row; an imported rating has no event_id."""
+
+    event_id: NotRequired[str]
+    movie_id: int
+    kind: str
+    stars: NotRequired[float]
+    watched: NotRequired[float]
+    at: str
+
+
+class ExportResponse(TypedDict):
+    """Everything that is stored of a user, oldest first.
+
+    user_key: the user's pseudonym in the log of lists; null, as this service keeps no such log.
+    settings: none are stored so far."""
+
+    user_id: str
+    user_key: str | None
+    events: list[ExportedEvent]
+    settings: dict[str, Any]
+
+
+class SearchResponse(TypedDict):
+    """Movies by title, the nearest first."""
+
+    items: list[Movie]
+    model_version: str  # 64 hex digits that name the bundle's content
+
+
 class ModelCard(TypedDict):
-    """The model card: the bundle's manifest without its list of files."""
+    """The model card: the bundle's manifest without its list of files.
+
+    sibling: the model_version of the bundle that was evaluated in place of this one."""
 
     model_version: str  # 64 hex digits that name the bundle's content
     name: str
     metrics: dict[str, Any]
     data: dict[str, Any]
+    format: NotRequired[int]
+    created: NotRequired[str]
+    recipe: NotRequired[str]
+    config: NotRequired[dict[str, Any]]
+    refit: NotRequired[str]
+    scale: NotRequired[list[float]]
+    history_length: NotRequired[int]
+    stars: NotRequired[dict[str, Any]]
+    commit: NotRequired[str | None]
+    sibling: NotRequired[str | None]
+    epochs: NotRequired[int | None]
 
 
 class ReadyResponse(TypedDict):
     """The state of a service that is ready.
 
-    events: "away" while the event store does not answer; lists go on without it. releases, only if
-    a store of releases is followed: "away" while it does not answer; the model stays."""
+    events: "away" while the event store does not answer; lists go on without it. event_writes, only
+    where it answers and does not store: a write failed in the last ten seconds, and none succeeded
+    since. releases, only if a store of releases is followed: "away" while it does not answer; the
+    model stays."""
 
     ready: bool
     model_version: str  # 64 hex digits that name the bundle's content
     events: Literal["up", "away"]
+    event_writes: NotRequired[Literal["away"]]
     releases: NotRequired[Literal["up", "away"] | None]

@@ -58,12 +58,12 @@ def folder_state(folder: Path) -> frozenset[tuple[str, int, int, int]]:
     return frozenset((name, s.st_ino, s.st_size, s.st_mtime_ns) for name, s in stats)
 
 
-def load_first_model(source: BundleSource) -> LoadedModel:
+def load_first_model(source: BundleSource, copies: Path | None = None) -> LoadedModel:
     """Load the best bundle that is intact; else raise the best one's InputError."""
     first_error: InputError | None = None
     for folder in source.candidates():
         try:
-            model = LoadedModel.load(str(folder))
+            model = LoadedModel.load(str(folder), copies)
         except InputError as error:
             first_error = first_error or error
             continue
@@ -81,9 +81,13 @@ class ModelReloader:
     """
 
     def __init__(
-        self, source: BundleSource, swap: Callable[[LoadedModel], None], poll_s: float
+        self,
+        source: BundleSource,
+        swap: Callable[[LoadedModel], None],
+        poll_s: float,
+        copies: Path | None = None,
     ) -> None:
-        self._source, self._swap, self._poll_s = source, swap, poll_s
+        self._source, self._swap, self._poll_s, self._copies = source, swap, poll_s, copies
         self._last_message = ""
 
     async def run(self) -> None:
@@ -97,7 +101,7 @@ class ModelReloader:
             folder = await asyncio.to_thread(self._source.fetch_newer)
             if folder is None:
                 return
-            model = await asyncio.to_thread(LoadedModel.load, str(folder))
+            model = await asyncio.to_thread(LoadedModel.load, str(folder), self._copies)
         except InputError as error:
             self._refuse(str(error))
             return

@@ -29,6 +29,7 @@ def serve(args: list[str]) -> None:
             os.environ[name] = value
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     os.environ.setdefault("BENTOML_HOME", str(Path("runs", f"bentoml-{options.port}").resolve()))
+    Path(os.environ["BENTOML_HOME"]).mkdir(parents=True, exist_ok=True)  # else a traceback
     target = ["service:Marquee", "--working-dir", str(Path(__file__).parents[3])]
     if find_spec("marquee.service"):  # the wheel's copy of service.py
         target = ["marquee.service:Marquee"]

@@ -9,12 +9,14 @@ line `marquee: error: …` on stderr.
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from pydantic import ValidationError
 
@@ -25,9 +27,10 @@ from marquee.api.process.model_reloader import (
     load_first_model,
     open_source,
 )
+from marquee.api.process.shared_state import VARIABLE, SharedState
 from marquee.api.settings import COMMAND_NAME, Settings
 from marquee.api.telemetry import strip_error_text
-from marquee.core.command import INPUT_ERROR, fail
+from marquee.core.command import INPUT_ERROR, UNFORESEEN, fail
 from marquee.core.errors import InputError
 from marquee.feedback.store import EventStore
 
@@ -40,9 +43,11 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         """Load the bundle and open the event store; wait until both succeed."""
         source = open_source(settings.bundle, settings.bundle_cache)
-        with sigterm_ends_process():
+        with sigterm_ends_process(), unforeseen_ends_process():
             self.handlers = wait_for_handlers(settings, source)
-        self._reloader = ModelReloader(source, self.handlers.swap_model, settings.bundle_poll_s)
+        self._reloader = ModelReloader(
+            source, self.handlers.swap_model, settings.bundle_poll_s, array_copies(settings)
+        )
         configure_logging()
         if not settings.api_keys:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
@@ -68,13 +73,20 @@ def wait_for_handlers(settings: Settings, source: BundleSource) -> Handlers:
     last_message = ""
     while True:
         try:
-            model, store = load_first_model(source), EventStore(settings.events_url)
-            return Handlers(model, store, releases_unavailable=lambda: source.unavailable)
+            model = load_first_model(source, array_copies(settings))
+            store = EventStore(settings.events_url)
+            shared = SharedState.inherited()
+            return Handlers(model, store, lambda: source.unavailable, shared)
         except InputError as error:
             if last_message != str(error):
                 last_message = str(error)
                 log.error("not ready: %s", last_message)
             time.sleep(RETRY_S)
+
+
+def array_copies(settings: Settings) -> Path | None:
+    """Return the folder of arrays that workers share; None for one worker."""
+    return Path(settings.bundle_cache, ".arrays") if settings.workers > 1 else None
 
 
 @contextmanager
@@ -88,6 +100,23 @@ def sigterm_ends_process() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def unforeseen_ends_process() -> Iterator[None]:
+    """End a serving process with one line instead of uvicorn's traceback."""
+    try:
+        yield
+    except Exception as error:
+        if VARIABLE not in os.environ:  # a test's client
+            raise
+        log.debug("the worker cannot start", exc_info=True)
+        log.error("the worker cannot start: %s", one_line(error))
+        os._exit(UNFORESEEN)
+
+
+def one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".replace("\n", " ")
 
 
 def configure_logging() -> None:
@@ -110,6 +139,9 @@ def preflight() -> int:
         EventStore(settings.events_url).close()
     except InputError as error:
         return fail(COMMAND_NAME, str(error), INPUT_ERROR)
+    except Exception as error:
+        message = f"{one_line(error)} (not foreseen), expected the bundle and the store to open"
+        return fail(COMMAND_NAME, message, INPUT_ERROR)
     return 0
 
 

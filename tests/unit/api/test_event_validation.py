@@ -7,14 +7,19 @@ import pytest
 
 from marquee.api.conversion import MAX_CLOCK_SKEW, validate_events
 from marquee.api.requests import EventIn
+from marquee.api.validation import Malformed
 from marquee.recommender.recommender import Recommender
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def event_in(**changes: Any) -> EventIn:
-    fields = {"event_id": "e1", "user_id": 42, "movie_id": 6, "kind": "rating", "stars": 4.0}
-    return EventIn(**{**fields, "at": NOW, **changes})
+    fields: dict[str, Any] = {"event_id": "e1", "user_id": 42, "movie_id": 6, "kind": "rating"}
+    fields |= {"stars": 4.0}
+    fields |= {"at": NOW} | changes
+    if fields["at"] is not None:
+        fields["at"] = fields["at"].isoformat()
+    return EventIn.model_validate(fields)
 
 
 def test_valid_event_becomes_a_stored_one(recommender: Recommender) -> None:
@@ -58,8 +63,8 @@ def test_possible_event_is_valid(recommender: Recommender, changes: dict[str, An
         ),
         pytest.param(
             {"at": NOW + MAX_CLOCK_SKEW + timedelta(microseconds=1)},
-            "invalid",
-            "from 1970 to now",
+            "in_the_future",
+            "expected at most 5 minutes after the service's clock (2026-06-01T00:00:00+00:00)",
             id="too-far-ahead",
         ),
     ],
@@ -76,4 +81,34 @@ def test_impossible_event_is_rejected(
 def test_valid_events_keep_their_positions(recommender: Recommender) -> None:
     events = [event_in(movie_id=7), event_in(), event_in(stars=None), event_in(movie_id=50)]
     valid, rejected = validate_events(events, recommender, NOW)
-    assert list(valid) == [1, 3] and len(rejected) == 2
+    assert list(valid) == [1, 3] and [event["index"] for event in rejected] == [0, 2]
+
+
+def test_event_without_time_is_of_its_arrival(recommender: Recommender) -> None:
+    (event,) = validate_events([event_in(at=None)], recommender, NOW)[0].values()
+    assert event.at_us is None
+
+
+@pytest.mark.parametrize(
+    ("value", "event_id"),
+    [
+        pytest.param({"event_id": "e-2"}, "e-2", id="text"),
+        pytest.param({"event_id": 7}, None, id="number"),
+        pytest.param({"event_id": "x" * 1000}, None, id="long"),
+        pytest.param({}, None, id="absent"),
+        pytest.param(["event_id"], None, id="no-object"),
+    ],
+)
+def test_malformed_event_is_rejected_with_its_faults(
+    recommender: Recommender, value: object, event_id: str | None
+) -> None:
+    faults: list[Any] = [{"type": "missing", "loc": (name,), "msg": "required"} for name in "abcd"]
+    events, (rejected,) = validate_events([Malformed(value, faults)], recommender, NOW)
+    assert events == {}
+    message = "a: required; b: required; c: required"
+    assert rejected == {
+        "index": 0,
+        "event_id": event_id,
+        "code": "invalid",
+        "message": message,
+    }

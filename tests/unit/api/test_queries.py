@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from marquee.api.conversion import build_query, cache_key, is_slow, merge_history, to_dict
+from marquee.api.conversion import build_query, cache_key, merge_history, to_dict
 from marquee.api.requests import Filters, HistoryEntry, RecommendRequest
 from marquee.api.store_access import CachedUser
 from marquee.feedback.user_state import UserState
@@ -18,16 +18,18 @@ HEAT, SUSPECTS, UNKNOWN = 6, 50, 999
 
 def user_of(*history: Any, not_interested: tuple[int, ...] = ()) -> CachedUser:
     state = UserState(tuple(history), not_interested)
-    return CachedUser(state=state, version=(0, 0), checked_s=0.0)
+    return CachedUser(state=state, version=(0, 0), shared_version=0, checked_s=0.0)
 
 
 def entry_at(movie_id: int, second: int) -> HistoryEntry:
-    return HistoryEntry(movie_id=movie_id, at=datetime.fromtimestamp(second, UTC))
+    return HistoryEntry.model_validate(
+        {"movie_id": movie_id, "at": datetime.fromtimestamp(second, UTC).isoformat()}
+    )
 
 
 def test_request_and_query_have_the_same_fields_and_defaults() -> None:
     request, query = dict(RecommendRequest()), RecommendQuery()
-    del request["user_id"]
+    del request["user_id"], request["require_history"]
     names = {field.name for field in fields(RecommendQuery)} - {"not_interested"}
     assert set(request) == names
     assert {name: getattr(query, name) or None for name in names} == {
@@ -104,20 +106,6 @@ def test_cache_key_other_field_other_key(changes: dict[str, Any]) -> None:
 )
 def test_cache_key_request_that_is_not_plain_has_none(changes: dict[str, Any]) -> None:
     assert cache_key(RecommendRequest(**changes)) is None
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        ({}, False),
-        ({"novelty": 1.0}, False),
-        ({"explain": True}, True),
-        ({"calibration": 0.1}, True),
-        ({"genre_profile": {"Action": 1.0}}, True),
-    ],
-)
-def test_slow_request_explains_or_calibrates(changes: dict[str, Any], expected: bool) -> None:
-    assert is_slow(RecommendRequest(**changes)) is expected
 
 
 def test_filters_to_dict_leaves_out_what_is_not_set() -> None:

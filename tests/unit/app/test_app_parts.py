@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from app_pages import charts, genre_mix, merge_lists, rating_scale, state, widgets
+from app_pages import charts, genre_mix, merge_lists, rating_scale, widgets
 from marquee_client.types import HistoryItem, Movie
 from tests.support.contrast import contrast
 from tests.support.paths import ROOT
@@ -106,25 +106,6 @@ def test_yardstick_names_the_nearest_stars() -> None:
     assert rating_scale.yardstick(4.0, history) == "You gave 4 to C and B."
     assert rating_scale.yardstick(3.0, history) == "You gave 2 to A and 4 to C."
     assert rating_scale.yardstick(3.0, []) == ""
-
-
-@pytest.mark.parametrize(
-    ("text", "profile"),
-    [
-        (" ana-1 ", ("ana-1", "")),
-        ("http://x/rate?me=ana-1&name=Ana%20B", ("ana-1", "Ana B")),
-        ("http://x/rate?me=ana-1", ("ana-1", "")),
-    ],
-)
-def test_profile_of_reads_an_id_or_an_address(text: str, profile: tuple[str, str]) -> None:
-    assert state.profile_of(text) == profile
-
-
-@pytest.mark.parametrize(
-    ("text", "is_valid"), [("ana", True), ("", False), ("a" * 65, False), ("a\nb", False)]
-)
-def test_is_user_id_as_the_service_does(text: str, is_valid: bool) -> None:
-    assert state.is_user_id(text) is is_valid
 
 
 def test_chart_of_one_column_has_its_interval() -> None:

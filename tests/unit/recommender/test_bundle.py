@@ -247,3 +247,19 @@ def test_load_invalid_encoder_is_named(tmp_path: Path) -> None:
     write_bundle(tmp_path / "b", **tiny_parts() | {"encoder": b"not onnx"})
     with pytest.raises(InputError, match=r"encoder.onnx: ONNX Runtime cannot load it"):
         Recommender.load(tmp_path / "b")
+
+
+def test_read_bundle_copies_outlive_a_file_overwritten(copy: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    vector = read_bundle(copy).arrays["item_vector"]
+    bundle = read_bundle(copy, copies)
+    (file,) = copies.iterdir()
+    (copy / "arrays.safetensors").write_bytes(b"")
+    np.testing.assert_array_equal(bundle.arrays["item_vector"], vector)
+    assert file.name == f"{bundle.manifest['files']['arrays.safetensors']}.safetensors"
+
+
+def test_read_bundle_copies_full_disk_reads_the_file(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "copies").write_text("a file where the folder should be")
+    bundle = read_bundle(copy, tmp_path / "copies")
+    assert isinstance(bundle.mapping, bytes)

@@ -11,6 +11,7 @@ from marquee.core.movies import Movies
 from marquee.recommender.errors import RequestError
 from marquee.recommender.query import Controls
 from marquee.recommender.rerank import calibration as calibration_module
+from marquee.recommender.rerank import reranker as reranker_module
 from marquee.recommender.rerank.calibration import exchange_items, expected_gains
 from marquee.recommender.rerank.reranker import Reranker
 
@@ -299,3 +300,12 @@ def test_demote_similar_lowers_by_squared_cosine() -> None:
     demoted_I = reranker.demote_similar(score_I, np.array([2]))
     assert demoted_I.tolist() == pytest.approx([0, -2 * 0.6**2, -2, 0])
     assert (reranker.demote_similar(score_I, NO_ITEMS) == score_I).all()
+
+
+def test_demote_similar_reads_the_latest_items(
+    reranker: Reranker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reranker_module, "MAX_DEMOTING", 2)
+    score_I = np.zeros(I, np.float32)
+    latest_I = reranker.demote_similar(score_I, np.array([1, 2]))
+    assert (reranker.demote_similar(score_I, np.array([3, 0, 1, 2])) == latest_I).all()

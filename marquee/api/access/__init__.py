@@ -1,0 +1,1 @@
+"""Access to the service: keys, callers of this machine, and web pages of other origins."""

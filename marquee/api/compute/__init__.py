@@ -1,0 +1,1 @@
+"""Cost of an answer, and the thread that computes the costly ones."""

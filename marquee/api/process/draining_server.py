@@ -1,0 +1,59 @@
+"""The HTTP server of a worker: uvicorn's, which loses no request when it ends.
+
+A proxy keeps connections open, and sends its next request on one of them at any time. If the server
+closes it in this moment, the caller gets an error. So on SIGTERM the server goes on for some
+seconds, and says `Connection: close` in each response: the proxy itself drops the connection. An
+idle connection is kept for longer than proxies keep theirs.
+"""
+
+import asyncio
+import os
+import socket
+
+import uvicorn
+from bentoml import server_context
+
+from marquee.api.process.shared_state import SharedState
+from marquee.api.settings import Settings
+
+DRAIN_S = 3.0
+ACCEPTED_S = 0.5  # for the first request of a connection that was accepted last
+CLOSE = (b"connection", b"close")
+
+
+class DrainingServer(uvicorn.Server):
+    """A server that drains before it shuts down, and reports when it serves."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        config.timeout_keep_alive = Settings.from_environment().keep_alive_s  # type: ignore[assignment]
+        # uvicorn would take the client of a loopback peer from X-Forwarded-For, and with
+        # FORWARDED_ALLOW_IPS=* of any: the true peer counts, see access/local_callers.py.
+        config.proxy_headers = False
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if server_context.worker_index is not None:
+            SharedState.inherited().mark_ready(server_context.worker_index, os.getpid())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.server_state.default_headers.append(CLOSE)  # of requests in progress, too
+        await self._wait_for_connections(DRAIN_S)
+        for server in self.servers:
+            server.close()
+        await self._wait_for_connections(ACCEPTED_S)
+        await super().shutdown(sockets)
+
+    async def _wait_for_connections(self, timeout_s: float) -> None:
+        """Wait until the clients have closed all connections; not for longer than this."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while self.server_state.connections and not self.force_exit:
+            if asyncio.get_running_loop().time() >= deadline:
+                return
+            await asyncio.sleep(0.02)
+
+
+def use_draining_server() -> None:
+    """Make BentoML's worker, which has imported uvicorn, serve with a DrainingServer."""
+    if server_context.worker_index is not None:
+        uvicorn.Server = DrainingServer  # type: ignore[misc]

@@ -1,0 +1,92 @@
+"""Test that movies which the bundle does not hold are skipped and named, on every endpoint."""
+
+from typing import Any
+
+import pytest
+
+HEAT, SUSPECTS, PULP = 6, 50, 296
+UNKNOWN = [7, 2**63 - 1]
+HISTORY = [{"movie_id": HEAT, "stars": 4.0}]
+UNKNOWN_HISTORY = [{"movie_id": UNKNOWN[0]}, *HISTORY, {"movie_id": UNKNOWN[1], "stars": 5.0}]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "known"),
+    [
+        pytest.param(
+            "/recommend", {"history": UNKNOWN_HISTORY}, {"history": HISTORY}, id="history"
+        ),
+        pytest.param("/recommend", {"history": UNKNOWN_HISTORY[::2]}, {"history": []}, id="only"),
+        pytest.param(
+            "/recommend", {"include_ids": [PULP, *UNKNOWN]}, {"include_ids": [PULP]}, id="include"
+        ),
+        pytest.param(
+            "/recommend", {"include_ids": UNKNOWN}, {"include_ids": []}, id="no-candidate"
+        ),
+        pytest.param(
+            "/recommend", {"exclude_ids": [*UNKNOWN, PULP]}, {"exclude_ids": [PULP]}, id="exclude"
+        ),
+        pytest.param(
+            "/recommend",
+            {"history": UNKNOWN_HISTORY, "exclude_ids": UNKNOWN, "explain": True},
+            {"history": HISTORY, "exclude_ids": [], "explain": True},
+            id="both",
+        ),
+        pytest.param(
+            "/recommend",
+            {"user_id": 42, "history": UNKNOWN_HISTORY[:1] + UNKNOWN_HISTORY[2:]},
+            {"user_id": 42, "history": []},
+            id="stored-user",
+        ),
+        pytest.param(
+            "/predict",
+            {"history": UNKNOWN_HISTORY, "movie_ids": [UNKNOWN[0], PULP, UNKNOWN[1]]},
+            {"history": HISTORY, "movie_ids": [PULP]},
+            id="predict",
+        ),
+        pytest.param(
+            "/rerank",
+            {"movie_ids": [*UNKNOWN, PULP, SUSPECTS]},
+            {"movie_ids": [PULP, SUSPECTS]},
+            id="rerank",
+        ),
+        pytest.param(
+            "/similar", {"movie_ids": [*UNKNOWN, PULP]}, {"movie_ids": [PULP]}, id="similar"
+        ),
+        pytest.param(
+            "/rate_next", {"history": UNKNOWN_HISTORY}, {"history": HISTORY}, id="rate-next"
+        ),
+    ],
+)
+def test_unknown_movies_are_skipped_and_named(
+    client: Any, path: str, body: dict[str, Any], known: dict[str, Any]
+) -> None:
+    answer = client.post(path, json=body)
+    assert answer.status_code == 200, answer.text
+    content = answer.json()
+    assert content.pop("unknown_ids") == UNKNOWN
+    assert content == client.post(path, json=known).json()
+
+
+@pytest.mark.parametrize("path", ["/predict", "/rerank", "/similar"])
+def test_unknown_movies_alone_give_no_items(client: Any, path: str) -> None:
+    answer = client.post(path, json={"movie_ids": UNKNOWN})
+    assert answer.status_code == 200, answer.text
+    assert (answer.json()["items"], answer.json()["unknown_ids"]) == ([], UNKNOWN)
+
+
+def test_unknown_movies_of_a_batch_are_named_in_their_list(client: Any) -> None:
+    off_scale = [{"movie_id": 7}, {"movie_id": HEAT, "stars": 4.25}]
+    parts = [{"history": UNKNOWN_HISTORY}, {"history": off_scale}, {"history": HISTORY}]
+    named, refused, plain = client.post("/recommend_batch", json={"requests": parts}).json()[
+        "results"
+    ]
+    assert named.pop("unknown_ids") == UNKNOWN and named == plain
+    assert refused["error"]["fields"][0]["field"] == "history.1.stars"
+    (only,) = client.post("/recommend_batch", json={"requests": parts[1:2]}).json()["results"]
+    assert only == refused
+
+
+def test_known_movies_give_no_unknown_ids(client: Any) -> None:
+    body = {"history": HISTORY, "include_ids": [PULP], "exclude_ids": [SUSPECTS]}
+    assert "unknown_ids" not in client.post("/recommend", json=body).json()
