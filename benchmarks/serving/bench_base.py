@@ -13,6 +13,7 @@ replace those of results/bench-serving.json.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,14 +105,14 @@ def service(code: Path, home: Path, columns: list[list[Any]]) -> Server:
 
 def import_in(code: Path, store: str, columns: list[list[Any]]) -> None:
     """Fill a store by the code of another checkout, whose tables may differ."""
-    outputs = []
-    for module in STORE_MODULES:
-        command = [sys.executable, "-c", IMPORT.format(module=module), store, json.dumps(columns)]
-        process = subprocess.run(command, cwd=code, capture_output=True, text=True)
-        if process.returncode == 0:
-            return
-        outputs.append(process.stderr)
-    raise InputError(f"{code}: no event store of its own could be filled: {outputs[0][-500:]}")
+    modules = [name for name in STORE_MODULES if (code / f"{name.replace('.', '/')}.py").is_file()]
+    if not modules:
+        raise InputError(f"{code}: no event store, expected one of {', '.join(STORE_MODULES)}")
+    command = [sys.executable, "-c", IMPORT.format(module=modules[0]), store, json.dumps(columns)]
+    environment = os.environ | {"PYTHONPATH": str(code)}
+    process = subprocess.run(command, cwd=code, env=environment, capture_output=True, text=True)
+    if process.returncode:
+        raise InputError(f"{code}: its event store cannot be filled: {process.stderr[-500:]}")
 
 
 def table(runs: dict[str, list[Any]], commit: str) -> list[Row]:

@@ -117,6 +117,8 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._process.poll() is not None:
+            return
         self._process.terminate()
         try:
             self._process.wait(30)

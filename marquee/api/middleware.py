@@ -74,6 +74,8 @@ class ApiMiddleware:
         if scope["type"] == "lifespan" and "app" in scope:  # its middleware is built by now
             app = scope["app"]
             app.middleware_stack = RouteLabels(app.middleware_stack, app.routes)
+            # Starlette tries one route after another, at 2 us each; most requests are for lists.
+            app.router.routes.sort(key=lambda route: getattr(route, "path", "") != "/recommend")
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

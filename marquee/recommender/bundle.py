@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from marquee.core.errors import InputError
@@ -62,11 +63,12 @@ class Bundle:
     arrays: dict[str, np.ndarray]
     encoder: bytes
     golden: list[dict[str, Any]]
-    mapping: Buffer
+    mapping: mmap.mmap | None
+    """The copy of the arrays that other processes map, too; None where they were read."""
 
     def release_pages(self) -> None:
         """Let go of the arrays' pages; those in use come back from the system's cache."""
-        if isinstance(self.mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        if self.mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
             self.mapping.madvise(mmap.MADV_DONTNEED)
 
 
@@ -124,15 +126,16 @@ def read_bundle(folder: str | Path, copies: Path | None = None) -> Bundle:
     manifest = _read_manifest(folder)
     files = {name: _read(folder / name) for name in PARTS if name != ARRAYS}
     path = folder / ARRAYS
-    mapping = _map_copy(path, copies, manifest["files"][ARRAYS]) if copies else _read(path)
-    parts: dict[str, Buffer] = {**files, ARRAYS: mapping}
+    content = _map_copy(path, copies, manifest["files"][ARRAYS]) if copies else _read(path)
+    mapping = content if isinstance(content, mmap.mmap) else None
+    parts: dict[str, Buffer] = {**files, ARRAYS: content}
     for name, digest in _digests(parts).items():
         expected = manifest["files"][name]
         if digest != expected:
             message = f"{len(parts[name]):,} bytes with sha256 {digest[:12]}…"
             raise _error(folder / name, f"{message}, expected {expected[:12]}… of {MANIFEST}")
     try:
-        arrays = _parse_arrays(mapping)
+        arrays = load_arrays(content) if isinstance(content, bytes) else _map_arrays(content)
         movies = Movies.from_columns(json.loads(files["movies.json"]))
         golden = json.loads(files["golden.json"])
     except Exception as error:
@@ -247,7 +250,7 @@ def _json(value: Any) -> bytes:
     return (json.dumps(value, indent=indent, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
-def _parse_arrays(content: Buffer) -> dict[str, np.ndarray]:
+def _map_arrays(content: mmap.mmap) -> dict[str, np.ndarray]:
     """Return read-only views of the tensors; safetensors' own loader would copy them."""
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])

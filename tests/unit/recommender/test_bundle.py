@@ -262,4 +262,4 @@ def test_read_bundle_copies_outlive_a_file_overwritten(copy: Path, tmp_path: Pat
 def test_read_bundle_copies_full_disk_reads_the_file(copy: Path, tmp_path: Path) -> None:
     (tmp_path / "copies").write_text("a file where the folder should be")
     bundle = read_bundle(copy, tmp_path / "copies")
-    assert isinstance(bundle.mapping, bytes)
+    assert bundle.mapping is None
