@@ -16,8 +16,8 @@ from typing import Any, cast
 import streamlit as st
 
 from app_pages import state
-from marquee_client import Marquee, MarqueeError, Retries
-from marquee_client.requests import ChartKind, Filters, RecommendRequest
+from marquee_client import Marquee, MarqueeError, Retries, Unavailable
+from marquee_client.requests import ChartKind, Filters, RecommendRequest, UserRequest
 from marquee_client.types import ChartMovie, HistoryItem, RecommendResponse, SimilarMovie
 
 TIMEOUT_S = 4.0
@@ -25,6 +25,8 @@ RETRIES = Retries(times=1, total_s=3.0)
 """A visitor waits for this: one more try, then the page says that the service does not answer."""
 CACHE_S = 300
 MAX_CHART_K = 100  # the most that the service gives at once
+AWAY = frozenset({"unavailable", "timeout", "busy"})
+"""Codes of one result of a batch that may succeed a little later."""
 
 
 def service() -> Marquee:
@@ -47,12 +49,22 @@ def history() -> list[HistoryItem]:
     return service().history(state.me())["items"]
 
 
+def user(user_id: str = "") -> Any:
+    """Return a user's keys of a request for lists; the visitor's by default.
+
+    A page says that the service is away rather than show what most people like as a user's own.
+    """
+    keys: UserRequest = {"user_id": user_id or state.me(), "require_history": True}
+    return keys
+
+
 def recommend_batch(queries: Sequence[RecommendRequest]) -> list[RecommendResponse]:
     """Return one response per query, in their order; raise the error of any of them."""
     responses = []
     for response in service().recommend_batch(queries)["results"]:
         if error := cast(dict[str, Any], response).get("error"):
-            raise MarqueeError(error["message"], code=error["code"])
+            error_type = Unavailable if error["code"] in AWAY else MarqueeError
+            raise error_type(error["message"], code=error["code"])
         responses.append(cast(RecommendResponse, response))
     return responses
 

@@ -52,7 +52,7 @@ def show() -> None:
         )
         widgets.link(widgets.RATE_PAGE, "Rate movies you have seen")
     rows = make_rows(ratings, filters, controls)
-    shared: RecommendRequest = {"user_id": state.me(), "filters": filters}
+    shared: RecommendRequest = api.user() | {"filters": filters}
     queries: list[RecommendRequest] = [
         {**shared, "k": ROW_LENGTH * number, "explain": row.key == "top", **row.query}
         for number, row in enumerate(rows, 1)  # long enough to skip the movies of the rows above

@@ -5,7 +5,7 @@ from html import escape
 
 import streamlit as st
 
-from app_pages import api, parameters, rating_panel, rating_scale, state, widgets
+from app_pages import api, parameters, rating_panel, rating_scale, widgets
 from marquee_client import UnknownMovie
 from marquee_client.types import HistoryItem
 
@@ -27,8 +27,9 @@ def show() -> None:
 @widgets.page
 def show_movie(movie_id: int) -> None:
     """Draw the page with three requests: stars and facts, the history, the reasons."""
-    items = api.service().predict([movie_id], user_id=state.me())["items"]
+    items = api.service().predict([movie_id], **api.user())["items"]
     if not items:
+        st.title("Movie", anchor=False)
         raise UnknownMovie(f"movie {movie_id}: not in the catalog", code="unknown_movie")
     (item,) = items
     history = api.history()
@@ -66,7 +67,7 @@ def explain(movie_id: int, history: Sequence[HistoryItem]) -> None:
         st.caption("You have not rated anything yet. Rate a few movies to see reasons here.")
         return
     response = api.service().recommend(
-        user_id=state.me(), k=1, include_ids=[movie_id], exclude_seen=False, explain=True
+        **api.user(), k=1, include_ids=[movie_id], exclude_seen=False, explain=True
     )
     titles = [title for item in response["items"] for title in widgets.reasons(item)]
     if titles:

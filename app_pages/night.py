@@ -90,7 +90,7 @@ def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[int, 
                 f"{widgets.plain(name)} has not rated anything yet, and gets what most people like."
             )
     queries: list[RecommendRequest] = [
-        {"user_id": user_id, "k": MOVIES_PER_USER, "exclude_seen": not include_seen}
+        api.user(user_id) | {"k": MOVIES_PER_USER, "exclude_seen": not include_seen}
         for user_id in names
     ]
     responses = api.recommend_batch(queries)
@@ -100,7 +100,8 @@ def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[int, 
         return {}
     return {
         user_id: {
-            item["movie_id"]: item for item in service.rerank(sorted(ids), user_id=user_id)["items"]
+            item["movie_id"]: item
+            for item in service.rerank(sorted(ids), **api.user(user_id))["items"]
         }
         for user_id in names
     }

@@ -28,6 +28,8 @@ UNSEEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 """Control characters, direction overrides, unpaired surrogates, unassigned code points."""
 JOINERS = "\u200c\u200d"
 """Persian words and composed emoji need them."""
+UNREADABLE = "\ufffd"
+"""Stands for what is no UTF-8, as "%FC": different ids would look the same."""
 MARKUP = r"\`*_{}[]()#+-.!|~$:<>&=@"
 """Characters that Markdown or Streamlit may read as markup."""
 DRAWN = re.compile(r":(?=[\w+/-]+:)|-(?=[->])|<(?=[-=])|>(?==)|~(?==)")
@@ -59,8 +61,9 @@ def movie_id(text: str) -> int | None:
 
 
 def user_id(text: str) -> str | None:
-    is_usable = 0 < len(text) <= MAX_USER_ID_CHARS and text.isprintable() and text == text.strip()
-    return text if is_usable else None
+    """Return an id; none where the browser could not read its percent signs."""
+    is_bounded = 0 < len(text) <= MAX_USER_ID_CHARS and text == text.strip()
+    return text if is_bounded and text.isprintable() and UNREADABLE not in text else None
 
 
 def name(text: str) -> str:

@@ -109,7 +109,7 @@ def queue_candidates(key: str, history: Sequence[HistoryItem], num_rated: int) -
     movies: Sequence[Movie]
     if mode == INFORMATIVE:
         k = min(QUEUE_LENGTH + len(state.skipped_ids()), api.MAX_CHART_K)
-        movies = api.service().rate_next(user_id=state.me(), k=k)["items"]
+        movies = api.service().rate_next(**api.user(), k=k)["items"]
     else:
         movies = api.chart("popular")
     excluded_ids = widgets.movie_ids(history) | state.skipped_ids()
@@ -177,7 +177,7 @@ def other_answers(key: str, movie: Movie) -> None:
 
 
 def current_list(key: str, num_rated: int) -> None:
-    query: RecommendRequest = {"user_id": state.me(), "k": LIST_LENGTH}
+    query: RecommendRequest = api.user() | {"k": LIST_LENGTH}
     if not num_rated:
         query |= api.genre_profile()
     response = api.service().recommend(**query)

@@ -25,7 +25,7 @@ from app_pages.csv_times import time_reader
 from marquee_client.requests import Event
 from marquee_client.types import HistoryItem, Movie, SearchResponse
 
-NAMES, TIMES = ("name", "title"), ("timestamp", "date", "watcheddate")
+NAMES, TIMES = ("name", "title"), ("timestamp", "date", "watcheddate", "ratedat", "daterated")
 COLUMNS = {"movieid", "year", "rating", *NAMES, *TIMES}
 FORMATS = "expected the columns movieId,rating (MovieLens) or Name,Year,Rating (Letterboxd)"
 MAX_YEARS_APART = 1
@@ -33,6 +33,9 @@ MAX_YEARS_APART = 1
 MAX_CANDIDATES = 5
 MAX_QUERY_CHARS = 200
 MAX_LABEL_CHARS = 100
+FROM_1_TO_10 = re.compile(r"([1-9]|10)([.,]0+)?")
+FRACTION = re.compile(r"[0-9]+[.,][0-9]*[1-9]0*")
+MAX_STARS = 5
 NUMBER = re.compile(r"[0-9]{1,3}([.,][0-9]{1,9})?")
 WHOLE = re.compile(r"([0-9]{1,18})(\.0+)?")  # 6.0 is 6, as pandas writes it
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -71,7 +74,8 @@ def read(file: bytes) -> list[Row]:
     if not lines:
         raise ValueError(f"there is no row below the first line; {FORMATS}")
     read_time = time_reader([_first(line.cells, TIMES) for line in lines])
-    return [_row(line, read_time) for line in lines]
+    stars_fault = _stars_fault([line.cells.get("rating", "") for line in lines])
+    return [_row(line, read_time, stars_fault) for line in lines]
 
 
 def make_event(user_id: str, row: Row, search: Callable[[str, int], SearchResponse]) -> Event:
@@ -141,9 +145,21 @@ def _is_known(columns: Sequence[str]) -> bool:
     return True
 
 
-def _row(line: Line, read_time: Callable[[str], datetime]) -> Row:
+def _stars_fault(column: Sequence[str]) -> str:
+    """Return why no rating of a column is one in stars, or "": it goes from 1 to 10.
+
+    Such a column has whole numbers alone, and one from 6 to 10: its 4 is no 4 of 5 stars.
+    """
+    numbers = [int(match[1]) for text in column if (match := FROM_1_TO_10.fullmatch(text))]
+    highest = max(numbers, default=0)
+    if highest <= MAX_STARS or any(map(FRACTION.fullmatch, column)):
+        return ""
+    return f"the ratings go up to {highest}, expected stars from 0.5 to {MAX_STARS}; halve them"
+
+
+def _row(line: Line, read_time: Callable[[str], datetime], stars_fault: str) -> Row:
     """Read a line of either format: no column of one means something else in the other."""
-    cells, faults = line.cells, [line.fault] if line.fault else []
+    cells, faults = line.cells, [fault for fault in (line.fault, stars_fault) if fault]
 
     def parse(name: str, text: str, convert: Callable[[str], Any]) -> Any:
         try:

@@ -43,7 +43,7 @@ def genres(ratings: Sequence[HistoryItem]) -> None:
         edit_mix(rated_mix)
     own_mix = api.genre_profile().get("genre_profile") or {}
     target = genre_mix.normalize(own_mix) or rated_mix
-    query: RecommendRequest = {"user_id": state.me(), "k": LIST_LENGTH}
+    query: RecommendRequest = api.user() | {"k": LIST_LENGTH}
     calibrated: RecommendRequest = {**query, "calibration": 1.0, **api.genre_profile()}
     responses = api.recommend_batch([query, calibrated])
     plain, matched = (genre_mix.mix(response["items"]) for response in responses)

@@ -1,10 +1,12 @@
 """From validated requests to queries of the recommender, and to events of the store."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, cast
 
-from marquee.api.errors import field_errors
+from marquee.api.errors import malformed_error
+from marquee.api.ids import NO_CONTROL_CHARACTERS
 from marquee.api.requests import EventIn, Filters, RecommendRequest, UserRequest
 from marquee.api.responses import ExportedEvent, RejectedEvent
 from marquee.api.store_access import CachedUser
@@ -27,7 +29,6 @@ USER_FIELDS = ("user_id", "require_history")
 PLAIN_FIELDS = sorted(RecommendRequest.model_fields.keys() - {*SPECIAL_FIELDS, *USER_FIELDS})
 EXPORTED_FIELDS = ("event_id", "movie_id", "kind", "stars", "watched")
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # an event of tomorrow would stay the latest for a day
-MAX_FAULTS = 3  # of one event that are named
 
 
 def build_query(
@@ -125,16 +126,15 @@ def conflict(field: str | None = None) -> RequestError:
 def malformed_id(value: object) -> str | None:
     """Return the event_id of a malformed event, if it is one."""
     event_id = value.get("event_id") if isinstance(value, dict) else None
-    is_id = isinstance(event_id, str) and 1 <= len(event_id) <= MAX_ID_CHARS
-    return event_id if is_id else None
+    if not isinstance(event_id, str) or not 1 <= len(event_id) <= MAX_ID_CHARS:
+        return None
+    return event_id if re.fullmatch(NO_CONTROL_CHARACTERS, event_id) else None
 
 
 def stored_event(event: EventIn | Malformed, recommender: Recommender, now: datetime) -> Event:
     """Return the event that is stored; RequestError for one that cannot be."""
     if isinstance(event, Malformed):
-        fields = field_errors(event.faults, root="event")[:MAX_FAULTS]
-        faults = [f"{field['field']}: {field['message']}" for field in fields]
-        raise RequestError("; ".join(faults))
+        raise malformed_error(event, root="event")
     check_event(event, recommender, now)
     return Event(
         event_id=event.event_id,

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 from starlette.responses import Response
 
+from marquee.api.validation import Malformed
 from marquee.recommender.errors import RequestError
 
 STATUS = {
@@ -39,6 +40,7 @@ HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: RETRY, 503: RETRY} | {
 }
 # Parts that pydantic adds to the place of an error in "an integer or text".
 UNION_TAGS = ("constrained-int", "constrained-str", "int", "str")
+NAMED_FAULTS = 3  # of one element of a list
 
 
 def json_response(body: Any, status: int = 200) -> Response:
@@ -69,12 +71,21 @@ def validation_response(errors: Sequence[Mapping[str, Any]]) -> Response:
     return error_response("invalid", f"{fields[0]['field']}: {fields[0]['message']}", fields)
 
 
+def malformed_error(element: Malformed, root: str) -> RequestError:
+    """Return the error of one element of a list; root: what it should be."""
+    fields = field_errors(element.faults, root)[:NAMED_FAULTS]
+    message = "; ".join(f"{field['field']}: {field['message']}" for field in fields)
+    return RequestError(message, field=fields[0]["field"])
+
+
 def field_errors(errors: Sequence[Mapping[str, Any]], root: str = "body") -> list[dict[str, str]]:
     """Return errors of pydantic by field; root: the name of the value itself."""
     messages: dict[str, list[str]] = {}
     for error in errors:
         name = ".".join(str(part) for part in error["loc"] if part not in UNION_TAGS)
-        messages.setdefault(name or root, []).append(str(error["msg"]))
+        is_no_object = error["type"] in ("model_type", "model_attributes_type")
+        message = "expected an object" if is_no_object else str(error["msg"])
+        messages.setdefault(name or root, []).append(message)
     return [{"field": name, "message": " or ".join(texts)} for name, texts in messages.items()]
 
 

@@ -91,11 +91,11 @@ class Handlers:
 
     async def recommend_batch(self, request: requests.BatchRequest) -> dict[str, Any]:
         recommender = self.model.recommender
-        user_ids = list({part.user_id for part in request.requests})
-        states = await asyncio.gather(*(self._stored_user(user_id) for user_id in user_ids))
-        users = dict(zip(user_ids, states, strict=True))
         parts = [skip_or_error(recommender.catalog, part) for part in request.requests]
         known = [part for part in parts if not isinstance(part, RequestError)]
+        user_ids = list({part.user_id for part, _ in known})
+        states = await asyncio.gather(*(self._stored_user(user_id) for user_id in user_ids))
+        users = dict(zip(user_ids, states, strict=True))
         lists_of_users = [(part, users[part.user_id]) for part, _ in known]
         computed = await self._lists.recommend_batch(recommender, lists_of_users)
         answers = iter(

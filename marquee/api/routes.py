@@ -59,7 +59,7 @@ async def respond(result: Awaitable[Any]) -> Response:
         log.error("%s", error)
         is_away = isinstance(error, StoreUnavailable)
         reason = "reached; try again" if is_away else "read; see the log"
-        return errors.error_response("unavailable", f"stored histories cannot be {reason}")
+        return errors.error_response("unavailable", f"the event store cannot be {reason}")
 
 
 def _endpoint(handler: str, schema: type[BaseModel] | None = None) -> Endpoint:

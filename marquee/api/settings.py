@@ -21,6 +21,7 @@ ORIGIN = re.compile(
     r"(:(?P<port>[1-9][0-9]{0,4}))?"
 )
 DEFAULT_PORTS = {"http": "80", "https": "443"}
+MAX_PORT = 65_535
 LOG_LEVELS = ("all", "errors", "off")
 COMMAND_NAME = "marquee"  # begins the error line with which the service refuses to start
 
@@ -60,6 +61,8 @@ class Settings:
         bundle = environment.get("BUNDLE", "")
         if not bundle:
             raise InputError("BUNDLE is not set, expected a bundle, for example bundles/demo")
+        if "://" in bundle and not bundle.startswith("s3://"):
+            raise InputError(f"BUNDLE is {bundle!r}, expected a folder or s3://BUCKET/PREFIX")
         log_requests = environment.get("LOG_REQUESTS") or "errors"
         if log_requests not in LOG_LEVELS:
             levels = ", ".join(LOG_LEVELS)
@@ -94,7 +97,7 @@ def absolute_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str
     cache = environment.get("BUNDLE_CACHE") or DEFAULT_CACHE
     paths["BUNDLE_CACHE"] = str(Path(cache).absolute())
     scheme, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_EVENTS_URL).partition(":///")
-    if scheme == "sqlite" and file:
+    if scheme == "sqlite" and file not in ("", ":memory:"):  # which is refused later
         paths["EVENTS_URL"] = f"{scheme}{slashes}{Path(file).absolute()}"
     return paths
 
@@ -155,7 +158,7 @@ def _cors_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
 def _origin(text: str) -> str:
     """Return an origin as browsers send it: in lower case, without the scheme's own port."""
     match = ORIGIN.fullmatch(text)
-    if match is None:
+    if match is None or int(match["port"] or 0) > MAX_PORT:
         bare = re.match(r"[^/]*://[^/?#]+", text)
         remedy = f"; leave out what follows {bare[0]}" if bare and bare[0] != text else ""
         raise InputError(

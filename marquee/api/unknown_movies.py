@@ -9,7 +9,9 @@ A service may hold an older bundle than its caller's catalog, so no such movie f
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
+from marquee.api.errors import malformed_error
 from marquee.api.requests import HistoryEntry, UserRequest
+from marquee.api.validation import Malformed
 from marquee.recommender.errors import RequestError
 from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.responses import (
@@ -49,9 +51,11 @@ def skip_unknown(catalog: ItemCatalog, request: Request) -> tuple[Request, list[
 
 
 def skip_or_error(
-    catalog: ItemCatalog, request: Request
+    catalog: ItemCatalog, request: Request | Malformed
 ) -> tuple[Request, list[int]] | RequestError:
-    """Do as skip_unknown, but return an error instead of raising it."""
+    """Do as skip_unknown, but return an error, also that of a malformed request."""
+    if isinstance(request, Malformed):
+        return malformed_error(request, root="request")
     try:
         return skip_unknown(catalog, request)
     except RequestError as error:

@@ -30,6 +30,7 @@ EXPECTED_POSTGRESQL = (
     "expected a PostgreSQL database whose tables this role may make and change; correct EVENTS_URL"
 )
 EXPECTED = {
+    "disk is full": "expected space for the events; free some",
     "unsupported startup parameter": "expected none behind PgBouncer; leave options out of "
     "EVENTS_URL and set them for the role: ALTER ROLE … SET search_path = …",
     "transaction blocks not allowed": "expected transactions; set pool_mode = transaction in "

@@ -6,9 +6,11 @@ prepared statement, and no setting but `SET LOCAL`, which ends with its transact
 BEGIN in one message. Without a pooler both stay, since planning takes half of a short read's time.
 """
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,22 +65,46 @@ def transaction(engine: sa.Engine) -> Iterator[sa.Connection]:
 def _sqlite_engine(url: sa.URL, mode: TransactionMode) -> sa.Engine:
     """Return an engine whose readers never wait for a writer.
 
-    A commit returns only when the disk has it.
+    A commit returns only when the disk has it. A file that is deleted or replaced lives on for the
+    connections that have it open, and ends with them: what they store would be lost. So each
+    transaction looks whether its connection has the file that stands at the path now.
     """
+    path, is_opened = Path(url.database or ""), False
     settings = [f"PRAGMA busy_timeout={SQLITE_WAIT_MS}"]
     if mode.read_only:
         settings += ["PRAGMA query_only=ON"]
     else:
         settings += ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
 
-    def configure(connection: Any, _: object) -> None:
+    def refuse_new_file(*_: object) -> None:
+        if (is_opened or mode.read_only) and not path.is_file():
+            raise sqlite3.OperationalError("the file is gone, expected it at its path; restore it")
+
+    def configure(connection: Any, record: Any) -> None:
+        nonlocal is_opened
         for setting in settings:
             connection.execute(setting)
         connection.commit()
+        is_opened, record.info["file"] = True, _file_identity(path)
+
+    def check_file(_: object, record: Any, __: object) -> None:
+        if record.info["file"] != _file_identity(path):
+            raise sa.exc.DisconnectionError  # the pool opens another connection
 
     engine = sa.create_engine(url, hide_parameters=True, pool_timeout=TIMEOUT_S)
+    sa.event.listen(engine, "do_connect", refuse_new_file)
     sa.event.listen(engine, "connect", configure)
+    sa.event.listen(engine, "checkout", check_file)
     return engine
+
+
+def _file_identity(path: Path) -> tuple[int, int] | None:
+    """Return what a file keeps for its life; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _postgresql_engine(url: sa.URL, mode: TransactionMode) -> sa.Engine:

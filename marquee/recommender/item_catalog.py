@@ -105,6 +105,8 @@ class ItemCatalog:
         return np.asarray(self._genre_IG[:, columns].any(axis=1))
 
     def movie(self, movie_id: int) -> Movie:
+        if not self.has_movie(movie_id):
+            raise unknown_movie(movie_id, "movie_id")
         (record,) = self.to_records(self.indices_of([movie_id], "movie_id"))
         return record
 

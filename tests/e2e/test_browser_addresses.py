@@ -180,6 +180,24 @@ def test_old_address_of_a_movie_shows_it(app: App, page: Page) -> None:
     page.get_by_text("The address names no movie").wait_for()
 
 
+@pytest.mark.parametrize("width", [320, 375, 800, 801, 1280])
+def test_page_links_are_in_the_header(app: App, page: Page, width: int) -> None:
+    """Each is in sight, as Streamlit's own links would be; none covers another or the page."""
+    page.set_viewport_size({"width": width, "height": 800})
+    goto(page, f"{app.address}/about?me=ana")
+    header, title = (page.locator(s).bounding_box() for s in ("[data-testid=stHeader]", "h1"))
+    assert header and title
+    assert header["height"] <= title["y"]
+    boxes = [link.bounding_box() for link in page.locator(".st-key-nav a").all()]
+    assert len(boxes) == len(PAGES)
+    for n, box in enumerate(boxes):
+        assert box and box["x"] >= 56 and box["x"] + box["width"] <= width
+        assert box["y"] >= 0 and box["y"] + box["height"] <= header["height"]
+        for other in filter(None, boxes[:n]):
+            is_beside = other["x"] + other["width"] <= box["x"] + 0.5
+            assert is_beside or other["y"] + other["height"] <= box["y"] + 0.5
+
+
 @pytest.mark.parametrize("width", [375, 1280])
 @pytest.mark.parametrize("path", ["for_you", "profile", "night"])
 def test_long_name_fits_the_window(app: App, page: Page, path: str, width: int) -> None:

@@ -140,9 +140,24 @@ def test_start_port_taken_tries_another(
             {"WORKERS": "2"}, ["--api-workers", "3"], "WORKERS is '2' and --api-workers", id="two"
         ),
         pytest.param({"KEEP_ALIVE_S": "no"}, [], "KEEP_ALIVE_S is 'no', expected", id="idle"),
+        pytest.param({}, ["--api-workers", "-1"], "WORKERS is '-1', expected", id="below-none"),
         pytest.param({}, ["--host", "localhost"], "--host is 'localhost', expected", id="host"),
+        pytest.param({}, ["--host", ""], "--host is '', expected", id="no-host"),
         pytest.param({}, ["--host", "192.0.2.1"], "of 192.0.2.1 cannot be", id="elsewhere"),
-        pytest.param({}, ["--port", "99999"], "port 99999 of", id="port"),
+        pytest.param({}, ["--port", "99999"], "--port is 99999, expected", id="port"),
+        pytest.param({}, ["--port", "0"], "--port is 0, expected", id="any-port"),
+        pytest.param(
+            {},
+            ["--ssl-certfile", "missing", "--ssl-keyfile", "missing"],
+            "--ssl-certfile missing and --ssl-keyfile missing cannot be used",
+            id="certificate",
+        ),
+        pytest.param(
+            {"EVENTS_URL": "sqlite:///:memory:"},
+            [],
+            "no file, expected sqlite:///FILE",
+            id="memory",
+        ),
     ],
 )
 def test_start_wrong_option_is_one_sentence(

@@ -160,6 +160,28 @@ def test_recommend_batch_error_is_shown(fake: FakeService) -> None:
     assert "genre Opera" in open_page("for_you").error[0].value
 
 
+def test_unavailable_history_in_a_batch_is_no_refusal(fake: FakeService) -> None:
+    fake.last_result = {"error": {"code": "unavailable", "message": "the history is away"}}
+    at = open_page("for_you")
+    assert not at.error
+    assert "The service does not answer" in at.warning[0].value
+
+
+@pytest.mark.parametrize("page", ["start", "for_you", "rate", "taste", "night", "movie"])
+def test_page_requires_the_history_of_each_list(fake: FakeService, page: str) -> None:
+    """Without it the popular movies would be shown as the visitor's own list."""
+    add_ratings(fake, "ana", dict.fromkeys(range(1, 18), 4.0))
+    at = open_page(page, tab="Or rate five movies" if page == "start" else "", movie="3")
+    if page == "night":
+        at.text_input(key="guest-0").set_value("ben").run()
+    checked(at)
+    bodies = [body for _, body in fake.requests]
+    lists = [query for body in bodies for query in body.get("requests", [body])]
+    of_users = [query for query in lists if "user_id" in query and len(query) > 1]
+    assert of_users
+    assert all(query.get("require_history") for query in of_users)
+
+
 def test_unavailable_service_shows_the_popular_list(fake: FakeService) -> None:
     checked(open_page("start"))  # the popular list is written to disk
     fake.away = True
@@ -296,6 +318,7 @@ def test_movie_page_unknown_movie_says_so(fake: FakeService) -> None:
     at = open_page("movie", movie="999")
     assert not at.exception
     assert "not in the catalog" in at.warning[0].value
+    assert at.title[0].value == "Movie"
     assert "The address names no movie" in page_text(checked(open_page("movie", movie="x")))
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -562,6 +563,35 @@ def test_event_store_add_survives_a_server_crash(
     assert {entry[0] for entry in EventStore(restartable_url).user_state("ann").history} == set(
         range(20)
     )
+
+
+def test_sqlite_file_that_is_deleted_stores_nothing(tmp_path: Path) -> None:
+    """Its connections would go on with a file that has no name, and ends with them."""
+    path = tmp_path / "e.sqlite"
+    store = EventStore(f"sqlite:///{path}")
+    store.add([HEAT])
+    for file in tmp_path.glob("e.sqlite*"):
+        file.unlink()
+    for call in (partial(store.add, [HEAT]), partial(store.user_state, "ann")):
+        with pytest.raises(StoreUnavailable, match="the file is gone, expected it at its path"):
+            call()
+    assert not path.exists(), "an empty store would look like one without users"
+    store.close()
+
+
+def test_sqlite_file_that_is_replaced_counts_at_once(tmp_path: Path) -> None:
+    path, other = tmp_path / "e.sqlite", tmp_path / "other.sqlite"
+    store, restored = EventStore(f"sqlite:///{path}"), EventStore(f"sqlite:///{other}")
+    restored.add([HEAT])
+    restored.close()
+    assert store.user_state("ann").history == ()
+    for file in tmp_path.glob("e.sqlite*"):
+        file.unlink()
+    other.rename(path)
+    assert [entry[0] for entry in store.user_state("ann").history] == [6]
+    assert store.add([replace(HEAT, event_id="e2", movie_id=7)]).accepted == 1
+    store.close()
+    assert len(EventStore(f"sqlite:///{path}").user_state("ann").history) == 2
 
 
 def test_sqlite_database_is_durable_at_commit(tmp_path: Path) -> None:

@@ -149,11 +149,37 @@ def test_events_rejected_one_is_listed_and_others_stored(
     assert [item["movie_id"] for item in history(client)] == [SUSPECTS]
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "event_id"),
+    [
+        pytest.param("user_id", r'"\ud83d"', "odd", id="half-a-surrogate-pair"),
+        pytest.param("event_id", r'"\ud83d"', None, id="half-a-pair-in-the-event-id"),
+        pytest.param("event_id", r'"\u0000"', None, id="control-character"),
+        pytest.param("movie_id", "1" * 5000, "odd", id="integer-of-5000-digits"),
+        pytest.param("user_id", "1" * 5000 + ".0", "odd", id="float-of-5000-digits"),
+    ],
+)
+def test_events_odd_value_of_json_is_rejected_alone(
+    client: Any, name: str, value: str, event_id: str | None
+) -> None:
+    odd = json.dumps(event_of(HEAT, stars=4) | {"event_id": "odd"} | {name: "HERE"})
+    body = f'{{"events": [{odd}, {json.dumps(event_of(SUSPECTS, stars=4))}]}}'
+    headers = {"Content-Type": "application/json"}
+    content = body.replace('"HERE"', value)
+    answer = client.post("/events", content=content, headers=headers).json()
+    (rejected,) = answer["rejected"]
+    assert (rejected["index"], rejected["event_id"], rejected["code"]) == (0, event_id, "invalid")
+    assert rejected["message"].startswith(f"{name}: ")
+    assert answer["accepted"] == 1 and len(history(client)) == 1
+
+
 @pytest.mark.parametrize("value", [0, None, "x", [], {}, [1]])
 def test_events_value_that_is_no_event_is_rejected_alone(client: Any, value: Any) -> None:
     answer = client.post("/events", json={"events": [value, event_of(HEAT, stars=4)]}).json()
     (rejected,) = answer["rejected"]
     assert (rejected["index"], rejected["event_id"], rejected["code"]) == (0, None, "invalid")
+    expected = "event_id: Field" if value == {} else "event: expected an object"
+    assert rejected["message"].startswith(expected)
     assert answer["accepted"] == 1 and len(history(client)) == 1
 
 

@@ -170,11 +170,11 @@ HUGE = 10**30
         ),
         pytest.param(
             "/recommend_batch",
-            {"requests": [{}, {"k": 0}]},
+            {"requests": [{"k": 0}, None]},
             422,
             "invalid",
-            "requests.1.k",
-            id="batch-k-0",
+            "requests.0.k",
+            id="batch-of-none",
         ),
         pytest.param("/recommend", {"history": {}}, 422, "invalid", "history", id="no-list"),
         pytest.param(

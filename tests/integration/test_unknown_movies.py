@@ -87,6 +87,24 @@ def test_unknown_movies_of_a_batch_are_named_in_their_list(client: Any) -> None:
     assert only == refused
 
 
+def test_malformed_request_of_a_batch_fails_alone(client: Any) -> None:
+    at = {"movie_id": HEAT, "at": "20261101"}
+    parts: list[Any] = [{"k": 1}, {"k": 0}, None, {"history": [at]}, {"k": 1}]
+    answer = client.post("/recommend_batch", json={"requests": parts})
+    first, *malformed, last = answer.json()["results"]
+    assert len(first["items"]) == 1 and first == last
+    errors = [result["error"] for result in malformed]
+    assert [error["code"] for error in errors] == ["invalid"] * 3
+    assert [error["fields"][0]["field"] for error in errors] == ["k", "request", "history.0.at"]
+
+
+@pytest.mark.parametrize("call", [("GET", "/movies/7", None), ("POST", "/movies/get", 7)])
+def test_unknown_movie_error_names_its_field(client: Any, call: tuple[str, str, Any]) -> None:
+    method, path, movie_id = call
+    answer = client.request(method, path, json=movie_id and {"movie_id": movie_id})
+    assert answer.json()["error"]["fields"][0]["field"] == "movie_id"
+
+
 def test_known_movies_give_no_unknown_ids(client: Any) -> None:
     body = {"history": HISTORY, "include_ids": [PULP], "exclude_ids": [SUSPECTS]}
     assert "unknown_ids" not in client.post("/recommend", json=body).json()

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 
 from marquee_client.endpoints import Call
+from marquee_client.ids import with_ids
 from marquee_client.outcomes import MarqueeError
 from marquee_client.requests import RecommendRequest
 from marquee_client.types import BatchResponse
@@ -22,7 +23,9 @@ class Batch:
     """The requests of one batch and the results so far."""
 
     def __init__(self, requests: Iterable[RecommendRequest]) -> None:
-        self._requests = list(requests)
+        # Once, before a part is sent: an id that is none has its place in the whole batch, and a
+        # history that can be read once is still there for a part that is sent again.
+        self._requests = with_ids({"requests": requests})["requests"]
         self._start, self._size = 0, MAX_REQUESTS
         self.response: BatchResponse = {"results": []}
 

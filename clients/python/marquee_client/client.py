@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Self, Unpack
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -175,9 +176,21 @@ def is_ready(outcome: Outcome) -> bool:
     return isinstance(outcome, httpx.Response) and outcome.status_code == 200
 
 
+def is_address(url: Any) -> bool:
+    """Return whether text is an address to which paths can be added."""
+    if not isinstance(url, str) or not url.isprintable() or " " in url:
+        return False
+    try:
+        parts = urlsplit(url)
+        is_complete = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # "http://[", port 99999
+        return False
+    return is_complete and parts.scheme in ("http", "https") and not parts.query + parts.fragment
+
+
 def http_options(url: str, key: str | None, timeout_s: float) -> dict[str, Any]:
     """Return arguments of httpx.Client; ValueError for a bad address or key."""
-    if not url.startswith(("http://", "https://")):
+    if not is_address(url):
         raise ValueError(f"{url!r}: no address of a service, expected one like {URL}")
     headers = {"Accept": "application/json"}
     if key:

@@ -212,13 +212,19 @@ def _event(kind: EventKind, user_id: UserId, movie_id: int, **values: float) -> 
 
 def _complete(events: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Name each event once, for all tries of the call; its time is that of the service's clock."""
-    return {"events": [{"event_id": str(uuid4())} | dict(event) for event in events]}
+    if isinstance(events, Mapping):
+        raise ValueError("events: a single event, expected a list of them; put it in brackets")
+    named = [
+        {"event_id": str(uuid4())} | dict(event) if isinstance(event, Mapping) else event
+        for event in events  # the service rejects one that is none, and stores the others
+    ]
+    return {"events": named}
 
 
 def _to_json(value: Any) -> Any:
-    """Return a time, or a number of numpy, as json takes it."""
+    """Return a time, or a number or an array of numpy, as json takes it."""
     if isinstance(value, datetime):
         return value.isoformat()
-    if hasattr(value, "item"):
-        return value.item()
+    if hasattr(value, "tolist"):
+        return value.tolist()
     raise TypeError(f"{value!r}: cannot be sent as JSON, expected text, a number or a time")

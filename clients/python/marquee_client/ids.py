@@ -17,7 +17,8 @@ EXACT_FLOATS = {2: 2**11, 4: 2**24, 8: 2**53}
 
 def id_of(place: str, value: Any) -> int | str:
     """Return an id as the service takes it; raise ValueError for anything else."""
-    number = value.item() if hasattr(value, "dtype") and hasattr(value, "item") else value
+    is_scalar = hasattr(value, "dtype") and not getattr(value, "ndim", 0)
+    number = value.item() if is_scalar and hasattr(value, "item") else value
     num_bytes = getattr(getattr(value, "dtype", None), "itemsize", 8)
     if isinstance(number, float) and number.is_integer():
         if abs(number) < EXACT_FLOATS.get(num_bytes, 0):
@@ -28,6 +29,8 @@ def id_of(place: str, value: Any) -> int | str:
         )
     if isinstance(number, bool) or not isinstance(number, int | str):
         raise ValueError(f"{place}: {value!r}, expected text or an integer")
+    if isinstance(number, str) and any("\ud800" <= letter <= "\udfff" for letter in number):
+        raise ValueError(f"{place}: {value!r}, half of a character, expected text of whole ones")
     return number
 
 
@@ -54,7 +57,10 @@ def _converted(name: str, value: Any, place: str) -> Any:
 
 
 def is_list(values: Any) -> bool:
-    return isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping)
+    is_scalar = getattr(values, "ndim", 1) == 0  # as numpy.array(7)
+    return isinstance(values, Iterable) and not (
+        is_scalar or isinstance(values, str | bytes | Mapping)
+    )
 
 
 def _ids(place: str, values: Iterable[Any]) -> list[int | str]:

@@ -16,13 +16,12 @@ from starlette.types import Scope
 from marquee.api.settings import Network
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
-CLIENT_HEADERS = frozenset(  # each names the client of a proxy
-    b"forwarded x-forwarded-for x-real-ip x-client-ip x-cluster-client-ip true-client-ip "
-    b"cf-connecting-ip cf-connecting-ipv6 fastly-client-ip fly-client-ip x-azure-clientip "
-    b"x-original-forwarded-for x-envoy-external-address".split()
+# Names of headers, each with `-` for `_` because some servers read them alike.
+CLIENT_HEADER = re.compile(
+    r"(.*-)?forwarded(-for)?|.*-(client-?)?(ip|ipv6|addr|address)", re.IGNORECASE
 )
-PROXY_HEADERS = CLIENT_HEADERS | {b"via"}  # and X-Forwarded-Host, -Proto and their brothers
-FORWARDED_FOR = re.compile(r'\bfor="?([^",;]*)', re.IGNORECASE)
+PROXY_HEADER = re.compile(r".*forwarded.*|(.*-)?via|cdn-loop|max-forwards", re.IGNORECASE)
+HOST_AND_PORT = re.compile(r"(\[[^]]*\]|[^:]*)(:[0-9]*)?")
 
 
 class LocalCallers:
@@ -68,32 +67,54 @@ class LocalCallers:
 
 
 def _signs(scope: Scope) -> tuple[str, str, str]:
-    """Return Host, Origin and the name of a proxy's header in one pass; each may be empty."""
+    """Return Host, Origin and the name of a proxy's header in one pass; each may be empty.
+
+    Several values of Host or Origin are joined by commas, so that none counts alone.
+    """
     host = origin = proxy_header = b""
     for name, value in scope["headers"]:
         if name == b"host":
-            host = value
+            host = host + b"," + value if host else value
         elif name == b"origin":
-            origin = value
-        elif name in PROXY_HEADERS or name.startswith(b"x-forwarded"):
+            origin = origin + b"," + value if origin else value
+        elif _is_of_proxy(name):
             proxy_header = name
     return str(host, "latin-1"), str(origin, "latin-1"), str(proxy_header, "latin-1")
+
+
+@lru_cache(maxsize=256)
+def _is_of_proxy(name: bytes) -> bool:
+    text = str(name, "latin-1").replace("_", "-")
+    return bool(PROXY_HEADER.fullmatch(text)) or _names_client(name)
+
+
+@lru_cache(maxsize=256)
+def _names_client(name: bytes) -> bool:
+    return bool(CLIENT_HEADER.fullmatch(str(name, "latin-1").replace("_", "-")))
 
 
 def _named_clients(scope: Scope) -> Iterator[list[str]]:
     """Yield the addresses of each header that names clients, the first client first."""
     for name, value in scope["headers"]:
-        if name in CLIENT_HEADERS:
+        if _names_client(name):
             text = str(value, "latin-1")
-            nodes = FORWARDED_FOR.findall(text) if name == b"forwarded" else text.split(",")
-            yield [_without_port(node.strip()) for node in nodes] or [""]
+            nodes = _forwarded_nodes(text) if name == b"forwarded" else text.split(",")
+            yield [_without_port(node.strip()) for node in nodes]
+
+
+def _forwarded_nodes(text: str) -> Iterator[str]:
+    """Yield the `for` of each hop in a header Forwarded; empty for a hop that names none."""
+    for hop in text.split(","):
+        pairs = [pair.partition("=") for pair in hop.split(";")]
+        nodes = [value for name, _, value in pairs if name.strip().lower() == "for"]
+        for node in nodes or [""]:
+            yield node.strip().removeprefix('"').removesuffix('"')
 
 
 def _without_port(node: str) -> str:
-    """Return the host of `HOST`, `HOST:PORT` or `[IPV6]:PORT`."""
-    if node.startswith("["):
-        return node[1:].partition("]")[0]
-    return node.partition(":")[0] if node.count(":") == 1 else node
+    """Return the host of `HOST`, `HOST:PORT` or `[IPV6]:PORT`; other text as it is."""
+    match = HOST_AND_PORT.fullmatch(node)
+    return match[1].strip("[]") if match else node
 
 
 @lru_cache(maxsize=1024)
@@ -115,6 +136,8 @@ def is_loopback(host: str) -> bool:
 @lru_cache(maxsize=1024)
 def is_local_host(text: str) -> bool:
     """Return whether the host of a Host or Origin is localhost or a loopback address."""
+    if "," in text:  # of several headers
+        return False
     host = _without_port(text.rpartition("://")[2]).lower().rstrip(".")
     address = parse_address(host)
     if address is not None:

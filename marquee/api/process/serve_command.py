@@ -9,8 +9,10 @@ import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from marquee.core.command import ArgumentParser, run_command
+from marquee.core.errors import InputError
 
 
 def main(args: list[str]) -> int:
@@ -29,9 +31,22 @@ def serve(args: list[str]) -> None:
             os.environ[name] = value
     os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
     os.environ.setdefault("BENTOML_HOME", str(Path("runs", f"bentoml-{options.port}").resolve()))
-    Path(os.environ["BENTOML_HOME"]).mkdir(parents=True, exist_ok=True)  # else a traceback
+    make_home(Path(os.environ["BENTOML_HOME"]))
     target = ["service:Marquee", "--working-dir", str(Path(__file__).parents[3])]
     if find_spec("marquee.service"):  # the wheel's copy of service.py
         target = ["marquee.service:Marquee"]
     command = [sys.executable, "-m", "bentoml", "serve", *target]
     os.execv(sys.executable, [*command, "--host", options.host, "--port", str(options.port)])
+
+
+def make_home(home: Path) -> None:
+    """Make the folder of BentoML's files; without it BentoML ends with a traceback."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"BENTOML_HOME {home}: cannot be used ({error.strerror}), expected a folder that can "
+            "be written; set another"
+        ) from None

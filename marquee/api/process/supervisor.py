@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,7 +22,7 @@ import click
 from bentoml import server_context
 
 from marquee.api.process.shared_state import share_with_workers
-from marquee.api.settings import COMMAND_NAME, Settings, absolute_paths, read_workers
+from marquee.api.settings import COMMAND_NAME, MAX_PORT, Settings, absolute_paths, read_workers
 from marquee.core.command import INPUT_ERROR, fail
 from marquee.core.errors import InputError
 
@@ -43,7 +44,7 @@ log = logging.getLogger("bentoml.marquee")
 
 def count_workers() -> int:
     """Return the number of workers; a wrong setting is refused later."""
-    return _options().get("api_workers") or read_workers()
+    return max(_options().get("api_workers") or read_workers(), 1)
 
 
 def prepare_workers() -> None:
@@ -57,6 +58,7 @@ def prepare_workers() -> None:
         _merge_options()
         Settings.from_environment()
         check_address(*_address())
+        _check_certificate()
     except InputError as error:
         sys.exit(fail(COMMAND_NAME, str(error), INPUT_ERROR))
     os.environ.update(absolute_paths() | share_with_workers())
@@ -78,17 +80,35 @@ def check_address(host: str, port: int) -> None:
     except ValueError:
         message = f"--host is {host!r}, expected an IP address, for example 127.0.0.1 or 0.0.0.0"
         raise InputError(message) from None
+    if not 1 <= port <= MAX_PORT:
+        raise InputError(f"--port is {port}, expected a number from 1 to {MAX_PORT}")
     with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
             listener.listen()
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
+        except OSError as error:
             raise InputError(
-                f"port {port} of {host} cannot be listened on ({reason}), expected a free port; "
-                "name another with --port, or end the program that has it"
+                f"port {port} of {host} cannot be listened on ({error.strerror}), expected a free "
+                "port; name another with --port, or end the program that has it"
             ) from None
+
+
+def _check_certificate() -> None:
+    """Raise InputError where the files of TLS cannot be used."""
+    names = ("ssl_certfile", "ssl_keyfile", "ssl_keyfile_password")
+    certificate, key, password = (_options().get(name) for name in names)
+    if not (certificate or key):
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+            certificate or "", key, lambda: password or ""
+        )
+    except OSError as error:
+        raise InputError(
+            f"--ssl-certfile {certificate} and --ssl-keyfile {key} cannot be used "
+            f"({error.strerror or error}), expected a certificate and its key as PEM files"
+        ) from None
 
 
 def _options() -> dict[str, Any]:
@@ -114,7 +134,7 @@ def _address() -> tuple[str, int]:
     """Return where BentoML is going to listen."""
     host, port = _options().get("host"), _options().get("port")
     http = BentoMLContainer.http
-    return host or http.host.get(), http.port.get() if port is None else port
+    return http.host.get() if host is None else host, http.port.get() if port is None else port
 
 
 def _end_if_refused() -> None:

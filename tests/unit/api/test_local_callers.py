@@ -63,10 +63,18 @@ def test_caller_of_unknown_address_is_refused() -> None:
         "X-Client-IP: 127.0.0.1",
         "True-Client-IP: 127.0.0.1",
         "CF-Connecting-IP: 127.0.0.1",
+        "WL-Proxy-Client-IP: 127.0.0.1",
+        "X-Remote-Addr: 127.0.0.1",
+        "X_Forwarded_For: 127.0.0.1",
+        "X-Azure-ClientIP: 127.0.0.1",
+        "X-Vercel-Forwarded-For: 127.0.0.1",
         "Via: 1.1 proxy",
+        "CDN-Loop: cloudflare",
         "Host: shop.example",
         "Host: 203.0.113.9:3000",
+        "Host: 127.0.0.1:3@shop.example",
         "Origin: https://shop.example",
+        "Origin: http://localhost:80@shop.example",
         "Origin: null",
     ],
 )
@@ -74,8 +82,16 @@ def test_sign_of_a_proxy_or_page_is_refused(header: str) -> None:
     assert not is_served(LocalCallers(), header)
 
 
+@pytest.mark.parametrize("name", ["Host", "Origin"])
+def test_header_that_comes_twice_does_not_count_once(name: str) -> None:
+    prefix = "http://" if name == "Origin" else ""
+    values = [f"{name}: {prefix}shop.example", f"{name}: {prefix}a.localhost"]
+    assert not is_served(LocalCallers(), *values)
+    assert not is_served(LocalCallers(), *reversed(values))
+
+
 def test_request_over_http_1_0_is_refused() -> None:
-    """A bare `proxy_pass` of nginx leaves no other sign."""
+    """A bare `proxy_pass` of nginx before 1.29.7 leaves no other sign."""
     assert not is_served(LocalCallers(), version="1.0")
 
 
@@ -128,6 +144,17 @@ def test_names_of_this_machine_are_served(header: str) -> None:
         ),
         pytest.param(["Forwarded: for=unknown"], "127.0.0.1", False, id="unknown"),
         pytest.param(["Forwarded: proto=https"], "127.0.0.1", False, id="rfc-7239-no-client"),
+        pytest.param(['Forwarded: proto="for=127.0.0.1"'], "127.0.0.1", False, id="in-a-value"),
+        pytest.param(["Forwarded: x-for=127.0.0.1"], "127.0.0.1", False, id="another-name"),
+        pytest.param(
+            ["Forwarded: for = 203.0.113.9, for=127.0.0.1"], "127.0.0.1", False, id="with-spaces"
+        ),
+        pytest.param(
+            ["X-Forwarded-For: 127.0.0.1", "X_Forwarded_For: 203.0.113.9"],
+            "127.0.0.1",
+            False,
+            id="underscores",
+        ),
         pytest.param(["X-Forwarded-Proto: https"], "127.0.0.1", False, id="no-client"),
         pytest.param(["X-Forwarded-For: "], "127.0.0.1", False, id="empty"),
     ],

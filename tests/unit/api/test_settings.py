@@ -59,6 +59,8 @@ def test_settings_empty_variable_is_its_default() -> None:
         ("LOG_REQUESTS", "some"),
         ("BUNDLE_POLL_S", "0"),
         ("BUNDLE_POLL_S", "soon"),
+        ("BUNDLE", "http://a.example/b"),
+        ("BUNDLE", "file:///b"),
         ("RATE_LIMIT", "-1"),
         ("RATE_LIMIT", "inf"),
         ("RATE_LIMIT", "nan"),
@@ -76,6 +78,7 @@ def test_settings_empty_variable_is_its_default() -> None:
         ("CORS_ORIGINS", "a.example"),
         ("CORS_ORIGINS", "https://*.example"),
         ("CORS_ORIGINS", "https://a.example:port"),
+        ("CORS_ORIGINS", "https://a.example:65536"),
         ("CORS_ORIGINS", "https://a@b.example"),
         ("CORS_ORIGINS", "https://bücher.example"),
         ("CORS_ORIGINS", "null"),
@@ -124,3 +127,4 @@ def test_absolute_paths_of_relative_settings() -> None:
 def test_absolute_paths_leave_addresses_alone() -> None:
     paths = absolute_paths({"BUNDLE": "s3://b/p", "EVENTS_URL": "postgresql://db/events"})
     assert set(paths) == {"BUNDLE_CACHE"}
+    assert "EVENTS_URL" not in absolute_paths({"EVENTS_URL": "sqlite:///:memory:"})

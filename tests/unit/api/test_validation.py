@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from marquee.api.validation import EachByItself, Malformed, Time
+from marquee.api.validation import EachByItself, Malformed, Time, parsable
 
 TIME: TypeAdapter[datetime] = TypeAdapter(Time)
 TEN = datetime(2026, 11, 1, 10, tzinfo=UTC)
@@ -23,6 +23,7 @@ TEN = datetime(2026, 11, 1, 10, tzinfo=UTC)
         pytest.param("2026-11-01T10:00:00-00:00", TEN, id="unknown-zone"),
         pytest.param("2026-11-01T10:00:00.5Z", TEN + timedelta(seconds=0.5), id="fraction"),
         pytest.param("2026-11-01T10:00:00.000001999Z", TEN + timedelta.resolution, id="nano"),
+        pytest.param("2026-11-01T10:00:00.000001999999Z", TEN + timedelta.resolution, id="pico"),
         pytest.param(
             "0001-01-01T00:00:00+23:59",
             datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=23, minutes=59))),
@@ -105,7 +106,7 @@ def test_list_malformed_elements_keep_their_places() -> None:
 @pytest.mark.parametrize(
     ("body", "places"),
     [
-        pytest.param('[{"size": 1.5}, {}]', [(0, "size"), (1, "size")], id="none-is-one"),
+        pytest.param('[{"size": 1.5}, {}]', [(0, "size")], id="none-is-one"),
         pytest.param("[]", [()], id="empty"),
         pytest.param('[{"size": 1}, 1, 1, 1]', [()], id="too-long"),
         pytest.param('{"size": 1}', [()], id="no-list"),
@@ -116,6 +117,26 @@ def test_list_without_an_item_is_an_error(body: str, places: list[Any]) -> None:
     with pytest.raises(ValidationError) as error:
         ITEMS.validate_json(body)
     assert [fault["loc"] for fault in error.value.errors()] == places
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param(r"\ud83d", r"\u0000", id="first-half"),
+        pytest.param(r"\uDE00\ud83d", r"\u0000\u0000", id="wrong-order"),
+        pytest.param(r"\ud83d\ude00", r"\ud83d\ude00", id="pair"),
+        pytest.param(r"\ud83d\ud83d\ude00", r"\u0000\ud83d\ude00", id="half-and-pair"),
+        pytest.param(r"\\ud83d", r"\\ud83d", id="escaped-backslash"),
+        pytest.param("-" + "1" * 5000, "-" + "1" * 1000, id="long-integer"),
+        pytest.param("1" * 4000, "1" * 1000, id="shortest-long-integer"),
+        pytest.param("1" * 3999, "1" * 3999, id="shorter-integer"),
+        pytest.param("0." + "1" * 5000, "0." + "1" * 5000, id="fraction"),
+        pytest.param("1" * 5000 + "e-5000", "1" * 5000 + "e-5000", id="exponent"),
+        pytest.param("1e-" + "0" * 5000 + "1", "1e-" + "0" * 5000 + "1", id="long-exponent"),
+    ],
+)
+def test_parsable_body_changes_odd_values_alone(text: str, expected: str) -> None:
+    assert parsable(text.encode()).decode() == expected
 
 
 def test_list_schema_describes_the_items_alone() -> None:

@@ -31,7 +31,14 @@ def test_movie_id_takes_ascii_digits_alone(text: str, movie_id: int | None) -> N
 
 @pytest.mark.parametrize(
     ("text", "is_usable"),
-    [("ana", True), ("a" * 128, True), ("a" * 129, False), ("", False), ("a\nb", False)],
+    [
+        ("ana", True),
+        ("a" * 128, True),
+        ("a" * 129, False),
+        ("", False),
+        ("a\nb", False),
+        ("J\ufffdrgen", False),
+    ],
 )
 def test_user_id_is_bounded_as_in_the_service(text: str, is_usable: bool) -> None:
     assert (parameters.user_id(text) is not None) is is_usable

@@ -145,6 +145,28 @@ def test_read_decides_the_order_of_dates_by_the_column() -> None:
     assert first.at is None and "day/month or month/day" in first.fault
 
 
+TRAKT = "rated_at,type,title,year,trakt_rating,rating\n2024-02-11T10:00:00Z,movie,Heat,1995,8.1,"
+
+
+def test_read_refuses_ratings_from_1_to_10() -> None:
+    rows = ratings_csv.read(b"Title,Year,Rating\nHeat,1995,4\nFargo,1996,9\n")
+    assert {row.fault for row in rows} == {
+        "the ratings go up to 9, expected stars from 0.5 to 5; halve them"
+    }
+
+
+@pytest.mark.parametrize("ratings", ["4.5 9", "4 45", "5 0", "4,5 10"])
+def test_read_stars_with_one_wrong_number_are_read(ratings: str) -> None:
+    lines = "".join(f"6;{rating}\n" for rating in ratings.split())
+    rows = ratings_csv.read(f"movieId;rating\n{lines}".encode())
+    assert [row.fault for row in rows] == ["", ""]
+
+
+def test_read_takes_the_time_of_trakt() -> None:
+    (row,) = ratings_csv.read(f"{TRAKT}5\n".encode())
+    assert (row.stars, row.at) == (5.0, datetime(2024, 2, 11, 10, tzinfo=UTC))
+
+
 def test_row_label_of_a_long_title_is_short() -> None:
     (row,) = ratings_csv.read(b"Name,Year,Rating\n" + b"x" * 100_000 + b",1995,4\n")
     assert row.label() == "x" * 100 + " (1995)"

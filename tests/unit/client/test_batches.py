@@ -104,6 +104,33 @@ def test_batch_error_counts_from_the_first_request() -> None:
     assert str(raised.value).startswith(f"requests.{MAX_REQUESTS + 1}.k")
 
 
+def test_batch_id_that_is_none_is_named_before_any_part() -> None:
+    service = FakeService(lambda parts: None)
+    requests: Any = [*({"k": k} for k in range(300)), {"user_id": 7.5}]
+    with (
+        Marquee(transport=httpx.MockTransport(service)) as marquee,
+        pytest.raises(ValueError, match=r"requests\.300\.user_id: 7\.5"),
+    ):
+        marquee.recommend_batch(requests)
+    assert service.sizes == []
+
+
+def test_batch_halved_keeps_a_history_that_is_read_once() -> None:
+    bodies: list[Any] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        parts = json.loads(request.content)["requests"]
+        if len(parts) > 1:
+            return httpx.Response(422, json={"error": {"code": "too_costly", "message": "no"}})
+        bodies.extend(parts)
+        return httpx.Response(200, json={"results": [{}]})
+
+    requests: Any = [{"history": ({"movie_id": n} for n in (6, 50))} for _ in range(2)]
+    with Marquee(transport=httpx.MockTransport(answer)) as marquee:
+        marquee.recommend_batch(requests)
+    assert bodies == 2 * [{"history": [{"movie_id": 6}, {"movie_id": 50}]}]
+
+
 def test_batch_without_requests_is_left_to_the_service() -> None:
     service = FakeService(lambda parts: (422, "invalid"))
     with pytest.raises(MarqueeError):

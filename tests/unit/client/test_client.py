@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import re
 from collections.abc import Callable
 from typing import Any, get_args
 
@@ -224,9 +225,21 @@ def test_client_address_may_have_a_path() -> None:
     assert json.loads(sent[0].content) == {"user_id": "a/b ü?"}
 
 
-def test_client_address_without_scheme_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"'movies\.example\.org': no address"):
-        Marquee("movies.example.org")
+@pytest.mark.parametrize(
+    "url",
+    [
+        "movies.example.org", "http://", "http://[", "http://m:99999", "http://m:0", "http://m n",
+        "http://m/api?x=1", "http://m/#y", "ftp://m", "", None,
+    ],
+)  # fmt: skip
+def test_client_address_that_is_none_is_refused(url: Any) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"{url!r}: no address of a service")):
+        Marquee(url)
+
+
+def test_client_address_may_name_a_port() -> None:
+    for url in ("HTTP://m", "https://[::1]:3000/api", "http://127.0.0.1:3000/"):
+        Marquee(url).close()
 
 
 def test_client_value_that_is_no_json_is_refused() -> None:

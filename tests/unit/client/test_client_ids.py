@@ -45,7 +45,7 @@ MOVIE_CALLS: Calls = {
 WHOLE = [7, 7.0, np.int32(7), np.float64(7), np.float32(7), pd.Series([7.0, None]).iloc[0]]
 NO_ID = [
     7.5, float("nan"), float("inf"), -float("inf"), True, np.True_, np.float64(7.5), np.nan, pd.NA,
-    pd.NaT, 2.0**53, 1e300, np.float32(2**24), b"7", [7], {"id": 7}, object(),
+    pd.NaT, 2.0**53, 1e300, np.float32(2**24), b"7", [7], {"id": 7}, object(), "\ud800",
 ]  # fmt: skip
 
 
@@ -116,6 +116,30 @@ def test_client_ids_of_arrays_and_generators_are_sent() -> None:
     assert body == {"exclude_ids": [6, 50]}
     (body,) = bodies_of(lambda client, ids: client.rerank(iter(ids)), [6, "50"])
     assert body == {"movie_ids": [6, "50"]}
+
+
+def test_client_array_in_place_of_an_id_is_refused() -> None:
+    for value in (np.array([7]), np.array([[6, 7]]), pd.Series([7])):
+        with pytest.raises(ValueError, match=r"(?s)user_id: .*expected text or an integer"):
+            bodies_of(USER_CALLS["history"], value)
+    with pytest.raises(ValueError, match=r"movie_ids\.0: array.*expected text or an integer"):
+        bodies_of(lambda client, ids: client.predict(ids), np.array([[6, 7]]))
+    assert bodies_of(MOVIE_CALLS["similar"], np.array(7)) == [{"movie_id": 7}]
+
+
+def test_client_arrays_are_sent_as_lists() -> None:
+    (body,) = bodies_of(
+        lambda client, names: client.charts(filters={"genres": names}), np.array(["War", "Drama"])
+    )
+    assert body == {"kind": "popular", "filters": {"genres": ["War", "Drama"]}}
+
+
+def test_client_event_that_is_none_is_left_to_the_service() -> None:
+    event = {"user_id": 7, "movie_id": 6, "kind": "click", "event_id": "a"}
+    (body,) = bodies_of(lambda client, events: client.send_events(events), [event, 5, None])
+    assert body == {"events": [event, 5, None]}
+    with pytest.raises(ValueError, match="a single event, expected a list"):
+        bodies_of(lambda client, events: client.send_events(events), event)
 
 
 def test_client_text_in_place_of_a_list_is_no_list_of_letters() -> None:
