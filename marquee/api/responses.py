@@ -20,7 +20,8 @@ Availability = Literal["up", "away"]
 ERASE_RECEIPT = (
     "Deleted at once: every row of this user in the event store, imported ratings included. Other "
     "replicas of the service forget the user within a second. No log of the service holds user "
-    "ids. Not deleted: backups of the event store made before, which go when their operator "
+    "ids. A SQLite file is overwritten at the rows' places; PostgreSQL frees theirs at its next "
+    "vacuum. Not deleted: backups of the event store made before, which go when their operator "
     "deletes them, and the data set that ratings were imported from."
 )
 

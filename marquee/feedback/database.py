@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from marquee.core.errors import InputError
 from marquee.feedback.address import parse_url, redact
 from marquee.feedback.driver_errors import expectation, is_away, is_slow, message_of
-from marquee.feedback.engines import LONG_READS, READS, WRITES, make_engine, transaction
+from marquee.feedback.engines import EMPTY_LOG, LONG_READS, READS, WRITES, make_engine, transaction
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.migrate import ensure_schema
 
@@ -91,6 +91,13 @@ class Database:
     def read(self) -> AbstractContextManager[sa.Connection]:
         """Open a transaction that reads, beside writes that wait; raise as `begin`."""
         return self._transaction(self.reads)
+
+    def empty_log(self) -> None:
+        """Empty SQLite's write-ahead log, which holds rows of before a deletion."""
+        if self.is_sqlite:
+            with self.writes.engine.connect() as connection:
+                for statement in EMPTY_LOG:
+                    connection.exec_driver_sql(statement)
 
     @property
     def address(self) -> str:

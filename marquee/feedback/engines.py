@@ -21,6 +21,12 @@ POOL_SIZE = 5
 """Connections to PostgreSQL that each pool keeps open; as many again under load."""
 SQLITE_WAIT_MS = 5000
 """A second writer waits this long for the first."""
+EMPTY_LOG = [
+    "PRAGMA busy_timeout=200",
+    "PRAGMA wal_checkpoint(TRUNCATE)",
+    f"PRAGMA busy_timeout={SQLITE_WAIT_MS}",
+]
+"""Statements that empty SQLite's write-ahead log, unless somebody reads from it for longer."""
 PSYCOPG_SETTINGS = {
     "connect_timeout": TIMEOUT_S,
     "tcp_user_timeout": TIMEOUT_S * 1000,
@@ -74,7 +80,9 @@ def _sqlite_engine(url: sa.URL, mode: TransactionMode) -> sa.Engine:
     if mode.read_only:
         settings += ["PRAGMA query_only=ON"]
     else:
+        # What is deleted is overwritten: a file that is copied later holds no erased user.
         settings += ["PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL"]
+        settings += ["PRAGMA secure_delete=ON"]
 
     def refuse_new_file(*_: object) -> None:
         if (is_opened or mode.read_only) and not path.is_file():

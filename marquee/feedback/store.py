@@ -119,10 +119,12 @@ class EventStore:
     def delete_user(self, user_id: int | str) -> int:
         """Delete every row of a user, and return the number of rows."""
         with self._database.begin() as connection:
-            return sum(
+            num_rows = sum(
                 connection.execute(statement, {"user_id": str(user_id)}).rowcount
                 for statement in sql.DELETE_USER
             )
+        self._database.empty_log()
+        return num_rows
 
     def user_id_ranges(self, num_users: int) -> Iterator[tuple[str, str]]:
         """Yield the first and last user_id of every `num_users` users, in store order.

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -342,6 +343,16 @@ def test_event_store_delete_user_leaves_no_row(store: EventStore, url: str) -> N
         for table in sa.inspect(connection).get_table_names():
             rows = connection.exec_driver_sql(f"SELECT * FROM {table}").all()
             assert not [row for row in rows if "ann" in row or "e1" in row]
+
+
+def test_event_store_deleted_user_leaves_no_byte(tmp_path: Path) -> None:
+    """Of SQLite's file and its write-ahead log, as a copy of them would hold them."""
+    store = EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
+    store.import_ratings(["erased-user"] * 50, list(range(50)), [3.0] * 50, [5] * 50)
+    store.add([replace(HEAT, user_id="erased-user")])
+    store.delete_user("erased-user")
+    files = list(tmp_path.glob("events.sqlite*"))
+    assert files and not [file for file in files if b"erased-user" in file.read_bytes()]
 
 
 def test_user_id_ranges_cover_both_tables(store: EventStore) -> None:
