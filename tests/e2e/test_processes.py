@@ -312,7 +312,7 @@ def test_waiting_worker_ends_on_sigterm(tmp_path: Path) -> None:
         "logging.getLogger('bentoml.marquee').addHandler(logging.StreamHandler(sys.stdout))\n"
         "signal.signal(signal.SIGTERM, lambda *_: None)\n"
         f"folder = {str(tmp_path / 'missing')!r}\n"
-        "settings = SimpleNamespace(bundle=folder, events_url='sqlite:///x')\n"
+        "settings = SimpleNamespace(bundle=folder, events_url='sqlite:///x', workers=1)\n"
         "with worker.sigterm_ends_process():\n"
         "    worker.wait_for_handlers(settings, model_reloader.open_source(folder, ''))"
     )

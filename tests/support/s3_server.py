@@ -33,6 +33,7 @@ def server() -> Iterator[str]:
     }
     previous = {name: os.environ.get(name) for name in settings}
     os.environ |= settings
+    boto3.setup_default_session()  # one of before may hold another server's credentials
     try:
         yield settings["AWS_ENDPOINT_URL"]
     finally:
