@@ -4,6 +4,7 @@ Needs Debian's chromium (`make setup-browser`).
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
@@ -12,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from deploy.local_processes import run_app
 from tests.support import browser
 from tests.support.fake_service import MOVIES, fake_service
-from tests.support.processes import free_port
+from tests.support.processes import free_port, wait_until
 
 pytestmark = [
     pytest.mark.browser,
@@ -75,6 +76,13 @@ def content(page: Page) -> str:
     return str(page.evaluate(CONTENT))
 
 
+def check_shows(page: Page, expected: str, url: str) -> None:
+    """Wait for content at its address: the app draws some time after the address changes."""
+    with suppress(AssertionError):
+        wait_until(lambda: (content(page), page.url) == (expected, url), "", timeout_s=15)
+    assert (content(page), page.url) == (expected, url)
+
+
 def click(selector: str) -> Callable[[Page], None]:
     return lambda page: page.locator(selector).first.click()
 
@@ -132,15 +140,15 @@ def test_address_back_reload_and_copy_agree(
     second = page.url
     assert second != first
     page.go_back()
-    assert (content(page), page.url) == (before, first)
+    check_shows(page, before, first)
     page.go_forward()
-    assert (content(page), page.url) == (after, second)
+    check_shows(page, after, second)
     page.reload()
     page.wait_for_selector("h1")
-    assert (content(page), page.url) == (after, second)
+    check_shows(page, after, second)
     copy = app.chromium.new_page()
     goto(copy, second)
-    assert content(copy) == after
+    check_shows(copy, after, second)
     copy.close()
 
 
@@ -154,7 +162,7 @@ def test_page_link_adds_one_step_of_back(app: App, page: Page, path: str) -> Non
     link.click()
     page.wait_for_url(f"**/{path}?me=ana&name=Ana")
     page.go_back()
-    assert (content(page), page.url) == (before, first)
+    check_shows(page, before, first)
 
 
 def test_filters_outlive_a_look_at_a_movie(app: App, page: Page) -> None:
@@ -164,11 +172,11 @@ def test_filters_outlive_a_look_at_a_movie(app: App, page: Page) -> None:
     page.get_by_role("heading", name="What moved this").wait_for()
     page.locator(".st-key-nav a[href^='for_you']").click()
     page.get_by_role("heading", name="Top picks").wait_for()
-    assert (content(page), page.url) == (before, first)
+    check_shows(page, before, first)
     page.go_back()
     page.get_by_role("heading", name="What moved this").wait_for()
     page.go_back()
-    assert (content(page), page.url) == (before, first)
+    check_shows(page, before, first)
 
 
 def test_old_address_of_a_movie_shows_it(app: App, page: Page) -> None:

@@ -18,14 +18,13 @@ import psutil
 from circus.process import Process
 from circus.watcher import Watcher
 from prometheus_client.multiprocess import mark_process_dead
-from tornado.ioloop import PeriodicCallback
 
 from marquee.api.process.shared_state import SharedState
 from marquee.api.settings import COMMAND_NAME
 from marquee.core.command import INPUT_ERROR, fail
 
 MAX_FAILED_STARTS = 5
-CHECK_MS = 500
+CHECK_S = 0.5
 PAUSE_S = 60.0
 RELOAD_S = 60.0  # until new workers must serve
 GRACE_S = 20.0  # the drain, and the slowest request, take 8
@@ -45,7 +44,11 @@ class ServiceWatcher(Watcher):  # type: ignore[misc]
         self._failed_starts, self._paused_until_s = 0, 0.0
         self._leaving: set[int] = set()  # processes that a reload ends
         self._reload_is_due = self._is_reloading = False
-        PeriodicCallback(self.replace_dead, CHECK_MS).start()
+        self.loop.call_later(CHECK_S, self._check)
+
+    def _check(self) -> None:
+        self.loop.call_later(CHECK_S, self._check)
+        self.replace_dead()
 
     def replace_dead(self) -> None:
         """Start a process for each that has died."""
