@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -137,6 +138,28 @@ def test_workers_share_the_arrays(workers: Workers) -> None:
         maps = re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", smaps.read_text())
         arrays = [each for each in maps if "/.arrays/" in each]
         assert arrays and all("Private_Dirty:         0 kB" in each for each in arrays)
+
+
+def test_workers_connections_of_a_proxy_are_spread(
+    workers: Workers, service: tuple[str, Process]
+) -> None:
+    """The first worker that woke had all eight, and the other core idled."""
+    url = httpx.URL(service[0])
+    before = {pid: num_connections(pid, url.port) for pid in workers}
+    connections = [socket.create_connection((url.host, url.port or 0)) for _ in range(8)]
+
+    def count_new() -> list[int]:
+        return sorted(num_connections(pid, url.port) - before[pid] for pid in workers)
+
+    wait_until(lambda: sum(count_new()) == 8, "not all connections were accepted")
+    assert count_new()[0] >= 2
+    for connection in connections:
+        connection.close()
+
+
+def num_connections(pid: int, port: int | None) -> int:
+    connections = psutil.Process(pid).net_connections("tcp")
+    return sum(each.status == "ESTABLISHED" and each.laddr.port == port for each in connections)
 
 
 def test_workers_log_lines_stay_whole(workers: Workers, home: Path) -> None:

@@ -13,6 +13,7 @@ import socket
 import uvicorn
 from bentoml import server_context
 
+from marquee.api.process.fair_listener import FairListener
 from marquee.api.process.shared_state import SharedState
 from marquee.api.settings import Settings
 
@@ -25,16 +26,43 @@ class DrainingServer(uvicorn.Server):
     """A server that drains before it shuts down, and reports when it serves."""
 
     def __init__(self, config: uvicorn.Config) -> None:
-        config.timeout_keep_alive = Settings.from_environment().keep_alive_s  # type: ignore[assignment]
+        settings = Settings.from_environment()
+        config.timeout_keep_alive = settings.keep_alive_s  # type: ignore[assignment]
+        self._num_workers = settings.workers
         # uvicorn would take the client of a loopback peer from X-Forwarded-For, and with
         # FORWARDED_ALLOW_IPS=* of any: the true peer counts, see access/local_callers.py.
         config.proxy_headers = False
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if server_context.worker_index is not None:
-            SharedState.inherited().mark_ready(server_context.worker_index, os.getpid())
+        worker_id = server_context.worker_index
+        is_shared = worker_id is not None and self._num_workers > 1 and not self.config.ssl
+        await super().startup([] if is_shared else sockets)
+        if worker_id is None:
+            return
+        shared = SharedState.inherited()
+        if is_shared:
+            for listener in sockets or ():
+                server = FairListener(
+                    listener, self._make_protocol, self._count, shared=shared, worker_id=worker_id
+                )
+                self.servers.append(server)  # type: ignore[arg-type]
+        shared.mark_ready(worker_id, os.getpid())
+
+    async def on_tick(self, counter: int) -> bool:
+        for server in self.servers:
+            if isinstance(server, FairListener):
+                server.publish()
+        return await super().on_tick(counter)
+
+    def _make_protocol(self) -> asyncio.Protocol:
+        """Return the protocol of a connection, as uvicorn's own startup does."""
+        return self.config.http_protocol_class(  # type: ignore[call-arg]
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+    def _count(self) -> int:
+        return len(self.server_state.connections)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self.server_state.default_headers.append(CLOSE)  # of requests in progress, too

@@ -64,6 +64,8 @@ class ServiceWatcher(Watcher):  # type: ignore[misc]
         if process is not None and pid not in self._leaving and self.is_active():
             log.warning("worker %d has ended, another one takes its place", pid)
             self._failed_starts = 0 if self._is_ready(process) else self._failed_starts + 1
+        if process is not None:
+            self._shared.set_connections(process.wid, None)
         super().reap_process(pid, status)
         self._forget_gauges(pid)
 

@@ -25,7 +25,7 @@ MAX_WORKERS = 64
 NUM_READY = 2 * MAX_WORKERS + 1  # circus numbers workers from 1; a reload doubles them
 BUCKET = struct.Struct("=Qdd")  # hash of the key, tokens, when they were counted
 VERSIONS_BYTES, READY_BYTES = 8 * NUM_VERSIONS, 8 * NUM_READY
-BUCKETS_START = VERSIONS_BYTES + READY_BYTES
+BUCKETS_START = VERSIONS_BYTES + 2 * READY_BYTES
 SIZE = BUCKETS_START + BUCKET.size * NUM_BUCKETS
 
 
@@ -38,7 +38,8 @@ class SharedState:
         self._memory = mmap.mmap(-1 if descriptor is None else descriptor, SIZE)
         words = memoryview(self._memory)[:BUCKETS_START].cast("Q")
         self._version = words[:NUM_VERSIONS]
-        self._ready_pid = words[NUM_VERSIONS:]
+        self._ready_pid = words[NUM_VERSIONS : NUM_VERSIONS + NUM_READY]
+        self._connections = words[NUM_VERSIONS + NUM_READY :]  # and 1; 0: accepts none
 
     @classmethod
     def inherited(cls, environment: Mapping[str, str] = os.environ) -> "SharedState":
@@ -64,6 +65,15 @@ class SharedState:
     def is_ready(self, worker_id: int, pid: int) -> bool:
         """Return whether this process, with this number of circus, has begun to serve."""
         return self._ready_pid[worker_id] == pid
+
+    def set_connections(self, worker_id: int, count: int | None) -> None:
+        """Store how many connections a worker has; None: it accepts none."""
+        self._connections[worker_id] = 0 if count is None else count + 1
+
+    def has_fewer_connections(self, worker_id: int) -> bool:
+        """Return whether another worker that accepts has fewer than this one."""
+        mine = self._connections[worker_id]
+        return any(0 < count < mine for count in self._connections)
 
     def read_bucket(self, place: int) -> tuple[int, float, float]:
         """Return a token bucket: hash of its key (0: unused), tokens, and when."""

@@ -22,6 +22,16 @@ def test_shared_state_any_text_has_a_version() -> None:
     assert [SharedState().version(user_id) for user_id in ("", "é\x00/", "\ud800")] == [0, 0, 0]
 
 
+def test_shared_state_fewer_connections_are_of_a_worker() -> None:
+    state = SharedState()
+    state.set_connections(1, 3)
+    assert not state.has_fewer_connections(1), "no other worker accepts"
+    state.set_connections(2, 0)
+    assert state.has_fewer_connections(1) and not state.has_fewer_connections(2)
+    state.set_connections(2, None)
+    assert not state.has_fewer_connections(1)
+
+
 def test_shared_state_ready_is_of_this_process() -> None:
     """A worker that takes a dead one's number is not ready because that one was."""
     state = SharedState()
