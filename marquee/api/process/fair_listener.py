@@ -18,7 +18,7 @@ FULL_S = 0.1
 
 
 class FairListener:
-    """The accepting side of one worker, with the methods of an asyncio server that uvicorn uses."""
+    """The accepting side of one worker, as an asyncio server for uvicorn."""
 
     def __init__(
         self,
