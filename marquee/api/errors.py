@@ -57,6 +57,10 @@ def error_response(code: str, message: str, fields: Sequence[dict[str, str]] = (
     return json_response(_error_body(code, message, fields), STATUS[code])
 
 
+def request_error_response(error: RequestError) -> Response:
+    return json_response(request_error_body(error), STATUS[error.code])
+
+
 def request_error_body(error: RequestError) -> dict[str, Any]:
     fields = [{"field": error.field, "message": str(error)}] if error.field else []
     return _error_body(error.code, str(error), fields)

@@ -19,13 +19,7 @@ from marquee.api.access.auth import ApiKeyAuth
 from marquee.api.access.cors import is_preflight, origin_refusal
 from marquee.api.access.local_callers import LocalCallers
 from marquee.api.compute.pool import current_request
-from marquee.api.errors import (
-    STATUS,
-    error_response,
-    json_response,
-    request_error_body,
-    validation_response,
-)
+from marquee.api.errors import error_response, request_error_response, validation_response
 from marquee.api.openapi import OPEN_PATHS, PARAM_ROUTES
 from marquee.api.process.shared_state import SharedState
 from marquee.api.request_body import read_body, replay
@@ -119,8 +113,7 @@ class ApiMiddleware:
                     try:
                         receive = replay(await read_body(scope, receive), receive)
                     except RequestError as error:
-                        body = request_error_body(error)
-                        await sender.respond(json_response(body, STATUS[error.code]))
+                        await sender.respond(request_error_response(error))
                         return
                 if scope["path"] == "/readyz":
                     scope["path"], scope["raw_path"] = "/ready", b"/ready"  # our route says more

@@ -54,7 +54,7 @@ async def respond(result: Awaitable[Any]) -> Response:
     try:
         return errors.json_response(await result)
     except RequestError as error:
-        return errors.json_response(errors.request_error_body(error), errors.STATUS[error.code])
+        return errors.request_error_response(error)
     except InputError as error:  # of the event store, which was in order at start
         log.error("%s", error)
         is_away = isinstance(error, StoreUnavailable)

@@ -172,10 +172,16 @@ def test_start_wrong_option_is_one_sentence(
 
 
 def assert_refused(process: Process, home: Path, message: str) -> None:
+    output = assert_one_error(process, home, message)
+    assert "Traceback" not in output, output
+
+
+def assert_one_error(process: Process, home: Path, message: str) -> str:
+    """Wait for the end of a service that cannot start; return its output."""
     status, output = process.wait(timeout=120), output_of(home).read_text()
     errors = [line for line in output.splitlines() if line.startswith("marquee: error: ")]
     assert status == 2 and len(errors) == 1 and message in errors[0], output
-    assert "Traceback" not in output, output
+    return output
 
 
 def test_start_port_in_use_is_one_sentence(bundle_folder: Path, tmp_path: Path) -> None:
@@ -205,9 +211,7 @@ def test_start_unforeseen_error_ends_the_service(
     """Its workers were started again and again, while callers waited."""
     (tmp_path / "onnxruntime.py").write_text(code)
     process = serve(bundle_folder, tmp_path, free_port(), PYTHONPATH=str(tmp_path))
-    status, output = process.wait(timeout=120), output_of(tmp_path).read_text()
-    errors = [line for line in output.splitlines() if line.startswith("marquee: error: ")]
-    assert status == 2 and len(errors) == 1 and message in errors[0], output
+    assert_one_error(process, tmp_path, message)
 
 
 def test_killed_worker_is_replaced_in_a_container(bundle_folder: Path, tmp_path: Path) -> None:

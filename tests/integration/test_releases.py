@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -27,12 +26,6 @@ from tests.support import s3_server
 from tests.support.paths import ROOT
 from tests.support.processes import start_together
 from tests.support.release_files import damage, release, version_of, write_named_bundle
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with s3_server.server() as url:
-        yield url
 
 
 @pytest.fixture(params=["folder", "s3"])

@@ -1,6 +1,5 @@
 """Test credentials that are renewed, and encryption, against an S3 server that checks keys."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import boto3
@@ -12,12 +11,6 @@ from marquee.releases.follower import ReleaseFollower
 from marquee.releases.open_store import open_store
 from tests.support import s3_server
 from tests.support.release_files import release, write_named_bundle
-
-
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with s3_server.server() as url:
-        yield url
 
 
 @pytest.fixture

@@ -21,12 +21,6 @@ from tests.support.flaky_proxy import UNLIMITED, flaky_proxy
 from tests.support.release_files import release, write_named_bundle
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with s3_server.server() as url:
-        yield url
-
-
 @pytest.fixture
 def url(endpoint: str) -> str:
     return f"s3://{s3_server.new_bucket()}/models/tiny"

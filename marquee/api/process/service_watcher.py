@@ -64,10 +64,9 @@ class ServiceWatcher(Watcher):  # type: ignore[misc]
         if process is not None and pid not in self._leaving and self.is_active():
             log.warning("worker %d has ended, another one takes its place", pid)
             self._failed_starts = 0 if self._is_ready(process) else self._failed_starts + 1
-        if process is not None:
-            self._shared.set_connections(process.wid, None)
         super().reap_process(pid, status)
-        self._forget_gauges(pid)
+        if process is not None:
+            self._forget(process)
 
     def _spawn_missing(self) -> None:
         while len(self.processes.keys() - self._leaving) < self.numprocesses:
@@ -132,7 +131,7 @@ class ServiceWatcher(Watcher):  # type: ignore[misc]
     async def _end(self, process: Process) -> None:
         await self.kill_process(process)
         self.processes.pop(process.pid, None)
-        self._forget_gauges(process.pid)
+        self._forget(process)
 
     async def _stop(self, close_output_streams: bool = False) -> None:
         """Stop the workers; the port refuses connections as soon as they accept none."""
@@ -141,9 +140,10 @@ class ServiceWatcher(Watcher):  # type: ignore[misc]
                 socket.close()
         await super()._stop(close_output_streams)
 
-    def _forget_gauges(self, pid: int) -> None:
-        """Drop what only a living process has, such as requests in progress; counters stay."""
-        mark_process_dead(pid, self.env["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
+    def _forget(self, process: Process) -> None:
+        """Drop what only a living process has: connections and gauges; counters stay."""
+        self._shared.set_connections(process.wid, None)
+        mark_process_dead(process.pid, self.env["PROMETHEUS_MULTIPROC_DIR"])  # type: ignore[no-untyped-call]
 
     def _is_ready(self, process: Process) -> bool:
         return self._shared.is_ready(process.wid, process.pid)
