@@ -14,12 +14,12 @@ ONLY   ?= training
 ROUNDS ?= 20
 EVENTS_URL ?= sqlite:///events.sqlite
 # Pictures show real movies unless another bundle is asked for.
-PICTURED = --bundle $(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/ml-latest-small)
+PICTURED = --bundle "$(if $(filter command%,$(origin BUNDLE)),$(BUNDLE),bundles/ml-latest-small)"
 export DATA_ROOT EVENTS_URL
 export BENTOML_DO_NOT_TRACK = True
 UV_LOCK = $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -q
 
-.PHONY: help setup demo app screenshots demo-video setup-browser test test-fast test-slow docs doc-tables wheels soak check lint format train serve findings twin bench-reading bench-training bench-growth bench-ann-index bench-search bench-serving bench-app openapi lock clean
+.PHONY: help setup demo app screenshots demo-video setup-browser test test-fast test-slow docs doc-tables wheels soak check lint format train serve findings twin bench-data bench-training bench-growth bench-ann-index bench-search bench-serving bench-app openapi lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -60,7 +60,7 @@ demo: setup ## From nothing to ten recommendations with reasons, on generated da
 
 app: setup ## The service and the app, and their address: BUNDLE=bundles/ml-latest-small (default: generated movies)
 	@test "$(BUNDLE)" != bundles/demo -o -f bundles/demo/bundle.json || $(BIN)/python train.py fit --config recipes/demo.yaml
-	@$(BIN)/python -m deploy.app_server --bundle $(BUNDLE) --events $(EVENTS_URL) --port $(APP_PORT)
+	@$(BIN)/python -m deploy.app_server --bundle "$(BUNDLE)" --events $(EVENTS_URL) --port $(APP_PORT)
 
 test: setup ## All tests but the slow ones; ARGS="-k splits" picks some
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 3 --dist loadfile -m "not slow and not image" $(ARGS)
@@ -112,22 +112,24 @@ format: setup ## Format the code and sort its imports
 	@$(BIN)/ruff check --select I --fix -q .
 	@$(BIN)/ruff format .
 
-train: setup ## Select, refit, export and test a recipe: RECIPE=recipes/ml-1m.yaml
-	@$(BIN)/python train.py fit --config $(RECIPE) $(ARGS)
+# DATA on the command line without RECIPE trains recipes/default.yaml on that data set.
+TRAIN_DATA = $(if $(filter command%,$(origin DATA)),$(if $(filter command%,$(origin RECIPE)),,yes))
+train: setup ## Select, refit, export and test: DATA=mine with the default recipe, or RECIPE=recipes/ml-1m.yaml
+	@$(BIN)/python train.py fit $(if $(TRAIN_DATA),--config recipes/default.yaml --data.name "$(DATA)" --name "$(DATA)",--config "$(RECIPE)") $(ARGS)
 
 serve: setup ## Serve a bundle: BUNDLE=bundles/ml-1m PORT=3000
-	@$(BIN)/marquee serve $(BUNDLE) --port $(PORT)
+	@$(BIN)/marquee serve "$(BUNDLE)" --port $(PORT)
 
 findings: setup ## Generate the report of findings (HTML, Markdown, JSON): DATA=ml-1m BUNDLE=bundles/ml-1m -> reports/ml-1m
-	@$(BIN)/marquee findings $(DATA) $(if $(filter command%,$(origin BUNDLE)),--bundle $(BUNDLE)) $(ARGS)
+	@$(BIN)/marquee findings "$(DATA)" $(if $(filter command%,$(origin BUNDLE)),--bundle "$(BUNDLE)") $(ARGS)
 
 twin: setup ## A release's whole way without an account: bucket, push, serve, promote, roll back
 	@test -f bundles/demo/bundle.json || $(MAKE) demo
 	@$(BIN)/marquee export --config recipes/demo.yaml --comet off --refit none --out runs/twin/second
 	@$(BIN)/python -m deploy.twin bundles/demo runs/twin/second
 
-bench-reading: setup ## Reading 25 million ratings, ours against pandas: results/bench-reading.json
-	@$(BIN)/python -m benchmarks.data.bench_reading $(ARGS)
+bench-data: setup ## Adding 100 million plays, beside DuckDB's sort: results/bench-data.json; ARGS="--rows 2000000 --rounds 1"
+	@$(BIN)/python -m benchmarks.data.bench_data $(ARGS)
 
 bench-training: setup ## Training speed, beside RecBole's, Cornac's and a lower bound: results/bench-training.json
 	@$(MAKE) -s .venv-bench/.cornac || echo "bench-training: a peer could not be installed (see above)"

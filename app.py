@@ -31,10 +31,14 @@ def page(name: str, title: str, icon: str, *, url_path: str | None = None) -> st
 st.set_page_config(page_title="Marquee", page_icon=ICON, layout="wide")
 st.html(FOLDER / "style.css")
 st.logo(str(FOLDER / "logo.svg"), icon_image=ICON, size="large")
+try:
+    has_ratings, is_synthetic = bool(api.scale()), api.is_synthetic()
+except MarqueeError:
+    has_ratings, is_synthetic = True, False  # the page says that the service is away
 pages = [
     page("start", "Start", "waving_hand"),
     page("for_you", "For you", "movie"),
-    page("rate", "Rate", "star"),
+    page("rate", "Rate", "star") if has_ratings else page("rate", "Watched", "visibility"),
     page("taste", "My taste", "palette"),
     page("night", "Movie night", "groups"),
     page("profile", "Profile", "person"),
@@ -51,9 +55,6 @@ with st.container(horizontal=True, key="nav"):  # links of Streamlit's own would
     for linked_page in pages:
         query = state.link_to(linked_page.url_path)
         st.page_link(linked_page, query_params=query)
-try:
-    if api.is_synthetic():
-        st.caption(":material/science: Synthetic data: movies and ratings are generated.")
-except MarqueeError:
-    pass  # the page says so
+if is_synthetic:
+    st.caption(":material/science: Synthetic data: movies and ratings are generated.")
 current_page.run()

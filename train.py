@@ -24,6 +24,7 @@ from pathlib import Path
 import pytorch_lightning as pl
 
 from datamodules.datamodule import InteractionDataModule
+from marquee.core.bootstrap import figure_text
 from marquee.core.command import run_command, say
 from marquee.core.errors import InputError
 from marquee.training import comet, distributed, pipeline
@@ -62,7 +63,10 @@ def fit(config: RunConfig) -> None:
 
 def select(config: RunConfig) -> None:
     """Train, and choose the epoch on validation: the first step of fit."""
-    with prepare(config, open_run(config, new=True), phase="select") as training:
+    run = open_run(config, new=True)
+    if pipeline.is_finished(config, run):
+        return
+    with prepare(config, run, phase="select") as training:
         pipeline.select(training)
 
 
@@ -91,7 +95,7 @@ def validate(config: RunConfig) -> None:
     """Rank the validation items with the selected checkpoint, and print its metrics."""
     training = prepare(config, open_run(config, new=False), phase="validate")
     for name, value in sorted(pipeline.validate(training).items()):
-        say(f"{name} {value:.4f}")
+        say(f"{name} {figure_text(value)}")
 
 
 VERBS: dict[str, Callable[[RunConfig], None]] = {

@@ -7,29 +7,34 @@ import streamlit as st
 from app_pages import api, widgets
 
 LEAD = """
-<p class="lead">Marquee reads your ratings in their order and predicts what you may watch next.
-A star that you give now counts in your next list: no training is needed.</p>
+<p class="lead">Marquee reads your {ratings} in their order and predicts what you may watch next.
+{star} now counts in your next list: no training is needed.</p>
 """
 MOVIELENS_TERMS = """
 MovieLens: F. M. Harper and J. A. Konstan, The MovieLens Datasets, ACM TiiS 5(4), 2015. It is for
 research, and needs permission for commercial use.
 """
-COUNTS = {"Movies": "num_items", "Users": "num_users", "Ratings learned from": "num_ratings"}
+COUNTS = {"Movies": "num_items", "Users": "num_users"}
 
 
 @widgets.page
 def show() -> None:
     st.title("About", anchor=False)
-    st.html(LEAD)
+    ratings = widgets.worded("ratings", "movies")
+    star = widgets.worded("A star that you give", "A movie that you mark")
+    st.html(LEAD.format(ratings=ratings, star=star))
     card = api.model()
     data = card["data"]
     with st.container(horizontal=True, gap="large"):
-        for name, key in COUNTS.items():
+        learned = widgets.worded("Ratings learned from", "Plays learned from")
+        for name, key in (COUNTS | {learned: "num_ratings"}).items():
             if key in data:
                 st.metric(name, f"{data[key]:,}")
-    st.markdown(Path(__file__).with_suffix(".md").read_text())
+    st.markdown(Path(__file__).with_name(widgets.worded("about.md", "about_plays.md")).read_text())
     if not api.is_synthetic():
-        st.caption(f"Data: {data.get('name', 'unnamed')}. {MOVIELENS_TERMS}")
+        name = str(data.get("name", "unnamed"))
+        terms = MOVIELENS_TERMS if name.startswith("ml-") else ""
+        st.caption(f"Data: {widgets.plain(name)}. {terms}")
     st.subheader("The model at work", anchor=False)
     refit = card.get("refit", "")
     facts = {

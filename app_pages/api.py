@@ -8,23 +8,30 @@ The popular chart is also written to a file, for the time when the service does 
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 import streamlit as st
 
-from app_pages import state
+from app_pages import parameters, rating_scale, state
 from marquee_client import Marquee, MarqueeError, Retries, Unavailable
 from marquee_client.requests import ChartKind, Filters, RecommendRequest, UserRequest
-from marquee_client.types import ChartMovie, HistoryItem, RecommendResponse, SimilarMovie
+from marquee_client.types import (
+    ChartMovie,
+    HistoryItem,
+    MovieId,
+    RecommendResponse,
+    SimilarMovie,
+)
 
 TIMEOUT_S = 4.0
 RETRIES = Retries(times=1, total_s=3.0)
 """A visitor waits for this: one more try, then the page says that the service does not answer."""
 CACHE_S = 300
 MAX_CHART_K = 100  # the most that the service gives at once
+CHART_KINDS: tuple[ChartKind, ...] = ("popular", "trending", "new", "hidden_gems")
 AWAY = frozenset({"unavailable", "timeout", "busy"})
 """Codes of one result of a batch that may succeed a little later."""
 
@@ -83,7 +90,7 @@ def chart(
 
 
 @st.cache_data(ttl=CACHE_S, max_entries=512, show_spinner=False)
-def similar(movie_id: int, k: int = MAX_CHART_K) -> list[SimilarMovie]:
+def similar(movie_id: MovieId, k: int = MAX_CHART_K) -> list[SimilarMovie]:
     return service().similar(movie_id, k=k)["items"]
 
 
@@ -97,9 +104,39 @@ def is_synthetic() -> bool:
     return str(model()["data"].get("name")) == "demo"
 
 
+def scale() -> list[float]:
+    """Return the values of a rating, ascending; empty for a catalog without ratings."""
+    return cast(list[float], model().get("scale") or [])
+
+
+def has_text_ids() -> bool:
+    return bool(model().get("id_type") == "text")
+
+
+def has_years() -> bool:
+    return "new" in charts()
+
+
+def charts() -> Collection[ChartKind]:
+    """Return the service's kinds of charts; some need ratings, years or times."""
+    return cast(Collection[ChartKind], model().get("charts", CHART_KINDS))
+
+
+def movie_id(text: str) -> MovieId | None:
+    """Return the id in an address, in the type of the catalog's ids; else None."""
+    return parameters.movie_id(text, is_text=has_text_ids())
+
+
+def answers(history: Sequence[HistoryItem]) -> list[HistoryItem]:
+    """Return a visitor's ratings, or without them movies watched, newest first."""
+    items = rating_scale.rated_items if scale() else rating_scale.watched_items
+    return items(history)
+
+
 def genres() -> list[str]:
     """Return the genres of the movies in the charts, sorted: enough to choose from."""
-    movies = chart("popular") + chart("new") + chart("hidden_gems")
+    kinds = [kind for kind in ("popular", "new", "hidden_gems") if kind in charts()]
+    movies = [movie for kind in kinds for movie in chart(cast(ChartKind, kind))]
     return sorted({genre for movie in movies for genre in movie["genres"]})
 
 

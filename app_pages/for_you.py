@@ -5,17 +5,16 @@ one, hidden gems, new ones) request the user's own order of those movies.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import streamlit as st
 
 from app_pages import address, api, parameters, rating_scale, state, widgets
 from marquee_client import label
-from marquee_client.requests import Filters, RecommendRequest
-from marquee_client.types import HistoryItem, Movie, RecommendResponse
+from marquee_client.requests import ChartKind, Filters, RecommendRequest
+from marquee_client.types import HistoryItem, Movie, MovieId, RecommendResponse
 
 ROW_LENGTH = 12
-MIN_LIKED_STARS = 4.0
 DECADES = {"Any time": (None, None), "Before 1960": (None, 1959)} | {
     f"{year}s": (year, year + 9) for year in range(1960, 2030, 10)
 }
@@ -24,6 +23,12 @@ CONTROLS = {
     "calibration": ("Match my mix", "moves towards the genres of what you rated"),
     "diversity": ("Variety", "keeps movies apart that are alike"),
     "freshness": ("Freshness", "moves towards the newest years"),
+}
+
+
+CHART_ROWS: dict[ChartKind, tuple[str, str]] = {
+    "hidden_gems": ("Hidden gems", "Loved by the few who saw them."),
+    "new": ("New to the catalog", "The newest years."),
 }
 
 
@@ -40,24 +45,26 @@ class Row(NamedTuple):
 @widgets.page
 def show() -> None:
     st.title(f"For {widgets.plain(state.name()) or 'you'}", anchor=False)
-    ratings = rating_scale.rated_items(api.history())
+    ratings = api.answers(api.history())
     filters, controls = settings()
     num_missing = widgets.MIN_RATINGS - len(ratings)
     if num_missing > 0:
-        source = "your tastes" if state.mix() else "what most people like"
+        popular = widgets.worded("what most people like", "what most people watch")
+        source = "your tastes" if state.mix() else popular
         st.info(
-            f"Your lists rest on {source} so far. **Rate {num_missing} more "
-            f"movie{'s' * (num_missing > 1)}** to make them yours.",
+            f"Your lists rest on {source} so far. **{widgets.worded('Rate', 'Mark')} {num_missing} "
+            f"more movie{'s' * (num_missing > 1)}** to make them yours.",
             icon=":material/star:",
         )
-        widgets.link(widgets.RATE_PAGE, "Rate movies you have seen")
+        rate = widgets.worded("Rate movies you have seen", "Mark movies you have seen")
+        widgets.link(widgets.RATE_PAGE, rate)
     rows = make_rows(ratings, filters, controls)
     shared: RecommendRequest = api.user() | {"filters": filters}
     queries: list[RecommendRequest] = [
         {**shared, "k": ROW_LENGTH * number, "explain": row.key == "top", **row.query}
         for number, row in enumerate(rows, 1)  # long enough to skip the movies of the rows above
     ]
-    used_ids: set[int] = set()
+    used_ids: set[MovieId] = set()
     for row, response in zip(rows, api.recommend_batch(queries), strict=True):
         unused = [item for item in response["items"] if item["movie_id"] not in used_ids]
         movies = unused[:ROW_LENGTH]
@@ -72,25 +79,39 @@ def show() -> None:
 
 def settings() -> tuple[Filters, RecommendRequest]:
     with st.expander("Filters and controls", icon=":material/tune:", key="controls"):
-        left, right = st.columns(2, gap="large")
-        names = api.genres()
-        in_genres = address.bound("genres", [], parameters.one_of(names))
-        of_decade = address.bound("decade", next(iter(DECADES)), parameters.one_of(DECADES))
-        genres = left.multiselect("Genres (any of them)", names, **in_genres)
-        decade = right.selectbox("From", list(DECADES), **of_decade)
-        columns = st.columns(len(CONTROLS), gap="medium")
+        filters = filter_widgets()
+        names = {name: text for name, text in CONTROLS.items() if works(name)}
+        columns = st.columns(len(names), gap="medium")
         controls = {
             control: column.slider(
                 name, 0.0, 1.0, step=0.1, help=text, **address.bound(control, 0.0, parameters.share)
             )
-            for column, (control, (name, text)) in zip(columns, CONTROLS.items(), strict=True)
+            for column, (control, (name, text)) in zip(columns, names.items(), strict=True)
         }
-    year_min, year_max = DECADES[decade]
-    filters = {"genres": genres, "year_min": year_min, "year_max": year_max}
     return (
         cast(Filters, {name: value for name, value in filters.items() if value}),
         cast(RecommendRequest, {name: value for name, value in controls.items() if value}),
     )
+
+
+def filter_widgets() -> dict[str, Any]:
+    """Show the filters by what the catalog knows: genres, years, both or neither."""
+    left, right = st.columns(2, gap="large")
+    filters: dict[str, Any] = {}
+    if names := api.genres():
+        in_genres = address.bound("genres", [], parameters.one_of(names))
+        filters["genres"] = left.multiselect("Genres (any of them)", names, **in_genres)
+    if api.has_years():
+        of_decade = address.bound("decade", next(iter(DECADES)), parameters.one_of(DECADES))
+        decade = (right if names else left).selectbox("From", list(DECADES), **of_decade)
+        filters["year_min"], filters["year_max"] = DECADES[decade]
+    return filters
+
+
+def works(control: str) -> bool:
+    """Return whether the catalog knows what a control goes by."""
+    needs = {"calibration": api.genres, "freshness": api.has_years}
+    return control not in needs or bool(needs[control]())
 
 
 def make_rows(
@@ -104,28 +125,39 @@ def make_rows(
     stretch: RecommendRequest = {"novelty": 1.0, "diversity": 0.5, "exclude_ids": best_known(1.0)}
     if has_few_ratings:
         stretch |= api.genre_profile()
-    gems, new = api.chart("hidden_gems", filters=filters), api.chart("new", filters=filters)
+    charts = [
+        Row(kind, name, note, only(api.chart(kind, filters=filters)))
+        for kind, (name, note) in CHART_ROWS.items()
+        if kind in api.charts()
+    ]
     return [
         Row("top", "Top picks", "What you are most likely to watch next.", top),
         *liked_row(ratings),
         Row("stretch", "A stretch", "Further from the beaten track, still yours.", stretch),
-        Row("gems", "Hidden gems", "Loved by the few who saw them.", only(gems)),
-        Row("new", "New to the catalog", "The newest years.", only(new)),
+        *charts,
     ]
 
 
 def liked_row(ratings: Sequence[HistoryItem]) -> list[Row]:
-    """Return a row of movies like the best-liked one (the newest of equals), if any."""
-    liked = [entry for entry in ratings if "title" in entry and entry["stars"] >= MIN_LIKED_STARS]
-    if not liked:
+    """Return a row of movies like the best-liked one (the newest of equals), if any.
+
+    Without ratings it is like the one that was watched last.
+    """
+    known, scale = [entry for entry in ratings if "title" in entry], api.scale()
+    if scale:
+        known = [entry for entry in known if entry["stars"] >= rating_scale.liked(scale)]
+    if not known:
         return []
-    favourite = max(liked, key=lambda entry: entry["stars"])
-    note = f"Movies like it, in your order. You gave it {favourite['stars']:g} ★."
+    favourite = max(known, key=lambda entry: entry["stars"]) if scale else known[0]
+    note = "Movies like it, in your order."
+    if scale:
+        note += f" You gave it {favourite['stars']:g} ★."
     similar = api.similar(favourite["movie_id"])
-    return [Row("liked", f"Because you liked {favourite['title']}", note, only(similar))]
+    name = f"Because you {widgets.worded('liked', 'watched')} {favourite['title']}"
+    return [Row("liked", name, note, only(similar))]
 
 
-def best_known(strength: float) -> list[int]:
+def best_known(strength: float) -> list[MovieId]:
     """Return the ids that novelty leaves out; in small data its re-ranking is weak."""
     movies = api.chart("popular")
     return [movie["movie_id"] for movie in movies[: round(strength * len(movies))]]

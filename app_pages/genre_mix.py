@@ -1,4 +1,4 @@
-"""Genres: the mix of a user's movies or list, and eight tastes to pick from.
+"""Genres: the mix of a user's movies or list, and at most eight tastes to pick from.
 
 A movie of g genres counts 1/g for each, so that a mix sums to 1. Picking tastes takes less than
 half the time of rating fifteen movies, and users like it better (Chang, Harper and Terveen, CSCW
@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from marquee_client.types import HistoryItem, Movie
+from marquee_client.types import HistoryItem, Movie, MovieId
 
 MOVIES_PER_GROUP = 3
+MIN_GROUPS, MAX_GROUPS = 3, 8
 TASTES = {
     "Big adventures": ("Action", "Adventure"),
     "Edge of the seat": ("Thriller", "Crime", "Mystery"),
@@ -71,19 +72,23 @@ class Group:
 def make_groups(genres: Collection[str], popular: Sequence[Movie]) -> list[Group]:
     """Return the tastes whose genres the catalog has, each with its best-known movies.
 
-    No movie stands for two tastes. The taste with the fewest movies chooses first: Horror has few
-    well-known ones, Drama many.
+    In a catalog of other genres each of its most frequent ones is a taste. No movie stands for two
+    tastes. The taste with the fewest movies chooses first: Horror has few well-known ones.
     """
     groups = [
         Group(key, name, [genre for genre in names if genre in genres])
         for key, (name, names) in enumerate(TASTES.items())
     ]
     groups = [group for group in groups if group.genres]
+    if len(groups) < MIN_GROUPS < len(genres):
+        counts = Counter(genre for movie in popular for genre in movie["genres"])
+        frequent = sorted(genres, key=lambda genre: (-counts[genre], genre))[:MAX_GROUPS]
+        groups = [Group(key, genre, [genre]) for key, genre in enumerate(frequent)]
     candidates = {
         group.key: sorted(filter(group.share, popular), key=group.share, reverse=True)
         for group in groups
     }
-    used_ids: set[int] = set()
+    used_ids: set[MovieId] = set()
     for group in sorted(groups, key=lambda group: len(candidates[group.key])):
         unused = [movie for movie in candidates[group.key] if movie["movie_id"] not in used_ids]
         group.movies.extend(unused[:MOVIES_PER_GROUP])

@@ -9,17 +9,19 @@ do.
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+from marquee_client.types import MovieId
+
 Fairness = Literal["least_misery", "average"]
 """Rank by the worst place and then the average one, or the other way round."""
 
 
-def merge_orders(orders: Mapping[str, Iterable[int]], fairness: Fairness) -> list[int]:
+def merge_orders(orders: Mapping[str, Iterable[MovieId]], fairness: Fairness) -> list[MovieId]:
     """Return the ids of movies that every order holds, best for the group first."""
     places = [
         {movie_id: place for place, movie_id in enumerate(order, 1)} for order in orders.values()
     ]
 
-    def rank(movie_id: int) -> tuple[float, float, int]:
+    def rank(movie_id: MovieId) -> tuple[float, float, MovieId]:
         own_places = [place[movie_id] for place in places]
         worst, mean = max(own_places), sum(own_places) / len(own_places)
         return (worst, mean, movie_id) if fairness == "least_misery" else (mean, worst, movie_id)

@@ -10,7 +10,7 @@ import streamlit as st
 from app_pages import address, api, merge_lists, parameters, state, widgets
 from marquee_client import label
 from marquee_client.requests import RecommendRequest
-from marquee_client.types import ScoredMovie
+from marquee_client.types import MovieId, ScoredMovie
 
 MAX_GUESTS = 4
 MOVIES_PER_USER = 60
@@ -78,17 +78,17 @@ def participants() -> dict[str, str]:
     return dict(zip(names, parameters.distinct(names.values()), strict=True))
 
 
-def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[int, ScoredMovie]]:
+def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[MovieId, ScoredMovie]]:
     """Return user_id -> movie_id -> movie: the best movies of all in each one's order."""
     service = api.service()
-    seen_ids: set[int] = set()
+    seen_ids: set[MovieId] = set()
     for user_id, name in names.items():
         history = service.history(user_id)["items"]
         seen_ids |= widgets.movie_ids(history)
         if not history:
-            st.caption(
-                f"{widgets.plain(name)} has not rated anything yet, and gets what most people like."
-            )
+            rated = "has not rated anything yet, and gets what most people like."
+            marked = "has not watched anything yet, and gets what most people watch."
+            st.caption(f"{widgets.plain(name)} {widgets.worded(rated, marked)}")
     queries: list[RecommendRequest] = [
         api.user(user_id) | {"k": MOVIES_PER_USER, "exclude_seen": not include_seen}
         for user_id in names
@@ -108,10 +108,12 @@ def orders_of(names: dict[str, str], include_seen: bool) -> dict[str, dict[int, 
 
 
 def show_list(
-    movie_ids: list[int], names: dict[str, str], orders: dict[str, dict[int, ScoredMovie]]
+    movie_ids: list[MovieId], names: dict[str, str], orders: dict[str, dict[MovieId, ScoredMovie]]
 ) -> None:
     movies = [orders[state.me()][movie_id] for movie_id in movie_ids]
     widgets.row("Tonight", movies, "night", "Best for the group first.")
+    if not api.scale():
+        return
     stars = {
         f"{names[user_id]} would give": [
             f"{order[movie_id]['stars']['expected']:.1f} ★" for movie_id in movie_ids

@@ -1,7 +1,8 @@
 """Text from outside, parsed and bounded: parameters of the address, and what visitors type.
 
-    parameters.movie_id("3")                    # 3
-    parameters.movie_id("²")                    # None
+    parameters.movie_id("3", is_text=False)     # 3
+    parameters.movie_id("03", is_text=True)     # "03", another movie than "3"
+    parameters.movie_id("²", is_text=False)     # None
     parameters.distinct(["Ben", "Ben"])         # ["Ben", "Ben (2)"]
 
 A parser returns None for text that it cannot use, and never raises. No address that a visitor types
@@ -15,8 +16,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from marquee_client.types import MovieId
+
 MAX_USER_ID_CHARS = 128
 """As in the service."""
+MAX_MOVIE_ID_CHARS = 128
 MAX_MOVIE_ID = 2**63 - 1
 MAX_NAME_CHARS = 40
 MAX_SEARCH_CHARS = 200
@@ -54,10 +58,16 @@ def clean(text: str) -> str:
     )
 
 
-def movie_id(text: str) -> int | None:
-    """Return a movie_id; superscripts and digits of other scripts are none."""
-    is_number = re.fullmatch(r"0|[1-9][0-9]{0,18}", text) is not None
-    return int(text) if is_number and int(text) <= MAX_MOVIE_ID else None
+def movie_id(text: str, *, is_text: bool) -> MovieId | None:
+    """Return a movie_id; superscripts and digits of other scripts are no integers.
+
+    is_text: whether the catalog's ids are text.
+    """
+    if is_text:
+        is_usable = 0 < len(text) <= MAX_MOVIE_ID_CHARS and not {UNREADABLE, "\0"} & set(text)
+        return text if is_usable else None
+    is_number = re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text) is not None
+    return int(text) if is_number and abs(int(text)) <= MAX_MOVIE_ID else None
 
 
 def user_id(text: str) -> str | None:

@@ -3,8 +3,9 @@
     posters.poster({"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]})
 
 A poster is SVG of 2 to 4 KB, or the path of a real poster where the folder POSTERS holds `6.jpg`,
-`6.png` or `6.webp`. art/ holds the frame and three drawings of each motif. The movie_id picks one,
-mirrors, enlarges and shifts it. Title and genres are text, so colour alone carries no meaning.
+`6.png` or `6.webp`; a name is the movie_id, percent-encoded (`a%2Fb.jpg` for a/b). art/ holds the
+frame and three drawings of each motif. The movie_id picks one, mirrors, enlarges and shifts it.
+Title and genres are text, so colour alone carries no meaning.
 """
 
 import os
@@ -15,8 +16,9 @@ from pathlib import Path
 from random import Random
 from string import Template
 from typing import NamedTuple
+from urllib.parse import quote
 
-from marquee_client.types import Movie
+from marquee_client.types import Movie, MovieId
 
 
 class Look(NamedTuple):
@@ -61,10 +63,18 @@ TITLE_SIZES = ((9, 28, 2), (11, 23, 4), (14, 18, 5), (17, 15, 6))
 def poster(movie: Movie) -> str:
     """Return SVG, or the path of an image file, for st.image."""
     if folder := os.environ.get("POSTERS"):
-        paths = (Path(folder) / f"{movie['movie_id']}{suffix}" for suffix in IMAGE_SUFFIXES)
-        if path := next(filter(Path.is_file, paths), None):
+        name = quote(str(movie["movie_id"]), safe="")  # an id is no path: it may hold "../"
+        paths = (Path(folder) / f"{name}{suffix}" for suffix in IMAGE_SUFFIXES)
+        if path := next(filter(_is_file, paths), None):
             return str(path)
     return draw(movie["movie_id"], movie["title"], movie["year"], tuple(movie["genres"]))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name of more than 255 bytes
+        return False
 
 
 def fit_title(title: str) -> tuple[list[str], int]:
@@ -77,7 +87,7 @@ def fit_title(title: str) -> tuple[list[str], int]:
 
 
 @lru_cache(maxsize=4096)
-def draw(movie_id: int, title: str, year: int | None, genres: tuple[str, ...]) -> str:
+def draw(movie_id: MovieId, title: str, year: int | None, genres: tuple[str, ...]) -> str:
     rng = Random(movie_id)
     looks = [look for genre, look in LOOKS.items() if genre in genres][:2] or [DEFAULT_LOOK]
     motif = ART / f"{rng.choice(looks).motif}-{rng.randint(1, 3)}.svg"

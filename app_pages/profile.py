@@ -2,15 +2,16 @@
 
 import streamlit as st
 
-from app_pages import address, api, parameters, rating_scale, state, widgets
+from app_pages import address, api, parameters, state, widgets
 
 
 @widgets.page
 def show() -> None:
     st.title("Profile", anchor=False)
-    ratings = rating_scale.rated_items(api.history())
+    count = len(api.answers(api.history()))
     heading = widgets.plain(state.name()) or "A visitor without a name"
-    st.markdown(f"**{heading}**, {widgets.count_ratings(len(ratings))}.")
+    marked = f"{count} movie{'s' * (count != 1)} watched"
+    st.markdown(f"**{heading}**, {widgets.worded(widgets.count_ratings(count), marked)}.")
     with st.form("named", border=False):
         limit = parameters.MAX_NAME_CHARS
         key = address.draft("name", state.name())
@@ -27,7 +28,7 @@ def show() -> None:
     st.code(state.me(), language=None)
     switch_form()
     st.subheader("Leave", anchor=False)
-    widgets.link(widgets.RATE_PAGE, "Export my ratings")
+    widgets.link(widgets.RATE_PAGE, widgets.worded("Export my ratings", "Export my movies"))
     deletion_form()
 
 

@@ -1,4 +1,6 @@
-"""The panel where movies are rated: search, a queue of movies to ask about, half stars, undo.
+"""The panel where movies are rated: search, a queue of movies to ask about, stars, undo.
+
+In a catalog without ratings a movie is marked as watched instead.
 
 A new user is first asked about movies of the popular chart, of which users have seen one in 11.
 After WARM_UP_RATINGS ratings come the movies whose rating is most informative, of which they have
@@ -13,7 +15,7 @@ import streamlit as st
 from app_pages import address, api, parameters, rating_scale, state, widgets
 from marquee_client import label
 from marquee_client.requests import RecommendRequest
-from marquee_client.types import HistoryItem, Movie, MovieToRate
+from marquee_client.types import HistoryItem, Movie, MovieId, MovieToRate
 
 QUEUE_LENGTH = 8
 WARM_UP_RATINGS = 15
@@ -21,6 +23,8 @@ MAX_HITS = 20
 MAX_UNSCROLLED_HITS, HITS_PX = 6, 220
 LIST_LENGTH = 8
 WELL_KNOWN, INFORMATIVE = "Movies many have seen", "Movies whose stars say most"
+TELLING = "Movies that you may have seen"
+"""In place of INFORMATIVE where there are no stars."""
 
 
 @st.fragment
@@ -28,9 +32,10 @@ WELL_KNOWN, INFORMATIVE = "Movies many have seen", "Movies whose stars say most"
 def show(key: str = "rate", goal: int = 0) -> None:
     """Draw the panel. key: prefix of its widgets; goal: ratings to ask for, or 0."""
     history = api.history()
-    num_rated = len(rating_scale.rated_items(history))
+    num_rated = len(api.answers(history))
     if goal:
-        st.progress(min(num_rated / goal, 1.0), text=f"{num_rated} of {goal} movies rated")
+        verb = widgets.worded("rated", "marked")
+        st.progress(min(num_rated / goal, 1.0), text=f"{num_rated} of {goal} movies {verb}")
     question_area, goal_area, list_area, queue_area = (st.container() for _ in range(4))
     with list_area:  # first, because visitors watch it
         current_list(key, num_rated)
@@ -48,7 +53,8 @@ def show(key: str = "rate", goal: int = 0) -> None:
         queue(key, [other for other in candidates if other["movie_id"] != movie_id])
     if goal and num_rated >= goal:
         with goal_area:
-            st.success("That is enough for a list of your own. More ratings make it better.")
+            more = widgets.worded("ratings", "movies")
+            st.success(f"That is enough for a list of your own. More {more} make it better.")
             widgets.link(widgets.FOR_YOU_PAGE, "See your list")
 
 
@@ -60,7 +66,7 @@ def search(key: str) -> Movie | None:
         max_chars=parameters.MAX_SEARCH_CHARS,
         **address.bound(f"{key}-typed", "", parameters.search),
         icon=":material/search:",
-        placeholder="e.g. matrix, amelie, lord of the rings",
+        placeholder="a title, or a part of it",
     )
     query = parameters.search(text or "")
     if not query:
@@ -78,21 +84,22 @@ def search(key: str) -> Movie | None:
     return by_id[movie_id]
 
 
-def choose(widget: Callable[..., Any], name: str, choices: Mapping[int, str], key: str) -> int:
+def choose(
+    widget: Callable[..., MovieId], name: str, choices: Mapping[MovieId, str], key: str
+) -> MovieId:
     """Show movies to choose from, movie_id -> text; the address holds the choice."""
     movie_ids = list(choices)
     address_id = picked_id()
     st.session_state[key] = address_id if address_id in choices else movie_ids[0]
-    movie_id = widget(
+    return widget(
         name, movie_ids, format_func=choices.__getitem__, key=key, on_change=pick, args=(key,)
     )
-    return int(movie_id)
 
 
-def picked_id() -> int | None:
+def picked_id() -> MovieId | None:
     """Return the movie that the address asks about, if any."""
-    address.check("pick", lambda text: parameters.movie_id(text) is not None)
-    return parameters.movie_id(st.query_params.get("pick", ""))
+    address.check("pick", lambda text: api.movie_id(text) is not None)
+    return api.movie_id(st.query_params.get("pick", ""))
 
 
 def pick(key: str) -> None:
@@ -102,12 +109,12 @@ def pick(key: str) -> None:
 
 def queue_candidates(key: str, history: Sequence[HistoryItem], num_rated: int) -> Sequence[Movie]:
     """Return movies to ask about: none that was rated, refused or skipped."""
-    modes = [WELL_KNOWN, INFORMATIVE]
-    default = WELL_KNOWN if num_rated < WARM_UP_RATINGS else INFORMATIVE
+    modes = [WELL_KNOWN, widgets.worded(INFORMATIVE, TELLING)]
+    default = modes[num_rated >= WARM_UP_RATINGS]
     way = address.bound(f"{key}-way", default, parameters.one_of(modes))
     mode = st.segmented_control("Ask me about", modes, required=True, **way)
     movies: Sequence[Movie]
-    if mode == INFORMATIVE:
+    if mode != WELL_KNOWN:
         k = min(QUEUE_LENGTH + len(state.skipped_ids()), api.MAX_CHART_K)
         movies = api.service().rate_next(**api.user(), k=k)["items"]
     else:
@@ -138,29 +145,45 @@ def form(key: str, movie: Movie, history: Sequence[HistoryItem]) -> None:
             widgets.poster(movie)
         with right:
             st.subheader(widgets.heading(movie), anchor=False)
-            st.caption(", ".join(map(widgets.plain, movie["genres"])) or "no genres listed")
+            if genres := ", ".join(map(widgets.plain, movie["genres"])):
+                st.caption(genres)
+            elif api.genres():
+                st.caption("no genres listed")
             if text := reason(movie):
                 st.caption(text)
-            stars_slider(key, movie, history)
+            answer(key, movie, history)
             other_answers(key, movie)
 
 
+def answer(key: str, movie: Movie | HistoryItem, history: Sequence[HistoryItem]) -> None:
+    """Show stars to give; in a catalog without ratings, a button for "watched"."""
+    if api.scale():
+        stars_slider(key, movie, history)
+        return
+    if movie["movie_id"] in widgets.movie_ids(api.answers(history)):
+        st.caption("You have watched it.")
+    arguments = (movie["movie_id"], label(movie))
+    widgets.action("I have watched it", f"{key}-watched", watch, *arguments, kind="primary")
+
+
 def stars_slider(key: str, movie: Movie | HistoryItem, history: Sequence[HistoryItem]) -> None:
-    """Show half stars to give, with the user's earlier ratings for comparison."""
+    """Show the steps of the scale, with the user's earlier ratings for comparison."""
     movie_id, title = movie["movie_id"], label(movie)
     earlier = {entry["movie_id"]: entry["stars"] for entry in rating_scale.rated_items(history)}
     previous_stars = earlier.get(movie_id)
+    scale = api.scale()
     stars = st.select_slider(
         f"Your stars for {widgets.plain(widgets.short(title, widgets.MAX_HEADING_CHARS))}",
-        list(rating_scale.WORDS),
-        value=previous_stars or rating_scale.DEFAULT_STARS,
-        format_func=lambda value: f"{value:g} ★ {rating_scale.WORDS[value]}",
+        scale,
+        value=previous_stars if previous_stars in scale else rating_scale.default(scale),
+        format_func=lambda value: rating_scale.text(value, scale),
         key=f"{key}-stars-{movie_id}",
     )
     others = [entry for entry in history if entry["movie_id"] != movie_id]
     if text := rating_scale.yardstick(stars, others):
         st.caption(f"Yardstick: {widgets.plain(text)}")
-    name = f"Change {previous_stars:g} to {stars:g} ★" if previous_stars else f"Give {stars:g} ★"
+    is_first = previous_stars is None
+    name = f"Give {stars:g} ★" if is_first else f"Change {previous_stars:g} to {stars:g} ★"
     arguments = (movie_id, title, stars, previous_stars)
     widgets.action(name, f"{key}-rate", rate, *arguments, kind="primary")
 
@@ -182,9 +205,12 @@ def current_list(key: str, num_rated: int) -> None:
         query |= api.genre_profile()
     response = api.service().recommend(**query)
     note = (
-        "What most people like. Rate a movie, and this row becomes yours."
+        widgets.worded(
+            "What most people like. Rate a movie, and this row becomes yours.",
+            "What most people watch. Mark a movie, and this row becomes yours.",
+        )
         if response["strategy"] == "popular"
-        else "It moves with every star you give."
+        else widgets.worded("It moves with every star you give.", "It moves with every movie.")
     )
     widgets.row("Your list, as of now", response["items"], f"now-{key}", note)
 
@@ -194,26 +220,35 @@ def reason(movie: Movie | MovieToRate) -> str:
     why = cast(MovieToRate, movie).get("why")
     if why is None:
         return ""
+    seen = f"The chance that you have seen it is {why['seen_probability']:.0%}"
+    if "information" not in why:  # without ratings
+        return f"{seen}."
     purpose = "your stars would say much about your taste"
     if (missing := widgets.MIN_RATINGS - movie["num_ratings"]) > 0:
         purpose = f"it needs {missing} more rating{'s' * (missing > 1)} to be judged"
-    return f"The chance that you have seen it is {why['seen_probability']:.0%}, and {purpose}."
+    return f"{seen}, and {purpose}."
 
 
-def rate(movie_id: int, title: str, stars: float, previous_stars: float | None) -> None:
+def watch(movie_id: MovieId, title: str) -> None:
+    """Store that a movie was watched, and skip it in the queue."""
+    if state.act(f"Watched: {title}", api.service().watched, state.me(), movie_id):
+        state.skipped_ids().add(movie_id)
+
+
+def rate(movie_id: MovieId, title: str, stars: float, previous_stars: float | None) -> None:
     """Store a rating. previous_stars: those that it replaces, for undo."""
     if state.act(f"{stars:g} ★ for {title}", api.service().rate, state.me(), movie_id, stars):
         state.actions().append((movie_id, title, previous_stars))
 
 
-def refuse(call: Callable[..., Any], movie_id: int, title: str) -> None:
+def refuse(call: Callable[..., Any], movie_id: MovieId, title: str) -> None:
     """Store “haven't seen” or “not for me”, and skip the movie in the queue."""
     if state.act(f"Noted for {title}", call, state.me(), movie_id):
         state.actions().append((movie_id, title, None))
         state.skipped_ids().add(movie_id)
 
 
-def unrate(movie_id: int, title: str) -> bool:
+def unrate(movie_id: MovieId, title: str) -> bool:
     """Remove the rating and both marks of a movie; return the success."""
     succeeded = state.act(f"Undone: {title}", api.service().unrate, state.me(), movie_id)
     if succeeded:
@@ -233,7 +268,7 @@ def undo() -> None:
         state.actions().pop()
 
 
-def _select(key: str, movie_id: int) -> None:
+def _select(key: str, movie_id: MovieId) -> None:
     """Select a clicked movie, and end the search: its hit would take precedence."""
     st.session_state[f"{key}-typed"] = ""
     address.write(pick=str(movie_id))

@@ -12,11 +12,17 @@ GOAL = 5
 @widgets.page
 def show() -> None:
     st.title("Movies you will want to watch", anchor=False)
+    change = widgets.worded("every star you give", "every movie you mark")
     st.html(
         '<p class="lead">Say a little about your taste, and the list is yours. It changes with '
-        "every star you give, and tells you why each movie is on it.</p>"
+        f"{change}, and tells you why each movie is on it.</p>"
     )
-    names = ["Pick three tastes", "Or rate five movies"]
+    if len(make_groups(api.genres(), api.chart("popular"))) < MIN_TASTES:  # no genres to pick
+        rating_panel.show("start", GOAL)
+        widgets.link(widgets.FOR_YOU_PAGE, "Skip: just show me movies")
+        return
+    rate = widgets.worded("Or rate five movies", "Or mark five you have seen")
+    names = ["Pick three tastes", rate]
     tab = address.bound("start-tab", names[0], parameters.one_of(names))
     tastes, ratings = st.tabs(names, **tab)
     if tastes.open:

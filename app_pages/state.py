@@ -17,8 +17,9 @@ import streamlit as st
 
 from app_pages import address, parameters
 from marquee_client import MarqueeError, Unavailable
+from marquee_client.types import MovieId
 
-Action = tuple[int, str, float | None]
+Action = tuple[MovieId, str, float | None]
 """movie_id, title, and the stars before the action (None: no rating)."""
 log = logging.getLogger("marquee.app")
 
@@ -38,7 +39,8 @@ def begin(page: str) -> None:
         address.note("The address holds no id that can be used. This profile has another one.")
     if user_id or not me():
         _take_identity(user_id or new_user_id())
-    if any(st.query_params.get(key, "") != _get(key) for key in ADDRESS_KEYS):
+    # A parameter that comes several times is written once.
+    if any(st.query_params.get_all(key) != [_get(key)] * bool(_get(key)) for key in ADDRESS_KEYS):
         _write_identity()
 
 
@@ -104,9 +106,9 @@ def actions() -> list[Action]:
     return cast(list[Action], st.session_state.setdefault("undo", []))
 
 
-def skipped_ids() -> set[int]:
+def skipped_ids() -> set[MovieId]:
     """Return the movies that the queue skips."""
-    return cast(set[int], st.session_state.setdefault("skipped", set()))
+    return cast(set[MovieId], st.session_state.setdefault("skipped", set()))
 
 
 def new_user_id() -> str:

@@ -18,19 +18,23 @@ MAX_WEIGHT = 10.0
 @widgets.page
 def show() -> None:
     st.title("My taste", anchor=False)
-    ratings = rating_scale.rated_items(api.history())
+    ratings = api.answers(api.history())
+    verb = widgets.worded("Rate", "Mark")
     if not ratings:
-        st.info("Rate a few movies to see your taste here.", icon=":material/movie:")
-        widgets.link(widgets.RATE_PAGE, "Rate movies", ":material/arrow_forward:")
+        st.info(f"{verb} a few movies to see your taste here.", icon=":material/movie:")
+        widgets.link(widgets.RATE_PAGE, f"{verb} movies", ":material/arrow_forward:")
         return
     if len(ratings) < widgets.MIN_RATINGS:
-        st.info(f"{len(ratings)} rated so far: too few to say much. Rate {widgets.MIN_RATINGS}.")
-    genres(ratings)
-    left, right = st.columns(2, gap="large")
-    with left:
-        stars(ratings)
-    with right:
-        decades(ratings)
+        rated = f"{len(ratings)} {widgets.worded('rated', 'watched')} so far"
+        st.info(f"{rated}: too few to say much. {verb} {widgets.MIN_RATINGS}.")
+    if api.genres():
+        genres(ratings)
+    parts = [stars] * bool(api.scale()) + [decades] * api.has_years()
+    for part, column in zip(parts, st.columns(2, gap="large"), strict=False):
+        with column:
+            part(ratings)
+    if not parts and not api.genres():
+        st.caption("This catalog knows neither genres nor years nor ratings.")
 
 
 @st.fragment
@@ -47,7 +51,8 @@ def genres(ratings: Sequence[HistoryItem]) -> None:
     calibrated: RecommendRequest = {**query, "calibration": 1.0, **api.genre_profile()}
     responses = api.recommend_batch([query, calibrated])
     plain, matched = (genre_mix.mix(response["items"]) for response in responses)
-    name = "the mix you set" if own_mix else "what you rated"
+    answers = widgets.worded("what you rated", "what you watched")
+    name = "the mix you set" if own_mix else answers
     st.markdown(
         f"Your list shares **{genre_mix.overlap(target, plain):.0%}** of its genres with {name}. "
         f"With “Match my mix” at its fullest, it shares "
@@ -80,16 +85,18 @@ def edit_mix(rated_mix: Mapping[str, float]) -> None:
     with st.container(horizontal=True):
         widgets.action("Use this mix", "use-mix", state.set_mix, weights, kind="primary")
         if own_mix:
-            widgets.action("Back to what I rated", "drop-mix", state.set_mix, {})
+            back = widgets.worded("Back to what I rated", "Back to what I watched")
+            widgets.action(back, "drop-mix", state.set_mix, {})
 
 
 def stars(ratings: Sequence[HistoryItem]) -> None:
     st.subheader("Your use of the scale", anchor=False)
-    values = [entry["stars"] for entry in ratings]
-    count_chart("stars", {f"{n:g}": values.count(n) for n in rating_scale.WORDS})
-    num_used = len(set(values))
-    st.markdown(f"{sum(values) / len(values):.1f} stars on average, {num_used} of 10 steps used.")
-    if num_used < 4 and len(ratings) >= 10:
+    values, scale = [entry["stars"] for entry in ratings], api.scale()
+    count_chart("stars", rating_scale.counts(values, scale))
+    num_used, num_steps = len(set(values)), len(scale)
+    average = f"{sum(values) / len(values):.1f} stars on average"
+    st.markdown(f"{average}, {num_used} of {num_steps} steps used.")
+    if num_used < 4 < num_steps and len(ratings) >= 10:
         st.caption("Rate movies you did not like: they show where your scale begins.")
 
 

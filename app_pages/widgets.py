@@ -15,9 +15,9 @@ from typing import Any, Literal, ParamSpec, cast
 
 import streamlit as st
 
-from app_pages import address, api, parameters, posters, state
+from app_pages import address, api, parameters, posters, rating_scale, state
 from marquee_client import MarqueeError, Unavailable, UnknownMovie
-from marquee_client.types import HistoryItem, Movie, RecommendedMovie, ScoredMovie
+from marquee_client.types import HistoryItem, Movie, MovieId, RecommendedMovie, ScoredMovie
 
 Params = ParamSpec("Params")
 plain = parameters.plain
@@ -150,9 +150,10 @@ def heading(movie: Movie) -> str:
 
 
 def facts(movie: Movie) -> str:
-    """Return "★ 4.3 · 277 ratings" for an item of a list, else year and genres."""
+    """Return "★ 4.3 · 277 ratings"; without stars year and genres, or plays."""
     if "stars" not in movie:
-        return " · ".join([str(movie["year"])] * (movie["year"] is not None) + movie["genres"][:2])
+        year = [str(movie["year"])] * (movie["year"] is not None)
+        return " · ".join(year + movie["genres"][:2]) or count_plays(movie["num_ratings"])
     expected = cast(ScoredMovie, movie)["stars"]["expected"]
     text = f"★ {expected:.1f} · {count_ratings(movie['num_ratings'])}"
     return f"{text} · a guess" if movie["num_ratings"] < MIN_RATINGS else text
@@ -163,21 +164,35 @@ def count_ratings(count: int) -> str:
     return "no ratings yet" if count == 0 else f"{count:,} rating{'s' * (count != 1)}"
 
 
+def count_plays(count: int) -> str:
+    """Return "no plays yet", "1 play" or "277 plays", for data without ratings."""
+    return "no plays yet" if count == 0 else f"{count:,} play{'s' * (count != 1)}"
+
+
+def worded(with_ratings: str, without: str) -> str:
+    """Return the text for catalogs with ratings, or that for others."""
+    return with_ratings if api.scale() else without
+
+
 def prediction(item: ScoredMovie) -> None:
     """Show expected stars with their interval, as a mark on the scale and as words."""
-    stars, count = item["stars"], item["num_ratings"]
+    stars, count, scale = item["stars"], item["num_ratings"], api.scale()
     expected, low, high = stars["expected"], stars["low"], stars["high"]
+    bottom, top = min(0.0, scale[0]), scale[-1]
+    left, right, mark = (100 * (n - bottom) / (top - bottom) for n in (low, high, expected))
+    first = "½ star" if scale[0] == 0.5 else f"{scale[0]:g}"
     st.html(
-        f'<div class="scale" role="img" aria-label="{expected:.1f} of 5 stars, likely {low:.1f} to '
-        f'{high:.1f}"><span class="likely" style="left:{20 * low:.0f}%;'
-        f'width:{20 * (high - low):.0f}%"></span>'
-        f'<span class="expected" style="left:{20 * expected:.0f}%"></span></div>'
-        '<div class="ends" aria-hidden="true"><span>½ star</span><span>5 stars</span></div>'
+        f'<div class="scale" role="img" aria-label="{expected:.1f} of {top:g} stars, likely '
+        f'{low:.1f} to {high:.1f}"><span class="likely" style="left:{left:.0f}%;'
+        f'width:{right - left:.0f}%"></span>'
+        f'<span class="expected" style="left:{mark:.0f}%"></span></div>'
+        f'<div class="ends" aria-hidden="true"><span>{first}</span><span>{top:g} stars</span></div>'
     )
+    of_top = "" if top == rating_scale.HALF_STARS[-1] else f" of {top:g}"
     st.markdown(
-        f"**About {expected:.1f} stars from you**, nine times in ten between {low:.1f} and "
-        f"{high:.1f}. The chance of 4 or more is {stars['p_like']:.0%}. Behind it: "
-        f"{count_ratings(count)}."
+        f"**About {expected:.1f}{of_top} stars from you**, nine times in ten between {low:.1f} and "
+        f"{high:.1f}. The chance of {rating_scale.liked(scale):g} or more is "
+        f"{stars['p_like']:.0%}. Behind it: {count_ratings(count)}."
     )
     if count < MIN_RATINGS:
         st.caption(
@@ -191,5 +206,5 @@ def reasons(item: RecommendedMovie) -> list[str]:
     return [entry.get("title", entry.get("genre", "")) for entry in item.get("because", [])]
 
 
-def movie_ids(movies: Iterable[Movie | HistoryItem]) -> set[int]:
+def movie_ids(movies: Iterable[Movie | HistoryItem]) -> set[MovieId]:
     return {movie["movie_id"] for movie in movies}

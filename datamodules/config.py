@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from marquee.core.errors import InputError
-from marquee.data.user_histories import Ties
+from marquee.core.times import utc_seconds
+from marquee.data.history_order import Ties
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,13 +13,17 @@ class DataConfig:
     """The settings of one data set, its split and its training batches."""
 
     name: str
-    """The data set: a name of `marquee.data.sources`, or a folder of your own below `root`."""
+    """The data set: one that `marquee data list` shows, or a MovieLens name."""
     root: str | None = None
     """The folder that holds the data set's folder; null takes DATA_ROOT, else "data"."""
-    protocol: Literal["next", "time", "new-users", "new-movies", "stars"] = "next"
-    """The split: `next` (also trains `ncf-paper`), `time`, `new-users`, `new-movies` or `stars`."""
+    protocol: Literal["next", "time", "new-users", "new-movies", "stars", "fixed"] = "next"
+    """The split: `next` (also trains `ncf-paper`), `time`, `new-users`, `new-movies`, `stars` or
+    `fixed`, whose test interactions are a file of the data set."""
+    cut: float | str | None = None
+    """The end of training for `time`: a date ("2000-12-02", UTC), or the share of interactions
+    before it (.8). null takes 2000-12-02 for ml-1m, as published, and .9 for other data sets."""
     ties: Ties = "hash"
-    """The order of equal timestamps: `hash` draws it, `file` keeps that of copy `sha256`."""
+    """The order of equal times: `hash` draws it, `file` keeps that of the file."""
     targets_per_batch: int = 8192
     """Targets of a training step: twice as many make half the steps an epoch."""
     num_negatives: int = 4
@@ -35,6 +40,8 @@ class DataConfig:
     user: Literal["history", "id"] = "history"
     """The user's representation, linked to `model.network.user`: an encoded history, which fits new
     users too, or a row of a table."""
+    user_features: bool = False
+    """Hand the users' features to the encoder, linked to `model.network.user_features`."""
     history_length: int = 200
     """Longest history that the network reads, linked to `model.network.history_length`."""
     seed: int = 0
@@ -45,8 +52,6 @@ class DataConfig:
     """For `stars` on ml-100k: 1 to 5 test on its file u1.test to u5.test, 0 on a random 10%."""
     without: Literal["nobody", "top", "random"] = "nobody"
     """Train without one user of a hundred, the most active (`top`) or `random` ones."""
-    sha256: str | None = None
-    """Fingerprint of the copy of the data for which `ties: file` holds."""
 
     def __post_init__(self) -> None:
         for field in ("targets_per_batch", "num_negatives", "horizon"):
@@ -54,6 +59,8 @@ class DataConfig:
                 raise InputError(f"data.{field}: {getattr(self, field)}, expected at least 1")
         if not 0 <= self.star_dropout <= 1:
             raise InputError(f"data.star_dropout: {self.star_dropout}, expected 0 to 1")
+        if self.cut is not None:
+            self._check_cut(self.cut)
         if self.select_on == "ncf-paper" and self.protocol != "next":
             raise InputError(
                 f"data.select_on: ncf-paper with data.protocol {self.protocol}, expected "
@@ -68,4 +75,19 @@ class DataConfig:
             raise InputError(
                 f"data.fold: {self.fold} with data.protocol {self.protocol}, expected 0: only "
                 "stars has folds"
+            )
+
+    def _check_cut(self, cut: float | str) -> None:
+        if self.protocol != "time":
+            raise InputError(
+                f"data.cut: {cut} with data.protocol {self.protocol}, expected null: only time has "
+                "a cut"
+            )
+        try:
+            is_valid = bool(utc_seconds(cut)) if isinstance(cut, str) else 0 < cut < 1
+        except ValueError:
+            is_valid = False
+        if not is_valid:
+            raise InputError(
+                f"data.cut: {cut}, expected a date such as 2000-12-02, or a share between 0 and 1"
             )

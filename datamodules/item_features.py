@@ -1,40 +1,41 @@
-"""The content of items as tensors: genres, release period, title and tags.
+"""The content of items as tensors: genres, release period, text, and features of the data set.
 
-Text is TF-IDF of the word stems of title and tags, then a truncated SVD (latent semantic analysis:
-Deerwester et al. 1990). A movie's document is its title and every tag that counts. For a word w
-that occurs in it `count` times, and in the documents of I_w of the I movies that are trained on:
-
-    weight[w] = (1 + ln count) x (1 + ln((1 + I) / (1 + I_w)))       0 where I_w < 2
-    text      = weight / |weight| @ V                                V: the T leading directions
-
-A tag counts only where the tagger's rating of that movie is trained on; otherwise tags would reveal
-held-out ratings. It may be younger than another user's test rating.
+Rows are those of `Dataset.movies`; tables are fitted to the first `num_items`, which have
+interactions. The network reads those; the rest gets its vectors at export (marquee/training/
+export.py).
 """
 
-import numpy as np
+from collections.abc import Mapping, Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from marquee.core.arrays import Float32, Int64
-from marquee.core.eval_queries import spans
-from marquee.core.movies import Movies
+from datamodules.feature_fitting import EncodedRows, fit_features
+from marquee.core.arrays import Float32
+from marquee.core.feature_encodings import Encoding
+from marquee.core.movies import NO_GENRES, Movies
 from marquee.data.dataset import Dataset
-from marquee.data.movie_files import Tags, documents
-from marquee.data.user_histories import UserHistories
 
 PERIOD_YEARS = 5
 FIRST_YEAR = 1900
 NUM_PERIODS = 2 + (2030 - FIRST_YEAR) // PERIOD_YEARS
 """Row 0: year unknown; then five years a row, with years outside 1900 to 2034 at the ends."""
-TEXT_DIM = 64
-MIN_MOVIES = 2  # a word in fewer movies' documents relates no two movies
 
 
-def genre_matrix(movies: Movies) -> Tensor:
+def genre_names(movies: Movies, num_items: int) -> tuple[str, ...]:
+    """Return the columns of `genre_matrix`: sorted genres of items with interactions."""
+    names = {name for row in movies.genres[:num_items] for name in row}
+    return tuple(sorted(names - {NO_GENRES}))
+
+
+def genre_matrix(movies: Movies, names: Sequence[str]) -> Tensor:
     """Return multi-hot genres, float32 (I, G); one empty column if there are none."""
-    genre_IG = torch.from_numpy(movies.genre_matrix())
-    return genre_IG if genre_IG.shape[1] else torch.zeros(len(genre_IG), 1)
+    column = {name: g for g, name in enumerate(names)}
+    genre_IG = torch.zeros(len(movies), max(1, len(column)))
+    for i, row in enumerate(movies.genres):
+        genre_IG[i, [column[name] for name in row if name in column]] = 1
+    return genre_IG
 
 
 def release_periods(movies: Movies) -> Tensor:
@@ -45,50 +46,32 @@ def release_periods(movies: Movies) -> Tensor:
     return torch.where(is_known_I, row_I.clamp(1, NUM_PERIODS - 1), 0)
 
 
-def title_and_tags(dataset: Dataset, histories: UserHistories) -> Tensor:
-    """Return the text features, float32 (I, T), that training ratings allow."""
-    movies, tags = dataset.movies, dataset.tags
-    # All ratings of users with tags, and each rated movie once: no more of the others is read.
-    tagger = np.flatnonzero(np.isin(histories.user_id, tags.user_id))
-    row, position = spans(histories.indptr[tagger], histories.length[tagger])
-    rated = np.flatnonzero(histories.item_counts(len(movies)))
-    user_id = np.concatenate([histories.user_id[tagger][row], np.full_like(rated, -1)])
-    movie_id = movies.movie_id[np.concatenate([histories.item[position], rated])]
-    text_IT = text_features(movies, tags, user_id, movie_id)
-    return F.pad(torch.from_numpy(text_IT), (0, TEXT_DIM - text_IT.shape[1]))
+def data_features(dataset: Dataset) -> tuple[tuple[Encoding, ...], EncodedRows]:
+    """Fit the data set's own features of items; return them and all rows."""
+    return fit_features(dataset.item_features, len(dataset.movies), dataset.num_items)
 
 
-def text_features(
-    movies: Movies, tags: Tags, trained_user_id: Int64, trained_movie_id: Int64, dim: int = TEXT_DIM
-) -> Float32:
-    """Return the text of I movies as (I, T): T is `dim`, or less for few words.
+def item_content(
+    dataset: Dataset, genres: Sequence[str], text_IT: Float32, rows: EncodedRows
+) -> dict[str, Tensor]:
+    """Return the attributes of all items as the item tower reads them.
 
-    A row's length, at most 1, is the share of its document that the T directions hold; normalised
-    to 1, the rows of rare words are noise (docs/decisions/0009-text-keeps-its-length.md).
-    trained_user_id, trained_movie_id: (N,) ids of the training ratings. Words are weighed on their
-    movies; others have a title alone.
+    genre_IG, text_IT, dense_IX float32; period_I int64; value_IW int64 rows of one table for all
+    categories, with their weights weight_IW float32.
     """
-    from sklearn.decomposition import TruncatedSVD  # importing takes 1 to 2 s, once
-    from sklearn.feature_extraction.text import TfidfVectorizer
-
-    trained_pair = trained_user_id << 31 | trained_movie_id
-    is_counted_N = np.isin(tags.user_id << 31 | tags.movie_id, trained_pair)
-    texts = documents(movies, tags.filter(is_counted_N))
-    is_trained_I = np.isin(movies.movie_id, trained_movie_id)
-    trained = [words for words, is_trained in zip(texts, is_trained_I, strict=True) if is_trained]
-    vectorizer = TfidfVectorizer(analyzer=list, sublinear_tf=True, min_df=MIN_MOVIES)
-    try:
-        tfidf = vectorizer.fit_transform(trained)
-    except ValueError:  # no word occurs in two movies
-        return np.zeros((len(movies), 1), dtype=np.float32)
-    if tfidf.shape[1] == 1:  # nothing to reduce, and TruncatedSVD refuses it
-        return np.asarray(vectorizer.transform(texts).toarray(), np.float32)
-    svd = TruncatedSVD(min(dim, *tfidf.shape), random_state=0).fit(tfidf)
-    return np.asarray(svd.transform(vectorizer.transform(texts)), np.float32)
+    return {
+        "genre_IG": genre_matrix(dataset.movies, genres),
+        "period_I": release_periods(dataset.movies),
+        "text_IT": torch.from_numpy(text_IT),
+        "value_IW": torch.from_numpy(rows.value_RW),
+        "weight_IW": torch.from_numpy(rows.weight_RW),
+        "dense_IX": torch.from_numpy(rows.dense_RX),
+    }
 
 
-def content_vectors(genre_IG: Tensor, period_I: Tensor, text_IT: Tensor) -> Tensor:
+def content_vectors(content: Mapping[str, Tensor]) -> Tensor:
     """Return genre shares, one-hot period and text of each item in one float32 row."""
+    genre_IG = content["genre_IG"]
     share_IG = genre_IG / genre_IG.sum(1, keepdim=True).clamp(min=1)
-    period_IY = F.one_hot(period_I, NUM_PERIODS).float()
-    return torch.cat([share_IG, period_IY, text_IT], 1)
+    period_IY = F.one_hot(content["period_I"], NUM_PERIODS).float()
+    return torch.cat([share_IG, period_IY, content["text_IT"]], 1)

@@ -19,7 +19,6 @@ from marquee_client.client import URL
 from marquee_client.requests import HistoryEntry
 from marquee_client.types import Movie, SimilarMovie
 
-FAVOURITE_STARS = 5.0
 MAX_LIST_LENGTH = 100
 """Movies that the service lists at once."""
 MAX_QUERY_CHARS = 200
@@ -40,12 +39,14 @@ def content_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
 def collab_model(movie_list: Sequence[str], top_n: int = 10) -> list[str]:
     """Return the top_n (1 to 100) titles recommended to a user of these favorites.
 
-    The favourites are a history of five-star ratings, oldest first.
+    The favourites are a history, oldest first, with the highest rating of the data set's scale.
     """
     with connect() as marquee:
         favourites = find_all(marquee, movie_list)
+        scale = marquee.model().get("scale")  # null without ratings
+        highest = scale[-1] if scale else None
         history: list[HistoryEntry] = [
-            {"movie_id": movie["movie_id"], "stars": FAVOURITE_STARS} for movie in favourites
+            {"movie_id": movie["movie_id"], "stars": highest} for movie in favourites
         ]
         items = marquee.recommend(history=history, k=request_length(top_n, favourites))["items"]
     return new_titles(items, favourites, top_n)

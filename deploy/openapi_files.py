@@ -33,7 +33,7 @@ def generated_files() -> dict[Path, str]:
 
 
 def client_types(openapi: dict[str, Any]) -> str:
-    """Return a module with a TypedDict for each component of a response."""
+    """Return a module with a TypedDict, or a union, for each component of a response."""
     schemas = openapi["components"]["schemas"]
     fields = {
         name: fields_of(schema)
@@ -44,6 +44,10 @@ def client_types(openapi: dict[str, Any]) -> str:
 
     def add(names: list[str]) -> None:
         for name in names:
+            if name not in fields:  # MovieId, which is an integer or text
+                text = f"{name} = {python_type(schemas[name])}"
+                classes[name] = f"{text}  # {schemas[name].get('description', '')}"
+                continue
             bases = [other for other in fields if fields[other].items() < fields[name].items()]
             base = max(bases, key=lambda other: len(fields[other]), default=None)
             if name not in classes:
@@ -55,7 +59,8 @@ def client_types(openapi: dict[str, Any]) -> str:
 
     operations = [one for path in openapi["paths"].values() for one in path.values()]
     add(references([operation["responses"] for operation in operations]))
-    return HEADER + "".join(f"\n\n{text}\n" for text in classes.values())
+    lines = [f"\n{text}\n" for text in classes.values()]
+    return HEADER + "".join("\n" * text.startswith("\nclass ") + text for text in lines)
 
 
 def references(part: Any) -> list[str]:

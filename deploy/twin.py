@@ -35,6 +35,7 @@ from marquee.promotion.releases_command import main as releases
 from marquee.recommender.bundle import read_bundle
 from marquee_client import Marquee, MarqueeError, Retries
 from marquee_client.requests import HistoryEntry
+from marquee_client.types import MovieId
 
 BUCKET, STORE = "movies", "s3://movies/models/twin"
 NUM_CLIENTS, HISTORY_LENGTH = 4, 5
@@ -46,7 +47,7 @@ WAIT_S = 60.0
 class Load:
     """Clients that request one user's list all the time, as a context."""
 
-    def __init__(self, url: str, movie_ids: list[int], versions: list[str]) -> None:
+    def __init__(self, url: str, movie_ids: list[MovieId], versions: list[str]) -> None:
         self._url, self._versions, self._stopped = url, versions, threading.Event()
         self._history: list[HistoryEntry] = [{"movie_id": movie_id} for movie_id in movie_ids]
         self._outcomes: SimpleQueue[bool] = SimpleQueue()

@@ -13,6 +13,8 @@ VERBS = {
     "batch": ("marquee.batch.ray_job", "lists for all users of an event store"),
     "compare": ("marquee.training.compare.command", "compare finished runs"),
     "controls": ("marquee.training.studies.rerank_tradeoff", "measure what re-ranking costs"),
+    "data": ("marquee.data.data_command", "data sets of your own: add, show, list"),
+    "events": ("marquee.feedback.migrate_command", "update the tables of an event store"),
     "export": ("marquee.training.pipeline", "write a bundle of a finished run"),
     "findings": ("marquee.insights.findings_command", "findings of a data set as a report"),
     "import-ratings": ("marquee.online.import_ratings", "a data set's ratings into an event store"),

@@ -5,7 +5,7 @@ from typing import Literal
 
 from marquee.core.errors import InputError
 
-Feature = Literal["genres", "period", "text"]
+Feature = Literal["genres", "period", "text", "data"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,12 @@ class NetworkConfig:
     """Widths of the MLP branch; the exported kind has one hidden layer."""
     gmf: bool = True
     """The product branch of the head; without it the MLP alone decides."""
-    features: list[Feature] = field(default_factory=lambda: ["genres", "period", "text"])
-    """Attributes that join the item's own embedding; none is the paper's NeuMF."""
+    features: list[Feature] = field(default_factory=lambda: ["genres", "period", "text", "data"])
+    """Attributes that join the item's own embedding, `data` for all features that the data set
+    brings; none is the paper's NeuMF."""
+    user_features: bool = False
+    """Read the features of users that the data set brings. Requests that name them as `viewer` then
+    get other lists; those that do not are answered as for an unknown user."""
     id_dropout: float = 0.0
     """Share of items that a training step shows without their own embedding; their attributes must
     then carry an item that nobody has rated."""
@@ -55,6 +59,11 @@ class NetworkConfig:
             raise InputError(
                 f"network.id_dropout {self.id_dropout} with network.features []: an item without "
                 "its embedding has no vector, expected features; set some, or id_dropout 0"
+            )
+        if self.user_features and self.user == "id":
+            raise InputError(
+                "network.user_features true with network.user id: a row of the table knows its "
+                "user, expected user history; set user_features false"
             )
 
 

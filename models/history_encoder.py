@@ -10,8 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from marquee.core.arrays import Sizes
 from models.config import NetworkConfig
-from models.item_tower import embedding
+from models.item_tower import embedding, linear
+
+USER_FEATURE_DROPOUT = 0.5  # share of training windows whose user is unknown
 
 
 class Dropout(nn.Module):
@@ -134,7 +137,8 @@ class Block(nn.Module):
 class HistoryEncoder(nn.Module):
     """An encoder of the latest L entries of a history to a vector after each of them.
 
-    It is causal: padding on the right needs no mask, and one pass trains every position.
+    It is causal: padding on the right needs no mask, and one pass trains every position. Features
+    of the user, if there are any, join every entry; a learned vector stands for an unknown user.
     """
 
     def __init__(self, config: NetworkConfig, num_rating_bins: int) -> None:
@@ -146,26 +150,61 @@ class HistoryEncoder(nn.Module):
         self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(dim)
+        self.features: nn.Linear | None = None
 
-    def forward(self, entry_BLD: Tensor, rating_bin_BL: Tensor) -> Tensor:
-        """Return (B, L, D), a vector after each entry; a bin is 0 or 1 + the row."""
-        x_BLD = self.embed(entry_BLD, rating_bin_BL)
+    def add_user_features(self, config: NetworkConfig, sizes: Sizes) -> None:
+        """Make the modules of the user features, if there are any, after all others."""
+        if config.user_features and sizes.user_feature_dim:
+            self.features = linear(sizes.user_feature_dim, config.embedding_dim)
+            self.unknown_user_D = nn.Parameter(torch.zeros(config.embedding_dim))
+
+    def forward(
+        self, entry_BLD: Tensor, rating_bin_BL: Tensor, user_BX: Tensor | None = None
+    ) -> Tensor:
+        """Return (B, L, D), a vector after each entry; a bin is 0 or 1 + the row.
+
+        user_BX: features of the users; a row of zeros, or None, is an unknown user.
+        """
+        x_BLD = self.embed(entry_BLD, rating_bin_BL, user_BX)
         for block in self.blocks:
             x_BLD = block(x_BLD)
         return self.norm(x_BLD)
 
-    def last(self, entry_BLD: Tensor, rating_bin_BL: Tensor, length_B: Tensor) -> Tensor:
+    def last(
+        self,
+        entry_BLD: Tensor,
+        rating_bin_BL: Tensor,
+        length_B: Tensor,
+        user_BX: Tensor | None = None,
+    ) -> Tensor:
         """Return (B, D), `forward` after the last of each history's length_B entries."""
-        x_BLD = self.embed(entry_BLD, rating_bin_BL)
+        x_BLD = self.embed(entry_BLD, rating_bin_BL, user_BX)
         for block in self.blocks[:-1]:
             x_BLD = block(x_BLD)
         top = self.blocks[-1]
         assert isinstance(top, Block)
         return self.norm(top.last(x_BLD, length_B))
 
-    def embed(self, entry_BLD: Tensor, rating_bin_BL: Tensor) -> Tensor:
+    def embed(
+        self, entry_BLD: Tensor, rating_bin_BL: Tensor, user_BX: Tensor | None = None
+    ) -> Tensor:
         position_LD = self.position.weight[: entry_BLD.shape[1]]
-        return self.dropout(entry_BLD * self.scale + self.rating(rating_bin_BL) + position_LD)
+        x_BLD = entry_BLD * self.scale + self.rating(rating_bin_BL) + position_LD
+        if self.features is not None:
+            x_BLD = x_BLD + self.embed_user(user_BX)[..., None, :]
+        return self.dropout(x_BLD)
+
+    def embed_user(self, user_BX: Tensor | None) -> Tensor:
+        """Return (B, D), or (D,) for users that are all unknown.
+
+        In training half of the users are unknown, as most served ones are.
+        """
+        if self.features is None or user_BX is None:
+            return self.unknown_user_D
+        is_known_B1 = (user_BX != 0).any(1, keepdim=True)
+        if self.training:
+            is_known_B1 = is_known_B1 & (torch.rand_like(user_BX[:, :1]) >= USER_FEATURE_DROPOUT)
+        return torch.where(is_known_B1, self.features(user_BX), self.unknown_user_D)
 
 
 def at_last(x_BLD: Tensor, length_B: Tensor) -> Tensor:

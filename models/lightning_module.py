@@ -52,8 +52,7 @@ class RankingModule(pl.LightningModule):
 
     def take_features(self, data: Any) -> None:
         """Copy the items' attributes from a datamodule, so that a checkpoint holds them."""
-        features = data.genre_IG, data.period_I, data.text_IT, data.num_ratings_I
-        self.network.items.set_features(*features)
+        self.network.items.set_features(data.item_content, data.num_ratings_I)
 
     def on_fit_start(self) -> None:
         self.take_features(self.trainer.datamodule)  # type: ignore[attr-defined]
@@ -74,7 +73,9 @@ class RankingModule(pl.LightningModule):
         """Return the mean over positions, with the user cap, and the number of positions."""
         network, head, target_BL = self.network, self.network.head, batch["target_BL"]
         vector_ID, bias_I = network.items()
-        user_BLD = network.history_vectors(vector_ID, batch["item_BL"], batch["star_BL"]).float()
+        user_BLD = network.history_vectors(
+            vector_ID, batch["item_BL"], batch["star_BL"], batch.get("user_BX")
+        ).float()
         row_P, place_P = (target_BL >= 0).nonzero(as_tuple=True)
         user_PD, target_P = user_BLD[row_P, place_P], target_BL[row_P, place_P]
         candidate_C, column_I = self.candidates(target_P)

@@ -26,6 +26,9 @@ class NCF(nn.Module):
         else:
             self.user = UserTable(sizes.num_users, config.embedding_dim)
         self.head = NeuMFHead(config)
+        self.items.add_data_features(config, sizes)
+        if isinstance(self.user, HistoryEncoder):
+            self.user.add_user_features(config, sizes)
         assert self.num_parameters() == self.expected_parameters(sizes)
 
     def num_parameters(self) -> int:
@@ -35,6 +38,7 @@ class NCF(nn.Module):
         config, D = self.config, self.config.embedding_dim
         tables = sizes.num_items * (D + 1)
         widths = {"genres": sizes.num_genres, "period": sizes.num_periods, "text": sizes.text_dim}
+        widths["data"] = sizes.num_item_values + sizes.dense_dim
         tables += sum(widths[feature] for feature in config.features) * D
         tables += D if config.features else 0
         if config.user == "history":
@@ -42,6 +46,8 @@ class NCF(nn.Module):
             layer += config.conv_width * D + config.num_heads * config.history_length
             user = (config.history_length + sizes.num_rating_bins + 1) * D + 2 * D
             user += config.num_layers * layer
+            if config.user_features and sizes.user_feature_dim:
+                user += (sizes.user_feature_dim + 1) * D
         else:
             user = sizes.num_users * D
         gmf = D // 2 if config.user == "id" else D
@@ -50,15 +56,22 @@ class NCF(nn.Module):
         mlp = sum(a * b + b for a, b in pairwise(layers)) + layers[-1]
         return tables + user + (gmf if config.gmf else 0) + mlp
 
-    def history_vectors(self, vector_ID: Tensor, item_BL: Tensor, rating_bin_BL: Tensor) -> Tensor:
+    def history_vectors(
+        self,
+        vector_ID: Tensor,
+        item_BL: Tensor,
+        rating_bin_BL: Tensor,
+        user_BX: Tensor | None = None,
+    ) -> Tensor:
         """Return (B, L, D), the user after each entry."""
         assert isinstance(self.user, HistoryEncoder)
-        return self.user(vector_ID[item_BL], rating_bin_BL)
+        return self.user(vector_ID[item_BL], rating_bin_BL, user_BX)
 
     def user_vectors(self, batch: dict[str, Tensor], vector_ID: Tensor) -> Tensor:
         if isinstance(self.user, UserTable):
             return self.user(batch["user_B"])
-        return self.user.last(vector_ID[batch["item_BL"]], batch["star_BL"], batch["length_B"])
+        entry_BLD, star_BL = vector_ID[batch["item_BL"]], batch["star_BL"]
+        return self.user.last(entry_BLD, star_BL, batch["length_B"], batch.get("user_BX"))
 
     def score(self, batch: dict[str, Tensor]) -> Tensor:
         """Return float32 (B, I), the logit of every item for every user of the batch."""

@@ -122,7 +122,9 @@ def good_bundles(folder: Path, source: Path | None) -> list[Path]:
     for number, sign in enumerate((1, -1)):
         target = folder / f"good-{number}"
         arrays = bundle.arrays | {"item_bias": sign * bundle.arrays["item_bias"]}
-        parts = {"movies": bundle.movies, "arrays": arrays, "encoder": bundle.encoder}
+        parts: dict[str, Any] = {"movies": bundle.movies, "arrays": arrays}
+        parts |= {"encoder": bundle.encoder, "item_content": bundle.item_content}
+        parts["features"] = bundle.features
         manifest = bundle.manifest | {"name": f"{bundle.manifest['name']}-{number}"}
         write_bundle(target, manifest=manifest, golden=[], **parts)
         recommender = Recommender.load(target)

@@ -12,6 +12,7 @@ _HOME = tempfile.mkdtemp(prefix="marquee-tests-")
 atexit.register(shutil.rmtree, _HOME, ignore_errors=True)
 os.environ["BENTOML_HOME"] = _HOME  # before bentoml is imported anywhere
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = _HOME
+os.environ["DATA_CACHE"] = str(Path(_HOME) / "data")
 os.environ["BENTOML_DO_NOT_TRACK"] = "True"
 for _name in ("BUNDLE", "EVENTS_URL", "API_KEYS"):
     os.environ.pop(_name, None)

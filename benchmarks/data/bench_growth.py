@@ -3,12 +3,12 @@
     make bench-growth                   # 30 minutes on a busy core, writes results/
     make bench-growth ARGS=--short      # 200,000 and 2 million, 1 minute, prints only
 
-From a folder of generated columns (generated_ratings.py) to all batches of an epoch: read and
-check, histories, split, windows of histories; pairs with negatives up to 10 million; then training
-steps of the history network, whose catalog is the same at each size. Each runs in a process of its
-own on one thread. Time is CPU seconds. Memory is read every 5 ms: `anonymous` is what the process
-must hold, `mapped` are pages of files, which the kernel drops where memory is short; both above
-the memory after the imports. It needs 6 GB of disk in TMPDIR, else in /var/tmp.
+From a generated Parquet file (generated_ratings.py) to all batches of an epoch: add, histories,
+split, windows of histories; pairs with negatives up to 10 million; then training steps of the
+history network, whose catalog is the same at each size. Each runs in a process of its own on one
+thread. Time is CPU seconds. Memory is read every 5 ms: `anonymous` is what the process must hold,
+`mapped` are pages of files, which the kernel drops where memory is short; both above the memory
+after the imports. It needs 6 GB of disk in TMPDIR, else in /var/tmp.
 """
 
 import argparse
@@ -38,14 +38,14 @@ from datamodules.loaders import SequenceWindows, TrainingPairs, rating_bins
 from datamodules.splits import Split, split_next
 from marquee.core.memmap import scratch_folder
 from marquee.data.dataset import load_dataset
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 
 MILLION = 1_000_000
 MAX_PAIRS = 10 * MILLION
 HISTORY = "recipes/ml-1m.yaml"
 MARQUEE_STEPS = "benchmarks.training.marquee_steps"
 STAGES = {
-    "read": "load_dataset: every row checked, fingerprint; the 60,000 titles are in it",
+    "read": "load_dataset, the first time: every row checked, numbered, sorted, written",
     "histories": "build_histories: the ratings of all users, oldest first",
     "split": "split_next, and the training histories",
     "epoch": "all batches of windows of an epoch, 8,192 targets each, no network",
@@ -95,7 +95,7 @@ def feed(name: str, root: str, pairs: bool) -> Run:
     with meter.stage("histories"):
         histories = build_histories(dataset)
     with meter.stage("split"):
-        split = split_next(histories, len(dataset.movies))
+        split = split_next(histories, dataset.num_items)
         len(split.train_histories)
     with meter.stage("pairs" if pairs else "epoch"):
         for batch in pair_batches(split) if pairs else windows(name, split, dataset.scale):
@@ -145,7 +145,7 @@ def run_size(name: str, num_ratings: int, root: str, rounds: int) -> dict[str, l
     if num_ratings <= MAX_PAIRS:
         runs["pairs"] = [run_child([*command, "--pairs"]) for _ in range(rounds)]
     steps = json.dumps({"warmup": 2, "steps": 10})
-    settings = {"data.name": name, "data.root": root, "data.ties": "hash", "data.sha256": "null"}
+    settings = {"data.name": name, "data.root": root, "data.ties": "hash"}
     settings |= {"model.learning.num_negatives": "2000"}
     arguments = [part for key, value in settings.items() for part in (f"--{key}", value)]
     program = [sys.executable, "-m", MARQUEE_STEPS, steps, "--config", HISTORY]

@@ -1,4 +1,4 @@
-"""Generate ratings by the hundred million as npy columns. SYNTHETIC: no real user.
+"""Generate ratings by the hundred million as Parquet. SYNTHETIC: no real user.
 
     python -m benchmarks.data.generated_ratings 1000000 data/generated-1m
 
@@ -13,12 +13,22 @@ a block at a time.
 import argparse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from marquee.data.demo_data import FIRST_SECOND, GENRE_WORDS
-from marquee.data.npy_columns import Block, write_columns
+from marquee.data.spec import DatasetSpec
+from marquee.data.spec_file import write_spec
 
+Block = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
+"""user_id, movie_id, rating and timestamp, (N,) each."""
+SCHEMA = pa.schema(
+    {"user_id": pa.int32(), "movie_id": pa.int32(), "rating": pa.float32(), "time": pa.int64()}
+)
 NUM_MOVIES = 60_000
 BLOCK_USERS = 2_000
 MIN_RATINGS = 20
@@ -34,10 +44,29 @@ RATING_SHARE = np.array([2, 3, 2, 7, 5, 20, 13, 27, 9, 12]) / 100
 
 
 def write_generated(folder: Path, num_ratings: int, seed: int = 0) -> None:
-    """Write a new data set of exactly so many ratings: columns and movies.csv."""
+    """Write a new data set: Parquet of so many ratings, movies.csv, dataset.yaml."""
     rng = np.random.default_rng(seed)
-    write_columns(folder, generate_blocks(num_ratings, rng))
-    write_movies(folder / "movies.csv", rng)
+    folder.mkdir(parents=True, exist_ok=True)
+    ratings, movies = folder / "ratings.parquet", folder / "movies.csv"
+    with pq.ParquetWriter(ratings, SCHEMA) as writer:
+        for block in generate_blocks(num_ratings, rng):
+            columns = [
+                pa.array(column, type) for column, type in zip(block, SCHEMA.types, strict=True)
+            ]
+            writer.write_table(pa.table(columns, SCHEMA))
+    write_movies(movies, rng)
+    spec = DatasetSpec(
+        interactions=(str(ratings),),
+        user="user_id",
+        item="movie_id",
+        rating="rating",
+        time="time",
+        items=(str(movies),),
+        item_id="movieId",
+        title="title",
+        genres="genres",
+    )
+    write_spec(spec, folder / "dataset.yaml")
 
 
 def generate_blocks(num_ratings: int, rng: np.random.Generator) -> Iterator[Block]:

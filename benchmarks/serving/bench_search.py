@@ -20,11 +20,10 @@ import numpy as np
 
 from benchmarks.report import Row, report, row, write_report
 from benchmarks.serving.mistyped_titles import KINDS, Query, draw_queries
+from benchmarks.serving.scaled_catalogs import read_movies
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
 from marquee.data.dataset import load_dataset
-from marquee.data.layouts import LAYOUTS
-from marquee.data.movie_files import read_movies
 from marquee.recommender.search.title_search import TitleSearch
 
 FIRST = 5
@@ -43,16 +42,13 @@ Rows = list[Row]
 
 def read_catalog(root: Path) -> tuple[Movies, np.ndarray]:
     """Return the movies of ml-25m, and their numbers of ratings in ml-latest-small."""
-    layout = LAYOUTS["ml-25m"]
-    files = [root / name / layout.movies_file for name in ("ml-25m-catalogue", "ml-25m")]
+    files = [root / name / "movies.csv" for name in ("ml-25m-catalogue", "ml-25m")]
     path = next((file for file in files if file.exists()), None)
     if path is None:
         raise InputError(f"{files[0]}: no such file, expected movies.csv of ml-25m")
-    movies = read_movies(path, layout)
-    ids, counts = np.unique(
-        load_dataset("ml-latest-small", root).interactions.movie_id, return_counts=True
-    )
-    known = dict(zip(ids.tolist(), counts.tolist(), strict=True))
+    movies, dataset = read_movies(path), load_dataset("ml-latest-small", root)
+    counts = dataset.histories.item_counts(len(dataset.movies))
+    known = dict(zip(dataset.movies.movie_id.tolist(), counts.tolist(), strict=True))
     return movies, np.array([known.get(movie_id, 0) for movie_id in movies.movie_id.tolist()])
 
 

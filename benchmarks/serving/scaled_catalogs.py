@@ -9,16 +9,19 @@ time and memory are those of a model trained on such a catalog; what it recommen
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import numpy as np
 
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
-from marquee.data.layouts import layout_of
-from marquee.data.movie_files import read_movies
-from marquee.data.sources import data_root
-from marquee.recommender.bundle import SHAPES, Bundle, read_bundle, write_bundle
+from marquee.data.attributes.item_tables import open_items, read_items
+from marquee.data.movielens.download import data_root
+from marquee.data.movielens.presets import preset_of
+from marquee.recommender.bundle import Bundle, read_bundle, write_bundle
+from marquee.recommender.bundle_checks import ALL_SHAPES
 from marquee.recommender.history import HistoryEntry
 
 CATALOG = "ml-25m-catalogue"
@@ -36,8 +39,16 @@ def real_catalog() -> Movies:
     path = data_root(None) / CATALOG / "movies.csv"
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected the movies.csv of ml-25m; put it there")
-    movies = read_movies(path, layout_of("ml-25m"))
-    return movies.select(np.sort(movies.movie_id))
+    return read_movies(path)
+
+
+def read_movies(path: Path) -> Movies:
+    """Return the movies of a movies.csv of MovieLens, ascending by id."""
+    preset = preset_of("ml-25m", path.parent)
+    assert preset is not None
+    with duckdb.connect() as connection, TemporaryDirectory() as folder:
+        source = open_items(connection, preset.spec, Path(folder))
+        return read_items(connection, preset.spec, source, np.zeros(0, np.int64)).movies
 
 
 def generated_catalog(movies: Movies, num_movies: int) -> Movies:
@@ -56,12 +67,14 @@ def scaled(trained: Bundle, movies: Movies, seed: int) -> Bundle:
     rng = np.random.default_rng(seed)
     row = rng.integers(0, len(trained.movies), len(movies))
     arrays = {
-        name: _drawn(array, row, rng) if SHAPES[name].startswith("I") else array
+        name: _drawn(array, row, rng) if ALL_SHAPES[name].startswith("I") else array
         for name, array in trained.arrays.items()
     }
     data = trained.manifest["data"] | {"name": "generated", "num_items": len(movies)}
     manifest = trained.manifest | {"name": "generated", "data": data, "metrics": {}}
-    return replace(trained, manifest=manifest, movies=movies, arrays=arrays, golden=[])
+    return replace(
+        trained, manifest=manifest, movies=movies, arrays=arrays, golden=[], golden_items=[]
+    )
 
 
 def _drawn(array: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -81,8 +94,9 @@ def _drawn(array: np.ndarray, row: np.ndarray, rng: np.random.Generator) -> np.n
 def write_scaled(trained: str | Path, movies: Movies, folder: Path, seed: int) -> Path:
     """Write `scaled` as a bundle; return its folder."""
     bundle = scaled(read_bundle(trained), movies, seed)
-    parts: dict[str, Any] = {"arrays": bundle.arrays, "encoder": bundle.encoder, "golden": []}
-    write_bundle(folder, manifest=bundle.manifest, movies=movies, **parts)
+    graphs = {"encoder": bundle.encoder, "item_content": bundle.item_content}
+    parts: dict[str, Any] = {"arrays": bundle.arrays, "features": bundle.features, "golden": []}
+    write_bundle(folder, manifest=bundle.manifest, movies=movies, **graphs, **parts)
     return folder
 
 

@@ -153,10 +153,11 @@ def evaluation_s(
 
 def main(options: Answer, recipe: list[str]) -> None:
     """Train as the options say, and print the answer."""
-    settings = ["--trainer.limit_val_batches", "0", "--comet", "off"]
+    settings = ["--comet", "off"]
     with tempfile.TemporaryDirectory() as runs:
         config = read_config([*recipe, *settings, "--runs", runs])
-        training = prepare(config, open_run(config, new=True), phase=SELECT)
+        run, epochs = open_run(config, new=True), config.trainer["max_epochs"]
+        training = prepare(config, run, phase=SELECT, epochs=epochs)  # without validation
         data, module, trainer = training.data, training.model, training.trainer
         stopwatch = Stopwatch(options, lambda: validation_metric(data, module))
         recorder = StepRecorder(stopwatch)

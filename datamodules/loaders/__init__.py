@@ -6,6 +6,7 @@ There is no DataLoader per example: collating 8,192 of them takes 12 ms, cutting
     SequenceWindows  item_BL, star_BL int64: entries of a history, right-padded with 0
                      target_BL int64: the movie that came after each entry, -1 where there is none
                      positive_row_N, positive_item_N int64: training movies of each row's user
+                     user_BX float32, features of each row's user, where the network reads them
     TrainingPairs    user_B, item_MB int64: one watched movie per user in row 0, drawn ones below
     EvalLoader       user_B, item_BL, star_BL, length_B, and EvalQueries.ranking_arrays: the pairs
                      that are not ranked, the targets, and the items of protocols that rank few

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -57,11 +56,13 @@ class ResumableBatches(ABC):
         self.resume_position = state["epoch"], state["num_batches"]
 
 
-def rating_bins(rating_N: Float32, scale: tuple[float, ...]) -> npt.NDArray[np.uint8]:
+def rating_bins(rating_N: Float32, scale: tuple[float, ...]) -> AnyInt:
     """Return 1 + the row of each rating on the scale, (N,); 0 means no rating."""
-    bin_N = memmap.zeros(len(rating_N), np.uint8)
-    for rows in memmap.iter_chunks(len(rating_N)):
-        bin_N[rows] = 1 + np.searchsorted(np.asarray(scale, np.float32), rating_N[rows])
+    bin_N = memmap.zeros(len(rating_N), np.uint8 if len(scale) < 255 else np.uint16)
+    if scale:
+        for rows in memmap.iter_chunks(len(rating_N)):
+            row = np.searchsorted(np.asarray(scale, np.float32), rating_N[rows])
+            bin_N[rows] = np.where(np.isnan(rating_N[rows]), 0, 1 + row)
     return bin_N
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from datamodules.config import DataConfig
 from datamodules.loaders.batches import Batch, ResumableBatches, pad_rows
 from datamodules.splits.base import Split
+from datamodules.user_features import UserFeatures
 from marquee.core import memmap
 from marquee.core.arrays import AnyInt, Int64
 from marquee.core.errors import InputError
@@ -28,6 +29,7 @@ class SequenceWindows(ResumableBatches):
         split: Split,
         rating_bin_N: AnyInt,
         config: DataConfig,
+        user_features: UserFeatures | None = None,
         *,
         epoch: Callable[[], int],
         rank: int = 0,
@@ -35,12 +37,13 @@ class SequenceWindows(ResumableBatches):
     ) -> None:
         super().__init__(config.seed, epoch, rank, world_size)
         self.histories, self.rating_bin_N, self.config = split.train_histories, rating_bin_N, config
+        self.user_features = user_features
         self.targets_U = np.maximum(self.histories.length - 1, 0)
         self.num_targets = int(self.targets_U.sum())
         if self.num_targets == 0:
             raise InputError(
-                "training: no user has two ratings, expected at least one who has, as the first "
-                "has no target before it; add ratings"
+                "training: no user has two interactions, expected at least one who has, as the "
+                "first has no target before it; add interactions"
             )
         # Two windows at least, or a batch might find no window that ends in its share of targets.
         targets = max(config.targets_per_batch, 2 * config.history_length)
@@ -71,7 +74,7 @@ class SequenceWindows(ResumableBatches):
             rating_bin_BL = pad_rows(rating_bin_N, start_B, length_B, 0)
             # A served history may carry no ratings: some rows learn to do without.
             rating_bin_BL[torch.from_numpy(rng.random(len(user_B)) < self.config.star_dropout)] = 0
-            yield {
+            batch = {
                 "item_BL": pad_rows(item_N, start_B, length_B, 0),
                 "star_BL": rating_bin_BL,
                 "target_BL": self._targets(item_N, user_B, start_B, length_B, rng),
@@ -80,6 +83,9 @@ class SequenceWindows(ResumableBatches):
                     self.histories.item[position_N].astype(np.int64)
                 ),
             }
+            if self.user_features is not None:
+                batch["user_BX"] = self.user_features.rows(user_B)
+            yield batch
 
     def _cut(self, rng: np.random.Generator) -> tuple[Int64, Int64, Int64]:
         """Return user, first entry and number of targets of every window of an epoch."""

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from marquee.core.arrays import Float32, Int8, Int64
+from datamodules.splits.repeats import without_repeats
+from marquee.core.arrays import Bools, Float32, Int8, Int64
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.user_histories import UserHistories
@@ -28,6 +29,7 @@ class Split:
     num_items: int
     protocol: str
     refit: Refit = "none"
+    cut: int | None = None  # of `time`: the second since 1970 that ends training
 
     @cached_property
     def train_histories(self) -> UserHistories:
@@ -96,6 +98,7 @@ def cut_queries(
         item_N=histories.item,
         rating_N=histories.rating,
         timestamp_N=histories.timestamp,
+        strength_N=histories.strength,
         user=np.arange(len(histories)),
         start=start,
         context_start=start + context_start,
@@ -104,3 +107,15 @@ def cut_queries(
         has_many_targets=target_end is not None,
         ranked_items=ranked_items,
     )
+
+
+def hide(histories: UserHistories, is_hidden_N: Bools, min_context: int) -> EvalQueries:
+    """Ask for hidden interactions of users with `min_context` others.
+
+    The others are the context, which keeps the order of the histories. A hidden item that the context holds is no target.
+    """
+    length_U, context_length_U = histories.length, histories.count_by_user(~is_hidden_N)
+    table = histories.sort_within_user(is_hidden_N)
+    queries = cut_queries(table, context_length_U, target_end=length_U)
+    is_asked_U = (length_U > context_length_U) & (context_length_U >= min_context)
+    return without_repeats(queries.take(is_asked_U))

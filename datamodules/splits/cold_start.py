@@ -6,11 +6,10 @@ training reads no rating of a held-out movie. Neither guarantees that training r
 another user or movie, that is younger than a query.
 """
 
-from dataclasses import replace
-
 import numpy as np
 
 from datamodules.splits.base import TEST, TRAIN, VALID, Split, cut_queries
+from datamodules.splits.repeats import first_interactions, without_repeats
 from marquee.core.arrays import Int8, Int64
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.user_histories import UserHistories
@@ -25,32 +24,35 @@ def split_new_users(histories: UserHistories, num_items: int, seed: int = 0) -> 
 
     Refit `validation` trains on all ratings of the validation users.
     """
-    eligible = np.flatnonzero(histories.length >= MIN_NEW_USER)
+    num_items_U = histories.count_by_user(first_interactions(histories))
+    eligible = np.flatnonzero(num_items_U >= MIN_NEW_USER)
     subset_U = _draw_subsets(eligible, len(histories), USERS_PERCENT, seed)
     length = histories.length
     queries = cut_queries(histories, length * 4 // 5, target_end=length)
     return Split(
         all_histories=histories,
         subset_N=np.repeat(subset_U, length),
-        valid=queries.take(subset_U == VALID),
-        test=queries.take(subset_U == TEST),
+        valid=without_repeats(queries.take(subset_U == VALID)),
+        test=without_repeats(queries.take(subset_U == TEST)),
         num_items=num_items,
         protocol="new-users",
     ).check(f"{len(eligible)} users have {MIN_NEW_USER} ratings")
 
 
 def random_holdout(histories: UserHistories, queries: EvalQueries, seed: int = 0) -> EvalQueries:
-    """Redraw as many targets of `new-users` at random; the context keeps its order."""
-    context_length_U = histories.length
-    context_length_U[queries.user] = queries.context_end - queries.start
-    rng = np.random.default_rng(seed)
+    """Hold out a random 20% of the same users' histories; the context keeps its order."""
+    rng, user = np.random.default_rng(seed), queries.user
     is_target_N = np.zeros(len(histories.item), bool)
-    for rows, user in histories.iter_chunks():
-        shuffled = np.lexsort((rng.random(len(user)), user))
-        position = np.arange(rows.start, rows.stop) - histories.indptr[user]
-        is_target_N[rows][shuffled] = position >= context_length_U[user]
+    context_length_U = np.where(
+        np.isin(np.arange(len(histories)), user), histories.length * 4 // 5, histories.length
+    )
+    for rows, row_user in histories.iter_chunks():
+        shuffled = np.lexsort((rng.random(len(row_user)), row_user))
+        position = np.arange(rows.start, rows.stop) - histories.indptr[row_user]
+        is_target_N[rows][shuffled] = position >= context_length_U[row_user]
     table = histories.sort_within_user(is_target_N)
-    return replace(queries, item_N=table.item, rating_N=table.rating, timestamp_N=table.timestamp)
+    redrawn = cut_queries(table, context_length_U, target_end=histories.length)
+    return without_repeats(redrawn.take(user))
 
 
 def split_new_movies(histories: UserHistories, num_items: int, seed: int = 0) -> Split:
@@ -87,9 +89,11 @@ def _last_held_out(histories: UserHistories, subset_I: Int8, subset: int) -> Eva
     """Return each user's last movie of the part, after the movies of the parts before it."""
     # 0 excluded, 1 context, 2 the target, 3 behind it: the first three stay, in this order.
     section_N, last_U = np.empty(len(histories.item), np.int8), np.full(len(histories), -1)
+    is_new_N = first_interactions(histories)
     for rows, user in histories.iter_chunks():
         item_subset, entry = subset_I[histories.item[rows]], np.arange(rows.start, rows.stop)
-        np.maximum.at(last_U, user, np.where(item_subset == subset, entry, -1))
+        is_held_out = (item_subset == subset) & is_new_N[rows]
+        np.maximum.at(last_U, user, np.where(is_held_out, entry, -1))
         is_behind, is_target = entry > last_U[user], entry == last_U[user]
         section_N[rows] = np.where(is_behind, 3, np.where(is_target, 2, item_subset < subset))
     is_used_N = section_N < 3

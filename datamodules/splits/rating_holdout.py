@@ -8,12 +8,13 @@ future: a context may hold ratings that are younger than the hidden ones.
 
 import numpy as np
 
-from datamodules.splits.base import TEST, TRAIN, VALID, Split, cut_queries
+from datamodules.splits.base import TEST, TRAIN, VALID, Split, hide
+from datamodules.splits.repeats import single_interactions
 from marquee.core.arrays import Bools
 from marquee.core.errors import InputError
-from marquee.core.eval_queries import EvalQueries
+from marquee.core.ids import IdIndex
 from marquee.data.dataset import Dataset
-from marquee.data.sources import locate
+from marquee.data.movielens.download import locate
 from marquee.data.user_histories import UserHistories
 
 TEST_SHARE, VALID_SHARE = 0.1, 0.05
@@ -24,24 +25,27 @@ def split_ratings(
 ) -> Split:
     """Hide some ratings of all users: those of is_test_N, (N,), else a random 10%.
 
-    All users with a test rating have a query, even without a training rating.
+    All users with a test rating have a query, even without a training rating. Interactions without
+    a rating, and all of an item that a history holds twice, are trained on.
     """
-    rng, num_ratings = np.random.default_rng(seed), len(histories.item)
+    rng = np.random.default_rng(seed)
+    rated = np.flatnonzero(~np.isnan(histories.rating) & single_interactions(histories))
     if is_test_N is None:
-        is_test_N = _draw_share(rng, num_ratings, TEST_SHARE)
+        is_test_N = np.zeros(len(histories.item), bool)
+        is_test_N[rated[_draw_share(rng, len(rated), TEST_SHARE)]] = True
     subset_N = np.where(is_test_N, np.int8(TEST), np.int8(TRAIN))
-    others = np.flatnonzero(~is_test_N)
+    others = rated[~is_test_N[rated]]
     subset_N[others[_draw_share(rng, len(others), VALID_SHARE)]] = VALID
     is_known_N = subset_N <= VALID
     return Split(
         all_histories=histories,
         subset_N=subset_N,
         # Validation ranks movies too, and an empty context ranks by popularity alone.
-        valid=_hide(histories.filter(is_known_N), subset_N[is_known_N] == VALID, min_context=1),
-        test=_hide(histories, is_test_N, min_context=0),
+        valid=hide(histories.filter(is_known_N), subset_N[is_known_N] == VALID, min_context=1),
+        test=hide(histories, is_test_N, min_context=0),
         num_items=num_items,
         protocol="stars",
-    ).check(f"there are {num_ratings} ratings")
+    ).check(f"{len(rated)} ratings can be hidden")
 
 
 def official_fold(histories: UserHistories, dataset: Dataset, fold: int, root: str | None) -> Bools:
@@ -55,8 +59,11 @@ def official_fold(histories: UserHistories, dataset: Dataset, fold: int, root: s
     if not path.is_file():
         raise InputError(f"{path}: no such file, expected the one of GroupLens' ml-100k.zip")
     pair_T2 = np.loadtxt(path, dtype=np.int64, usecols=(0, 1), ndmin=2)
-    pair_N = histories.user_id[histories.user] << 31 | dataset.movies.movie_id[histories.item]
-    is_test_N = np.isin(pair_N, pair_T2[:, 0] << 31 | pair_T2[:, 1])
+    user_T, is_user_T = IdIndex(histories.user_id).rows(pair_T2[:, 0])
+    item_T, is_item_T = IdIndex(dataset.movies.movie_id).rows(pair_T2[:, 1])
+    num_items = len(dataset.movies)
+    key_T = (user_T * num_items + item_T)[is_user_T & is_item_T]
+    is_test_N = np.isin(histories.user * num_items + histories.item, key_T)
     if is_test_N.sum() != len(pair_T2):
         raise InputError(
             f"{path}: {len(pair_T2)} ratings, {is_test_N.sum()} of them in u.data, expected all; "
@@ -69,11 +76,3 @@ def _draw_share(rng: np.random.Generator, num: int, share: float) -> Bools:
     is_drawn = np.zeros(num, dtype=bool)
     is_drawn[rng.permutation(num)[: round(share * num)]] = True
     return is_drawn
-
-
-def _hide(histories: UserHistories, is_hidden_N: Bools, min_context: int) -> EvalQueries:
-    """Return the users with a hidden rating and `min_context` others, those others first."""
-    length_U, context_length_U = histories.length, histories.count_by_user(~is_hidden_N)
-    table = histories.sort_within_user(is_hidden_N)
-    queries = cut_queries(table, context_length_U, target_end=length_U)
-    return queries.take((length_U > context_length_U) & (context_length_U >= min_context))

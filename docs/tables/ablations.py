@@ -44,9 +44,13 @@ def ablation_tables(results: Path) -> str:
 def variants_table(full: Result, variants: list[Result]) -> str:
     """Return the full model, then a row a variant, worst first."""
     rows = [variant_row("**full model**", full, "", "")]
-    for variant in sorted(variants, key=lambda each: ndcg_difference(each)["diff"]):
+    for variant in sorted(variants, key=lambda each: ndcg_difference(each)["diff"] or 0):
         difference = ndcg_difference(variant)
-        gap = variant["metrics"]["ndcg@10"]["mean"] - full["metrics"]["ndcg@10"]["mean"]
+        means = [each["metrics"]["ndcg@10"]["mean"] for each in (variant, full)]
+        if None in means:
+            rows.append(variant_row(variant["variant"]["name"], variant, "n/a", "n/a"))
+            continue
+        gap = means[0] - means[1]
         is_outdated = abs(gap - difference["diff"]) > MAX_ROUNDING_ERROR
         conclusion = "compare again" if is_outdated else verdict("ndcg@10", difference)
         interval = "{diff:+.3f} [{low:+.3f}, {high:+.3f}]".format(**difference).replace("0.", ".")

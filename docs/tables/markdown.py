@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from marquee.core.errors import InputError
 
@@ -32,7 +33,9 @@ def decimal(value: float) -> str:
     return f"{value:.3f}".lstrip("0")
 
 
-def interval_cell(value: Mapping[str, float], *, bold: bool = False) -> str:
-    """Return `.347 [.335, .359]`, the mean and its interval."""
+def interval_cell(value: Mapping[str, Any], *, bold: bool = False) -> str:
+    """Return `.347 [.335, .359]`, the mean and its interval; `n/a` for one that says nothing."""
+    if value["mean"] is None:
+        return "n/a"
     mean, low, high = (decimal(value[key]) for key in ("mean", "low", "high"))
     return f"{f'**{mean}**' if bold else mean} [{low}, {high}]"

@@ -25,10 +25,14 @@ METRICS = {
     "new-users": ("ndcg@100", "recall@20"),
     "new-movies": ("auc", "hit_rate@10"),
     "stars": ("rmse", "mae"),
+    "fixed": ("precision@10", "map@10"),
 }
 """The two metrics that docs/evaluation.md shows of a protocol, if not DEFAULT_METRICS."""
 VARIANTS = {"unrefitted": "unrefitted", "order_shuffled": "order shuffled"}
-BASELINES = ("ease", "ials", "svd++", "item-knn", "genre-popularity", "popularity", "biases")
+BASELINES = (
+    *("rp3beta-tuned", "rp3beta", "ease", "ials", "svd++", "item-knn"),
+    *("genre-popularity", "popularity", "biases"),
+)
 HEADLINE = (
     ("ml-1m", "next", "hit_rate@10"),
     ("ml-1m", "next", "ndcg@10"),
@@ -124,7 +128,8 @@ def results_tables(results: Path) -> str:
 
 def is_fit(content: Result) -> bool:
     """Return whether a recipe's `fit` wrote this of real data."""
-    is_measured = content.get("protocol") in PROTOCOLS and "baselines" in content
+    has_baselines = "baselines" in content or "baselines" in content.get("random_holdout", {})
+    is_measured = content.get("protocol") in PROTOCOLS and has_baselines
     return is_measured and "variant" not in content and content["data"] != "demo"
 
 
@@ -132,7 +137,12 @@ def result_rows(result: Result, metrics: tuple[str, str]) -> Iterator[list[str]]
     """Yield model, variants and baselines, then those of the random holdout."""
     stem = Path(result["recipe"]).stem.removesuffix("." + result["protocol"])
     tail = [result["commit"][:7], ", ".join(map(str, result["seeds"]))]
-    yield from section_rows(f"{stem} `{result['protocol']}`", tail, result, metrics)
+    name = f"{stem} `{result['protocol']}`"
+    if "metrics" not in result:  # a data set without an order
+        section = result["random_holdout"] | {"unrefitted": result["unrefitted"]}
+        yield from section_rows(f"{name}, a random 20%", tail, section, metrics)
+        return
+    yield from section_rows(name, tail, result, metrics)
     if "random_holdout" in result:
         holdout = result["random_holdout"]
         yield from section_rows("the same, a random 20%", ["", ""], holdout, metrics)

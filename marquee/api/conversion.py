@@ -12,10 +12,12 @@ from marquee.api.responses import ExportedEvent, RejectedEvent
 from marquee.api.store_access import CachedUser
 from marquee.api.unknown_movies import name_unknown
 from marquee.api.validation import Malformed
+from marquee.core.ids import Id, id_type
 from marquee.core.times import EPOCH, rfc3339, unix_us
 from marquee.feedback.errors import MAX_ID_CHARS
 from marquee.feedback.event_schema import Event
-from marquee.recommender.errors import RequestError, unknown_movie
+from marquee.recommender.errors import RequestError
+from marquee.recommender.foreign_ids import ForeignId, catalog_id, known_ids, stored_entries
 from marquee.recommender.history import HistoryEntry
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
@@ -23,8 +25,11 @@ from marquee.recommender.responses import PredictResponse, RateNextResponse, Rec
 
 Response = TypeVar("Response", RecommendResponse, PredictResponse, RateNextResponse)
 
-# A plain request sets none of them: it names neither a movie, a genre nor a filter.
-SPECIAL_FIELDS = ("history", "include_ids", "exclude_ids", "filters", "genre_profile")
+# A plain request sets none of them: it names neither a movie, a genre, a filter nor a viewer.
+SPECIAL_FIELDS = (
+    *("history", "include_ids", "exclude_ids", "filters", "genre_profile"),
+    "viewer",
+)
 USER_FIELDS = ("user_id", "require_history")
 PLAIN_FIELDS = sorted(RecommendRequest.model_fields.keys() - {*SPECIAL_FIELDS, *USER_FIELDS})
 EXPORTED_FIELDS = ("event_id", "movie_id", "kind", "stars", "watched")
@@ -38,7 +43,7 @@ def build_query(
     del fields["user_id"], fields["require_history"]
     fields["history"] = merge_history(recommender, request, user)
     fields["filters"] = to_dict(request.filters)
-    not_interested = recommender.catalog.known_ids(user.state.not_interested) if user else ()
+    not_interested = known_ids(recommender.catalog, user.state.not_interested, {}) if user else ()
     return RecommendQuery(**fields, not_interested=not_interested)
 
 
@@ -61,7 +66,7 @@ def mark_in_batch(
     result: RecommendResponse | RequestError,
     request: RecommendRequest,
     user: CachedUser | None,
-    unknown_ids: Sequence[int],
+    unknown_ids: Sequence[ForeignId],
 ) -> RecommendResponse | RequestError:
     """Return a batch's result, or its error where the history is required."""
     if isinstance(result, RequestError):
@@ -76,11 +81,13 @@ def merge_history(
     """Return the stored history, then the request's; sorted if all entries have times."""
     entries: list[tuple[float | None, HistoryEntry]] = []
     if user is not None:
-        entries += recommender.catalog.usable_entries(user.state.history)
-    entries += [
+        stored = stored_entries(recommender.catalog, user.state.history)
+        entries += recommender.catalog.usable_entries(stored)
+    sent: list[Any] = [  # ids of the catalog alone: see skip_unknown
         (unix_us(entry.at) if entry.at else None, (entry.movie_id, entry.stars, entry.watched))
         for entry in request.history or ()
     ]
+    entries += sent
     if all(at_us is not None for at_us, _ in entries):
         entries.sort(key=lambda entry: entry[0] or 0)
     return [entry for _, entry in entries]
@@ -139,12 +146,21 @@ def stored_event(event: EventIn | Malformed, recommender: Recommender, now: date
     return Event(
         event_id=event.event_id,
         user_id=str(event.user_id),
-        movie_id=event.movie_id,
+        movie_id=stored_id(event.movie_id, recommender),
         kind=event.kind,
         stars=event.stars,
         watched=event.watched,
         at_us=None if event.at is None else unix_us(event.at),
     )
+
+
+def stored_id(movie_id: ForeignId, recommender: Recommender) -> Id:
+    """Return a movie id as the store keeps it: of the bundle's type, else text."""
+    if isinstance(movie_id, float):
+        message = f"movie_id: {movie_id:g}, expected an integer or text"
+        raise RequestError(message, field="movie_id")
+    own_id = catalog_id(movie_id, id_type(recommender.movie_ids))
+    return movie_id if own_id is None else own_id
 
 
 def exported_event(row: Mapping[str, Any]) -> ExportedEvent:
@@ -155,8 +171,6 @@ def exported_event(row: Mapping[str, Any]) -> ExportedEvent:
 
 def check_event(event: EventIn, recommender: Recommender, now: datetime) -> None:
     """Raise RequestError for an event that cannot be."""
-    if not recommender.catalog.has_movie(event.movie_id):
-        raise unknown_movie(event.movie_id, "movie_id")
     if event.at is not None:
         check_time(event.at, now)
     is_rating = event.kind == "rating"
@@ -164,8 +178,9 @@ def check_event(event: EventIn, recommender: Recommender, now: datetime) -> None
         raise RequestError("a rating without stars, expected stars; send kind rating with stars")
     if event.stars is not None and not is_rating:
         raise RequestError(f"a {event.kind} with stars, expected none; send kind rating with stars")
-    if event.stars is not None and event.stars not in recommender.catalog.scale:
-        scale = ", ".join(f"{value:g}" for value in recommender.catalog.scale)
+    values = recommender.catalog.scale  # empty without ratings: then stars say nothing
+    if event.stars is not None and values and event.stars not in values:
+        scale = ", ".join(f"{value:g}" for value in values)
         raise RequestError(f"{event.stars:g} stars is off the scale, expected one of {scale}")
     if event.watched is not None and event.kind != "watch":
         raise RequestError(f"a {event.kind} with watched, expected none; send kind watch with it")

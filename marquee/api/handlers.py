@@ -20,13 +20,21 @@ from marquee.api.conversion import mark_history, mark_in_batch, merge_history, t
 from marquee.api.ids import UserId
 from marquee.api.process.shared_state import SharedState
 from marquee.api.store_access import CachedUser, StoreExecutor, UserCache
-from marquee.api.unknown_movies import name_unknown, skip_or_error, skip_unknown, unknown_of
+from marquee.api.unknown_movies import name_unknown, skip_or_error, skip_unknown
+from marquee.core.ids import id_type
 from marquee.core.times import rfc3339
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
 from marquee.feedback.user_state import UserState
 from marquee.recommender import responses as lists
-from marquee.recommender.errors import RequestError, unknown_movie
+from marquee.recommender.errors import RequestError
+from marquee.recommender.foreign_ids import (
+    ForeignId,
+    known_id,
+    known_ids,
+    require_movie,
+    stored_entries,
+)
 from marquee.recommender.recommender import Recommender
 from marquee.recommender.search.title_search import TitleSearch
 
@@ -137,15 +145,15 @@ class Handlers:
         if (request.movie_id is None) == (request.movie_ids is None):
             raise RequestError("expected movie_id or movie_ids, one of the two", field="movie_id")
         recommender = self.model.recommender
-        movie_ids = request.movie_ids or [request.movie_id or 0]
-        unknown_ids = list(unknown_of(recommender.catalog, movie_ids))
-        if unknown_ids and request.movie_ids is None:
-            raise unknown_movie(request.movie_id, "movie_id")
-        known_ids = recommender.catalog.known_ids(movie_ids)
+        unknown: dict[ForeignId, None] = {}
+        if request.movie_id is not None:
+            movie_ids = [require_movie(recommender.catalog, request.movie_id)]
+        else:
+            movie_ids = known_ids(recommender.catalog, request.movie_ids or (), unknown)
         response: lists.SimilarResponse = {"items": [], "model_version": recommender.model_version}
-        if known_ids:
-            response = recommender.similar(known_ids, request.k, to_dict(request.filters))
-        return name_unknown(response, unknown_ids)
+        if movie_ids:
+            response = recommender.similar(movie_ids, request.k, to_dict(request.filters))
+        return name_unknown(response, list(unknown))
 
     async def charts(self, request: requests.ChartsRequest) -> lists.ChartsResponse:
         filters = to_dict(request.filters)
@@ -161,8 +169,8 @@ class Handlers:
             return recommender.rate_next(
                 history=merge_history(recommender, known, user),
                 k=request.k,
-                not_seen=recommender.catalog.known_ids(state.not_seen),
-                not_interested=recommender.catalog.known_ids(state.not_interested),
+                not_seen=known_ids(recommender.catalog, state.not_seen, {}),
+                not_interested=known_ids(recommender.catalog, state.not_interested, {}),
                 seed=crc32(str(request.user_id).encode()),  # each user is asked about other movies
             )
 
@@ -176,11 +184,19 @@ class Handlers:
         return {"items": items, "model_version": model.recommender.model_version}
 
     async def movie(self, params: requests.MovieParams | requests.MovieIdRequest) -> lists.Movie:
-        return self.model.recommender.catalog.movie(params.movie_id)
+        catalog = self.model.recommender.catalog
+        return catalog.movie(require_movie(catalog, params.movie_id))
 
     async def model_card(self) -> dict[str, Any]:
-        manifest = self.model.recommender.manifest
-        return {key: value for key, value in manifest.items() if key != "files"}
+        recommender = self.model.recommender
+        card = {key: value for key, value in recommender.manifest.items() if key != "files"}
+        return card | {
+            "id_type": id_type(recommender.movie_ids),
+            "has_ratings": recommender.has_ratings,
+            "scale": card["scale"] or None,
+            "features": card.get("features") or {"item": [], "user": []},
+            "charts": list(recommender.chart_kinds),
+        }
 
     async def events(self, request: requests.EventsRequest) -> responses.EventsReceipt:
         """Store each event that can be; RequestError where all conflict with stored ones."""
@@ -200,21 +216,27 @@ class Handlers:
         receipt = responses.EventsReceipt(
             accepted=result.accepted, duplicates=result.duplicates, rejected=rejected
         )
+        catalog = self.model.recommender.catalog
+        movie_ids = dict.fromkeys(event.movie_id for event in events.values())
+        if unknown_ids := [movie_id for movie_id in movie_ids if not catalog.has_movie(movie_id)]:
+            receipt["unknown_ids"] = unknown_ids
         metrics.count_events(events.values(), now, receipt)
         return receipt
 
     async def history(
         self, params: requests.UserParams | requests.UserIdRequest
     ) -> responses.HistoryResponse:
-        recommender = self.model.recommender
+        catalog = self.model.recommender.catalog
         state = (await self._users.get(str(params.user_id))).state
         items: list[dict[str, Any]] = []
-        for movie_id, stars, watched, at_us in state.history:
+        for movie_id, stars, watched, at_us in stored_entries(catalog, state.history):
             entry = {"stars": stars, "watched": watched, "at": rfc3339(at_us)}
             entry = {name: value for name, value in entry.items() if value is not None}
-            items.append({**recommender.catalog.movie_reference(movie_id), **entry})
+            items.append({**catalog.movie_reference(movie_id), **entry})
         for movie_id in state.not_interested:
-            items.append({**recommender.catalog.movie_reference(movie_id), "not_interested": True})
+            own_id = known_id(catalog, movie_id)
+            reference = catalog.movie_reference(movie_id if own_id is None else own_id)
+            items.append({**reference, "not_interested": True})
         return {"user_id": str(params.user_id), "items": cast(list[responses.HistoryItem], items)}
 
     async def delete_user(

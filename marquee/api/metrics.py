@@ -38,7 +38,8 @@ def count_lists(endpoint: str, responses: Iterable[Any]) -> None:
             continue
         top, version = response["items"][0], response["model_version"][:12]
         SCORE_LABELS(version).observe(top["score"])
-        STARS_LABELS(version).observe(top["stars"]["expected"])
+        if stars := top.get("stars"):  # absent without ratings
+            STARS_LABELS(version).observe(stars["expected"])
 
 
 def count_events(events: Iterable[Event], now: datetime, receipt: EventsReceipt) -> None:

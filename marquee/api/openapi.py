@@ -13,11 +13,12 @@ from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 from marquee.recommender import responses as lists
 
 ABOUT = """What the schemas cannot say. Integers are written without a fraction: 10, not 10.0.
-In an id 7.0 is 7, and a movie_id may also be its digits as text. An id in a path is of ASCII
-letters, digits and . _ ~ @ : + -, and no word of the API; POST /users/… and /movies/get take any.
-Genres and stars must be the bundle's, and one weight of a genre_profile above 0; else 422. Every
-answer bears X-Request-ID. Another method than those listed here gets 405 with Allow; 429 and 503
-bear Retry-After."""
+In an id 7.0 is 7. A movie_id is an integer or text as in the data set; GET /model says which as
+id_type. Each is read as the other: "7" as 7, where ids are integers, but not "07". An id in a path
+is of ASCII letters, digits and . _ ~ @ : + -, and no word of the API; POST /users/… and
+/movies/get take any. Genres and stars must be the bundle's, and one weight of a genre_profile
+above 0; else 422. Every answer bears X-Request-ID. Another method than those listed here gets 405
+with Allow; 429 and 503 bear Retry-After."""
 REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
     "400": "the body is not JSON",
@@ -120,7 +121,11 @@ def _schemas() -> dict[str, Any]:
     for definition in schemas.values():
         for field in definition.get("properties", {}).values():
             _simplify(field)
-    return schemas
+    del schemas["MovieIdIn"]  # the same as MovieId, which is one class in a generated client
+    text = json.dumps(schemas).replace(
+        REFERENCE.format(model="MovieIdIn"), REFERENCE.format(model="MovieId")
+    )
+    return dict(json.loads(text))
 
 
 def _simplify(field: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from marquee.api.errors import request_error_body
 from marquee.api.responses import ERASE_RECEIPT
-from marquee.recommender.errors import RequestError, unknown_movie
+from marquee.recommender.errors import RequestError
 
 HEAT = {"movie_id": 6, "title": "Heat", "year": 1995, "genres": ["Action", "Crime"]}
 HEAT |= {"num_ratings": 940}
@@ -36,15 +36,15 @@ REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {  # a body, or parameters by name
     "/users/export": ANY_USER,
     "/movies/get": {"movie_id": 6},
     "/movies/search": {"q": "heat 1995", "k": 5},
-    "/movies/{movie_id}": {"movie_id": 6},
+    "/movies/{movie_id}": {"movie_id": "6"},
     "/users/{user_id}/history": {"user_id": "anna"},
     "/users/{user_id}": {"user_id": "anna"},
 }
 
 WHY = {"seen_probability": 0.41, "information": 0.22, "scarcity": 0.13}
-UNKNOWN = unknown_movie(7, "movie_id")
+NOT_RATED = "a watch with stars, expected none; send kind rating with stars"
 NO_YEAR = RequestError("year_min: 2000, expected at most year_max 1990", field="filters.year_min")
-REJECTED_EVENT = {"index": 0, "event_id": "e-2", "code": UNKNOWN.code, "message": str(UNKNOWN)}
+REJECTED_EVENT = {"index": 0, "event_id": "e-2", "code": "invalid", "message": NOT_RATED}
 RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
     "/recommend": PREDICTIONS | {"items": [SCORED_HEAT | BECAUSE], "next_offset": 1},
     "/recommend_batch": {

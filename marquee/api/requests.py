@@ -12,7 +12,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from marquee.api.ids import MAX_INT64, NO_CONTROL_CHARACTERS, PATH_TEXT, MovieId, UserId
+from marquee.api.ids import NO_CONTROL_CHARACTERS, PATH_TEXT, MovieIdIn, UserId
 from marquee.api.validation import (
     ABOUT_TIME,
     EachByItself,
@@ -22,6 +22,7 @@ from marquee.api.validation import (
     parsable,
 )
 from marquee.feedback.errors import MAX_ID_CHARS
+from marquee.recommender.foreign_ids import MAX_INT64
 from marquee.recommender.responses import ChartKind
 
 MAX_HISTORY = 10_000
@@ -35,6 +36,16 @@ Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+ViewerText = Annotated[str, Field(max_length=MAX_ID_CHARS)]
+Int64 = Annotated[int, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
+ViewerValue = (
+    ViewerText
+    | Int64
+    | float
+    | bool
+    | Annotated[list[ViewerText | Int64 | float], Field(max_length=100)]
+    | None
+)
 K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
 
 
@@ -67,7 +78,7 @@ class _ListRequest(_Request):
 class HistoryEntry(_Request):
     """One movie of a history."""
 
-    movie_id: MovieId
+    movie_id: MovieIdIn
     stars: float | None = None
     watched: float | None = Field(None, ge=0, le=1, description="share of the movie watched")
     at: Time | None = Field(None, description=ABOUT_TIME)
@@ -101,10 +112,10 @@ class RecommendRequest(UserRequest):
     k: K = 10
     offset: int = Field(0, ge=0, le=MAX_INT64, description="an answer's next_offset")
     filters: Filters | None = None
-    include_ids: list[MovieId] | None = Field(
+    include_ids: list[MovieIdIn] | None = Field(
         None, max_length=MAX_IDS, fail_fast=True, description="only these"
     )
-    exclude_ids: list[MovieId] | None = Field(None, max_length=MAX_IDS, fail_fast=True)
+    exclude_ids: list[MovieIdIn] | None = Field(None, max_length=MAX_IDS, fail_fast=True)
     exclude_seen: bool = True
     diversity: Strength = Field(0.0, description="away from movies that are alike")
     calibration: Strength = Field(0.0, description="towards the genre mix of the history")
@@ -117,6 +128,11 @@ class RecommendRequest(UserRequest):
         description="genre -> weight, one above 0: the mix to follow; fully where calibration is 0",
     )
     explain: bool = Field(False, description="say because of what each movie is listed")
+    viewer: dict[Genre, ViewerValue] | None = Field(
+        None,
+        max_length=100,
+        description="what is known of the user, by name: /model names the features that count",
+    )
 
 
 class BatchRequest(_ListRequest):
@@ -130,7 +146,7 @@ class BatchRequest(_ListRequest):
 class PredictRequest(UserRequest):
     """Stars of these movies for one user."""
 
-    movie_ids: list[MovieId] = Field(min_length=1, max_length=MAX_PREDICTIONS, fail_fast=True)
+    movie_ids: list[MovieIdIn] = Field(min_length=1, max_length=MAX_PREDICTIONS, fail_fast=True)
 
 
 class RerankRequest(PredictRequest):
@@ -141,8 +157,8 @@ class SimilarRequest(_Request):
     """Give movie_id or movie_ids, one of the two."""
 
     # The service checks the rule: of a `oneOf` beside properties, generators make other classes.
-    movie_id: MovieId | None = None
-    movie_ids: list[MovieId] | None = Field(None, min_length=1, max_length=100)
+    movie_id: MovieIdIn | None = None
+    movie_ids: list[MovieIdIn] | None = Field(None, min_length=1, max_length=100)
     k: K = 10
     filters: Filters | None = None
 
@@ -170,7 +186,7 @@ class EventIn(_Request):
 
     event_id: Text
     user_id: UserId
-    movie_id: MovieId
+    movie_id: MovieIdIn
     kind: Literal["rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"]
     stars: float | None = None
     watched: float | None = Field(None, ge=0, le=1, description="share of the movie watched")
@@ -186,7 +202,7 @@ class UserIdRequest(_Request):
 class MovieIdRequest(_Request):
     """A movie, by its id."""
 
-    movie_id: MovieId
+    movie_id: MovieIdIn
 
 
 class EventsRequest(_ListRequest):
@@ -214,7 +230,7 @@ class SearchParams(_Params):
 
 
 class MovieParams(_Params):
-    movie_id: Annotated[MovieId, WithJsonSchema({"type": "integer", "minimum": 0})]
+    movie_id: Annotated[Text, WithJsonSchema(PATH_TEXT)]
 
 
 class UserParams(_Params):

@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from marquee.recommender.responses import (
     ModelVersion,
     Movie,
+    MovieId,
     MovieReference,
     RecommendResponse,
     Strict,
@@ -69,11 +70,16 @@ class RejectedEvent(Strict):
 
 
 class EventsReceipt(Strict):
-    """accepted: new ones; duplicates: the same event as before; rejected: not stored."""
+    """accepted: new ones; duplicates: the same event as before; rejected: not stored.
+
+    unknown_ids: movies of stored events that the bundle does not hold; the events count once a
+    bundle does.
+    """
 
     accepted: int
     duplicates: int
     rejected: list[RejectedEvent]
+    unknown_ids: NotRequired[list[MovieId]]
 
 
 class SearchResponse(Strict):
@@ -115,7 +121,7 @@ class ExportedEvent(Strict):
     """A stored row; an imported rating has no event_id."""
 
     event_id: NotRequired[str]
-    movie_id: int
+    movie_id: MovieId
     kind: str
     stars: NotRequired[float]
     watched: NotRequired[float]
@@ -153,7 +159,11 @@ class ReadyResponse(Strict):
 
 @with_config(extra="allow")
 class ModelCard(TypedDict):
-    """The model card: the bundle's manifest without its list of files.
+    """The model card: the bundle's manifest without its files, and its answers.
+
+    id_type: of movie ids. scale: the values of a rating; null without ratings, and then no answer
+    holds stars. features: of items and of users, beside genres, year and title. charts: the kinds
+    that /charts takes.
 
     sibling: the model_version of the bundle that was evaluated in place of this one.
     """
@@ -168,7 +178,11 @@ class ModelCard(TypedDict):
     recipe: NotRequired[str]
     config: NotRequired[dict[str, Any]]
     refit: NotRequired[str]
-    scale: NotRequired[list[float]]
+    id_type: NotRequired[Literal["int", "text"]]
+    has_ratings: NotRequired[bool]
+    scale: NotRequired[list[float] | None]
+    features: NotRequired[dict[str, list[str]]]
+    charts: NotRequired[list[str]]
     history_length: NotRequired[int]
     stars: NotRequired[dict[str, Any]]
     commit: NotRequired[str | None]

@@ -85,8 +85,8 @@ def _safe(body_route: str, answer: Endpoint) -> Endpoint:
     async def answer_safely(request: Request) -> Response:
         ((name, value),) = request.path_params.items()
         is_rewritten = b"%2f" in request.scope["raw_path"].lower()  # by the router: a slash by now
-        is_cut = name == "user_id" and request.scope["query_string"]  # at the "?" of an id
-        if is_safe_in_path(value) and not is_rewritten and not is_cut:
+        is_cut = request.scope["query_string"] != b""  # at the "?" of an id
+        if is_safe_in_path(value) and not (is_rewritten or is_cut):
             return await answer(request)
         message = f"{name}: not safe in a path, {PATH_RULE}; send it in the body: POST {body_route}"
         return errors.error_response(

@@ -11,24 +11,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from marquee.core.ids import id_type
 from marquee.feedback.store import EventStore
 from marquee.recommender.errors import RequestError
+from marquee.recommender.foreign_ids import known_ids, stored_entries
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
 
-COLUMNS = (
-    ("user_id", "string"),
-    ("place", "int32"),  # 1 is the best
-    ("movie_id", "int64"),
-    ("score", "float32"),
+STAR_COLUMNS = (
     ("expected", "float32"),  # stars; low to high is their central 90%
     ("low", "float32"),
     ("high", "float32"),
-    ("p_like", "float32"),  # chance of 4 stars or more
-    ("strategy", "string"),
-    ("model_version", "string"),
+    ("p_like", "float32"),  # chance of 4 stars of 5 or more, of 8 of 10, …
 )
-"""Names and Arrow types of the columns, one row per user and place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +47,20 @@ class BatchRecommender:
         self.recommender = Recommender.load(job.bundle)
         self.store = EventStore(job.events, read_only=True)
 
+    @property
+    def columns(self) -> tuple[tuple[str, str], ...]:
+        """Return names and Arrow types of the columns, one row per user and place."""
+        is_text = id_type(self.recommender.movie_ids) == "text"
+        return (
+            ("user_id", "string"),
+            ("place", "int32"),  # 1 is the best
+            ("movie_id", "string" if is_text else "int64"),
+            ("score", "float32"),
+            *(STAR_COLUMNS if self.recommender.has_ratings else ()),
+            ("strategy", "string"),
+            ("model_version", "string"),
+        )
+
     def rows(self, first: str, last: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of the store's users from `first` to `last`, in order.
 
@@ -61,8 +70,11 @@ class BatchRecommender:
         queries = [
             replace(
                 self.job.query,
-                history=[entry for _, entry in catalog.usable_entries(state.history)],
-                not_interested=catalog.known_ids(state.not_interested),
+                history=[
+                    entry
+                    for _, entry in catalog.usable_entries(stored_entries(catalog, state.history))
+                ],
+                not_interested=known_ids(catalog, state.not_interested, {}),
             )
             for state in states.values()
         ]
@@ -76,7 +88,7 @@ class BatchRecommender:
                     "place": place,
                     "movie_id": item["movie_id"],
                     "score": item["score"],
-                    **item["stars"],
+                    **item.get("stars", {}),
                     "strategy": response["strategy"],
                     "model_version": response["model_version"],
                 }

@@ -15,12 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
-from marquee.batch.batch_recommender import COLUMNS, BatchJob, BatchRecommender
+from marquee.batch.batch_recommender import BatchJob, BatchRecommender
 from marquee.core.files import write_json
 
 MANIFEST = "_lists.json"
 """Counts and sources of the lists. Readers of parquet folders ignore names that begin with _."""
-SCHEMA = pa.schema(COLUMNS)
 
 
 class TableBatches:
@@ -36,8 +35,8 @@ class TableBatches:
 
 
 def make_table(batch: BatchRecommender, first: str, last: str) -> pa.Table:
-    """Return the lists of users `first` to `last` as an Arrow table of COLUMNS."""
-    return pa.Table.from_pylist(list(batch.rows(first, last)), schema=SCHEMA)
+    """Return the lists of users `first` to `last` as an Arrow table."""
+    return pa.Table.from_pylist(list(batch.rows(first, last)), schema=pa.schema(batch.columns))
 
 
 def write_ranges(batch: BatchRecommender, ranges: Iterable[tuple[str, str]], folder: Path) -> None:
@@ -48,7 +47,8 @@ def write_ranges(batch: BatchRecommender, ranges: Iterable[tuple[str, str]], fol
 
 def write_manifest(folder: Path, batch: BatchRecommender) -> dict[str, Any]:
     """Count the rows in the folder, and write them with the model and the store."""
-    place = ds.dataset(folder, format="parquet", schema=SCHEMA).to_table(["place"])["place"]
+    lists = ds.dataset(folder, format="parquet", schema=pa.schema(batch.columns))
+    place = lists.to_table(["place"])["place"]
     manifest = {
         "model_version": batch.recommender.model_version,
         "bundle": batch.recommender.manifest["name"],

@@ -7,9 +7,10 @@
 A list is the answer of `Recommender.recommend` for the stored history of that user, computed by the
 same code for a block of users at a time. Ray Data distributes the blocks over processes of one core
 each. Every process loads the bundle once and has one connection to the store. There is one row per
-user and place: user_id, place, movie_id, score, expected, low, high, p_like, strategy,
-model_version (marquee/batch/batch_recommender.py). The folder appears when it is complete, and its
-`_lists.json` holds counts and sources. Ratings that arrive during the run may or may not count.
+user and place: user_id, place, movie_id (int64 or string, as in the data), score, expected, low,
+high, p_like (these four only with ratings), strategy, model_version. The folder appears when it is
+complete, and its `_lists.json` holds counts and sources. Ratings that arrive during the run may or
+may not count.
 
 On a cluster the command runs on one of the nodes. Every node needs the packages of
 requirements-serving.lock and `ray[data]`, and bundle, store and --out under the same paths (a

@@ -37,3 +37,7 @@ class Sizes:
     num_periods: int
     num_rating_bins: int  # values of the rating scale
     text_dim: int = 0
+    num_item_values: int = 0  # rows of the table for all categories of the data set's features
+    values_per_item: int = 0
+    dense_dim: int = 0  # of the numbers, vectors and texts of the data set's features
+    user_feature_dim: int = 0

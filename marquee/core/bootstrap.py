@@ -13,7 +13,7 @@ user, or a NaN. Local letters: M metrics, S draws of one block.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,7 +21,8 @@ from numpy.typing import ArrayLike
 from marquee.core.arrays import Float64, Int64
 
 Values: TypeAlias = Mapping[str, ArrayLike]  # by name of a metric
-Section: TypeAlias = dict[str, dict[str, float]]  # of results: name -> mean or diff, low, high
+Section: TypeAlias = dict[str, dict[str, Any]]
+"""Of results: name -> mean or diff, low, high; all None beside `too_small`, the reason."""
 
 NUM_DRAWS = 2000
 BLOCK = 1_000_000  # users drawn at once: 8 MB an array
@@ -62,6 +63,27 @@ def ratio(values: ArrayLike, reference: ArrayLike, *, draws: int = NUM_DRAWS) ->
     if denominator == 0 or not drawn_S.all():
         raise ValueError("a ratio to a mean of 0, expected a reference that is 0 in no draw")
     return percentile_interval(float(numerator / denominator), mean_S2[:, 0] / drawn_S)
+
+
+def figure_text(value: float | None, form: str = ".4f") -> str:
+    """Return a figure as text, `n/a` for one that says nothing.
+
+    >>> figure_text(0.25), figure_text(None)
+    ('0.2500', 'n/a')
+    """
+    return "n/a" if value is None else format(value, form)
+
+
+def interval_text(figure: Mapping[str, Any], form: str = ".4f") -> str:
+    """Return a figure of a section with its interval.
+
+    >>> interval_text({"mean": 0.25, "low": 0.2, "high": 0.3})
+    '0.2500 [0.2000, 0.3000]'
+    """
+    value = figure["mean"] if "mean" in figure else figure["diff"]
+    if value is None:
+        return "n/a"
+    return f"{value:{form}} [{figure['low']:{form}}, {figure['high']:{form}}]"
 
 
 def summarise(values: Values, *, draws: int = NUM_DRAWS) -> Section:

@@ -42,6 +42,8 @@ class ArgumentParser(argparse.ArgumentParser):
 class Terminated(BaseException):
     """SIGTERM: leave through every `finally`, so that nothing stays half-written."""
 
+    has_come = False  # for callers of a library that makes another error of it, as DuckDB does
+
 
 def run_command(name: str, run: Callable[[], int | None], *, interrupted: str = "stopped") -> int:
     """Run one command and return its exit status; errors are one line on stderr.
@@ -80,8 +82,10 @@ def sigterm_raises() -> Iterator[None]:
     """Raise Terminated on SIGTERM while the block runs."""
 
     def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        Terminated.has_come = True
         raise Terminated
 
+    Terminated.has_come = False
     previous = signal.signal(signal.SIGTERM, terminate)
     try:
         yield

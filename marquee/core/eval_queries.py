@@ -31,6 +31,7 @@ class EvalQueries:
     context_start: Int64
     context_end: Int64
     target_end: Int64
+    strength_N: Float32 | None = None  # weight of an interaction; None if all weigh the same
     has_many_targets: bool = False  # one or more per query, ranked together; else exactly one
     ranked_items: Int64 | None = None  # (C,) the only items that are ranked; None ranks all
     candidate_BC: Int64 | None = None  # items drawn beside the one target of each query
@@ -69,6 +70,7 @@ class EvalQueries:
             item_N=self.item_N[position_N],
             rating_N=self.rating_N[position_N],
             timestamp_N=self.timestamp_N[position_N],
+            strength_N=None if self.strength_N is None else self.strength_N[position_N],
             start=start_B,
             context_start=start_B + self.context_start - self.start,
             context_end=start_B + self.context_end - self.start,
@@ -93,6 +95,12 @@ class EvalQueries:
     def context_pairs(self) -> tuple[Int64, Int64]:
         """Return row and item of every entry of the contexts, (N,) each, query by query."""
         return self._pairs(self.context_start, self.context_end)
+
+    def context_strengths(self) -> Float32 | None:
+        """Return the strength of every entry of the contexts, (N,), query by query."""
+        if self.strength_N is None:
+            return None
+        return self.strength_N[spans(self.context_start, self.context_length)[1]]
 
     def target_pairs(self) -> tuple[Int64, Int64]:
         """Return row and item of every target, (N,) each, query by query."""

@@ -1,11 +1,14 @@
 """Statistics of items: rarity, release years, genre shares, miscalibration."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from marquee.core.arrays import AnyFloat, AnyInt, Float64
 from marquee.core.movies import Movies
 
 LIKED_RATING = 4.0  # and more
+LIKED_SHARE, MIDDLE_SHARE, LOW_SHARE = 0.8, 0.6, 0.4  # of the range from 0 up: 4, 3 and 2 of 5
 SMOOTHING = 0.01  # of the profile, mixed into a list: a missing genre costs finitely much
 
 
@@ -16,6 +19,32 @@ def rarity(num_ratings_I: AnyInt, num_users: int) -> Float64:
     [4.605, 4.605, 0.693]
     """
     return np.asarray(-np.log(np.maximum(num_ratings_I, 1) / max(num_users, 1)))
+
+
+def liked_rating(scale: Sequence[float]) -> float:
+    """Return the lowest rating of a scale, ascending, that says "liked".
+
+    >>> [liked_rating(scale) for scale in ((1, 2, 3, 4, 5), (0, 1), range(11), range(101))]
+    [4.0, 1.0, 8.0, 80.0]
+    """
+    liked = [value for value in scale[1:] if value >= rating_at(scale, LIKED_SHARE) - 1e-6]
+    return float(liked[0] if liked else scale[-1])
+
+
+def low_rating(scale: Sequence[float]) -> float:
+    """Return the highest rating of a scale, ascending, that says "disliked".
+
+    >>> [low_rating(scale) for scale in ((1, 2, 3, 4, 5), (0, 1), range(11), range(101))]
+    [2.0, 0.0, 4.0, 40.0]
+    """
+    low = [value for value in scale if value <= rating_at(scale, LOW_SHARE) + 1e-6]
+    return float(low[-1] if low else scale[0])
+
+
+def rating_at(scale: Sequence[float], share: float) -> float:
+    """Return the rating at a share of the range from 0, or from a lower value."""
+    bottom = min(0.0, float(scale[0]))
+    return bottom + share * (float(scale[-1]) - bottom)
 
 
 def release_years(movies: Movies) -> Float64:

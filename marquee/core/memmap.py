@@ -67,11 +67,15 @@ def iter_chunks(size: int, chunk_rows: int | None = None) -> Iterator[slice]:
         _release_pages()
 
 
-def iter_user_chunks(indptr: Int64) -> Iterator[tuple[slice, slice]]:
-    """Yield users, and their rows, in chunks of about CHUNK_ROWS that split no user."""
+def iter_user_chunks(indptr: Int64, num_rows: int | None = None) -> Iterator[tuple[slice, slice]]:
+    """Yield users, and their rows, in chunks of about `num_rows` that split no user.
+
+    num_rows: CHUNK_ROWS by default.
+    """
     start, num_users = 0, len(indptr) - 1
     while start < num_users:
-        fitting = int(np.searchsorted(indptr, indptr[start] + CHUNK_ROWS, side="right")) - 1
+        end_row = indptr[start] + (num_rows or CHUNK_ROWS)
+        fitting = int(np.searchsorted(indptr, end_row, side="right")) - 1
         stop = min(max(fitting, start + 1), num_users)
         yield slice(start, stop), slice(int(indptr[start]), int(indptr[stop]))
         _release_pages()

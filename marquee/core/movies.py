@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from marquee.core.arrays import Float32, Int64
 from marquee.core.errors import InputError, unknown_movie_message
+from marquee.core.ids import IdIndex, Ids, as_ids
 
 NO_GENRES = "(no genres listed)"  # MovieLens' genre field of a movie without genres
 
@@ -17,7 +18,7 @@ NO_GENRES = "(no genres listed)"  # MovieLens' genre field of a movie without ge
 class Movies:
     """I movies; row numbers ("item") are positions in these columns."""
 
-    movie_id: Int64  # each once
+    movie_id: Ids  # each once, in any order
     title: list[str]  # without the year: "The Matrix"
     year: list[int | None]
     genres: list[tuple[str, ...]]  # in file order; empty where none are known
@@ -40,12 +41,10 @@ class Movies:
 
     def rows(self, movie_ids: npt.ArrayLike) -> Int64:
         """Return the rows of movie ids, in the same shape; InputError names an unknown id."""
-        ids = np.asarray(movie_ids, dtype=np.int64)
-        is_unknown = ~np.isin(ids, self.movie_id)
-        if is_unknown.any():
-            raise InputError(unknown_movie_message(ids[is_unknown].flat[0]))
-        order = self._order
-        return order[np.searchsorted(self.movie_id, ids, sorter=order)]
+        rows, is_known = self._index.rows(movie_ids)
+        if not is_known.all():
+            raise InputError(unknown_movie_message(np.asarray(movie_ids)[~is_known].flat[0]))
+        return rows
 
     def select(self, movie_ids: npt.ArrayLike) -> "Movies":
         """Return these movies only, in the order of the ids."""
@@ -82,9 +81,8 @@ class Movies:
         if len(sizes) > 1:
             raise InputError(f"movies: columns of lengths {sizes}, expected one; export them again")
         movie_id, title, year, genres = (columns[name] for name in names)
-        ids = np.asarray(movie_id, dtype=np.int64)
-        return cls(ids, list(title), list(year), [tuple(row) for row in genres])
+        return cls(as_ids(movie_id), list(title), list(year), [tuple(row) for row in genres])
 
     @cached_property
-    def _order(self) -> Int64:
-        return np.argsort(self.movie_id).astype(np.int64)
+    def _index(self) -> IdIndex:
+        return IdIndex(self.movie_id)

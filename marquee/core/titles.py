@@ -7,6 +7,7 @@ normalise_title("Amélie, L'été: 2!")  -> "amelie lete 2"
 import re
 import unicodedata
 
+FIRST_YEAR, LAST_YEAR = 1870, 2100  # outside them, digits are no year of a release
 _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*(?:\d{4})?\s*)?\)\s*$")
 _ARTICLES = (
     "The|A|An|La|Le|Les|L'|Un|Une|Los|Las|El|Una|Il|Lo|Gli|I|Der|Die|Das|Ein|Eine|Den|Det|De|Het|"
@@ -28,10 +29,18 @@ _UNDECOMPOSED = str.maketrans(
 
 
 def split_title(title: str) -> tuple[str, int | None]:
-    """Return the title, its article in front, and the first release year or None."""
+    """Return the title, its article in front, and the first release year or None.
+
+    A year that is the whole title is the title: "(1962-1966)".
+    """
     match = _YEAR.search(title)
-    name = title[: match.start()] if match else title
-    return _article_first(name.strip()), int(match.group(1)) if match else None
+    if match is None or not is_year(int(match.group(1))) or not title[: match.start()].strip():
+        return _article_first(title.strip()), None
+    return _article_first(title[: match.start()].strip()), int(match.group(1))
+
+
+def is_year(number: float) -> bool:
+    return FIRST_YEAR <= number <= LAST_YEAR
 
 
 def normalise_title(title: str) -> str:

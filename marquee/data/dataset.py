@@ -1,91 +1,123 @@
-"""Read any MovieLens data set: official files in, checked tables out.
+"""Read a data set: its interactions by user, its items, its users.
 
 dataset = load_dataset("ml-1m", root="data")     # downloads what is missing
 dataset.movies.label(0)                          # "Toy Story (1995)"
 """
 
-import hashlib
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from marquee.core import memmap
-from marquee.core.arrays import AnyInt
+from marquee.core.errors import InputError
+from marquee.core.ids import Ids
 from marquee.core.movies import Movies
-from marquee.data.interactions import InteractionTable
-from marquee.data.layouts import Layout, layout_of
-from marquee.data.movie_files import Tags, read_movies, read_tags
-from marquee.data.rating_files import read_ratings
-from marquee.data.sources import locate
+from marquee.data.attributes.storage import load_features, load_movies, load_tags
+from marquee.data.engine import cache
+from marquee.data.features import Feature
+from marquee.data.movielens.download import data_root, locate
+from marquee.data.movielens.presets import Preset, preset_of
+from marquee.data.movielens.tags import Tags
+from marquee.data.prepare import FACTS, USER_IDS, prepare_locked, request_of
+from marquee.data.spec import DatasetSpec
+from marquee.data.spec_file import read_spec
+from marquee.data.user_histories import COLUMNS, UserHistories
+
+SPEC_FILE = "dataset.yaml"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dataset:
     name: str
-    interactions: InteractionTable
+    histories: UserHistories
+    """All interactions: by user, then time, then row of the source."""
     movies: Movies
-    """The rated movies, ascending by id: their rows are the item numbers of every model."""
-    scale: tuple[float, ...]  # the ratings that a user can give, ascending
-    sha256: str  # of the ratings file, the movie file and, where there is one, the tags file
-    report: tuple[str, ...]  # repairs made while reading, one sentence each
+    """All items. The first `num_items` have interactions and ascend by id, as do the others."""
+    num_items: int  # items with interactions: those are trained on and ranked
+    scale: tuple[float, ...]  # the ratings that a user can give, ascending; () without ratings
+    sha256: str  # of the files or query results that it was read from
+    report: tuple[str, ...]  # what was found and mended while reading, one sentence each
+    has_times: bool = True
+    is_ordered: bool = False  # without times: the source's rows of a user are oldest first
     tags: Tags = field(default_factory=Tags.empty)  # of all movies, rated or not
+    item_features: tuple[Feature, ...] = ()  # rows as in `movies`
+    user_features: tuple[Feature, ...] = ()  # rows as in `histories.user_id`
+
+    @property
+    def has_ratings(self) -> bool:
+        return bool(self.scale)
 
 
 def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
-    """Read data set `name` from folder `root`/`name`, downloaded if it is missing.
+    """Load a data set of a dataset.yaml or of MovieLens, downloaded if missing.
 
-    If a user rated a movie twice, the later line counts. Raises InputError, one sentence, for an
-    unknown name, a failed download, or a file with a bad line (file, line, expected).
-    Formats: the README of each data set at https://grouplens.org/datasets/movielens/.
+    The file is `root`/`name`/dataset.yaml. It is prepared at the first call, and again where dataset.yaml or a file of MovieLens changed.
+    Raises InputError, one sentence, for an unknown name, a failed download, a source that changed
+    since `marquee data add`, or a bad row (file, line, expected).
     """
+    return read_tables(name, cached_folder(name, root))
+
+
+def cached_folder(name: str, root: str | Path | None = None) -> Path:
+    """Return the cache folder of a data set's tables, prepared if missing."""
+    spec, preset, origin = find_spec(name, root)
+    request = request_of(name, spec, origin, preset)
+    with cache.locked(name):
+        folder = cache.find(request)
+        changed = cache.changed_source(folder) if folder is not None else None
+        if changed is not None and preset is None:
+            raise InputError(
+                f"data set {name!r}: {changed} has changed since it was added, expected the same "
+                f"file; run `marquee data add {name} --from {origin / SPEC_FILE} --replace`"
+            )
+        if folder is None or changed is not None:
+            folder = prepare_locked(request, spec, preset).folder
+    return folder
+
+
+def find_spec(name: str, root: str | Path | None = None) -> tuple[DatasetSpec, Preset | None, Path]:
+    """Return a data set's spec, its preset if it is of MovieLens, and its folder."""
+    folder = data_root(root) / name
+    if (folder / SPEC_FILE).is_file():
+        return read_spec(folder / SPEC_FILE), None, folder
     folder = locate(name, root)
-    layout = layout_of(name, folder)
-    file_table = read_ratings(folder, name)
-    table = file_table.last_of_each_pair()
-    file_movies = read_movies(folder / layout.movies_file, layout)
-    movies, num_missing = _rated_movies(file_movies, table.movie_id)
+    preset = preset_of(name, folder)
+    assert preset is not None  # `locate` refuses other folders
+    return preset.spec, preset, folder
+
+
+def read_tables(name: str, folder: Path) -> Dataset:
+    """Map the tables of a prepared data set."""
+    facts: dict[str, Any] = json.loads((folder / FACTS).read_text("utf-8"))
+    columns = {
+        column: memmap.open_npy(folder / f"{column}.npy")
+        for column in COLUMNS
+        if (folder / f"{column}.npy").is_file()
+    }
+    histories = UserHistories(
+        user_id=_load_ids(folder), indptr=np.load(folder / "indptr.npy"), **columns
+    )
     return Dataset(
         name=name,
-        interactions=table,
-        movies=movies,
-        scale=layout.scale,
-        sha256=fingerprint(folder, layout),
-        report=_report(layout, len(file_table) - len(table), num_missing),
-        tags=read_tags(folder, layout),
+        histories=histories,
+        movies=load_movies(folder),
+        num_items=facts["num_items"],
+        scale=tuple(facts["scale"]),
+        sha256=facts["sha256"],
+        report=tuple(facts["warnings"]),
+        has_times=facts["has_times"],
+        is_ordered=facts["is_ordered"],
+        tags=load_tags(folder),
+        item_features=load_features(folder, "item"),
+        user_features=load_features(folder, "user"),
     )
 
 
-def fingerprint(folder: Path, layout: Layout) -> str:
-    digest = hashlib.sha256()
-    files = [*layout.rating_files, layout.movies_file]
-    if layout.tags_file is not None and (folder / layout.tags_file).is_file():
-        files.append(layout.tags_file)
-    for file in files:
-        with (folder / file).open("rb") as stream:
-            hashlib.file_digest(stream, lambda: digest)
-    return digest.hexdigest()
-
-
-def _rated_movies(file_movies: Movies, rated_movie_id: AnyInt) -> tuple[Movies, int]:
-    """Return the rated movies by ascending id, and how many of them the movie file lacks."""
-    rated_ids = memmap.unique(rated_movie_id)
-    missing_ids = np.setdiff1d(rated_ids, file_movies.movie_id)
-    if len(missing_ids):
-        file_movies = Movies(
-            np.concatenate([file_movies.movie_id, missing_ids]),
-            file_movies.title + [f"Movie {movie_id}" for movie_id in missing_ids],
-            file_movies.year + [None] * len(missing_ids),
-            file_movies.genres + [()] * len(missing_ids),
-        )
-    return file_movies.select(rated_ids), len(missing_ids)
-
-
-def _report(layout: Layout, num_duplicates: int, num_missing: int) -> tuple[str, ...]:
-    counts = {
-        f"{layout.ratings_file}: {num_duplicates} ratings dropped, because the same user rated the "
-        "same movie again further down; the last one counts.": num_duplicates,
-        f"{layout.movies_file}: {num_missing} rated movies are not in it; their title is "
-        '"Movie ID", and they have no year or genres.': num_missing,
-    }
-    return tuple(sentence for sentence, count in counts.items() if count)
+def _load_ids(folder: Path) -> Ids:
+    path = folder / USER_IDS
+    if path.with_suffix(".npy").is_file():
+        return np.asarray(np.load(path.with_suffix(".npy")), np.int64)
+    return np.array(json.loads(path.with_suffix(".json").read_text("utf-8")), dtype=object)

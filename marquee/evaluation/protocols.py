@@ -31,7 +31,8 @@ class Protocol:
     baselines: tuple[str, ...] = _NEIGHBORS
     """Baselines that are tuned and measured beside the model."""
     has_random_holdout: bool = False
-    """The test users are measured a second time, with a random 20% of their history held out."""
+    """The test users are measured a second time, with a random 20% of their history held out. Of a
+    data set without an order that is the only measurement."""
 
     @property
     def has_lists(self) -> bool:
@@ -76,6 +77,15 @@ _ALL = (
         # Validation of the network ranks the items of the hidden ratings.
         monitor="val/ndcg@100",
         baselines=("biases", "item-knn", "svd++"),
+    ),
+    Protocol(
+        name="fixed",
+        split="fixed",
+        targets="many",
+        metrics=("precision@10", "recall@10", "hit_rate@10", "map@10", "ndcg@10"),
+        headline="map@10",
+        monitor="val/map@10",
+        baselines=("popularity", "item-knn", "rp3beta", "rp3beta-tuned"),
     ),
 )
 PROTOCOLS: dict[str, Protocol] = {protocol.name: protocol for protocol in _ALL}

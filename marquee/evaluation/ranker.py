@@ -15,14 +15,13 @@ import numpy as np
 from marquee.core.arrays import Float32, Float64, Int64
 from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.metrics.beyond_accuracy import top_lists
+from marquee.evaluation.metrics.many_targets import METRICS_MULTI, rank_counts_multi
 from marquee.evaluation.metrics.ranking import (
     METRICS,
-    METRICS_MULTI,
     auc,
     candidate_counts,
     expected_rank,
     rank_counts,
-    rank_counts_multi,
 )
 from marquee.evaluation.protocols import PROTOCOLS, Protocol
 
@@ -37,6 +36,7 @@ class Ranked(NamedTuple):
     rank: Float64  # expected position of each target, 1 is the best, (N,), user by user
     top: Int64
     """The ten best unseen items of each user, (U, K), -1 after the end; no column without lists."""
+    num_candidates: Int64  # ranked items of each user, the targets among them, (U,)
 
 
 def evaluate(
@@ -92,9 +92,11 @@ def shuffle_contexts(queries: EvalQueries, seed: int = 0) -> EvalQueries:
     now reads any L of them.
     """
     rng, shuffled = np.random.default_rng(seed), queries.compact()
+    columns = [shuffled.item_N, shuffled.rating_N, shuffled.timestamp_N]
+    columns += [] if shuffled.strength_N is None else [shuffled.strength_N]
     for start, end in zip(shuffled.context_start, shuffled.context_end, strict=True):
         order = start + rng.permutation(end - start)
-        for column_N in (shuffled.item_N, shuffled.rating_N, shuffled.timestamp_N):
+        for column_N in columns:
             column_N[start:end] = column_N[order]
     return shuffled
 
@@ -106,9 +108,12 @@ def _rank_block(
     excluded_BI = not_ranked(score_BI, batch)
     no_list_BK = np.empty((len(score_BI), 0), np.int64)
     top_BK = top_lists(score_BI, excluded_BI) if lists else no_list_BK
-    ranked = {protocol: Ranked(*_rank_items(score_BI, batch, excluded_BI), top_BK)}
+    num_ranked_B = (~excluded_BI).sum(1)
+    ranked = {protocol: Ranked(*_rank_items(score_BI, batch, excluded_BI), top_BK, num_ranked_B)}
     if queries.candidate_BC is not None:
-        ranked["ncf-paper"] = Ranked(*_rank_candidates(score_BI, batch), no_list_BK)
+        num_ranked_B = np.full(len(queries), 1 + queries.candidate_BC.shape[1])
+        ranks = _rank_candidates(score_BI, batch)
+        ranked["ncf-paper"] = Ranked(*ranks, no_list_BK, num_ranked_B)
     return {
         name: ranks._replace(metrics={key: ranks.metrics[key] for key in PROTOCOLS[name].metrics})
         for name, ranks in ranked.items()
@@ -145,7 +150,8 @@ def _joined(parts: list[Ranked]) -> Ranked:
     names = parts[0].metrics
     metrics = {name: np.concatenate([part.metrics[name] for part in parts]) for name in names}
     rank = np.concatenate([part.rank for part in parts])
-    return Ranked(metrics, rank, np.concatenate([part.top for part in parts]))
+    top = np.concatenate([part.top for part in parts])
+    return Ranked(metrics, rank, top, np.concatenate([part.num_candidates for part in parts]))
 
 
 def _as_array(values: Any) -> Any:

@@ -45,10 +45,13 @@ def sweep() -> dict[str, Controls]:
 def top_ten(
     score_BI: AnyFloat, contexts: Sequence[AnyInt], reranker: Reranker, controls: Controls
 ) -> Int64:
-    """List ten unseen items a user as the service does: (B, 10), -1 at the end."""
+    """List ten unseen items a user as the service does: (B, 10), -1 at the end.
+
+    An item that scores -inf is not listed.
+    """
     top_BK = np.full((len(score_BI), LIST_LENGTH), -1)
     for score_I, context, top_K in zip(score_BI, contexts, top_BK, strict=True):
-        keep_I = np.ones(len(score_I), dtype=bool)
+        keep_I = score_I > -np.inf
         keep_I[context] = False
         rows, _ = reranker.rank_page(
             score_I, keep_I, context.astype(np.int64), controls, k=LIST_LENGTH, offset=0

@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from marquee.core.arrays import Columns, Float64, Int64
+from marquee.core.arrays import Columns, Float64
 from marquee.core.files import atomic_path, write_json
+from marquee.core.ids import Ids
 
 
 def results_path(folder: str | Path, name: str, protocol: str) -> Path:
@@ -43,7 +44,7 @@ def code_commit() -> str:
 
 
 def write_ranks(
-    path: str | Path, user_id: Int64, movie_id: Int64, ranks: Mapping[int, Float64]
+    path: str | Path, user_id: Ids, movie_id: Ids, ranks: Mapping[int, Float64]
 ) -> None:
     """Write user_id, movie_id, expected rank (1 is best), seed of each test target.
 

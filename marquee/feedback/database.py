@@ -20,7 +20,15 @@ import sqlalchemy as sa
 from marquee.core.errors import InputError
 from marquee.feedback.address import parse_url, redact
 from marquee.feedback.driver_errors import expectation, is_away, is_slow, message_of
-from marquee.feedback.engines import EMPTY_LOG, LONG_READS, READS, WRITES, make_engine, transaction
+from marquee.feedback.engines import (
+    EMPTY_LOG,
+    LONG_READS,
+    LONG_WRITES,
+    READS,
+    WRITES,
+    make_engine,
+    transaction,
+)
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.migrate import ensure_schema
 
@@ -91,6 +99,18 @@ class Database:
     def read(self) -> AbstractContextManager[sa.Connection]:
         """Open a transaction that reads, beside writes that wait; raise as `begin`."""
         return self._transaction(self.reads)
+
+    @contextmanager
+    def autocommit(self) -> Iterator[sa.Connection]:
+        """Open a connection whose statements commit one by one, and have no time limit."""
+        engine = make_engine(self._url, LONG_WRITES)
+        try:
+            with engine.connect() as connection:
+                yield connection.execution_options(isolation_level="AUTOCOMMIT")
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise self._store_error(self.writes, error) from error
+        finally:
+            engine.dispose()
 
     def empty_log(self) -> None:
         """Empty SQLite's write-ahead log, which holds rows of before a deletion."""

@@ -45,6 +45,7 @@ class TransactionMode:
 
 WRITES = TransactionMode(read_only=False, timeout_s=TIMEOUT_S)
 READS = TransactionMode(read_only=True, timeout_s=TIMEOUT_S)
+LONG_WRITES = TransactionMode(read_only=False, timeout_s=0)
 LONG_READS = TransactionMode(read_only=True, timeout_s=0)
 """Reads of all users, for which no request waits."""
 

@@ -14,10 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from marquee.core.errors import InputError
+from marquee.core.ids import Id
 from marquee.core.times import MAX_TIMESTAMP, MICROS_PER_SECOND
 from marquee.feedback.errors import MAX_ID_CHARS
+from marquee.feedback.movie_keys import movie_key
 
-Column: TypeAlias = "Sequence[Any] | npt.NDArray[Any]"
+Column: TypeAlias = Sequence[Any] | npt.NDArray[Any]
 
 KINDS = ("rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen")
 STATELESS_KINDS = ("click", "impression")
@@ -32,7 +34,8 @@ class Event:
     """At most 128 characters, chosen by the sender; an event sent again has the same id."""
     user_id: str
     """At most 128 characters."""
-    movie_id: int
+    movie_id: Id
+    """An integer of 64 bits, or text of at most 128 characters; 5 and "5" are two movies."""
     kind: str
     """One of KINDS."""
     stars: float | None = None
@@ -53,10 +56,7 @@ class Event:
         _check_id("user_id", self.user_id)
         if self.kind not in KINDS:
             raise InputError(f"{subject}: kind {self.kind!r}, expected one of {', '.join(KINDS)}")
-        if not -(2**63) <= self.movie_id < 2**63:
-            raise InputError(
-                f"{subject}: movie_id {self.movie_id} has more than 64 bits, expected at most 64"
-            )
+        _check_movie_id(subject, self.movie_id)
         if self.at_us is not None and not 0 <= self.at_us < MAX_TIMESTAMP * MICROS_PER_SECOND:
             raise InputError(
                 f"{subject}: at_us {self.at_us}, expected microseconds since 1970; convert it"
@@ -68,35 +68,69 @@ class Event:
                 raise InputError(f"{subject}: {name} {value}, expected a number")
 
 
-def rating_rows(
-    user_id: Column, movie_id: Column, stars: Column, at_s: Column
-) -> list[tuple[str, int, float, int]]:
-    """Return the rows (user_id, movie_id, stars, Unix seconds) of an import.
+def import_columns(
+    user_id: Column, movie_id: Column, stars: Column, watched: Column | None, at_s: Column
+) -> list[list[Any]]:
+    """Return the columns of an import for a database.
 
+    They are user_id, movie_key, stars, watched and at_s.
     Raises InputError for columns of different lengths, and for values beyond the limits.
     """
-    user_ids = [str(user) for user in np.asarray(user_id, dtype=object).tolist()]
-    movie_ids = np.asarray(movie_id, dtype=np.int64).tolist()
-    ratings = np.asarray(stars, dtype=np.float64).tolist()
-    times = np.asarray(at_s, dtype=np.int64).tolist()
-    lengths = [len(user_ids), len(movie_ids), len(ratings), len(times)]
+    user_ids, movie_ids = _values(user_id), _values(movie_id)
+    star_values, times = _numbers(stars), np.asarray(at_s, dtype=np.int64).tolist()
+    shares = [None] * len(star_values) if watched is None else _numbers(watched)
+    lengths = [len(user_ids), len(movie_ids), len(star_values), len(shares), len(times)]
     if len(set(lengths)) > 1:
         raise InputError(
-            f"ratings to import: user_id, movie_id, stars and at_s differ in length ({lengths}), "
-            "expected one value per rating"
-        )
-    if not np.isfinite(ratings).all():
-        raise InputError(
-            "ratings to import: stars hold NaN or inf, expected numbers; drop those rows before"
+            "ratings to import: user_id, movie_id, stars, watched and at_s differ in length "
+            f"({lengths}), expected one value per rating"
         )
     if times and not 0 <= min(times) <= max(times) < MAX_TIMESTAMP:
         raise InputError(
             f"ratings to import: times from {min(times)} to {max(times)}, expected seconds since "
             "1970; convert them"
         )
-    for user in set(user_ids):
+    users = {user: str(user) for user in set(user_ids)}
+    for user in users.values():
         _check_id("user_id", user)
-    return list(zip(user_ids, movie_ids, ratings, times, strict=True))
+    keys = {}
+    for movie in set(movie_ids):
+        plain = movie.item() if isinstance(movie, np.generic) else movie
+        _check_movie_id("ratings to import", plain)
+        keys[movie] = movie_key(plain)
+    return [
+        [users[user] for user in user_ids],
+        [keys[movie] for movie in movie_ids],
+        star_values,
+        shares,
+        times,
+    ]
+
+
+def _values(column: Column) -> list[Any]:
+    """Return Python's integers and text of a column."""
+    array = column if isinstance(column, np.ndarray) else np.array(column, dtype=object)
+    return list(array.tolist())
+
+
+def _numbers(column: Column) -> list[float | None]:
+    """Return numbers; None for a NaN. Infinity raises InputError."""
+    values = np.asarray(column, dtype=np.float64)
+    if np.isinf(values).any():
+        raise InputError("ratings to import: a column holds inf, expected numbers; drop those rows")
+    numbers: list[float] = values.tolist()
+    if not np.isnan(values).any():
+        return list(numbers)
+    return [None if number != number else number for number in numbers]
+
+
+def _check_movie_id(subject: str, value: Any) -> None:
+    if isinstance(value, str):
+        _check_id("movie_id", value)
+    elif not isinstance(value, int):
+        raise InputError(f"{subject}: movie_id {value!r}, expected an integer or text")
+    elif not -(2**63) <= value < 2**63:
+        raise InputError(f"{subject}: movie_id {value} has more than 64 bits, expected at most 64")
 
 
 def _check_id(name: str, value: str) -> None:

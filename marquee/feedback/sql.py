@@ -1,39 +1,33 @@
 """The statements of the event store: one text for both databases wherever that is possible.
 
-A row of `ratings` is an event of kind "rating", but its time is in seconds.
+A row of `ratings` is imported: an event of kind "rating", or without stars of kind "watch". The
+views of migration 0005 read both tables as events, in an expanded and in a contracted store.
 """
+
+import hashlib
 
 import sqlalchemy as sa
 
-from marquee.core.times import MICROS_PER_SECOND
 from marquee.feedback.event_schema import STATELESS_KINDS
-from marquee.feedback.user_state import StoredEvent
 
 CHANGES_STATE = f"kind NOT IN {STATELESS_KINDS}"
 """The condition of an index of migration 0002, word for word, so that queries use that index."""
-_RATING_AS_EVENT = {
-    "kind": "'rating' AS kind",
-    "watched": "CAST(NULL AS DOUBLE PRECISION) AS watched",
-    "at_us": f"at_s * {MICROS_PER_SECOND} AS at_us",
-}
-"""Column of `events` -> what a row of `ratings` has instead."""
+STATE_FIELDS = "user_id, movie_key, kind, stars, watched, at_us, sequence"
+"""The fields of a StoredEvent, in its order."""
 _SELECT_ROWS = f"""
-    SELECT {", ".join(_RATING_AS_EVENT.get(name, name) for name in StoredEvent._fields)}
-    FROM ratings WHERE user_id {{users}}
+    SELECT {STATE_FIELDS} FROM stored_ratings WHERE user_id {{users}}
     UNION ALL
-    SELECT {", ".join(StoredEvent._fields)}
-    FROM events WHERE user_id {{users}} AND {CHANGES_STATE}
+    SELECT {STATE_FIELDS} FROM stored_events WHERE user_id {{users}} AND {CHANGES_STATE}
     ORDER BY user_id, at_us, sequence
 """
 SELECT_USER = sa.text(_SELECT_ROWS.format(users="= :user_id"))
 SELECT_USERS = sa.text(_SELECT_ROWS.format(users="BETWEEN :first AND :last"))
 SELECT_USER_ROWS = sa.text("""
-    SELECT CAST(NULL AS TEXT) AS event_id, movie_id, 'rating' AS kind, stars,
-        CAST(NULL AS DOUBLE PRECISION) AS watched, at_s * 1000000 AS at_us, sequence
-    FROM ratings WHERE user_id = :user_id
+    SELECT CAST(NULL AS TEXT) AS event_id, movie_key, kind, stars, watched, at_us, sequence
+    FROM stored_ratings WHERE user_id = :user_id
     UNION ALL
-    SELECT event_id, movie_id, kind, stars, watched, at_us, sequence
-    FROM events WHERE user_id = :user_id
+    SELECT event_id, movie_key, kind, stars, watched, at_us, sequence
+    FROM stored_events WHERE user_id = :user_id
     ORDER BY at_us, sequence
 """)
 SELECT_STATE_VERSION = sa.text(f"""
@@ -56,13 +50,13 @@ DELETE_USER = [
     )
 ]
 INSERT_EVENTS = sa.text("""
-    INSERT INTO events (event_id, user_id, movie_id, kind, stars, watched, at_us, sequence)
-    VALUES (:event_id, :user_id, :movie_id, :kind, :stars, :watched, :at_us, :sequence)
+    INSERT INTO events (event_id, user_id, movie_key, kind, stars, watched, at_us, sequence)
+    VALUES (:event_id, :user_id, :movie_key, :kind, :stars, :watched, :at_us, :sequence)
     ON CONFLICT (event_id) DO NOTHING
 """)
 SELECT_EVENTS = sa.text("""
-    SELECT event_id, user_id, movie_id, kind, stars, watched, at_us, sequence
-    FROM events WHERE event_id IN :event_ids
+    SELECT event_id, user_id, movie_key, kind, stars, watched, at_us, sequence
+    FROM stored_events WHERE event_id IN :event_ids
 """).bindparams(sa.bindparam("event_ids", expanding=True))
 RESERVE_SQLITE = sa.text(
     "UPDATE sqlite_sequence SET seq = seq + :count WHERE name = 'events' RETURNING seq"
@@ -71,18 +65,53 @@ RESERVE_POSTGRESQL = sa.text("""
     SELECT nextval((SELECT CAST(pg_get_serial_sequence('events', 'sequence') AS regclass)))
     FROM generate_series(1, CAST(:count AS bigint))
 """)
-# For the driver itself: through SQLAlchemy's parameter dictionaries a million rows take 10 s. A row
-# that comes again unchanged keeps its number, and so its place among equal times.
-_UPSERT_RATINGS = """
-    INSERT INTO ratings (user_id, movie_id, stars, at_s, sequence) {rows}
-    ON CONFLICT (user_id, movie_id) DO UPDATE
-    SET stars = excluded.stars, at_s = excluded.at_s, sequence = excluded.sequence
-    WHERE (ratings.stars, ratings.at_s) <> (excluded.stars, excluded.at_s)
-"""
-UPSERT_RATINGS_SQLITE = _UPSERT_RATINGS.format(rows="VALUES (?, ?, ?, ?, ?)")
-# Arrays take 0.4 of the CPU of as many single rows. Of a movie rated twice the last row counts.
-UPSERT_RATINGS_POSTGRESQL = _UPSERT_RATINGS.format(
-    rows="""SELECT DISTINCT ON (user_id, movie_id) * FROM unnest(
-        %s::text[], %s::bigint[], %s::double precision[], %s::bigint[], %s::bigint[]
-    ) AS ratings_to_add (user_id, movie_id, stars, at_s, n) ORDER BY user_id, movie_id, n DESC"""
-)
+
+IMPORT_COLUMNS = {
+    "user_id": "text",
+    "movie_key": "text",
+    "stars": "double precision",
+    "watched": "double precision",
+    "at_s": "bigint",
+    "sequence": "bigint",
+    "movie_id": "bigint",
+}
+"""Columns of an import and their types in PostgreSQL; the last while the store is expanded."""
+
+
+def upsert_ratings(*, is_sqlite: bool, is_expanded: bool) -> str:
+    """Return the statement that imports rows; of repeats the last row counts.
+
+    It is for the driver itself: through SQLAlchemy's parameter dictionaries a million rows take
+    10 s. SQLite takes rows. PostgreSQL takes arrays, with 0.4 of the CPU of as many single rows. A
+    row that comes again unchanged keeps its number, and so its place among equal times.
+    """
+    columns = list(IMPORT_COLUMNS)[: None if is_expanded else -1]
+    names, key = ", ".join(columns), f"user_id, {'movie_id' if is_expanded else 'movie_key'}"
+    if is_sqlite:
+        rows, differs = f"VALUES ({', '.join('?' * len(columns))})", "IS NOT"
+    else:
+        arrays = ", ".join(f"%s::{IMPORT_COLUMNS[column]}[]" for column in columns)
+        rows = (
+            f"SELECT DISTINCT ON ({key}) * FROM unnest({arrays}) AS rows_to_add ({names}) "
+            f"ORDER BY {key}, sequence DESC"
+        )
+        differs = "IS DISTINCT FROM"
+    return f"""
+        INSERT INTO ratings ({names}) {rows}
+        ON CONFLICT ({key}) DO UPDATE SET stars = excluded.stars, watched = excluded.watched,
+            at_s = excluded.at_s, sequence = excluded.sequence
+        WHERE (ratings.stars, ratings.watched, ratings.at_s)
+            {differs} (excluded.stars, excluded.watched, excluded.at_s)
+    """
+
+
+def placeholder(movie_key: str) -> int:
+    """Return what an expanded store has as the integer `movie_id` of an imported row.
+
+    The integer itself; of a text id 62 bits of BLAKE2b, so that two of one user's titles meet once
+    in 10^18 pairs, below every id that counts up from 0.
+    """
+    if movie_key[0] != '"':
+        return int(movie_key)
+    digest = hashlib.blake2b(movie_key.encode(), digest_size=8).digest()
+    return -(2**62) - int.from_bytes(digest) % 2**62

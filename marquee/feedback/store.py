@@ -6,11 +6,12 @@
                      at_us=978_300_760_000_000)])
     store.user_state(42).history     # ((1193, 5.0, None, 978300760000000), …), oldest first
 
-A user_id is text of at most 128 characters: 42 and "42" are one user. Ratings of a data set are
-imported, one row per user and movie. Everything after that is a log of events, which only grows;
-marquee/feedback/user_state.py reduces it. An event that `add` has acknowledged is on disk. One
-million imported ratings take 2.5 s of CPU on SQLite and 24 MB of disk. On PostgreSQL they take 9 s
-of CPU in this process, and more in the server.
+A user_id is text of at most 128 characters: 42 and "42" are one user. A movie_id is an integer or
+such a text, and comes back as it was stored: 42 and "42" are two movies. Interactions of a data set
+are imported, one row per user and movie. Everything after that is a log of events, which only
+grows; marquee/feedback/user_state.py reduces it. An event that `add` has acknowledged is on disk.
+One million imported ratings take 3 s of CPU on SQLite and 30 MB of disk. On PostgreSQL they take 8
+s of CPU in this process, and more in the server.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from itertools import groupby, islice
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from marquee.core.errors import InputError
@@ -27,8 +29,10 @@ from marquee.core.times import unix_us
 from marquee.feedback import sql
 from marquee.feedback.database import Database
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
-from marquee.feedback.event_schema import Column, Event, rating_rows
-from marquee.feedback.user_state import UserState, reduce_events, to_stored_event
+from marquee.feedback.event_schema import Column, Event, import_columns
+from marquee.feedback.migrate import is_expanded
+from marquee.feedback.movie_keys import movie_key, movie_of
+from marquee.feedback.user_state import UserState, reduce_events, to_stored_events
 
 ROWS_PER_BATCH = 20_000
 """Imported ratings handed to the database together: 5 MB of Python objects."""
@@ -99,13 +103,13 @@ class EventStore:
         """Return the state of a user; an empty UserState for an unknown one."""
         with self._database.read() as connection:
             rows = connection.execute(sql.SELECT_USER, {"user_id": str(user_id)}).all()
-        return reduce_events(map(to_stored_event, rows))
+        return reduce_events(to_stored_events(rows))
 
     def user_rows(self, user_id: int | str) -> list[dict[str, Any]]:
         """Return every row of a user, oldest first; an imported rating has event_id None."""
         with self._database.read() as connection:
             rows = connection.execute(sql.SELECT_USER_ROWS, {"user_id": str(user_id)}).mappings()
-            return [dict(row) for row in rows]
+            return [_with_movie_id(row) for row in rows]
 
     def state_version(self, user_id: int | str) -> tuple[int, int]:
         """Return (newest sequence, count) of a user's rows; it differs after a change.
@@ -142,32 +146,47 @@ class EventStore:
         with self._database.read() as connection:
             stream = connection.execution_options(yield_per=ROWS_PER_BATCH)
             rows = stream.execute(sql.SELECT_USERS, {"first": first, "last": last})
-            events = map(to_stored_event, rows)
+            events = to_stored_events(rows)
             for user_id, user_events in groupby(events, key=attrgetter("user_id")):
                 yield user_id, reduce_events(user_events)
 
     def import_ratings(self, user_id: Column, movie_id: Column, stars: Column, at_s: Column) -> int:
-        """Store N ratings, all or none, and return N.
+        """Store N ratings, all or none, and return N; see `import_interactions`.
 
-        user_id: (N,) integers or text. movie_id: (N,) integers. stars: (N,) numbers. at_s: (N,)
-        Unix seconds; equal times keep the order of the rows. A rating replaces the one that an
-        earlier import stored for the same user and movie.
-
-        Raises InputError for a column that a database could not hold (see rating_rows).
+        Raises InputError for a missing rating, too.
         """
-        rows = rating_rows(user_id, movie_id, stars, at_s)
+        if np.isnan(np.asarray(stars, dtype=np.float64)).any():
+            raise InputError(
+                "ratings to import: stars hold NaN, expected numbers; drop those rows before"
+            )
+        return self.import_interactions(user_id, movie_id, stars, None, at_s)
+
+    def import_interactions(
+        self,
+        user_id: Column,
+        movie_id: Column,
+        stars: Column,
+        watched: Column | None,
+        at_s: Column,
+    ) -> int:
+        """Store N interactions, all or none, and return N.
+
+        user_id: (N,) integers or text. movie_id: (N,) integers or text. stars: (N,) numbers; NaN
+        for a watch. watched: (N,) share that is watched; NaN, or None for all, where it is unknown.
+        at_s: (N,) Unix seconds; equal times keep the order of the rows. A row replaces the one that
+        an earlier import stored for the same user and movie.
+
+        Raises InputError for a column that a database could not hold (see import_columns).
+        """
+        columns = import_columns(user_id, movie_id, stars, watched, at_s)
+        num_rows = len(columns[0])
         with self._database.begin() as connection:
             if not self._database.is_sqlite:
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")  # no request waits
-            for batch in _batches(rows, ROWS_PER_BATCH):
-                numbers = self._reserve(connection, len(batch))
-                numbered = [(*row, n) for row, n in zip(batch, numbers, strict=True)]
-                if self._database.is_sqlite:
-                    connection.exec_driver_sql(sql.UPSERT_RATINGS_SQLITE, numbered)
-                else:
-                    columns = tuple(map(list, zip(*numbered, strict=True)))
-                    connection.exec_driver_sql(sql.UPSERT_RATINGS_POSTGRESQL, columns)
-        return len(rows)
+            for start in range(0, num_rows, ROWS_PER_BATCH):
+                batch = [column[start : start + ROWS_PER_BATCH] for column in columns]
+                self._upsert(connection, batch)
+        return num_rows
 
     def is_alive(self) -> bool:
         """Return whether the database answers and has our tables."""
@@ -186,6 +205,18 @@ class EventStore:
         """Close every connection."""
         self._database.close()
 
+    def _upsert(self, connection: sa.Connection, columns: list[list[Any]]) -> None:
+        """Import the columns of one batch, with the next sequence numbers."""
+        is_sqlite, expanded = self._database.is_sqlite, is_expanded(connection)
+        columns = [*columns, list(self._reserve(connection, len(columns[0])))]
+        if expanded:
+            keys = columns[1]
+            placeholder_of = {key: sql.placeholder(key) for key in set(keys)}
+            columns.append([placeholder_of[key] for key in keys])
+        statement = sql.upsert_ratings(is_sqlite=is_sqlite, is_expanded=expanded)
+        rows = list(zip(*columns, strict=True)) if is_sqlite else tuple(columns)
+        connection.exec_driver_sql(statement, rows)
+
     def _reserve(self, connection: sa.Connection, count: int) -> Sequence[int]:
         """Take the next sequence numbers, which both tables share; none is used twice."""
         if self._database.is_sqlite:
@@ -196,7 +227,14 @@ class EventStore:
 
 def _event_row(event: Event, sequence: int, now_us: int) -> dict[str, Any]:
     at_us = now_us if event.at_us is None else event.at_us
-    return vars(event) | {"sequence": sequence, "at_us": at_us}
+    key = movie_key(event.movie_id)
+    return vars(event) | {"movie_key": key, "sequence": sequence, "at_us": at_us}
+
+
+def _with_movie_id(row: sa.RowMapping) -> dict[str, Any]:
+    """Return a row of the database with the movie id in place of its key."""
+    fields: dict[str, Any] = dict(row)
+    return fields | {"movie_id": movie_of(fields.pop("movie_key"))}
 
 
 def _read_events(connection: sa.Connection, event_ids: list[str]) -> dict[str, tuple[Event, int]]:
@@ -204,7 +242,7 @@ def _read_events(connection: sa.Connection, event_ids: list[str]) -> dict[str, t
     events = {}
     for batch in _batches(event_ids, IDS_PER_QUERY):
         for row in connection.execute(sql.SELECT_EVENTS, {"event_ids": batch}).mappings():
-            fields = dict(row)
+            fields = _with_movie_id(row)
             sequence = fields.pop("sequence")
             events[fields["event_id"]] = Event(**fields), sequence
     return events

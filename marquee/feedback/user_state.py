@@ -20,24 +20,28 @@ The history holds every movie with stars or a watch and without a mark. A mark h
 the history, and does not delete what came before it. Clicks and impressions change nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
-HistoryEntry: TypeAlias = tuple[int, float | None, float | None, int]
+from marquee.core.ids import Id
+from marquee.feedback.movie_keys import movie_of
+
+HistoryEntry: TypeAlias = tuple[Id, float | None, float | None, int]
 """movie_id, stars, watched share, Unix microseconds of the last rating or watch."""
 
 
 class StoredEvent(NamedTuple):
     """One row of the event store: an event, or an imported rating.
 
-    The statements of marquee/feedback/sql.py select its fields by name, in the order of this class.
+    The statements of marquee/feedback/sql.py select its fields in the order of this class, with the
+    key of the movie id.
     """
 
     user_id: str
-    movie_id: int
+    movie_id: Id
     kind: str
     stars: float | None
     watched: float | None
@@ -53,25 +57,32 @@ class UserState:
 
     history: tuple[HistoryEntry, ...] = ()
     """Oldest first, each movie once."""
-    not_interested: tuple[int, ...] = ()
+    not_interested: tuple[Id, ...] = ()
     """Ids of movies with this mark, in the order in which the marks were set."""
-    not_seen: tuple[int, ...] = ()
+    not_seen: tuple[Id, ...] = ()
     """Ids of movies with this mark, in the order in which the marks were set."""
 
 
-to_stored_event: Callable[[Iterable[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
-"""Make a StoredEvent of a row: `StoredEvent._make` without its check, 9 us less for 100 rows."""
+_new_event: Callable[[Iterable[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
+"""Make a StoredEvent of its values: `StoredEvent._make` without its check."""
 _time_of = attrgetter("at_us", "sequence")
 """(Unix microseconds, sequence), so that equal times keep the order of arrival."""
 
 
+def to_stored_events(rows: Iterable[Any]) -> Iterator[StoredEvent]:
+    """Yield rows of the database, which have the key of a movie id, as events."""
+    for user_id, key, kind, stars, watched, at_us, sequence in rows:
+        movie_id = int(key) if key[0] != '"' else movie_of(key)  # a call less for most rows
+        yield _new_event((user_id, movie_id, kind, stars, watched, at_us, sequence))
+
+
 def reduce_events(events: Iterable[StoredEvent]) -> UserState:
     """Return the state of one user after `events`, which are in the order of time."""
-    rating_of: dict[int, StoredEvent] = {}  # movie id -> its rating
-    watch_of: dict[int, StoredEvent] = {}  # movie id -> its last watch
-    last_of: dict[int, StoredEvent] = {}  # movie id -> the later of both
-    not_interested: dict[int, None] = {}  # movie ids, in the order in which the marks were set
-    not_seen: dict[int, None] = {}
+    rating_of: dict[Id, StoredEvent] = {}  # movie id -> its rating
+    watch_of: dict[Id, StoredEvent] = {}  # movie id -> its last watch
+    last_of: dict[Id, StoredEvent] = {}  # movie id -> the later of both
+    not_interested: dict[Id, None] = {}  # movie ids, in the order in which the marks were set
+    not_seen: dict[Id, None] = {}
     for event in events:
         movie_id, kind = event.movie_id, event.kind
         if kind == "rating":

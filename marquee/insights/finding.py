@@ -15,6 +15,7 @@ import yaml
 
 from marquee.core.bootstrap import Interval
 from marquee.insights.render.formatting import number
+from marquee.insights.words import Words
 
 Cell = str | int | float | None
 ChartKind = Literal["bars", "columns", "lines", "panels"]
@@ -132,16 +133,37 @@ class Finding:
         return content
 
 
-def texts(id: str, **values: object) -> dict[str, Any]:
+def texts(id: str, words: Words, **values: object) -> dict[str, Any]:
     """Return the id and the fixed texts of a finding, as fields of `Finding`."""
-    return {"id": id, **{name: text.format(**values) for name, text in TEXTS[id].items()}}
+    return {"id": id, **_filled(id, words, values)}
 
 
-def unavailable(id: str, reason: str, **fields: Any) -> Finding:
+def unavailable(id: str, reason: str, words: Words, **fields: Any) -> Finding:
     """Return a finding that the data does not support; reason: why, a sentence."""
-    title = f"{TEXTS['subjects'][id]}: not enough data"
-    fixed = TEXTS.get(f"{id}-unavailable", {})
+    title = f"{subject(id, words)}: not enough data"
+    is_fixed = f"{id}-unavailable" in TEXTS
+    fixed: dict[str, Any] = _filled(f"{id}-unavailable", words, {}) if is_fixed else {}
     return Finding(id=id, title=title, sentence=reason, **fixed, **fields)
+
+
+def subject(id: str, words: Words) -> str:
+    """Return what a finding is about: "Leading genres"."""
+    return fill(TEXTS["subjects"][id], words)
+
+
+def fill(text: str, words: Words, **values: object) -> str:
+    """Replace {names} by the words of the report."""
+    return text.format(**words.fields, **values)
+
+
+def _filled(id: str, words: Words, values: dict[str, Any]) -> dict[str, str]:
+    """Return the texts of an entry; those for other data replace those for ratings in stars."""
+    entry = dict(TEXTS[id])
+    if not words.are_ratings:
+        entry |= TEXTS["plays"].get(id, {})
+    if words.scale is not None and not words.scale.is_stars:
+        entry |= TEXTS["other-scales"].get(id, {})
+    return {name: fill(text, words, **values) for name, text in entry.items()}
 
 
 def by_name(names: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

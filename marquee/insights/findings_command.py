@@ -16,7 +16,7 @@ from marquee.core.command import ArgumentParser, run_command, say
 from marquee.core.errors import InputError
 from marquee.core.files import atomic_path
 from marquee.data.dataset import load_dataset
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 from marquee.insights.model_view import histories_as_trained, load_bundle, view_of
 from marquee.insights.render.documents import html, markdown
 from marquee.insights.report import Report, make_report

@@ -6,6 +6,7 @@ Worse: below MIN_METRIC_RATIO of the current version's metric, or the whole inte
 difference on the wrong side. The squared error is that of the targets' ratings, given the context.
 """
 
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from datamodules.datamodule import InteractionDataModule
 from marquee.core.bootstrap import paired
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
+from marquee.core.ids import IdIndex, Ids
 from marquee.evaluation.protocols import PROTOCOLS, ranking_protocols
 from marquee.evaluation.ranker import evaluate
+from marquee.evaluation.too_small import reason_too_small
 from marquee.promotion.gate_limits import MIN_METRIC_RATIO
 from marquee.recommender.recommender import Recommender
 from marquee.training.evaluate import test_queries
@@ -34,18 +37,29 @@ def compare_on_test_part(
     of it.
     """
     split = _test_part(candidate, data)
-    queries, ids = test_queries(split, with_candidates=False), split.dataset.movies.movie_id
+    queries, ids = _queries(split), split.dataset.movies.movie_id[: split.dataset.num_items]
     protocol = split.config.protocol
     place = f"on the test part of {data} `{protocol}` ({len(queries):,} users)"
     new, old = BundleScorer(candidate, ids), BundleScorer(current, ids)
     name = PROTOCOLS[protocol].headline
-    new_U, old_U = (
-        evaluate(scorer, queries, protocol)[protocol].metrics[name] for scorer in (new, old)
+    new_ranked, old_ranked = (
+        evaluate(scorer, queries, protocol)[protocol] for scorer in (new, old)
     )
-    return [
-        _compare_lists(name, new_U, old_U, place),
-        _compare_ratings(new.squared_errors(queries), old.squared_errors(queries), place),
-    ]
+    if reason := reason_too_small(name, len(queries), new_ranked.num_candidates):
+        lists = (f"{name} {place} says nothing (n/a): {reason}", False)
+    else:
+        lists = _compare_lists(name, new_ranked.metrics[name], old_ranked.metrics[name], place)
+    if not (new.has_ratings and old.has_ratings):
+        return [lists, (f"stars {place} are not compared: a version has no ratings", False)]
+    ratings = _compare_ratings(new.squared_errors(queries), old.squared_errors(queries), place)
+    return [lists, ratings]
+
+
+def _queries(split: InteractionDataModule) -> EvalQueries:
+    """Return the test part; of a data set without an order the random one."""
+    if PROTOCOLS[split.config.protocol].has_random_holdout and not split.has_order:
+        return split.random_test
+    return test_queries(split, with_candidates=False)
 
 
 def _test_part(candidate: Recommender, data: str) -> InteractionDataModule:
@@ -97,10 +111,11 @@ class BundleScorer:
     Items that it does not hold are left out of contexts and come last.
     """
 
-    def __init__(self, recommender: Recommender, movie_ids: np.ndarray) -> None:
+    def __init__(self, recommender: Recommender, movie_ids: Ids) -> None:
         self._recommender, self._ids = recommender, movie_ids
-        self._is_held = np.isin(movie_ids, recommender.movie_ids)
-        self._column = np.searchsorted(recommender.movie_ids, movie_ids[self._is_held])
+        row, self._is_held = IdIndex(recommender.movie_ids).rows(movie_ids)
+        self._column = row[self._is_held]
+        self.has_ratings = recommender.manifest.get("scale") != []
 
     def __call__(self, queries: EvalQueries) -> np.ndarray:
         score_BI = np.full((len(queries), len(self._ids)), np.finfo(np.float32).min, np.float32)
@@ -109,11 +124,11 @@ class BundleScorer:
         return score_BI
 
     def squared_errors(self, queries: EvalQueries) -> np.ndarray:
-        """Return each user's mean squared error, (B,); NaN without a target in the bundle."""
+        """Return users' mean squared errors, (B,); NaN without a target in the bundle."""
         histories, error_B = self._histories(queries), np.full(len(queries), np.nan)
         targets = zip(histories, queries.targets(), queries.target_ratings(), strict=True)
         for b, (history, rows, ratings) in enumerate(targets):
-            is_held = self._is_held[rows]
+            is_held = self._is_held[rows] & np.isfinite(ratings)
             if is_held.any():
                 expected = self._recommender.predict_stars([history], self._ids[rows[is_held]])[0]
                 error_B[b] = np.mean((expected - ratings[is_held]) ** 2)
@@ -123,9 +138,11 @@ class BundleScorer:
         contexts = zip(queries.contexts(), queries.context_ratings(), strict=True)
         return [
             [
-                (int(self._ids[row]), rating)
-                for row, rating in zip(rows.tolist(), ratings.tolist(), strict=True)
-                if self._is_held[row]
+                (movie_id, rating if isfinite(rating) else None)
+                for movie_id, rating in zip(
+                    self._ids[rows[is_held]].tolist(), ratings[is_held].tolist(), strict=True
+                )
             ]
             for rows, ratings in contexts
+            for is_held in [self._is_held[rows]]
         ]

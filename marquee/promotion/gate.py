@@ -4,6 +4,7 @@
 
 golden answers   the bundle loads with this code and gives its recorded answers
 size and age     at most `max_mb`, created at most `max_age_days` ago
+popularity       the lists are better than the popular movies, on the validation part
 metrics          not below MIN_METRIC_RATIO of the current version's, and not certainly worse
 
 Without data, the metrics are those that each bundle reports of its own validation. With data, both
@@ -36,6 +37,8 @@ def examine(
         candidate = _load(store, version, scratch)
         report = [f"golden answers hold ({len(candidate.movie_ids):,} movies)"]
         faults = list(_check_size_and_age(store, candidate, limits or Limits()))
+        if candidate.manifest.get("below_popularity"):
+            faults.append("below popularity on its validation part, expected a better model")
         if pointer is None:
             report.append("nothing has been promoted before: no metric to compare with")
         elif pointer.model_version != candidate.model_version:
@@ -64,7 +67,9 @@ def _load(store: Store, version: str, scratch: str) -> Recommender:
 def describe_training(recommender: Recommender) -> str:
     """Describe data and holdout of a bundle: ml-1m `next`."""
     settings = (recommender.manifest.get("config") or {}).get("data", {})
-    details = [f"{name} {settings[name]}" for name in ("split_seed", "fold") if settings.get(name)]
+    details = [
+        f"{name} {settings[name]}" for name in ("split_seed", "fold", "cut") if settings.get(name)
+    ]
     name = settings.get("name") or recommender.manifest["data"]["name"]
     return ", ".join([f"{name} `{settings.get('protocol')}`", *details])
 
@@ -123,7 +128,10 @@ def _compare_reported_metrics(candidate: Recommender, current: Recommender) -> t
     shared = sorted(set(new["metrics"]) & set(old["metrics"]))
     if new["data"]["sha256"] != old["data"]["sha256"] or not shared:
         return "no metric in common with the current version: compare with --data NAME", False
-    value, current_value = float(new["metrics"][shared[0]]), float(old["metrics"][shared[0]])
+    values = (new["metrics"][shared[0]], old["metrics"][shared[0]])
+    if None in values:
+        return f"{shared[0]} on validation says nothing (n/a): the part is too small", False
+    value, current_value = map(float, values)
     sentence = f"{shared[0]} {value:.4f} on validation, the current version's {current_value:.4f}"
     return sentence, value < MIN_METRIC_RATIO * current_value
 

@@ -1,11 +1,14 @@
 """A trained model as a folder of plain files, verified when read.
 
-    bundle.json          the manifest: format, model version, config, data fingerprint, metrics,
-                         sha256 of every other file
-    movies.json          id, title, year and genres of every movie, ascending id: the item indices
-    arrays.safetensors   item vectors, the head's weights, biases and counts (shapes: SHAPES below)
-    encoder.onnx         the history encoder
-    golden.json          queries with their right answers (checked by `Recommender.load`)
+    bundle.json           the manifest: format, model version, config, data fingerprint, metrics,
+                          sha256 of every other file
+    movies.json           id, title, year and genres of every movie: the order is the item indices
+    arrays.safetensors    item vectors, the head's weights, biases and counts (bundle_checks.SHAPES)
+    encoder.onnx          the history encoder
+    item_content.onnx     the content half of the item tower: attributes to an item's vectors
+    features.json         how attributes of items and users become the inputs of the two graphs,
+    features.safetensors  and its arrays: the word vectors of texts
+    golden.json           queries and items with their right answers (checked by `Recommender.load`)
 
 It holds no pickle and no user. model_version = sha256 over the canonical JSON of the sorted
 [path, sha256] list and the manifest without that field.
@@ -14,7 +17,7 @@ It holds no pickle and no user. model_version = sha256 over the canonical JSON o
 import hashlib
 import json
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -24,33 +27,26 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from marquee.core.errors import InputError
+from marquee.core.feature_encodings import FeatureSpace
 from marquee.core.files import atomic_folder, write_atomic
 from marquee.core.movies import Movies
+from marquee.recommender.bundle_checks import bundle_error, check
 
-FORMAT = 4
+FORMAT = 5
 MANIFEST = "bundle.json"
-PARTS = ("arrays.safetensors", "encoder.onnx", "golden.json", "movies.json")
-SHAPES = {  # E = D + 1, F implicit features of the rating model
-    "item_vector": "ID",  # the encoder's input for an entry
-    "item_gmf": "ID",  # item half of the product, its learned weights multiplied in
-    "item_mlp": "IH",  # item half of the MLP's first layer, its bias included
-    "mlp_out": "H",
-    "item_bias": "I",
-    "num_ratings": "I",  # training ratings per movie, int64
-    "num_recent": "I",  # of the newest of them (RECENT_SHARE), int64; all others are float32
-    "star_set": "IF",  # implicit features that an item adds to a user who rated or watched it
-    "star_item": "ISE",  # draws of the items' rating vectors, bias last; one item's are adjacent
-    "star_mean": "SE",  # draws of the users' prior: mean, weights of star_set, precision
-    "star_lean": "SFE",
-    "star_precision": "SEE",
-    "star_alpha": "S",  # precision of a rating
-}
+PARTS = (
+    "arrays.safetensors",
+    "encoder.onnx",
+    "features.json",
+    "features.safetensors",
+    "golden.json",
+    "item_content.onnx",
+    "movies.json",
+)
 RECENT_SHARE = 0.05  # of the training ratings that count as the newest, whatever their time span
-RATING_SCALARS = {"mean", "cuts", "noise_factor", "steady", "rounds"}
 ARRAYS = "arrays.safetensors"
 DTYPES: dict[str, np.dtype[Any]] = {"F32": np.dtype(np.float32), "I64": np.dtype(np.int64)}
 Buffer: TypeAlias = bytes | mmap.mmap
-REMEDY = "make the bundle again with: marquee export"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +58,10 @@ class Bundle:
     movies: Movies
     arrays: dict[str, np.ndarray]
     encoder: bytes
+    item_content: bytes
+    features: FeatureSpace
     golden: list[dict[str, Any]]
+    golden_items: list[dict[str, Any]]
     mapping: mmap.mmap | None
     """The copy of the arrays that other processes map, too; None where they were read."""
 
@@ -79,15 +78,20 @@ def write_bundle(
     movies: Movies,
     arrays: Mapping[str, np.ndarray],
     encoder: bytes,
-    golden: list[dict[str, Any]],
+    item_content: bytes,
+    features: FeatureSpace,
+    golden: Sequence[Mapping[str, Any]],
+    golden_items: Sequence[Mapping[str, Any]] = (),
     prove: Callable[[Path], object] = lambda folder: None,
 ) -> str:
     """Write a bundle, complete or not at all; return its model version, 64 hex digits.
 
-    manifest: name, recipe, config, data, refit, metrics, scale, history_length, stars and created;
-    `format`, `files` and `model_version` are added here. arrays: names and shapes of SHAPES.
-    encoder: the ONNX model. golden: [{history, movie_ids, scores, stars, top}]. prove: called on
-    the finished folder before it replaces the old one; an exception leaves the old one in place.
+    manifest: name, recipe, config, data, refit, metrics, scale ([] without ratings),
+    history_length, stars (with ratings) and created; `format`, `files` and `model_version` are
+    added here. arrays: names and shapes of SHAPES. encoder, item_content: ONNX models. golden:
+    [{history, movie_ids, scores, stars (with ratings), top}]. golden_items: [{title, year, genres,
+    features, arrays}], arrays by name. prove: called on the finished folder before it replaces the
+    old one; an exception leaves the old one in place.
 
     Raises InputError where the parts disagree, or where `folder` holds other files.
     """
@@ -97,12 +101,15 @@ def write_bundle(
     parts = {
         "arrays.safetensors": save_arrays(contiguous),
         "encoder.onnx": encoder,
-        "golden.json": _json(golden),
+        "features.json": _json(features.to_json()),
+        "features.safetensors": save_arrays(features.arrays()),
+        "golden.json": _json({"queries": list(golden), "items": list(golden_items)}),
+        "item_content.onnx": item_content,
         "movies.json": _json(movies.to_columns()),
     }
     full = json.loads(_json(dict(manifest) | {"format": FORMAT, "files": _digests(parts)}))
     full["model_version"] = _model_version(full)
-    _check(folder, full, movies, contiguous)
+    check(folder, full, movies, contiguous)
     try:
         with atomic_folder(folder, fsync=True) as new:
             for name, content in (parts | {MANIFEST: _json(full)}).items():
@@ -133,22 +140,28 @@ def read_bundle(folder: str | Path, copies: Path | None = None) -> Bundle:
         expected = manifest["files"][name]
         if digest != expected:
             message = f"{len(parts[name]):,} bytes with sha256 {digest[:12]}…"
-            raise _error(folder / name, f"{message}, expected {expected[:12]}… of {MANIFEST}")
+            raise bundle_error(folder / name, f"{message}, expected {expected[:12]}… of {MANIFEST}")
     try:
         arrays = load_arrays(content) if isinstance(content, bytes) else _map_arrays(content)
         movies = Movies.from_columns(json.loads(files["movies.json"]))
         golden = json.loads(files["golden.json"])
+        queries, items = golden["queries"], golden["items"]
+        word_arrays = load_arrays(files["features.safetensors"])
+        features = FeatureSpace.from_json(json.loads(files["features.json"]), word_arrays)
     except Exception as error:
         message = f"a file cannot be parsed ({error}), expected safetensors and JSON"
-        raise _error(folder, message) from error
-    _check(folder, manifest, movies, arrays)
+        raise bundle_error(folder, message) from error
+    check(folder, manifest, movies, arrays)
     return Bundle(
         folder=folder,
         manifest=manifest,
         movies=movies,
         arrays=arrays,
         encoder=files["encoder.onnx"],
-        golden=golden,
+        item_content=files["item_content.onnx"],
+        features=features,
+        golden=queries,
+        golden_items=items,
         mapping=mapping,
     )
 
@@ -167,62 +180,31 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         intact = is_intact(manifest, manifest_bytes)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         message = f"not a manifest ({error}), expected JSON with format and files"
-        raise _error(path, message) from error
-    if version != FORMAT:
-        raise _error(path, f"bundle format {version!r}, expected {FORMAT}")
+        raise bundle_error(path, message) from error
+    refuse_other_format(version, path)
     if files != set(PARTS):
-        raise _error(path, f"it lists {sorted(files)}, expected {list(PARTS)}")
+        raise bundle_error(path, f"it lists {sorted(files)}, expected {list(PARTS)}")
     if not intact:
-        raise _error(path, "model_version is not that of the content, expected it")
+        raise bundle_error(path, "model_version is not that of the content, expected it")
     names = {file.name for file in folder.iterdir()}
     for name in sorted(names ^ {MANIFEST, *PARTS}):
-        raise _error(folder / name, "not part of a bundle" if name in names else "missing")
+        raise bundle_error(folder / name, "not part of a bundle" if name in names else "missing")
     for name in sorted(names):
         if (folder / name).is_symlink():  # its target may change after it was verified
-            raise _error(folder / name, "a link, expected a plain file")
+            raise bundle_error(folder / name, "a link, expected a plain file")
     return dict(manifest)
+
+
+def refuse_other_format(version: object, manifest: Path | str) -> None:
+    """Raise InputError where the manifest is that of another format of bundles."""
+    if version != FORMAT:
+        raise bundle_error(manifest, f"bundle format {version!r}, expected {FORMAT}")
 
 
 def is_intact(manifest: Mapping[str, Any], manifest_bytes: bytes) -> bool:
     """Return whether a manifest's bytes give its model_version."""
     is_canonical = _json(manifest) == manifest_bytes
     return is_canonical and manifest.get("model_version") == _model_version(manifest)
-
-
-def _check(
-    folder: Path, manifest: dict[str, Any], movies: Movies, arrays: Mapping[str, np.ndarray]
-) -> None:
-    path, scale, scalars = folder / MANIFEST, manifest.get("scale"), manifest.get("stars", {})
-    length, positive = manifest.get("history_length"), ("noise_factor", "steady", "rounds")
-    if not scale or len(scale) < 2 or list(scale) != sorted(set(scale)):
-        raise _error(path, f"scale {scale!r}, expected ascending star values")
-    if not isinstance(length, int) or length < 1:
-        raise _error(path, f"history_length {length!r}, expected 1 or more")
-    if set(scalars) != RATING_SCALARS or min(scalars[name] for name in positive) <= 0:
-        raise _error(path, f"stars {scalars!r}, expected {sorted(RATING_SCALARS)}, above 0")
-    if len(scalars["cuts"]) != len(scale) - 1 or scalars["cuts"] != sorted(set(scalars["cuts"])):
-        raise _error(path, f"stars.cuts {scalars['cuts']}, expected {len(scale) - 1}, ascending")
-    if len(movies) == 0 or (np.diff(movies.movie_id) <= 0).any():
-        message = "movie ids out of order, expected them to ascend, each once"
-        raise _error(folder / "movies.json", message)
-    _check_arrays(folder / "arrays.safetensors", len(movies), arrays)
-
-
-def _check_arrays(path: Path, num_items: int, arrays: Mapping[str, np.ndarray]) -> None:
-    if set(arrays) != set(SHAPES):
-        raise _error(path, f"arrays {sorted(arrays)}, expected {sorted(SHAPES)}")
-    sizes = {"I": num_items}
-    for name, letters in SHAPES.items():
-        array = arrays[name]
-        dtype = np.int64 if name.startswith("num_") else np.float32
-        if array.dtype != dtype or array.ndim != len(letters):
-            expected = f"{dtype.__name__} ({', '.join(letters)})"
-            raise _error(path, f"{name} is {array.dtype}{array.shape}, expected {expected}")
-        for letter, size in zip(letters, array.shape, strict=True):
-            if size != sizes.setdefault(letter, size):
-                raise _error(path, f"{name} has {letter} = {size}, expected {sizes[letter]}")
-        if not np.isfinite(array).all():
-            raise _error(path, f"{name} holds NaN or infinity, expected finite numbers")
 
 
 def refuse_to_replace(folder: Path) -> None:
@@ -294,9 +276,5 @@ def _read(path: Path) -> bytes:
 
 def _unreadable(path: Path, error: OSError) -> InputError:
     if isinstance(error, FileNotFoundError):
-        return _error(path, "missing")
-    return _error(path, f"cannot be read ({error.strerror})")
-
-
-def _error(path: Path, message: str) -> InputError:
-    return InputError(f"{path}: {message}; {REMEDY}")
+        return bundle_error(path, "missing")
+    return bundle_error(path, f"cannot be read ({error.strerror})")

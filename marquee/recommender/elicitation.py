@@ -5,7 +5,8 @@
 seen_probability   1 - exp(-N q_i), with N ratings of an average user; q is each item's share of all
                    ratings, drawn towards what the network expects of this user
 information        bits that a rating tells of the user's taste, 1/2 log2(1 + y' cov y / noise) in
-                   the rating model, times (expected stars / highest)^4
+                   the rating model, times (expected stars / highest)^4, both from one step
+                   below the scale; without ratings there is no such factor
 scarcity           1 / (n + 1) below 5 ratings, then .5 / (n + num_users / 60)
 
 Items are sampled, not taken from the top: the network reads a history as a sample of the user's
@@ -37,22 +38,14 @@ NUM_DRAWS = 2  # of the rating model: enough for an order, in an eighth of the t
 class RatingElicitation:
     """The statistics that decide which items to ask about; num_ratings_I: as of now."""
 
-    def __init__(self, num_ratings_I: Int64, num_users: int, rating_model: RatingModel) -> None:
+    def __init__(
+        self, num_ratings_I: Int64, num_users: int, rating_model: RatingModel | None
+    ) -> None:
         counts_I = num_ratings_I.astype(np.float64)
         self.scarcity_I = scarcity(counts_I, num_users)
         self._share_I = (counts_I + 1) / (counts_I + 1).sum()
         self._ratings_per_user = max(1.0, counts_I.sum() / max(1, num_users))
-        num_draws = len(rating_model.alpha_S)
-        draws = np.linspace(0, num_draws - 1, min(NUM_DRAWS, num_draws)).astype(int)
-        self._rating_model = replace(
-            rating_model,
-            item_ISE=rating_model.item_ISE[:, draws],
-            bias_IS=rating_model.bias_IS[:, draws],
-            prior_mean_SE=rating_model.prior_mean_SE[draws],
-            implicit_weight_SFE=rating_model.implicit_weight_SFE[draws],
-            alpha_S=rating_model.alpha_S[draws],
-        )
-        self._item_SIE = self._rating_model.item_ISE.transpose(1, 0, 2).copy()
+        self.information = None if rating_model is None else RatingInformation(rating_model)
 
     def select(
         self, history: History, logit_I: Float32 | None, not_seen: Int64, k: int, seed: int
@@ -78,11 +71,11 @@ class RatingElicitation:
         return item_K, records
 
     def factors(self, history: History, logit_I: Float32 | None) -> dict[str, Float64]:
-        return {
-            "seen_probability": self.seen_probability(logit_I),
-            "information": self.information(history),
-            "scarcity": self.scarcity_I,
-        }
+        """Return the factors by name, (I,) each; no `information` without ratings."""
+        factors = {"seen_probability": self.seen_probability(logit_I)}
+        if self.information is not None:
+            factors["information"] = self.information(history)
+        return factors | {"scarcity": self.scarcity_I}
 
     def seen_probability(self, logit_I: Float32 | None) -> Float64:
         """Return P(the user has seen the item), (I,), each between 0 and 1."""
@@ -94,17 +87,37 @@ class RatingElicitation:
             share_I /= share_I.sum()
         return np.asarray(-np.expm1(-self._ratings_per_user * share_I), dtype=np.float64)
 
-    def information(self, history: History) -> Float64:
+
+class RatingInformation:
+    """Bits of a rating, from a few of the rating model's draws."""
+
+    def __init__(self, rating_model: RatingModel) -> None:
+        num_draws = len(rating_model.alpha_S)
+        draws = np.linspace(0, num_draws - 1, min(NUM_DRAWS, num_draws)).astype(int)
+        self._model = replace(
+            rating_model,
+            item_ISE=rating_model.item_ISE[:, draws],
+            bias_IS=rating_model.bias_IS[:, draws],
+            prior_mean_SE=rating_model.prior_mean_SE[draws],
+            implicit_weight_SFE=rating_model.implicit_weight_SFE[draws],
+            alpha_S=rating_model.alpha_S[draws],
+        )
+        self._item_SIE = self._model.item_ISE.transpose(1, 0, 2).copy()
+        scale_R = rating_model.scale_R
+        self._zero = scale_R[0] - np.diff(scale_R).min()  # 0 of 1..5 and of .5..5
+
+    def __call__(self, history: History) -> Float64:
         """Return bits of a rating, (I,), times (expected stars / highest)^4."""
-        model = self._rating_model
+        model = self._model
         posterior = model.posterior([history])
-        bits_I, mean_I = (np.zeros(len(self.scarcity_I), np.float32) for _ in range(2))
+        bits_I, mean_I = (np.zeros(len(model.bias_IS), np.float32) for _ in range(2))
         for s, item_IE in enumerate(self._item_SIE):
             variance_I = np.square(item_IE @ posterior.root_BSEE[0, s].T).sum(1)
             bits_I += 0.5 * np.log2(1 + variance_I / posterior.noise_BS[0, s])
             mean_I += model.mean + model.bias_IS[:, s] + item_IE @ posterior.mean_BSE[0, s]
         num_draws, top = len(model.alpha_S), model.scale_R[-1]
-        liking_I = np.clip(mean_I / num_draws, model.scale_R[0], top) / top
+        expected_I = np.clip(mean_I / num_draws, model.scale_R[0], top)
+        liking_I = (expected_I - self._zero) / (top - self._zero)
         return np.asarray(bits_I / num_draws * liking_I**LIKING_EXPONENT)
 
 

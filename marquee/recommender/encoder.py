@@ -15,9 +15,11 @@ import onnxruntime
 
 from marquee.core.arrays import Float32, Int64
 from marquee.core.errors import InputError
+from marquee.core.feature_encodings import FeatureSpace
 from marquee.recommender.history import History
 
 INPUTS = ["entry_BLD", "star_BL", "length_B"]
+USER_INPUT = "user_BX"  # what the requests say of the users; only where the data set has that
 OUTPUTS = ["user_gmf_BD", "user_mlp_BH"]
 ITEMS_PER_BLOCK = 2048  # rows of the MLP's first layer in one step: 256 kB at H = 32 stay in cache
 # Histories encoded together, so that the activations stay in cache. On one core, with D = 128 and
@@ -32,21 +34,19 @@ class UserVector(NamedTuple):
 
 class Encoder:
     def __init__(
-        self, model: bytes, item_vector_ID: Float32, history_length: int, threads: int
+        self,
+        model: bytes,
+        item_vector_ID: Float32,
+        history_length: int,
+        threads: int,
+        features: FeatureSpace | None = None,
     ) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                model, options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # ONNX Runtime raises its own, unrelated classes
-            raise InputError(f"encoder.onnx: ONNX Runtime cannot load it ({error})") from error
+        self._session = open_session("encoder.onnx", model, threads)
+        self._features = features if features is not None and features.user else None
+        expected = sorted([*INPUTS, USER_INPUT] if self._features else INPUTS)
         inputs = sorted(node.name for node in self._session.get_inputs())
-        if inputs != sorted(INPUTS):
-            raise InputError(f"encoder.onnx: inputs {inputs}, expected {sorted(INPUTS)}")
+        if inputs != expected:
+            raise InputError(f"encoder.onnx: inputs {inputs}, expected {expected}")
         self._item_vector_ID = item_vector_ID
         self._history_length = history_length
 
@@ -75,8 +75,23 @@ class Encoder:
             entry_BLD[b, :n] = self._item_vector_ID[history.item_L[-n:]]
             rating_bin_BL[b, :n] = history.rating_bin_L[-n:]
         inputs = dict(zip(INPUTS, (entry_BLD, rating_bin_BL, length_B), strict=True))
+        if self._features:
+            rows = [self._features.encode_user(history.viewer) for history in histories]
+            inputs[USER_INPUT] = np.stack(rows)
         outputs: list[Float32] = self._session.run(OUTPUTS, inputs)
         return outputs
+
+
+def open_session(name: str, model: bytes, threads: int) -> onnxruntime.InferenceSession:
+    """Return a session of a bundle's graph; InputError names the file."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime raises its own, unrelated classes
+        raise InputError(f"{name}: ONNX Runtime cannot load it ({error})") from error
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

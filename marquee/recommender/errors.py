@@ -24,5 +24,7 @@ def unknown_movie(movie_id: object, field: str) -> RequestError:
 
 
 def unknown_genre(name: str, genre_names: Iterable[str], field: str) -> RequestError:
-    message = f"genre {name!r}: not in the catalog, expected one of {', '.join(genre_names)}"
+    names = ", ".join(genre_names)
+    expected = f"one of {names}" if names else "none, as no movie has a genre"
+    message = f"genre {name!r}: not in the catalog, expected {expected}"
     return RequestError(message, code="unknown_genre", field=field)

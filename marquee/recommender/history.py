@@ -12,20 +12,21 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from marquee.core.arrays import Int64
+from marquee.core.ids import Id
+from marquee.core.item_stats import liked_rating
 from marquee.core.times import unix_us
 from marquee.recommender.errors import RequestError, unknown_movie
 
 HistoryEntry: TypeAlias = (
-    "int | tuple[int] | tuple[int, float | None] | tuple[int, float | None, float | None]"
+    "Id | tuple[Id] | tuple[Id, float | None] | tuple[Id, float | None, float | None]"
     " | Mapping[str, Any]"
 )
-StoredEntry: TypeAlias = tuple[int, float | None, float | None, int]  # …, Unix microseconds
+StoredEntry: TypeAlias = tuple[Id, float | None, float | None, int]  # …, Unix microseconds
 
 TUPLES, NUMBERS = (tuple, list), (float, int, np.floating, np.integer)
 ENTRY_KEYS = ("movie_id", "stars", "watched", "at")
-ABANDONED_SHARE = 0.1  # watched less: nothing about the next movie; 2 stars to the rating model
-FINISHED_SHARE = 0.9  # watched as much or more, without stars: FINISHED_STARS
-FINISHED_STARS = 4.0
+ABANDONED_SHARE = 0.1  # watched less: nothing about the next movie; a low rating to its model
+FINISHED_SHARE = 0.9  # watched as much or more, without stars: the lowest rating that says "liked"
 NO_ITEMS = np.zeros(0, np.int64)
 
 
@@ -37,6 +38,7 @@ class History:
     rating_bin_L: Int64  # 0 where there is no rating, else 1 + its position on the scale
     abandoned: Int64 = field(default_factory=NO_ITEMS.copy)  # a weak dislike, and seen
     not_interested: Int64 = field(default_factory=NO_ITEMS.copy)  # never listed; in order of marks
+    viewer: Mapping[str, Any] = field(default_factory=dict)  # what the request says of the user
 
     @property
     def seen(self) -> Int64:
@@ -51,34 +53,37 @@ EMPTY_HISTORY = History(item_L=NO_ITEMS, rating_bin_L=NO_ITEMS)
 
 def parse_history(
     entries: Iterable[HistoryEntry],
-    item_of: Mapping[int, int],
+    item_of: Mapping[Id, int],
     rating_bin_of: Mapping[float, int],
-    not_interested: Iterable[int] = (),
+    not_interested: Iterable[Id] = (),
+    viewer: Mapping[str, Any] | None = None,
 ) -> History:
     """Parse entries, oldest first, into a History.
 
     A watched share counts only without stars. Of a repeated item the last entry counts, at its
     position and with its stars, or none. item_of: movie id -> item index. rating_bin_of: stars ->
-    1 + position on the scale. not_interested: movie ids to refuse, whatever the entries say.
+    1 + position on the scale; empty without ratings: then stars are ignored.
+    not_interested: movie ids to refuse, whatever the entries say. viewer: see `RecommendQuery`.
 
     Raises RequestError for an unknown movie, an unknown key, stars off the scale, a watched share
     outside 0..1, or a time without a zone. Its field names the entry by its place in `entries`.
 
-    >>> item_of, rating_bin_of = {661: 0, 914: 1, 1193: 2}, {4.0: 1, 5.0: 2}
+    >>> item_of, rating_bin_of = {661: 0, 914: 1, 1193: 2}, {1.0: 1, 4.0: 2, 5.0: 3}
     >>> entries = [1193, (661, 5.0), {"movie_id": 914, "watched": 0.95}]
     >>> history = parse_history(entries, item_of, rating_bin_of)
     >>> history.item_L.tolist(), history.rating_bin_L.tolist()
-    ([2, 0, 1], [0, 2, 1])
+    ([2, 0, 1], [0, 3, 2])
     """
-    if not isinstance(entries, Iterable):
+    if not isinstance(entries, Iterable) or isinstance(entries, str):
         raise RequestError(f"history: {entries!r}, expected a list of entries", field="history")
+    finished_bin = rating_bin_of[liked_rating(list(rating_bin_of))] if rating_bin_of else 0
     latest: dict[int, int | None] = {}  # item -> rating bin; None: abandoned
     for n, movie_id, stars, watched in _in_time_order(entries):
         item = item_of.get(movie_id)
         if item is None:
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
         latest.pop(item, None)  # a repeated item moves to its latest place
-        latest[item] = _rating_bin(stars, watched, rating_bin_of, n)
+        latest[item] = _rating_bin(n, stars, watched, rating_bin_of, finished_bin)
     refused: dict[int, None] = {}  # in the order of the marks
     for n, movie_id in enumerate(not_interested):
         if movie_id not in item_of:
@@ -92,10 +97,11 @@ def parse_history(
         rating_bin_L=np.array(list(read.values()), np.int64),
         abandoned=np.array([item for item in latest if item not in read], np.int64),
         not_interested=np.array(list(refused), np.int64),
+        viewer=viewer or {},
     )
 
 
-def _in_time_order(entries: Iterable[HistoryEntry]) -> list[tuple[int, int, Any, Any]]:
+def _in_time_order(entries: Iterable[HistoryEntry]) -> list[tuple[int, Id, Any, Any]]:
     """Return place, movie id, stars and watched; by time where every entry has one."""
     parsed, times = [], []
     for n, entry in enumerate(entries):
@@ -124,13 +130,16 @@ def _fields(entry: HistoryEntry, n: int) -> tuple[Any, Any, Any, Any]:
     return entry["movie_id"], entry.get("stars"), entry.get("watched"), entry.get("at")
 
 
-def _movie_id(movie_id: Any, n: int) -> int:
+def _movie_id(movie_id: Any, n: int) -> Id:
+    if isinstance(movie_id, str):
+        return movie_id
     try:
         if isinstance(movie_id, bool):
             raise TypeError
         return operator.index(movie_id)
     except TypeError:
-        raise _error(n, ".movie_id", f"movie_id {movie_id!r}, expected an integer") from None
+        message = f"movie_id {movie_id!r}, expected an integer or text"
+        raise _error(n, ".movie_id", message) from None
 
 
 def _time_us(at: Any, n: int) -> int:
@@ -141,19 +150,23 @@ def _time_us(at: Any, n: int) -> int:
         raise _error(n, ".at", message) from None
 
 
-def _rating_bin(stars: Any, watched: Any, rating_bin_of: Mapping[float, int], n: int) -> int | None:
+def _rating_bin(
+    n: int, stars: Any, watched: Any, rating_bin_of: Mapping[float, int], finished_bin: int
+) -> int | None:
     """Return the rating bin of an entry; None for an abandoned item."""
     if watched is not None and not (_is_number(watched) and 0 <= watched <= 1):
         raise _error(n, ".watched", f"watched {watched!r}, expected a share from 0 to 1")
     if stars is not None:
+        if not rating_bin_of:
+            return 0
         if not _is_number(stars) or stars not in rating_bin_of:
-            scale = ", ".join(f"{value:g}" for value in rating_bin_of)
+            scale = ", ".join(dict.fromkeys(f"{value:g}" for value in rating_bin_of))
             message = f"{stars!r} stars is off the scale, expected one of {scale}"
             raise _error(n, ".stars", message)
         return rating_bin_of[stars]
     if watched is None or ABANDONED_SHARE <= watched < FINISHED_SHARE:
         return 0
-    return None if watched < ABANDONED_SHARE else rating_bin_of.get(FINISHED_STARS, 0)
+    return None if watched < ABANDONED_SHARE else finished_bin
 
 
 def _is_number(value: object) -> bool:

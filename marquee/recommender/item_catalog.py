@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from marquee.core.arrays import Bools, Int64
+from marquee.core.ids import Id
 from marquee.core.item_stats import release_years
 from marquee.core.movies import Movies
 from marquee.recommender.errors import RequestError, unknown_genre, unknown_movie
@@ -23,35 +24,46 @@ class ItemCatalog:
         self.movies = movies
         self.num_ratings_I = num_ratings_I
         self.scale = [float(stars) for stars in scale]
-        self._rating_bin_of = {stars: 1 + r for r, stars in enumerate(self.scale)}
-        self._item_of = {movie_id: item for item, movie_id in enumerate(movies.movie_id.tolist())}
+        # A value of float32 is on the scale, too: .1 is then .10000000149.
+        self._rating_bin_of = {
+            value: 1 + r
+            for r, stars in enumerate(self.scale)
+            for value in (stars, float(np.float32(stars)))
+        }
+        self._item_of: dict[Id, int] = {
+            movie_id: item for item, movie_id in enumerate(movies.movie_id.tolist())
+        }
         self._genre_IG = movies.genre_matrix() > 0
         self._genre_column = {name: g for g, name in enumerate(movies.genre_names)}
         self._year_I = release_years(movies)
 
-    def has_movie(self, movie_id: int) -> bool:
+    def has_movie(self, movie_id: Id) -> bool:
         return movie_id in self._item_of
 
-    def known_ids(self, movie_ids: Iterable[int]) -> list[int]:
+    def known_ids(self, movie_ids: Iterable[Id]) -> list[Id]:
         return [movie_id for movie_id in movie_ids if self.has_movie(movie_id)]
 
     def usable_entries(self, entries: Iterable[StoredEntry]) -> Iterator[tuple[int, HistoryEntry]]:
         """Yield (Unix microseconds, entry) for stored entries that the bundle can read.
 
-        Movies that the bundle does not hold are left out. Stars off the bundle's scale become None;
-        the movie still counts.
+        Movies that the bundle does not hold are left out. Stars off the bundle's scale become None,
+        as all do without ratings; the movie still counts.
         """
         for movie_id, stars, watched, at_us in entries:
             if self.has_movie(movie_id):
                 yield at_us, (movie_id, stars if stars in self._rating_bin_of else None, watched)
 
     def parse_history(
-        self, entries: Iterable[HistoryEntry], not_interested: Iterable[int] = ()
+        self,
+        entries: Iterable[HistoryEntry],
+        not_interested: Iterable[Id] = (),
+        viewer: Mapping[str, Any] | None = None,
     ) -> History:
         """Parse entries into item indices and rating bins (see `history.parse_history`)."""
-        return parse_history(entries, self._item_of, self._rating_bin_of, not_interested)
+        item_of, rating_bin_of = self._item_of, self._rating_bin_of
+        return parse_history(entries, item_of, rating_bin_of, not_interested, viewer)
 
-    def indices_of(self, movie_ids: Iterable[int], field: str) -> Int64:
+    def indices_of(self, movie_ids: Iterable[Id], field: str) -> Int64:
         """Return the item indices of movie ids, in their order; field: their request key."""
         items = []
         for n, movie_id in enumerate(movie_ids):
@@ -62,7 +74,8 @@ class ItemCatalog:
 
     def index_array(self, movie_ids: npt.ArrayLike, num_histories: int) -> Int64:
         """Return the item indices of movie ids of shape (C,) or (num_histories, C)."""
-        ids = np.asarray(movie_ids)
+        # An object array takes text as it is; numpy's own text type would cut trailing zero bytes.
+        ids = np.asarray(movie_ids, object if self.movies.movie_id.dtype == object else None)
         if ids.ndim not in (1, 2) or (ids.ndim == 2 and len(ids) != num_histories):
             message = f"movie_ids: shape {ids.shape}, expected (C,) or ({num_histories}, C)"
             raise RequestError(message, field="movie_ids")
@@ -104,13 +117,13 @@ class ItemCatalog:
             columns.append(self._genre_column[name])
         return np.asarray(self._genre_IG[:, columns].any(axis=1))
 
-    def movie(self, movie_id: int) -> Movie:
+    def movie(self, movie_id: Id) -> Movie:
         if not self.has_movie(movie_id):
             raise unknown_movie(movie_id, "movie_id")
         (record,) = self.to_records(self.indices_of([movie_id], "movie_id"))
         return record
 
-    def movie_reference(self, movie_id: int) -> MovieReference:
+    def movie_reference(self, movie_id: Id) -> MovieReference:
         return {**self.movie(movie_id)} if self.has_movie(movie_id) else {"movie_id": movie_id}
 
     def to_records(

@@ -6,6 +6,7 @@ removing it lowers the score by the effect. Without a history, the genres of the
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -45,7 +46,7 @@ class RankingPipeline:
     catalog: ItemCatalog
     scorer: Scorer
     reranker: Reranker
-    rating_model: RatingModel
+    rating_model: RatingModel | None  # None without ratings
     model_version: str
 
     def recommend_batch(
@@ -56,18 +57,23 @@ class RankingPipeline:
             batch = queries[start : start + QUERIES_PER_BATCH]
             pages = self._rank(batch)
             ranked = [page for page in pages if isinstance(page, RankedPage)]
-            stars = self.rating_model.describe(
-                [page.history for page in ranked], [page.item_K for page in ranked]
-            )
+            stars = self._describe(ranked)
             for query, page in zip(batch, pages, strict=True):
                 if isinstance(page, RequestError):
                     yield page
                 else:
                     yield self._respond(query, page, next(stars))
 
+    def _describe(self, pages: Sequence[RankedPage]) -> Iterator[list[Stars] | None]:
+        if self.rating_model is None:
+            return repeat(None)
+        return self.rating_model.describe(
+            [page.history for page in pages], [page.item_K for page in pages]
+        )
+
     def _rank(self, queries: Sequence[RecommendQuery]) -> list[RankedPage | RequestError]:
         histories = [
-            _attempt(self.catalog.parse_history, query.history, query.not_interested)
+            _attempt(self.catalog.parse_history, query.history, query.not_interested, query.viewer)
             for query in queries
         ]
         parts = list(zip(queries, histories, strict=True))
@@ -100,9 +106,9 @@ class RankingPipeline:
         return RankedPage(history, item_K, score_I[item_K], next_offset)
 
     def _respond(
-        self, query: RecommendQuery, page: RankedPage, stars: list[Stars]
+        self, query: RecommendQuery, page: RankedPage, stars: list[Stars] | None
     ) -> RecommendResponse:
-        columns = {"score": page.score_K.tolist(), "stars": stars}
+        columns: dict[str, Any] = score_columns(page.score_K, stars)
         if query.explain and len(page.history):
             columns["because"] = self._explain_by_history(page)
         elif query.explain:
@@ -128,9 +134,10 @@ class RankingPipeline:
             for n in entries
         ]
         score_BK = self.scorer.score([history, *shorter_histories], page.item_K)
+        item_E = history.item_L[entries.start :]
         labels = [
-            {"movie_id": int(movies.movie_id[item]), "title": movies.title[item]}
-            for item in history.item_L[entries.start :]
+            {"movie_id": movie_id, "title": movies.title[item]}
+            for item, movie_id in zip(item_E, movies.movie_id[item_E].tolist(), strict=True)
         ]
         effect_KL = (score_BK[0] - score_BK[1:]).T
         return [_top_reasons(effect_L, labels, MIN_EFFECT) for effect_L in effect_KL]
@@ -144,6 +151,11 @@ class RankingPipeline:
         labels = [{"genre": name} for name in self.catalog.movies.genre_names]
         effect_KG = profile_G * self.reranker.share_IG[page.item_K]
         return [_top_reasons(effect_G, labels, 0) for effect_G in effect_KG]
+
+
+def score_columns(score_K: Float32, stars: list[Stars] | None) -> dict[str, Any]:
+    """Return the columns of scored records; `stars` is absent without ratings."""
+    return {"score": score_K.tolist()} | ({} if stars is None else {"stars": stars})
 
 
 def choose_strategy(history: History, genre_profile: Mapping[str, float] | None = None) -> Strategy:

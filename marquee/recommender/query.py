@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any
 
+from marquee.core.ids import Id
 from marquee.recommender.errors import RequestError
 from marquee.recommender.history import HistoryEntry
 
@@ -37,11 +38,13 @@ class RecommendQuery(Controls):
     k: int = 10
     offset: int = 0
     filters: Mapping[str, Any] | None = None
-    include_ids: Iterable[int] | None = None
-    exclude_ids: Iterable[int] | None = None
+    include_ids: Iterable[Id] | None = None
+    exclude_ids: Iterable[Id] | None = None
     exclude_seen: bool = True
     explain: bool = False
-    not_interested: Iterable[int] = ()
+    not_interested: Iterable[Id] = ()
+    viewer: Mapping[str, Any] | None = None
+    """Known features of the user, by name; the encoder reads those of the data set."""
 
     @property
     def allows_ann(self) -> bool:

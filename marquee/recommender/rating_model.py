@@ -22,12 +22,11 @@ from typing import NamedTuple
 import numpy as np
 
 from marquee.core.arrays import AnyFloat, Bools, Float32, Float64, Int64
-from marquee.core.item_stats import LIKED_RATING
+from marquee.core.item_stats import liked_rating, low_rating
 from marquee.recommender.bundle import Bundle
 from marquee.recommender.history import History
 from marquee.recommender.responses import Stars
 
-ABANDONED_RATING = 2.0  # that leaving an item in its first tenth stands for
 TAIL = 0.05  # probability on each side of the interval: 90% lies between
 USERS_PER_BATCH = 16  # computed together: their matrices, 450 kB, stay in cache
 ENTRIES_PER_BLOCK = 512  # gathered together: 0.7 MB with 16 draws of 21 numbers
@@ -69,7 +68,7 @@ class RatingModel:
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "RatingModel":
-        """Change a bundle's draws to the coordinates of the prior."""
+        """Change the draws of a bundle with ratings to the coordinates of the prior."""
         scalars, arrays = bundle.manifest["stars"], bundle.arrays
         factor_SEE = np.linalg.cholesky(arrays["star_precision"])  # new user = factor' user
         item_ISE, rotation_SEE = arrays["star_item"].copy(), np.linalg.inv(factor_SEE).mT
@@ -141,7 +140,7 @@ class RatingModel:
         for b, history in enumerate(histories):
             is_rated = history.rating_bin_L > 0
             items = np.concatenate([history.item_L[is_rated], history.abandoned])
-            abandoned = np.full(len(history.abandoned), ABANDONED_RATING)
+            abandoned = np.full(len(history.abandoned), low_rating(self.scale_R.tolist()))
             rating_L = np.concatenate([self.scale_R[history.rating_bin_L[is_rated] - 1], abandoned])
             centered_L = (rating_L - self.mean).astype(np.float32)
             evidence.count_B1[b] = len(items)
@@ -218,7 +217,7 @@ class RatingModel:
         expected_BK = self._expected(mean_BSK)
         low_BK = np.minimum(self.scale_R[_first_true(below_BKR >= TAIL)], expected_BK)
         high_BK = np.maximum(self.scale_R[_first_true(below_BKR >= 1 - TAIL)], expected_BK)
-        is_liked_R = self.scale_R >= LIKED_RATING
+        is_liked_R = self.scale_R >= liked_rating(self.scale_R.tolist())
         p_like_BK = np.minimum(probability_BKR[..., is_liked_R].sum(axis=-1), 1.0)
         return np.stack([expected_BK, low_BK, high_BK, p_like_BK], axis=-1)
 

@@ -8,21 +8,21 @@ import numpy as np
 import numpy.typing as npt
 
 from marquee.core.arrays import Float32, Int64
-from marquee.core.errors import InputError
+from marquee.core.ids import Id, Ids, IdType, id_type
 from marquee.recommender import responses
-from marquee.recommender.bundle import REMEDY, Bundle, read_bundle
+from marquee.recommender.bundle import Bundle, read_bundle
 from marquee.recommender.elicitation import RatingElicitation
 from marquee.recommender.errors import RequestError
+from marquee.recommender.golden import check_golden
 from marquee.recommender.history import EMPTY_HISTORY, History, HistoryEntry
 from marquee.recommender.item_catalog import ItemCatalog
+from marquee.recommender.item_content import ItemContent
 from marquee.recommender.non_personalized import NonPersonalized
-from marquee.recommender.pipeline import RankingPipeline, choose_strategy
+from marquee.recommender.pipeline import RankingPipeline, choose_strategy, score_columns
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
 from marquee.recommender.rerank.reranker import Reranker
 from marquee.recommender.scoring import Scorer
-
-GOLDEN_TOLERANCE = 1e-4
 
 
 class Recommender:
@@ -44,17 +44,23 @@ class Recommender:
         self.model_version = str(bundle.manifest["model_version"])
         """64 hex digits that name this bundle's exact content."""
         self.movies = bundle.movies
-        self.movie_ids: Int64 = bundle.movies.movie_id
-        """(I,) movie ids, ascending: the column order of `score`."""
+        self.movie_ids: Ids = bundle.movies.movie_id
+        """(I,) movie ids, int64 or text in an object array: the column order of `score`."""
+        self.user_feature_names = [encoding.name for encoding in bundle.features.user]
+        """The features of a user that `viewer` can hold."""
         self.num_ratings: Int64 = arrays["num_ratings"]
         self.catalog = ItemCatalog(self.movies, self.num_ratings, bundle.manifest["scale"])
         self.scorer = Scorer(bundle, threads)
-        self.rating_model = RatingModel.from_bundle(bundle)
+        self.has_ratings = bool(bundle.manifest["scale"])
+        self.rating_model = RatingModel.from_bundle(bundle) if self.has_ratings else None
         self.reranker = Reranker(self.movies, self.num_ratings, num_users, arrays["item_vector"])
         self.elicitation = RatingElicitation(self.num_ratings, num_users, self.rating_model)
         self._non_personalized = NonPersonalized(
-            self.movies, self.num_ratings, arrays["num_recent"], self.rating_model
+            self.movies, self.num_ratings, arrays.get("num_recent"), self.rating_model
         )
+        self.chart_kinds = self._non_personalized.kinds
+        """The charts that the data allow."""
+        self.item_content = ItemContent(bundle.item_content, bundle.features, threads)
         self._pipeline = RankingPipeline(
             catalog=self.catalog,
             scorer=self.scorer,
@@ -62,6 +68,11 @@ class Recommender:
             rating_model=self.rating_model,
             model_version=self.model_version,
         )
+
+    @property
+    def id_type(self) -> IdType:
+        """Return "int" or "text", the type of the movie ids."""
+        return id_type(self.movie_ids)
 
     @classmethod
     def load(
@@ -79,8 +90,7 @@ class Recommender:
         """
         bundle = read_bundle(folder, copies)
         recommender = cls(bundle, threads)
-        for n, golden in enumerate(bundle.golden):
-            recommender._check_golden(f"{bundle.folder / 'golden.json'}: answer {n}", golden)
+        check_golden(recommender, bundle)
         bundle.release_pages()  # the draws of the rating model were copied
         return recommender
 
@@ -91,7 +101,7 @@ class Recommender:
 
         histories: oldest entry first; the encoder reads the latest `history_length` entries of
         each. An empty history scores log(1 + number of ratings), the popular list.
-        movie_ids: int (C,), or (B, C) with own movies for each history; None: all I movies.
+        movie_ids: (C,), or (B, C) with own movies for each history; None: all I movies.
 
         Returns float32 (B, C), or (B, I) in the order of `movie_ids`. Scores of different users do
         not compare. Raises RequestError for an unknown movie or stars off the scale.
@@ -109,21 +119,26 @@ class Recommender:
     ) -> Float32:
         """Predict expected stars, float32 (B, C), for movie_ids of shape (C,) or (B, C).
 
+        Raises RequestError, code "no_ratings", where the bundle has no ratings.
+
         Examples:
             >>> recommender.predict_stars([[(50, 5.0), (296, 4.5)]], movie_ids=[1, 6]).shape
             (1, 2)
         """
         user_histories = [self.catalog.parse_history(history) for history in histories]
         items = self.catalog.index_array(movie_ids, len(user_histories))
-        return self.rating_model.expected_ratings(user_histories, items)
+        return self._rating_model().expected_ratings(user_histories, items)
 
     def star_probabilities(
         self, history: Iterable[HistoryEntry], movie_ids: npt.ArrayLike
     ) -> Float32:
-        """Predict P(stars = r) of C movies, float32 (C, R) along the scale."""
-        items = self.catalog.indices_of(np.asarray(movie_ids).tolist(), "movie_ids")
+        """Predict P(stars = r) of C movies, float32 (C, R) along the scale.
+
+        Raises RequestError as `predict_stars` does.
+        """
+        items = self.catalog.index_array(movie_ids, 1).ravel()
         user_history = self.catalog.parse_history(history)
-        return self.rating_model.rating_probabilities(user_history, items).astype(np.float32)
+        return self._rating_model().rating_probabilities(user_history, items).astype(np.float32)
 
     def recommend(
         self,
@@ -132,8 +147,8 @@ class Recommender:
         *,
         offset: int = 0,
         filters: Mapping[str, Any] | None = None,
-        include_ids: Iterable[int] | None = None,
-        exclude_ids: Iterable[int] | None = None,
+        include_ids: Iterable[Id] | None = None,
+        exclude_ids: Iterable[Id] | None = None,
         exclude_seen: bool = True,
         calibration: float = 0.0,
         novelty: float = 0.0,
@@ -141,12 +156,13 @@ class Recommender:
         diversity: float = 0.0,
         genre_profile: Mapping[str, float] | None = None,
         explain: bool = False,
-        not_interested: Iterable[int] = (),
+        not_interested: Iterable[Id] = (),
+        viewer: Mapping[str, Any] | None = None,
     ) -> responses.RecommendResponse:
         """Recommend the k best movies for one history: POST /recommend.
 
-        Items are ordered by score, then by movie id, unless a control moves them. Pages join: the
-        list of 20 begins with the list of 10. An item's `score` stays the network's.
+        Items are ordered by score, then as in `movie_ids`, unless a control moves them. Pages join:
+        the list of 20 begins with the list of 10. An item's `score` stays the network's.
 
         Args:
             history: entries, oldest first; empty: the popular list. An entry is a movie id,
@@ -154,7 +170,7 @@ class Recommender:
                 optional `stars` (a value of the scale), `watched` (share, 0..1) and `at` (RFC 3339
                 text or a datetime with a zone). Where every entry has `at`, entries are sorted by
                 it. A movie watched below .1 is seen and a weak dislike; from .9 on, without stars,
-                it counts as 4 stars.
+                it counts as liked: 4 stars of 5. Without ratings `stars` is ignored.
             k: number of movies, 1 or more.
             offset: places to skip, a response's `next_offset`.
             filters: `genres` (at least one of them), `exclude_genres` (none of them), `year_min`,
@@ -171,9 +187,12 @@ class Recommender:
             explain: add `because` to each item: the history entries, or genres, that raise it. It
                 encodes the history once per entry.
             not_interested: movies that are never listed; the neighbors of the last 100 are demoted.
+            viewer: what is known of the user, by name. The encoder reads the user features of the
+                data set, `user_feature_names`; a missing one is unknown.
 
         Returns {items, strategy, model_version, next_offset}. An item is {movie_id, title, year,
-        genres, score, stars: {expected, low, high, p_like}, because?, num_ratings}. strategy is
+        genres, score, stars?: {expected, low, high, p_like}, because?, num_ratings}; without
+        ratings there are no `stars`. strategy is
         "history"; without a history "content" where there is a genre_profile, else "popular".
         next_offset is None on the last page.
 
@@ -203,6 +222,7 @@ class Recommender:
             genre_profile=genre_profile,
             explain=explain,
             not_interested=not_interested,
+            viewer=viewer,
         )
         return self.recommend_query(query)
 
@@ -230,7 +250,7 @@ class Recommender:
         return self._pipeline.recommend_batch(queries)
 
     def predict(
-        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
+        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[Id]
     ) -> responses.PredictResponse:
         """Predict score and stars of these movies, in their order: POST /predict.
 
@@ -245,7 +265,7 @@ class Recommender:
         return self._predictions(user_history, item_K, score_K)
 
     def rerank(
-        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[int]
+        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[Id]
     ) -> responses.PredictResponse:
         """Sort these movies, best first, ties in the order of the request: POST /rerank.
 
@@ -265,8 +285,8 @@ class Recommender:
         *,
         history: Iterable[HistoryEntry] = (),
         k: int = 10,
-        not_seen: Iterable[int] = (),
-        not_interested: Iterable[int] = (),
+        not_seen: Iterable[Id] = (),
+        not_interested: Iterable[Id] = (),
         seed: int = 0,
     ) -> responses.RateNextResponse:
         """Sample k movies that the user should rate next: POST /rate_next.
@@ -275,8 +295,8 @@ class Recommender:
         same arguments give the same sample; one seed per user gives different users different
         movies (marquee/recommender/elicitation.py).
 
-        Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars,
-        why: {seen_probability, information, scarcity}, num_ratings}, the largest product first.
+        Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars?,
+        why: {seen_probability, information?, scarcity}, num_ratings}, the largest product first.
         Raises RequestError for an unknown movie, or k < 1.
 
         Examples:
@@ -287,15 +307,16 @@ class Recommender:
         not_seen_items = self.catalog.indices_of(not_seen, "not_seen")
         logit_I = self.scorer.score([user_history])[0] if len(user_history) else None
         item_K, factors = self.elicitation.select(user_history, logit_I, not_seen_items, k, seed)
-        (stars,) = self.rating_model.describe([user_history], [item_K])
+        stars = self._describe(user_history, item_K)
+        columns = ({} if stars is None else {"stars": stars}) | {"why": factors}
         return {
-            "items": self.catalog.to_records(item_K, {"stars": stars, "why": factors}),
+            "items": self.catalog.to_records(item_K, columns),
             "strategy": choose_strategy(user_history),
             "model_version": self.model_version,
         }
 
     def similar(
-        self, movie_ids: Iterable[int], k: int = 10, filters: Mapping[str, Any] | None = None
+        self, movie_ids: Iterable[Id], k: int = 10, filters: Mapping[str, Any] | None = None
     ) -> responses.SimilarResponse:
         """Return the k movies nearest to these, by cosine to their mean: POST /similar.
 
@@ -323,7 +344,8 @@ class Recommender:
         """Return the k movies that lead a non-personalized chart: POST /charts.
 
         Equal scores are ordered by number of ratings; the stars are those of a user without a
-        history. Raises RequestError for an unknown kind (marquee/recommender/non_personalized.py).
+        history. Raises RequestError for another kind than `chart_kinds`, which are those that the
+        data allow (marquee/recommender/non_personalized.py).
 
         Examples:
             >>> [item["title"] for item in recommender.charts("popular", k=3)["items"]]
@@ -337,7 +359,7 @@ class Recommender:
         }
 
     def _score_movies(
-        self, history: Iterable[HistoryEntry], movie_ids: Iterable[int]
+        self, history: Iterable[HistoryEntry], movie_ids: Iterable[Id]
     ) -> tuple[History, Int64, Float32]:
         user_history = self.catalog.parse_history(history)
         item_K = self.catalog.indices_of(movie_ids, "movie_ids")
@@ -353,26 +375,16 @@ class Recommender:
         }
 
     def _scored_records(self, history: History, item_K: Int64, score_K: Float32) -> list[Any]:
-        (stars,) = self.rating_model.describe([history], [item_K])
-        return self.catalog.to_records(item_K, {"score": score_K.tolist(), "stars": stars})
+        columns = score_columns(score_K, self._describe(history, item_K))
+        return self.catalog.to_records(item_K, columns)
 
-    def _check_golden(self, name: str, golden: Mapping[str, Any]) -> None:
-        history, movie_ids = [tuple(entry) for entry in golden["history"]], golden["movie_ids"]
-        answers = {
-            "scores": self.score([history], movie_ids)[0],
-            "stars": self.predict_stars([history], movie_ids)[0],
-        }
-        for key, answer in answers.items():
-            error = float(np.abs(answer - np.asarray(golden[key], np.float32)).max(initial=0.0))
-            if not error <= GOLDEN_TOLERANCE:
-                raise InputError(
-                    f"{name} is off by {error:.2g} in its {key}, "
-                    f"expected at most {GOLDEN_TOLERANCE:g}; {REMEDY}"
-                )
-        top = [item["movie_id"] for item in self.recommend(history)["items"]]
-        if len(top) == len(golden["top"]):
-            score_K, golden_K = self.score([history] * 2, [top, golden["top"]])
-            # Two items may swap places on another processor, but only where their scores agree.
-            if np.allclose(score_K, golden_K, rtol=0, atol=GOLDEN_TOLERANCE):
-                return
-        raise InputError(f"{name} is {top}, expected {golden['top']}; {REMEDY}")
+    def _describe(self, history: History, item_K: Int64) -> list[responses.Stars] | None:
+        if self.rating_model is None:
+            return None
+        return next(self.rating_model.describe([history], [item_K]))
+
+    def _rating_model(self) -> RatingModel:
+        if self.rating_model is None:
+            message = "stars: the data have no ratings, expected none; predict scores with score"
+            raise RequestError(message, code="no_ratings")
+        return self.rating_model

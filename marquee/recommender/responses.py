@@ -3,14 +3,26 @@
 The OpenAPI document is generated from these types: a docstring is a description there.
 """
 
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import Field, with_config
-from typing_extensions import TypedDict
+from pydantic import Field, WithJsonSchema, with_config
+from typing_extensions import TypeAliasType, TypedDict
+
+from marquee.core.ids import MAX_ID_LENGTH
 
 Strategy = Literal["popular", "history", "content"]  # by ratings, the history, a genre profile
 ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
 
+MOVIE_ID: dict[str, Any] = {
+    "anyOf": [  # of oneOf, generators make other classes
+        {"type": "integer"},
+        {"type": "string", "minLength": 1, "maxLength": MAX_ID_LENGTH},
+    ],
+    "description": "as in the data set: integers, or text that is compared exactly",
+}
+MovieId = TypeAliasType(  # a component of the OpenAPI document: one class in a generated client
+    "MovieId", Annotated[int | str, WithJsonSchema(MOVIE_ID)]
+)
 Logit = Annotated[
     float,
     Field(description="logit: larger is better; scores of different users do not compare"),
@@ -20,7 +32,7 @@ MissingHistory = Annotated[
     Field(description="the stored history could not be read and is not in this answer"),
 ]
 UnknownIds = Annotated[
-    list[int],
+    list[MovieId | float],  # as they were sent: 5.5 is no id
     Field(description="movies of the request that the catalog does not hold; they are skipped"),
 ]
 ModelVersion = Annotated[str, Field(description="64 hex digits that name the bundle's content")]
@@ -37,13 +49,16 @@ class Stars(Strict):
     expected: Annotated[float, Field(description="mean, within the scale")]
     low: Annotated[float, Field(description="5% quantile, a value of the scale or `expected`")]
     high: Annotated[float, Field(description="95% quantile, a value of the scale or `expected`")]
-    p_like: Annotated[float, Field(ge=0, le=1, description="P(4 stars or more)")]
+    p_like: Annotated[float, Field(ge=0, le=1, description="P(4 of 5 stars or more, 8 of 10, …)")]
+
+
+RatedStars = Annotated[Stars, Field(description="absent where the data set has no ratings")]
 
 
 class Movie(Strict):
     """A movie of the catalog."""
 
-    movie_id: int
+    movie_id: MovieId
     title: str
     year: Annotated[int | None, Field(description="year of release; null: unknown")]
     genres: list[str]
@@ -53,7 +68,7 @@ class Movie(Strict):
 class MovieReference(Strict):
     """A movie; one that the bundle does not hold is its id only."""
 
-    movie_id: int
+    movie_id: MovieId
     title: NotRequired[str]
     year: NotRequired[int | None]
     genres: NotRequired[list[str]]
@@ -70,7 +85,7 @@ class ScoredMovie(Movie):
     """A movie, its score and its expected stars for one user."""
 
     score: Logit
-    stars: Stars
+    stars: NotRequired[RatedStars]
 
 
 class Explanation(Strict):
@@ -80,7 +95,7 @@ class Explanation(Strict):
     of the movie.
     """
 
-    movie_id: NotRequired[int]
+    movie_id: NotRequired[MovieId]
     title: NotRequired[str]
     genre: NotRequired[str]
     effect: Annotated[float, Field(gt=0)]
@@ -136,7 +151,7 @@ class ChartMovie(Movie):
             "new: year; hidden_gems: 5% quantile of the expected stars"
         ),
     ]
-    stars: Stars
+    stars: NotRequired[RatedStars]
 
 
 class ChartsResponse(Strict):
@@ -151,8 +166,11 @@ class ElicitationFactors(Strict):
     """The factors whose product orders the movies to rate."""
 
     seen_probability: Annotated[float, Field(ge=0, le=1, description="P(the user has seen it)")]
-    information: Annotated[
-        float, Field(ge=0, description="bits that a rating tells, times (stars / highest)^4")
+    information: NotRequired[
+        Annotated[
+            float,
+            Field(ge=0, description="bits that a rating tells, times (stars / highest)^4"),
+        ]
     ]
     scarcity: Annotated[float, Field(ge=0, description="1 without ratings, falls with each")]
 
@@ -160,7 +178,7 @@ class ElicitationFactors(Strict):
 class MovieToRate(Movie):
     """A movie that the user should rate next."""
 
-    stars: Stars
+    stars: NotRequired[RatedStars]
     why: ElicitationFactors
 
 

@@ -19,7 +19,9 @@ class Scorer:
 
     def __init__(self, bundle: Bundle, threads: int) -> None:
         arrays, self.history_length = bundle.arrays, int(bundle.manifest["history_length"])
-        self.encoder = Encoder(bundle.encoder, arrays["item_vector"], self.history_length, threads)
+        self.encoder = Encoder(
+            bundle.encoder, arrays["item_vector"], self.history_length, threads, bundle.features
+        )
         self.head = Head.from_arrays(arrays)
         self._popularity_I = np.log1p(arrays["num_ratings"]).astype(np.float32)
         self.ann_index: AnnIndex | None = None  # all items are scored

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from marquee.core.errors import InputError
-from marquee.recommender.bundle import MANIFEST, PARTS, is_intact, read_bundle
+from marquee.recommender.bundle import MANIFEST, PARTS, is_intact, read_bundle, refuse_other_format
 from marquee.releases.pointer import NAME, NAME_LENGTH, POINTER, Pointer
 from marquee.releases.store import Store
 
@@ -165,7 +165,8 @@ def prune(store: Store, keep: int) -> list[str]:
 def read_manifest(store: Store, version: str) -> tuple[bytes, dict[str, Any]]:
     """Read and verify the manifest of a stored version: its bytes, and what they say.
 
-    Raises InputError if the version is gone, or the manifest damaged or of another version.
+    Raises InputError if the version is gone, the bundle of another format, or the manifest damaged
+    or of another version.
     """
     manifest_object = store.read(f"versions/{version}/{MANIFEST}")
     if manifest_object is None:
@@ -173,20 +174,23 @@ def read_manifest(store: Store, version: str) -> tuple[bytes, dict[str, Any]]:
             f"{store.url}: version {version} is gone, expected one that is stored; "
             f"marquee releases promote VERSION {store.url}"
         )
+    name = f"{store.url}/versions/{version}/{MANIFEST}"
     try:
         manifest: dict[str, Any] = json.loads(manifest_object.content)
-        if set(manifest["files"]) != set(PARTS):
-            raise ValueError(f"it lists {sorted(manifest['files'])}")
+        bundle_format, files = manifest["format"], set(manifest["files"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise _damaged_manifest(store, name, error) from error
+    refuse_other_format(bundle_format, name)
+    try:
+        if files != set(PARTS):
+            raise ValueError(f"it lists {sorted(files)}")
         if not is_intact(manifest, manifest_object.content):
             raise ValueError("its content does not match its model_version")
         if not manifest["model_version"].startswith(version):
             raise ValueError(f"it belongs to {manifest['model_version'][:NAME_LENGTH]}")
         return manifest_object.content, manifest
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise InputError(
-            f"{store.url}/versions/{version}/{MANIFEST}: damaged ({error}), expected the manifest "
-            f"that was pushed; {repair_command(store)}"
-        ) from error
+        raise _damaged_manifest(store, name, error) from error
 
 
 def nothing_promoted(store: Store) -> InputError:
@@ -200,6 +204,12 @@ def nothing_promoted(store: Store) -> InputError:
 def repair_command(store: Store) -> str:
     """Return the command that mends a damaged version."""
     return f"marquee releases push BUNDLE {store.url} --repair"
+
+
+def _damaged_manifest(store: Store, name: str, error: Exception) -> InputError:
+    return InputError(
+        f"{name}: damaged ({error}), expected the manifest that was pushed; {repair_command(store)}"
+    )
 
 
 def _create_manifest(store: Store, key: str, manifest_bytes: bytes, repair: bool) -> bool:

@@ -1,5 +1,6 @@
 """Lightning callbacks: stop after N epochs, log loss, throughput and memory, record the cost."""
 
+import math
 import resource
 import time
 from pathlib import Path
@@ -10,9 +11,14 @@ import torch
 from pytorch_lightning.callbacks import Callback
 from torch import Tensor
 
+from marquee.core.errors import InputError
 from marquee.core.files import write_json
 from marquee.training import distributed
+from marquee.training.evaluate import validation_too_small
 from marquee.training.run_folder import COST_FILE, CURVE_FILE
+
+EXPLODED = 3.0
+"""A mean loss of an epoch so many times that of the first step is a diverged training."""
 
 
 class StopAfter(Callback):
@@ -20,6 +26,9 @@ class StopAfter(Callback):
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        trainer.should_stop = trainer.current_epoch >= self.epochs  # resumed after its end
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
@@ -42,12 +51,59 @@ class TrainLoss(Callback):
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
     ) -> None:
         # A tensor: reading its value would make a GPU wait in every step.
-        self.total = self.total + outputs["loss"].detach().double() * outputs["count"]
+        loss = outputs["loss"].detach().double() * trainer.accumulate_grad_batches
+        self.total = self.total + loss * outputs["count"]
         self.count += outputs["count"]
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         module.log("train/loss", float(self.total) / self.count, prog_bar=True, sync_dist=True)
         self.total, self.count = 0.0, 0
+
+
+class DivergenceCheck(Callback):
+    """Ends a training whose loss or weights are not finite, or whose loss exploded.
+
+    Read at the ends of epochs, as a GPU would wait for each value. A network that knows nothing has
+    about the loss of the first step.
+    """
+
+    def __init__(self, lr: float, warmup_steps: int) -> None:
+        self.lr, self.warmup_steps = lr, warmup_steps
+        self.first: Tensor | None = None
+        self.total, self.count = torch.zeros(()), 0
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, number: int
+    ) -> None:
+        loss = outputs["loss"].detach()
+        self.first = loss if self.first is None else self.first
+        self.total, self.count = self.total.to(loss.device) + loss, self.count + 1
+
+    def on_validation_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            self.check(trainer.current_epoch + 1, module)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.check(trainer.current_epoch + 1, module)
+        self.total, self.count = torch.zeros(()), 0
+
+    def check(self, epoch: int, module: pl.LightningModule) -> None:
+        """Raise InputError, in all processes at once, with the setting that helps."""
+        if self.first is None or not self.count:
+            return  # resumed at the end of an epoch
+        loss, first = float(self.total) / self.count, float(self.first)
+        is_finite = all(bool(weight.isfinite().all()) for weight in module.parameters())
+        has_exploded = loss > EXPLODED * max(first, 1.0)
+        if not distributed.all_reduce_max(not math.isfinite(loss) or has_exploded or not is_finite):
+            return
+        problem = f"the loss is {loss:.4g}, {first:.4g} at its start"
+        if math.isfinite(loss) and not is_finite:
+            problem = "some weights are not finite"
+        raise InputError(
+            f"epoch {epoch}: the training diverged ({problem}), expected a falling loss; lower "
+            f"model.learning.lr (now {self.lr:g}), or raise model.learning.warmup_steps (now "
+            f"{self.warmup_steps})"
+        )
 
 
 class EpochLogger(Callback):
@@ -60,7 +116,12 @@ class EpochLogger(Callback):
         epoch, metrics = trainer.current_epoch + 1, trainer.callback_metrics
         is_validated = epoch % (trainer.check_val_every_n_epoch or 1) == 0
         names = ["train/loss", *(["val/hit_rate@10", self.monitor] if is_validated else [])]
-        values = [f"{name} {metrics[name]:.4f}" for name in names if name in metrics]
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        values = [
+            f"{name} n/a" if validation_too_small(data, name) else f"{name} {metrics[name]:.4f}"
+            for name in names
+            if name in metrics
+        ]
         distributed.say_once(f"epoch {epoch}: " + "  ".join(values))
 
 

@@ -226,13 +226,23 @@ def read_checkpoint(path: str) -> dict[str, Any]:
         ) from error
 
 
-def load_weights(model: pl.LightningModule, path: str) -> None:
-    """Load a checkpoint's weights; InputError for none, or one of another model."""
+def load_weights(model: pl.LightningModule, path: str, epochs: int = 0) -> None:
+    """Load a checkpoint's weights; InputError for none, or one of another model.
+
+    epochs: of a finished training; one that a stop cut short is refused, too.
+    """
     if not exists(path):
         raise InputError(
             f"{path}: no checkpoint; run train.py fit first, or name another with --ckpt_path"
         )
     checkpoint = read_checkpoint(path)
+    if epochs:
+        num_trained = checkpoint["loops"]["fit_loop"]["epoch_progress"]["current"]["processed"]
+        if num_trained < epochs:
+            raise InputError(
+                f"{path}: stopped after {num_trained} of {epochs} epochs, expected a finished "
+                "training; continue it with: train.py refit --ckpt_path last"
+            )
     try:
         model.load_state_dict(checkpoint["state_dict"])
     except (KeyError, RuntimeError) as error:

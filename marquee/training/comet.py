@@ -45,6 +45,7 @@ class Comet(CometLogger):
     def __init__(self, run_folder: Path, runs: Path, online: bool) -> None:
         record = read_record(run_folder)
         self.run_folder, self.archive = run_folder, record.get("archive")
+        self.is_discarded = False
         archives = runs / "comet"
         archives.mkdir(parents=True, exist_ok=True)
         super().__init__(
@@ -71,6 +72,9 @@ class Comet(CometLogger):
 
     def store_archive(self, path: str) -> None:
         """Rename a finished archive; the client calls this if anything is unsent."""
+        if self.is_discarded:
+            Path(path).unlink(missing_ok=True)
+            return
         allow_joining(Path(path))
         # The client's own names end in letters drawn after seed_everything: a resumed run's archive
         # would have the name of the one before, and replace it.
@@ -86,7 +90,9 @@ class Comet(CometLogger):
         content = {**read_record(self.run_folder), **current, **facts}
         write_json(self.run_folder / EXPERIMENT_FILE, content, indent=None)
 
-    def close(self) -> None:
+    def close(self, discard: bool = False) -> None:
+        """End the session; discard: leave no archive of it."""
+        self.is_discarded = discard
         from comet_ml.exceptions import CometException
 
         with quiet():
@@ -175,9 +181,9 @@ def tag(loggers: Sequence[Logger], tags: list[str], others: Mapping[str, Any]) -
             comet.experiment.log_other(name, value)
 
 
-def close(loggers: Sequence[Logger]) -> None:
+def close(loggers: Sequence[Logger], discard: bool = False) -> None:
     for comet in comet_loggers(loggers):
-        comet.close()
+        comet.close(discard)
 
 
 def read_record(run_folder: Path) -> dict[str, Any]:

@@ -21,18 +21,23 @@ from datamodules.config import DataConfig
 from datamodules.splits import Refit
 from marquee.core.errors import InputError
 from marquee.core.files import flatten, without_none, write_atomic
+from marquee.data.dataset import Dataset, load_dataset
 from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split
 from marquee.training.checkpoints import CheckpointConfig
 from marquee.training.comet import Mode
+from marquee.training.data_settings import settings_from_data
+from marquee.training.distributed import say_once
+from marquee.training.trainer_settings import check_trainer_settings
 from models.config import LearningConfig, NetworkConfig, RatingModelConfig
 
 # Settings of the trainer that change the trained weights.
 TRAINER_SETTINGS = ("max_epochs", "precision", "gradient_clip_val", "accumulate_grad_batches")
 # Settings of one machine or one call, by which runs are not compared.
-LOCAL_SETTINGS = ("runs", "bundles", "results", "ckpt_path", "out", "comet")
+LOCAL_SETTINGS = ("runs", "bundles", "results", "ckpt_path", "out", "replace", "comet")
 LINKS = {  # settings that data and network must agree on: a recipe names them once
     "model.network.user": "data.user",
     "model.network.history_length": "data.history_length",
+    "model.network.user_features": "data.user_features",
     "seed_everything": "data.seed",
 }
 MAX_SEED = 2**32 - 1
@@ -54,9 +59,11 @@ class RunConfig:
 
     name: str
     """Name of the recipe and of its bundle, results and folder of runs."""
-    protocols: list[Literal["next", "ncf-paper", "time", "new-users", "new-movies", "stars"]] = (
-        field(default_factory=lambda: ["next"])
-    )
+    from_data: list[str] = field(default_factory=list)
+    """Settings that follow from the data set, unless the command line gives them."""
+    protocols: list[
+        Literal["next", "ncf-paper", "time", "new-users", "new-movies", "stars", "fixed"]
+    ] = field(default_factory=lambda: ["next"])
     """Protocols that the test part is measured by; their split is `data.protocol`."""
     seed_everything: int = 0
     """Seed of the selection. Each refit has its own seed, one of `seeds`."""
@@ -80,6 +87,8 @@ class RunConfig:
     checkpoints: CheckpointConfig = field(default_factory=CheckpointConfig)
     ckpt_path: str | None = None
     """Resume from this checkpoint; `last` resumes the newest run, or starts a new one."""
+    replace: bool = False
+    """Replace an older bundle of this name even by a model that popularity beats."""
     refit: Refit = "validation"
     """For export: the ratings that the bundle is trained on."""
     out: str | None = None
@@ -108,24 +117,7 @@ class RunConfig:
             raise InputError(
                 f"folds {self.folds}: expected none, as only protocols [stars] has folds"
             )
-        self.check_trainer()
-
-    def check_trainer(self) -> None:
-        """Refuse trainer settings that break resuming or exact results."""
-        if not (self.trainer["max_epochs"] or 0) >= 1:
-            raise InputError(f"trainer.max_epochs {self.trainer['max_epochs']}: expected 1 or more")
-        devices = self.trainer["devices"]
-        if devices not in ("auto", 1, "1"):
-            raise InputError(
-                f"trainer.devices {devices}: expected none, as several devices are several "
-                f"processes; run: torchrun --nproc-per-node {devices} train.py …"
-            )
-        interval = self.trainer["val_check_interval"]
-        if interval not in (None, 1.0):
-            raise InputError(
-                f"trainer.val_check_interval {interval}: expected none, as a resumed training is "
-                "exact only with validation at the ends of epochs; set check_val_every_n_epoch"
-            )
+        check_trainer_settings(self.trainer)
 
     @property
     def is_served(self) -> bool:
@@ -161,7 +153,7 @@ class RunConfig:
             f"--{name}={value if isinstance(value, str) else json.dumps(value)}"
             for name, value in settings.items()
         ]
-        return read_config([*self.args, *changes])
+        return parse_config([*self.args, *changes])
 
     def flat(self) -> dict[str, Any]:
         """Return every setting by its dotted name, without the linked ones."""
@@ -195,8 +187,38 @@ class RunConfig:
 def read_config(args: Sequence[str]) -> RunConfig:
     """Parse a command line, `--config recipes/NAME.yaml --trainer.max_epochs 2`.
 
-    Raises InputError for an unknown setting, a value of another type, or contradictions.
+    Reads the data set if the recipe has settings that follow from it. Raises InputError for an
+    unknown setting, a value of another type, or contradictions.
     """
+    config = parse_config(args)
+    return complete_from_data(config) if config.from_data else config
+
+
+def complete_from_data(config: RunConfig) -> RunConfig:
+    """Return the recipe with settings that follow from its data; print them."""
+    dataset = load_dataset(config.data.name, config.data.root)
+    on_command_line = {arg.removeprefix("--").partition("=")[0] for arg in config.args}
+    chosen = {name: value for name, value in config.flat().items() if name in on_command_line}
+    settings = settings_from_data(dataset, chosen)
+    if unknown := sorted(set(config.from_data) - set(settings)):
+        raise InputError(f"from_data {unknown}: expected some of {sorted(settings)}")
+    settings = {name: settings[name] for name in config.from_data if name not in chosen}
+    say_once(f"settings from the data: {describe_size(dataset)}")
+    for name, value in settings.items():
+        say_once(f"  {name:32} {value}")
+    return config.with_settings(settings | {"from_data": []})
+
+
+def describe_size(dataset: Dataset) -> str:
+    histories = dataset.histories
+    return (
+        f"{dataset.name} has {len(histories.item):,} interactions of {len(histories):,} users and "
+        f"{dataset.num_items:,} items"
+    )
+
+
+def parse_config(args: Sequence[str]) -> RunConfig:
+    """Parse a command line without the settings that follow from the data."""
     parser = build_parser()
     try:
         namespace = parser.parse_args(list(args))

@@ -17,15 +17,18 @@ import torch
 
 from datamodules.datamodule import InteractionDataModule
 from datamodules.splits import Split, training_ratings
+from marquee.core.arrays import Float32
 from marquee.core.command import say
 from marquee.core.eval_queries import EvalQueries
+from marquee.core.times import utc_date
 from marquee.evaluation import report
-from marquee.evaluation.baselines.ranking import Interactions
+from marquee.evaluation.baselines.interactions import Interactions
 from marquee.evaluation.metrics.beyond_accuracy import ItemStats
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.ranker import Ranked, Scorer, shuffle_contexts
 from marquee.evaluation.results import write_ranks, write_results
-from marquee.evaluation.tuning import Settings, ranking_baselines, tune
+from marquee.evaluation.too_small import num_candidates, reason_too_small
+from marquee.evaluation.tuning import Settings, fit_scorer, ranking_baselines, tune
 from marquee.recommender.recommender import Recommender
 from marquee.training.config import RunConfig
 from marquee.training.run_folder import SelectionResult, test_rows_name
@@ -56,21 +59,23 @@ def evaluate_on_test(
 
     seeds = [{each: measured(scorer, each) for each in sets} for scorer in models.values()]
     baselines, settings = measure_baselines(data, sets, stats)
-    as_selected = measured(unrefitted, "test")
+    as_selected = measured(unrefitted, main_set(sets))
     common = {
         "recipe": f"recipes/{config.name}.yaml",
         **provenance(data, selection, device),
         "seeds": list(models),
         "ties": data.config.ties,
-        "num_users": len(sets["test"]),
+        "num_users": len(main_queries(sets)),
         "selection": {
             "epochs": selection.epochs,
             **selection.validation,
-            "curve": selection.curve(),
+            "curve": selection.curve() if None not in selection.validation.values() else [],
         },
         **selection.total_cost(),
     }
-    test, flat = data.base_split.test, dict[str, float]()
+    if data.base_split.cut is not None:
+        common["cut"] = utc_date(data.base_split.cut)
+    test, flat = main_queries(sets), dict[str, float]()
     row, item = test.target_pairs()
     user_id = data.base_split.all_histories.user_id[test.user[row]]
     movie_id = data.dataset.movies.movie_id[item]
@@ -79,7 +84,9 @@ def evaluate_on_test(
         content = common | {"protocol": protocol, "baseline_settings": protocol_settings}
         content |= sections(protocol, seeds, baselines, as_selected, stats.num_items)
         path = write_results(config.results, config.name, protocol, content)
-        ranks = dict(zip(models, (each["test"][protocol].rank for each in seeds), strict=True))
+        ranks = dict(
+            zip(models, (each[main_set(sets)][protocol].rank for each in seeds), strict=True)
+        )
         write_ranks(config.runs_folder / test_rows_name(protocol), user_id, movie_id, ranks)
         say(report.format_table(path, content))
         flat |= report.flatten_results(protocol, content)
@@ -112,24 +119,49 @@ def sections(
             "paired": {name: report.paired_section(model, each) for name, each in ranked.items()},
         }
 
-    content = compared("test")
-    content["per_seed"] = [report.mean_metrics(each, num_items) for each in by_seed("test")]
+    main = main_set(seeds[0])
+    content = compared(main)
+    if main != "test":  # the same keys, one level deeper
+        content = {main: content}
+    content["per_seed"] = [report.mean_metrics(each, num_items) for each in by_seed(main)]
     content["unrefitted"] = report.metrics_section([unrefitted[protocol]], num_items)
-    if PROTOCOLS[protocol].has_lists:
+    if "order_shuffled" in seeds[0] and PROTOCOLS[protocol].has_lists:
         content["order_shuffled"] = report.metrics_section(by_seed("order_shuffled"), num_items)
-    if "random_holdout" in seeds[0]:
+    if main == "test" and "random_holdout" in seeds[0]:
         content["random_holdout"] = compared("random_holdout")
     return content
 
 
+def main_set(sets: Mapping[str, Any]) -> str:
+    """Return the query set of test rows and seeds: `test`, where there is an order."""
+    return "test" if "test" in sets else "random_holdout"
+
+
+def main_queries(sets: Mapping[str, EvalQueries]) -> EvalQueries:
+    return sets[main_set(sets)]
+
+
 def query_sets(data: InteractionDataModule, protocols: Sequence[str]) -> dict[str, EvalQueries]:
-    queries = test_queries(data, "ncf-paper" in protocols)
-    sets = {"test": queries}
-    if any(PROTOCOLS[protocol].has_lists for protocol in protocols):
-        sets["order_shuffled"] = shuffle_contexts(queries)
-    if PROTOCOLS[data.config.protocol].has_random_holdout:
+    has_random_holdout = PROTOCOLS[data.config.protocol].has_random_holdout
+    if has_random_holdout and not data.has_order:
+        return {"random_holdout": data.random_test}
+    sets = {"test": test_queries(data, "ncf-paper" in protocols)}
+    if data.has_order and any(PROTOCOLS[protocol].has_lists for protocol in protocols):
+        sets["order_shuffled"] = shuffle_contexts(sets["test"])
+    if has_random_holdout:
         sets["random_holdout"] = data.random_test
     return sets
+
+
+def validation_too_small(data: InteractionDataModule, name: str) -> str | None:
+    """Return why a logged metric, `val/ndcg@10`, says nothing; None if it does."""
+    if not name.startswith("val/"):
+        return None
+    queries = data.base_split.valid
+    if data.config.select_on == "ncf-paper":
+        queries = queries.with_candidates(data.valid_candidates)
+    candidates = num_candidates(queries, data.dataset.num_items)
+    return reason_too_small(name.removeprefix("val/"), len(queries), candidates)
 
 
 def test_queries(data: InteractionDataModule, with_candidates: bool) -> EvalQueries:
@@ -138,26 +170,36 @@ def test_queries(data: InteractionDataModule, with_candidates: bool) -> EvalQuer
 
 
 def item_stats(data: InteractionDataModule) -> ItemStats:
-    histories, genre_IG = data.base_split.all_histories, data.dataset.movies.genre_matrix()
+    histories, genre_IG = data.base_split.all_histories, ranked_genres(data)
     return ItemStats.from_interactions(histories.item, num_users=len(histories), genre_IG=genre_IG)
 
 
-def bundle_scorer(folder: Path) -> Scorer:
-    return library_scorer(Recommender.load(folder, threads=os.cpu_count() or 1))
+def ranked_genres(data: InteractionDataModule) -> Float32:
+    """Return the genres of the items with interactions, (I, G)."""
+    return data.dataset.movies.genre_matrix()[: data.dataset.num_items]
 
 
-def library_scorer(recommender: Recommender) -> Scorer:
-    """Return a scorer that hands item rows and ratings over as movie ids and stars."""
+def bundle_scorer(folder: Path, num_items: int) -> Scorer:
+    return library_scorer(Recommender.load(folder, threads=os.cpu_count() or 1), num_items)
+
+
+def library_scorer(recommender: Recommender, num_items: int) -> Scorer:
+    """Return a scorer that hands item rows and ratings over as movie ids and stars.
+
+    num_items: of the data set; the bundle's items without interactions come after them.
+    """
     ids = recommender.movie_ids
 
     def score(queries: EvalQueries) -> np.ndarray:
         contexts = zip(queries.contexts(), queries.context_ratings(), strict=True)
-        return recommender.score(
+        histories = [
             [
-                list(zip(ids[items].tolist(), ratings.tolist(), strict=True))
-                for items, ratings in contexts
+                (movie_id, None if rating != rating else rating)
+                for movie_id, rating in zip(ids[items].tolist(), ratings.tolist(), strict=True)
             ]
-        )
+            for items, ratings in contexts
+        ]
+        return recommender.score(histories)[:, :num_items]
 
     return score
 
@@ -182,31 +224,34 @@ def measure_baselines(
     and protocol; settings by baseline and protocol.
     """
     split, valid = data.base_split, data.base_split.valid
-    if sets["test"].candidate_BC is not None:
+    if main_queries(sets).candidate_BC is not None:
         valid = valid.with_candidates(data.valid_candidates)
     train, refitted = interactions(split), interactions(split.with_refit("validation"))
     results: dict[str, dict[str, Results]] = {}
     settings: dict[str, dict[str, Settings]] = {}
-    tunable = ranking_baselines(data.config.protocol, data.dataset.movies.genre_matrix())
+    has_strengths = train.strength is not None
+    tunable = ranking_baselines(data.config.protocol, ranked_genres(data), has_strengths)
     for name, (make, grid) in tunable.items():
         settings[name] = tune(make, grid, train, valid, data.config.protocol)
         results[name] = {each: {} for each in sets if each != "order_shuffled"}
         for protocol, best in settings[name].items():
-            baseline = make(**best).fit(refitted)
+            scorer = fit_scorer(make, best, refitted)
             for each, by_protocol in results[name].items():
-                ranked = report.measure(baseline.score, sets[each], data.config.protocol, stats)
+                ranked = report.measure(scorer, sets[each], data.config.protocol, stats)
                 by_protocol[protocol] = ranked[protocol]
     return results, settings
 
 
 def interactions(split: Split) -> Interactions:
     user, item, rating = training_ratings(split)
+    strength = split.train_histories.strength
     return Interactions(
         user=user,
         item=item,
         num_users=len(split.train_histories),
         num_items=split.num_items,
         rating=rating.astype(np.float64),
+        strength=None if strength is None else strength.astype(np.float64),
     )
 
 

@@ -7,6 +7,7 @@ Local letters: N targets, V values of the rating scale.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import pandas as pd
 import pyarrow as pa
 
 from datamodules.datamodule import InteractionDataModule
-from datamodules.splits import Refit, training_ratings
+from datamodules.splits import Refit, Split
 from marquee.core.arrays import Columns
+from marquee.core.bootstrap import Section, figure_text, interval_text
 from marquee.core.command import say
 from marquee.core.eval_queries import EvalQueries
-from marquee.core.item_stats import LIKED_RATING
+from marquee.core.item_stats import liked_rating
+from marquee.evaluation.baselines.interactions import Interactions
 from marquee.evaluation.baselines.rating import rating_baselines
 from marquee.evaluation.metrics.rating import (
     RatingPredictions,
@@ -33,6 +36,7 @@ from marquee.evaluation.metrics.rating import (
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.report import flatten_results
 from marquee.evaluation.results import write_results, write_table
+from marquee.evaluation.too_small import reasons_few_users, without_too_small
 from marquee.evaluation.tuning import expand_grid
 from marquee.recommender.recommender import Recommender
 from marquee.training.config import RunConfig
@@ -95,14 +99,24 @@ def rating_sections(table: pd.DataFrame) -> dict[str, Any]:
         for name in PROTOCOLS["stars"].baselines
         if name in table
     }
+    num_users = int(table[Columns.USER_ID].nunique())
+    reasons = reasons_few_users(model, num_users)
+
+    def without_reasons(section: Section) -> Section:
+        return without_too_small(section, reasons)
+
     return {
-        "num_users": int(table[Columns.USER_ID].nunique()),
+        "num_users": num_users,
         "num_ratings": int(len(table) // table["seed"].nunique()),
-        "metrics": summarise_ratings(model),
-        "baselines": {name: summarise_ratings(sums) for name, sums in baselines.items()},
-        "paired": {name: compare_ratings(model, sums) for name, sums in baselines.items()},
+        "metrics": without_reasons(summarise_ratings(model)),
+        "baselines": {
+            name: without_reasons(summarise_ratings(sums)) for name, sums in baselines.items()
+        },
+        "paired": {
+            name: without_reasons(compare_ratings(model, sums)) for name, sums in baselines.items()
+        },
         "per_seed": [
-            point_estimates(rating_metrics(predictions_of(rows)))
+            point_estimates(rating_metrics(predictions_of(rows))) | dict.fromkeys(reasons)
             for _, rows in table.groupby("seed")
         ],
     }
@@ -118,6 +132,7 @@ def predictions_of(table: pd.DataFrame, baseline: str | None = None) -> RatingPr
         user=user,
         rating=rating_N,
         expected=table["predicted"].to_numpy(),
+        is_liked=table["liked"].to_numpy() if "liked" in table else None,  # None: an older run
         p_like=table["p_like"].to_numpy(),
         pit=table["place"].to_numpy(),
         num_ratings=table["support"].to_numpy(),
@@ -143,21 +158,24 @@ def predict_ratings(bundle: Path, data: InteractionDataModule, refit: Refit) -> 
         probabilities.append(model.star_probabilities(history, ids))
     user_N, item_N, rating_N = target_ratings(queries)
     probability_NV = np.concatenate(probabilities).astype(np.float64)
-    train_user, train_item, train_rating = training_ratings(split)
+    train = rated_interactions(split)
+    assert train.rating is not None
     kind_U = rater_kinds(
-        train_user,
-        train_rating.astype(np.float64),
+        train.user,
+        train.rating,
         len(split.train_histories),
         data.dataset.scale,
     )
+    liked = liked_rating(data.dataset.scale)
     columns = {
         Columns.USER_ID: split.all_histories.user_id[user_N],
         Columns.MOVIE_ID: movie_id[item_N],
         "stars": rating_N,
         "predicted": np.concatenate(expected).astype(np.float64),
-        "p_like": probability_NV[:, scale >= LIKED_RATING].sum(1),
+        "p_like": probability_NV[:, scale >= liked].sum(1),
+        "liked": rating_N >= liked,
         "place": randomized_pit(probability_NV, np.searchsorted(scale, rating_N)),
-        "support": np.bincount(train_item, minlength=split.num_items)[item_N],
+        "support": np.bincount(train.item, minlength=split.num_items)[item_N],
         "rater": kind_U[user_N],
     }
     return pd.DataFrame(columns)
@@ -178,7 +196,9 @@ def baseline_predictions(
     Settings are chosen on validation; the baseline is then fitted on train + validation.
     """
     split, low, high = data.base_split, data.dataset.scale[0], data.dataset.scale[-1]
-    train, refitted = interactions(split), interactions(split.with_refit("validation"))
+    train, refitted = (
+        rated_interactions(split.with_refit(refit)) for refit in ("none", "validation")
+    )
     valid_user, valid_item, valid_rating = target_ratings(split.valid)
     test_user, test_item, _ = target_ratings(split.test)
     predictions: dict[str, np.ndarray] = {}
@@ -196,11 +216,21 @@ def baseline_predictions(
     return predictions, settings
 
 
+def rated_interactions(split: Split) -> Interactions:
+    """Return the training interactions that have a rating."""
+    train = interactions(split)
+    assert train.rating is not None
+    is_rated_N = ~np.isnan(train.rating)
+    columns = {name: getattr(train, name)[is_rated_N] for name in ("user", "item", "rating")}
+    return replace(train, strength=None, **columns)
+
+
 def format_rating_table(path: Path, content: Mapping[str, Any]) -> str:
     lines = [f"{path} ({content['num_ratings']:,} ratings of {content['num_users']:,} users)"]
     for name, each in content["metrics"].items():
-        lines.append(f"  {name:<28} {each['mean']:.4f}  [{each['low']:.4f}, {each['high']:.4f}]")
+        lines.append(f"  {name:<28} {interval_text(each)}")
     for name, part in content["baselines"].items():
-        rmse, mae = part["rmse"]["mean"], part["mae"]["mean"]
-        lines.append(f"  {name:<28} rmse {rmse:.4f}  mae {mae:.4f}")
-    return "\n".join(lines)
+        rmse, mae = (figure_text(part[metric]["mean"]) for metric in ("rmse", "mae"))
+        lines.append(f"  {name:<28} rmse {rmse}  mae {mae}")
+    reasons = [each["too_small"] for each in content["metrics"].values() if "too_small" in each]
+    return "\n".join([*lines, *(f"  n/a: {reason}" for reason in dict.fromkeys(reasons))])

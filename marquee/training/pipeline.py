@@ -18,12 +18,12 @@ from marquee.evaluation.protocols import PROTOCOLS
 from marquee.evaluation.ranker import Scorer
 from marquee.evaluation.results import code_commit
 from marquee.recommender.bundle import read_bundle
-from marquee.training import checkpoints, distributed, evaluate, evaluate_ratings
+from marquee.training import checkpoints, distributed, evaluate, evaluate_ratings, popularity_check
 from marquee.training.callbacks import CostMeter
 from marquee.training.checkpoints import CheckpointSaver
 from marquee.training.config import RunConfig, read_config
 from marquee.training.distributed import say_once
-from marquee.training.export import export_bundle
+from marquee.training.export.bundle import export_bundle
 from marquee.training.run_bundles import check_before_training, seed_bundle, verified_bundles
 from marquee.training.run_folder import BEST, SELECT, RunFolder, SelectionResult, open_run
 from marquee.training.run_logging import archive_results, log_end, log_start
@@ -63,17 +63,38 @@ def select(training: Training) -> SelectionResult:
     bundle = config.bundle_folder if config.is_served else None
     check_before_training(config, training.data, bundle)
     train(training)
-    epochs, value = best_epoch(training)
-    selection = SelectionResult(
-        folder=run.path, commit=commit, epochs=epochs, validation={config.monitor: value}
-    )
-    say_once(f"selected epoch {epochs}: {config.monitor} {value:.4f}")
+    selection = compare_selection(training, commit)
     if distributed.is_first():
         selection.save()
         if config.is_served:
             checkpoints.load_weights(training.model, run.checkpoint(SELECT, BEST))
             export(training, selection, run.unrefitted_bundle)
     distributed.barrier()
+    return selection
+
+
+def compare_selection(training: Training, commit: str) -> SelectionResult:
+    """Return the epoch that validation chose, compared with popularity; print both."""
+    config, run = training.config, training.run
+    epochs, value = best_epoch(training)
+    reason = evaluate.validation_too_small(training.data, config.monitor)
+    figure = f"n/a ({reason})" if reason else f"{value:.4f}"
+    say_once(f"selected epoch {epochs}: {config.monitor} {figure}")
+    popularity = None
+    if reason is None:
+        popularity = popularity_check.popularity_on_validation(training.data, config.monitor)
+    is_below = popularity is not None and value <= popularity
+    selection = SelectionResult(
+        folder=run.path,
+        commit=commit,
+        epochs=epochs,
+        validation={config.monitor: None if reason else value},
+        below_popularity=is_below,
+        withheld=config.is_served and popularity_check.is_withheld(config, is_below),
+    )
+    if popularity is not None and is_below:
+        folder = seed_bundle(config, run, selection, seed=config.seeds[0])
+        popularity_check.warn_below_popularity(config, value, popularity, folder)
     return selection
 
 
@@ -88,7 +109,8 @@ def refit_seed(config: RunConfig, run: RunFolder, selection: SelectionResult, *,
     )
     train(training)
     if config.is_served and distributed.is_first():
-        say_once(f"bundle: {export(training, selection, seed_bundle(config, run, seed))}")
+        folder = seed_bundle(config, run, selection, seed=seed)
+        say_once(f"bundle: {export(training, selection, folder)}")
     distributed.barrier()
 
 
@@ -160,8 +182,11 @@ def measure_models(training: Training, selection: SelectionResult) -> dict[str, 
             return evaluate_ratings.evaluate_on_test(
                 config, data, selection, bundles, device=training.device
             )
-        scorers = {seed: evaluate.bundle_scorer(path) for seed, path in bundles.by_seed.items()}
-        unrefitted = evaluate.bundle_scorer(bundles.unrefitted)
+        scorers = {
+            seed: evaluate.bundle_scorer(path, data.dataset.num_items)
+            for seed, path in bundles.by_seed.items()
+        }
+        unrefitted = evaluate.bundle_scorer(bundles.unrefitted, data.dataset.num_items)
     else:
         scorers = {
             seed: checkpoint_scorer(model, run.trained_checkpoint("validation", seed))
@@ -183,14 +208,20 @@ def finish(run: RunFolder) -> None:
         run.mark_finished()
 
 
-def validate(training: Training) -> dict[str, float]:
-    """Return the validation metrics of the selected checkpoint, or --ckpt_path."""
+def validate(training: Training) -> dict[str, float | None]:
+    """Return the validation metrics of the selected checkpoint, or --ckpt_path.
+
+    A metric that says nothing is None.
+    """
     config, run, trainer = training.config, training.run, training.trainer
     checkpoints.load_weights(training.model, config.ckpt_path or run.checkpoint(SELECT, BEST))
     save_config(training)
     with checkpoints.converted_stops(training.callback(CheckpointSaver)):
         trainer.validate(training.model, training.data, verbose=False)
-    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    metrics: dict[str, float | None] = {
+        name: None if evaluate.validation_too_small(training.data, name) else float(value)
+        for name, value in trainer.callback_metrics.items()
+    }
     if PROTOCOLS[config.data.protocol].targets == "ratings":
         metrics |= evaluate_ratings.validate(run.unrefitted_bundle, training.data)
     return metrics
@@ -221,5 +252,7 @@ def export_run(config: RunConfig) -> None:
         training = prepare(config, run, phase="export", refit=config.refit)
         check_before_training(config, training.data, folder)
         checkpoint = run.trained_checkpoint(config.refit, config.seeds[0])
-        checkpoints.load_weights(training.model, config.ckpt_path or checkpoint)
+        is_refit = config.refit == "validation" and not config.ckpt_path
+        epochs = selection.epochs if is_refit else 0
+        checkpoints.load_weights(training.model, config.ckpt_path or checkpoint, epochs)
     say(f"bundle: {export(training, selection, folder)}")

@@ -1,7 +1,8 @@
 """The bundles of a run, verified before they are measured.
 
-The first seed's, which is served, is bundles/NAME. In runs/NAME/DATE are bundle-unrefitted, trained
-on the training part alone, and bundle-seed-SEED of further seeds, which only count in the mean.
+The first seed's, which is served, is bundles/NAME, unless popularity beats it and an older bundle
+is there. In runs/NAME/DATE are bundle-unrefitted, trained on the training part alone, and
+bundle-seed-SEED of further seeds, which only count in the mean.
 """
 
 import os
@@ -14,8 +15,9 @@ from marquee.core.errors import InputError
 from marquee.recommender.bundle import read_bundle, refuse_to_replace
 from marquee.training.config import RunConfig
 from marquee.training.distributed import say_once
-from marquee.training.export import check_exportable
+from marquee.training.export.bundle import check_exportable
 from marquee.training.run_folder import RunFolder, SelectionResult
+from marquee.training.setting_warnings import setting_warnings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +32,11 @@ class VerifiedBundles:
         return next(iter(self.by_seed.values()))
 
 
-def seed_bundle(config: RunConfig, run: RunFolder, seed: int) -> Path:
-    is_first = seed == config.seeds[0]
-    return config.bundle_folder if is_first else run.path / f"bundle-seed-{seed}"
+def seed_bundle(
+    config: RunConfig, run: RunFolder, selection: SelectionResult, *, seed: int
+) -> Path:
+    is_served = seed == config.seeds[0] and not selection.withheld
+    return config.bundle_folder if is_served else run.path / f"bundle-seed-{seed}"
 
 
 def check_before_training(
@@ -54,6 +58,8 @@ def check_before_training(
                 f"{folder}: cannot be written to, expected a writable folder; name another with "
                 "--bundles or --results"
             )
+    for warning in setting_warnings(config, data):
+        say_once(f"warning: {warning}")
     if "ncf-paper" in config.protocols:
         _ = data.candidates, data.valid_candidates
 
@@ -89,7 +95,7 @@ def verified_bundles(
 
     return VerifiedBundles(
         by_seed={
-            seed: verified(seed_bundle(config, run, seed), "validation", seed)
+            seed: verified(seed_bundle(config, run, selection, seed=seed), "validation", seed)
             for seed in seeds or config.seeds[:1]
         },
         unrefitted=verified(run.unrefitted_bundle, "none", config.seed_everything),

@@ -4,10 +4,12 @@ A run is one selection and what follows it. Each of its trainings is a phase wit
 own: `select`, `refit-SEED`, `refit-all`, `trial-NUMBER`.
 """
 
+import fcntl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
 import fsspec
 
@@ -22,6 +24,9 @@ SELECT = "select"
 TRIAL_PREFIX = "trial-"  # of a search, each a training that is logged like a selection
 LAST, BEST = "last.ckpt", "best.ckpt"
 SELECTION_FILE, CURVE_FILE, COST_FILE = "fit.json", "curve.json", "cost.json"
+LOCK_FILE = ".lock"
+METRICS_FILE = "metrics.csv"  # that of a training before it was resumed: metrics-NUMBER.csv
+_locks: dict[Path, IO[str]] = {}  # held by this process
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +65,9 @@ class SelectionResult:
     folder: Path  # the run, `runs/NAME/DATE`
     commit: str  # of the code that the selection started from
     epochs: int  # after which validation was best; the length of a refit
-    validation: Mapping[str, float]  # the metric that chose, and its value after these epochs
+    validation: Mapping[str, float | None]  # the metric that chose after these epochs; None: n/a
+    below_popularity: bool = False  # popularity's value on validation is as high or higher
+    withheld: bool = False  # therefore the older bundle stays, and this one is in the run's folder
 
     def save(self) -> None:
         """Write `fit.json`, which marks the selection as finished."""
@@ -84,6 +91,39 @@ class SelectionResult:
         """Return each validation of the selection, with the cost until then."""
         rows = read_json(self.folder / SELECT / CURVE_FILE, default=[])
         return [{name: float(f"{value:.6g}") for name, value in row.items()} for row in rows]
+
+
+def lock_phase(folder: Path) -> None:
+    """Keep other processes from training this phase, until this process ends.
+
+    Raises InputError if another one does. A file system without locks has none.
+    """
+    path = folder.resolve() / LOCK_FILE
+    if path in _locks:
+        return
+    file = path.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise InputError(
+            f"{folder}: another process trains it, expected one at a time; wait for it, or start "
+            "another run without --ckpt_path"
+        ) from error
+    except OSError:
+        file.close()
+        return
+    _locks[path] = file
+
+
+def metrics_files(folder: Path) -> list[Path]:
+    """Return the metrics of a phase, those before each resumption first.
+
+    A resumption that had nothing left to train writes none of its own.
+    """
+    stops = sorted(folder.glob("metrics-*.csv"), key=lambda path: int(path.stem.split("-")[1]))
+    last = folder / METRICS_FILE
+    return [*stops, last] if last.is_file() or not stops else stops
 
 
 def test_rows_name(protocol: str) -> str:

@@ -21,12 +21,20 @@ from marquee.training import callbacks as own
 from marquee.training import comet, distributed
 from marquee.training.checkpoints import AtomicCheckpointIO, CheckpointSaver
 from marquee.training.config import RunConfig
-from marquee.training.run_folder import BEST, LAST, SELECT, TRIAL_PREFIX, RunFolder
+from marquee.training.run_folder import (
+    BEST,
+    LAST,
+    METRICS_FILE,
+    SELECT,
+    TRIAL_PREFIX,
+    RunFolder,
+    lock_phase,
+    metrics_files,
+)
 from models.lightning_module import RankingModule
 
 C = TypeVar("C", bound=Callback)
 
-METRICS_FILE = "metrics.csv"
 EXPECTED_WARNINGS = (
     ".*number of training batches",
     "Checkpoint directory .* exists",
@@ -49,8 +57,10 @@ class Training:
     def __enter__(self) -> "Training":
         return self
 
-    def __exit__(self, *error: object) -> None:
-        comet.close(self.trainer.loggers)
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        # A training that was refused before its first step leaves nothing to upload.
+        is_refused = kind is not None and issubclass(kind, InputError)
+        comet.close(self.trainer.loggers, discard=is_refused and self.trainer.global_step == 0)
 
     @property
     def device(self) -> str:
@@ -119,6 +129,7 @@ def build_trainer(
     try:
         return pl.Trainer(**settings)
     except (MisconfigurationException, ValueError, TypeError) as error:
+        comet.close(settings["logger"], discard=True)
         raise InputError(f"trainer: {error}") from error
 
 
@@ -139,7 +150,9 @@ def phase_callbacks(
         enable_version_counter=False,
         auto_insert_metric_name=False,
     )
+    learning = config.model.learning
     return [
+        own.DivergenceCheck(learning.lr, learning.warmup_steps),
         own.TrainLoss(),
         own.ThroughputMeter(),
         *([best, saver] if epochs is None else [saver]),
@@ -155,9 +168,10 @@ def open_loggers(config: RunConfig, run: RunFolder, phase: str) -> list[Logger]:
     folder, loggers = run.path / phase, list[Logger]()
     if distributed.is_first():
         folder.mkdir(parents=True, exist_ok=True)
+        lock_phase(folder)
         metrics = folder / METRICS_FILE
         if metrics.is_file():  # of a training that is resumed: Lightning starts a new file
-            number = len(list(folder.glob("metrics-*.csv"))) + 1
+            number = len(metrics_files(folder))
             metrics.rename(folder / f"metrics-{number}.csv")
         is_trial, is_done = phase.startswith(TRIAL_PREFIX), config.ckpt_path and run.is_finished()
         is_logged = is_trial or (phase == SELECT and not is_done)

@@ -47,6 +47,8 @@ class PosteriorDraws:
     prior_weight_SFE: Tensor  # the weights of the implicit features in that mean,
     prior_precision_SEE: Tensor  # and its precision
     alpha_S: Tensor  # precision of a rating by an average user
+    item_weight_SXE: Tensor | None = None  # the prior of items: weights of 1 and the features,
+    item_precision_SEE: Tensor | None = None  # and its precision; a bundle needs neither
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[np.float32]]) -> "PosteriorDraws":
@@ -58,8 +60,14 @@ class PosteriorDraws:
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         """Yield item (I, E), mean (E,), weight (F, E), precision (E, E), alpha () of each draw."""
-        _, *columns = vars(self).values()
-        return zip(*columns, strict=True)
+        return zip(
+            self.item_SIE,
+            self.prior_mean_SE,
+            self.prior_weight_SFE,
+            self.prior_precision_SEE,
+            self.alpha_S,
+            strict=True,
+        )
 
 
 class RatingBlocks:

@@ -178,4 +178,6 @@ class Chain:
             "prior_weight_SFE": weight_XE[1:],
             "prior_precision_SEE": self.users.precision_EE,
             "alpha_S": self.alpha,
+            "item_weight_SXE": self.items.prior.weight_XE.float(),
+            "item_precision_SEE": self.items.precision_EE,
         }

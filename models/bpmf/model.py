@@ -17,18 +17,31 @@ Rating values are ordered: the cuts between them, and a factor for the noise, ar
 that a first, shorter chain did not see.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from marquee.core.arrays import AnyFloat, Float32, Int64
-from models.bpmf.data import CenteredRatings, implicit_features
-from models.bpmf.gibbs import PRECISION_PRIOR, Chain
+from models.bpmf.data import CenteredRatings, PosteriorDraws, implicit_features
+from models.bpmf.gibbs import PRECISION_PRIOR, Chain, solve_upper
 from models.bpmf.posterior import NUM_ROUNDS, fit_cuts, predict_pairs
 from models.config import RatingModelConfig
 
-CALIBRATION_SHARE = 0.05  # of the ratings, which the cuts are fitted to
+CALIBRATION_SHARE = 0.05  # of the ratings, which the cuts are fitted to,
+MAX_CALIBRATION_RATINGS = 100_000  # but so many at most: with 101 values they take 1 GB
+
+
+class ItemPrior(NamedTuple):
+    """Draws of what the attributes of an item alone say of its rating vector.
+
+    An item without ratings is (1, attributes) @ weight_SXE + noise_SE: its draws then differ as
+    much as those of an item that is not known better.
+    """
+
+    weight_SXE: Tensor
+    noise_SE: Tensor
 
 
 def fit_rating_model(
@@ -39,11 +52,12 @@ def fit_rating_model(
     scale: tuple[float, ...],
     config: RatingModelConfig,
     seed: int = 0,
-) -> tuple[dict[str, AnyFloat], dict[str, Any]]:
-    """Return a bundle's rating model: its arrays, and the scalars of the manifest.
+) -> tuple[dict[str, AnyFloat], dict[str, Any], ItemPrior]:
+    """Return a bundle's rating model: arrays, manifest scalars, prior of items.
 
-    rating_N: values of `scale`. feature_IX: attributes of each item. Two chains run: one without 5%
-    of the ratings, which then fit the cuts, and one with all. The same seed gives the same model.
+    rating_N: values of `scale`, which has two or more. feature_IX: attributes of each item. Two
+    chains run: one without 5% of the ratings, which then fit the cuts, and one with all. The same
+    seed gives the same model.
     """
     mean = float(rating_N.mean(dtype=np.float64))
     ratings = CenteredRatings(
@@ -54,7 +68,8 @@ def fit_rating_model(
     num_users, features = int(user_N.max()) + 1, torch.from_numpy(feature_IX)
     value_V = torch.tensor(scale, dtype=torch.float64)
     generator = torch.Generator().manual_seed(seed)
-    is_calibration_N = torch.rand(len(user_N), generator=generator) < CALIBRATION_SHARE
+    share = min(CALIBRATION_SHARE, MAX_CALIBRATION_RATINGS / len(user_N))
+    is_calibration_N = torch.rand(len(user_N), generator=generator) < share
     cut_W = ((value_V[:-1] + value_V[1:]) / 2 - mean).float()
     factor = 1.0
     if is_calibration_N.any() and not is_calibration_N.all():
@@ -64,7 +79,7 @@ def fit_rating_model(
         draws = Chain(train, num_users, features, config, seed + 1).run(num_draws)
         feature_UF = implicit_features(draws.implicit_IF, train.user_N, train.item_N, num_users)
         predictive = predict_pairs(draws, train, feature_UF, calibration.user_N, calibration.item_N)
-        value_N = torch.searchsorted(value_V, torch.from_numpy(rating_N).double())
+        value_N = torch.searchsorted(value_V.float(), torch.from_numpy(rating_N))
         step = float(value_V.diff().mean())
         cut_W, factor = fit_cuts(predictive, value_N[is_calibration_N], step, cut_W)
     draws = Chain(ratings, num_users, features, config, seed).run(config.num_draws)
@@ -75,4 +90,15 @@ def fit_rating_model(
         "steady": PRECISION_PRIOR,
         "rounds": NUM_ROUNDS,
     }
-    return draws.to_arrays(), scalars
+    return draws.to_arrays(), scalars, item_prior(draws, feature_IX.shape[1], generator)
+
+
+def item_prior(draws: PosteriorDraws, num_features: int, generator: torch.Generator) -> ItemPrior:
+    """Return the prior of an item that nobody has rated: `rated_by` is 0."""
+    assert draws.item_weight_SXE is not None and draws.item_precision_SEE is not None
+    noise_SE1 = torch.randn(*draws.item_weight_SXE.shape[::2], 1, generator=generator)
+    triangle_SEE = torch.linalg.cholesky(draws.item_precision_SEE).mT
+    return ItemPrior(
+        weight_SXE=draws.item_weight_SXE[:, : 1 + num_features],
+        noise_SE=solve_upper(triangle_SEE, noise_SE1)[..., 0],
+    )

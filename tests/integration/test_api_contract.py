@@ -46,13 +46,12 @@ def test_openapi_file_is_the_services_document(client: Any) -> None:
 
 
 def test_openapi_example_errors_are_those_sent(client: Any) -> None:
-    """Movie 7 is in no bundle of the tests."""
     error = RESPONSE_EXAMPLES["/recommend_batch"]["results"][1]
     filters = {"year_min": 2000, "year_max": 1990}
     answer = client.post("/recommend", json={"filters": filters})
     assert answer.json() == error
     (rejected,) = RESPONSE_EXAMPLES["/events"]["rejected"]
-    event = REQUEST_EXAMPLES["/events"]["events"][0] | {"movie_id": 7, "event_id": "e-2"}
+    event = REQUEST_EXAMPLES["/events"]["events"][0] | {"kind": "watch", "event_id": "e-2"}
     answer = client.post("/events", json={"events": [event]})
     assert answer.json()["rejected"] == [rejected]
 

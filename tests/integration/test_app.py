@@ -379,12 +379,81 @@ def test_import_bad_cells_spoil_no_other_row(fake: FakeService) -> None:
     at = open_page("rate", FILES)
     for added, known in ((2, 1), (0, 3)):
         at.file_uploader[0].set_value(("ratings.csv", text.encode(), "text/csv")).run()
+        at = at.radio[0].set_value(5.0).run()
         at = checked(at.button(key="import").click().run())
         report = f"{added} ratings added, {known} already there, 6 not imported."
         assert at.success[0].value == report
     table = at.dataframe[-1].value
     assert list(table["line"]) == [3, 4, 5, 6, 7, 8] and all(table["why"])
     assert {entry["movie_id"]: entry["stars"] for entry in fake.history("ana")} == {3: 4.5, 1: 4.0}
+
+
+def test_import_of_an_unknown_scale_asks_for_it(fake: FakeService) -> None:
+    """Trakt's title,year,rating of 1 to 10: 4 of 10 must not become 4 of 5."""
+    text = "title,year,rating\nMovie 5 Beta,1985,4\nMovie 6 Gamma,1986,9\nMovie 7 Delta,1987,12\n"
+    at = open_page("rate", FILES)
+    at = at.file_uploader[0].set_value(("x.csv", text.encode(), "text/csv")).run()
+    assert at.button(key="import").disabled and at.radio[0].value is None
+    of_5, of_10, _ = at.radio[0].options
+    assert of_5 == "5 (4 of 5 becomes 4 of 5)"
+    assert of_10 == "10 (9 of 10 becomes 4.5 of 5, 4 of 10 becomes 2 of 5)"
+    at = checked(at.radio[0].set_value(10.0).run())
+    at = checked(at.button(key="import").click().run())
+    assert {entry["movie_id"]: entry["stars"] for entry in fake.history("ana")} == {5: 2.0, 6: 4.5}
+    assert list(at.dataframe[-1].value["why"]) == ["rating 12, expected above 0, at most 10"]
+
+
+def test_import_of_a_known_form_says_its_scale(fake: FakeService) -> None:
+    fake.scale = [float(n) for n in range(101)]
+    text = "Const,Your Rating,Date Rated,Title,Year\ntt1,7,2024-02-11,Movie 5 Beta,1985\n"
+    at = open_page("rate", FILES)
+    at = at.file_uploader[0].set_value(("x.csv", text.encode(), "text/csv")).run()
+    assert not at.radio and "A file of IMDb, whose ratings are of 10" in page_text(at)
+    assert "7 of 10 becomes 70 of 100" in page_text(at)
+    checked(at.button(key="import").click().run())
+    assert fake.history("ana")[0]["stars"] == 70.0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_of_a_bare_catalog_shows_no_stars(fake: FakeService, page: str) -> None:
+    """Text ids, no ratings, genres, years or titles."""
+    fake.is_bare = True
+    add_ratings(fake, "ben", {3: 5.0, 4: 1.0})
+    text = page_text(checked(open_page(page, movie="m/003", me="ben")))
+    assert "★" not in text and "stars" not in text.lower() and "year unknown" not in text
+    at = checked(open_page(page, movie="m/003"))
+    assert "★" not in page_text(at)
+    assert not at.select_slider and not {"genres", "decade"} & {w.key for w in at.multiselect}
+
+
+def test_bare_catalog_marks_what_was_watched(fake: FakeService) -> None:
+    fake.is_bare = True
+    at = open_page("start")
+    for n in range(5):
+        assert at.get("progress")[0].proto.text == f"{n} of 5 movies marked"
+        at = checked(at.button(key="start-watched").click().run())
+    assert "That is enough" in page_text(at)
+    events = list(fake.events.values())
+    assert [event["movie_id"] for event in events] == [1, 2, 3, 4, 5]
+    assert {event["kind"] for event in events} == {"watch"}
+    movie = page_text(checked(open_page("movie", movie="m/003")))
+    assert "You have watched it" in movie and "380 plays" in movie
+    at = checked(open_page("rate", "What you watched"))
+    assert list(at.dataframe[-1].value["movie"]) == [f"m/00{n}" for n in (5, 4, 3, 2, 1)]
+    assert "Because you watched m/005" in page_text(checked(open_page("for_you")))
+
+
+def test_bare_catalog_imports_and_finds_text_ids(fake: FakeService) -> None:
+    fake.is_bare = True
+    at = open_page("rate", FILES)
+    text = "userId,movieId,timestamp\n1,m/007,1000000000000\n1,m/999,1000000000\n1,7,1000000000\n"
+    at = at.file_uploader[0].set_value(("x.csv", text.encode(), "text/csv")).run()
+    at = checked(at.button(key="import").click().run())
+    assert at.success[0].value == "1 movies added, 0 already there, 2 not imported."
+    assert [entry["movie_id"] for entry in fake.history("ana")] == [7]
+    at = checked(open_page("rate", pick="m/009"))
+    assert "m/009" in [heading.value for heading in at.subheader]
+    assert "not in the catalog" in open_page("movie", movie="9").warning[0].value
 
 
 def test_import_rejects_an_unknown_format(fake: FakeService) -> None:

@@ -20,7 +20,6 @@ import pytest
 from marquee.api.handlers import Handlers, LoadedModel
 from marquee.api.requests import RecommendRequest
 from marquee.batch import ray_job
-from marquee.batch.batch_recommender import COLUMNS
 from marquee.batch.ray_job import main
 from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
@@ -30,8 +29,22 @@ from marquee.recommender.recommender import Recommender
 from marquee.recommender.search.title_search import TitleSearch
 from tests.support import postgres
 from tests.support.paths import ROOT
+from tests.support.tiny_bundle import text_id, write_tiny
 
-SCHEMA = pa.schema(COLUMNS)
+SCHEMA = pa.schema(
+    {
+        "user_id": pa.string(),
+        "place": pa.int32(),
+        "movie_id": pa.int64(),
+        "score": pa.float32(),
+        "expected": pa.float32(),
+        "low": pa.float32(),
+        "high": pa.float32(),
+        "p_like": pa.float32(),
+        "strategy": pa.string(),
+        "model_version": pa.string(),
+    }
+)
 ALL = [1, 6, 10, 32, 50, 110, 260, 296, 480, 541]
 HISTORIES: dict[str, list[tuple[int, float]]] = {  # oldest first
     "ann": [(1, 4.0), (50, 5.0)],
@@ -312,3 +325,22 @@ def test_batch_with_ray_equals_single_process(
     assert_same(read(tmp_path / "lists"), expected(recommender, store))
     card = json.loads((tmp_path / "lists" / "_lists.json").read_text())
     assert (card["lists"], card["rows"]) == (5, 38)
+
+
+@pytest.mark.parametrize(("has_ratings", "num_columns"), [(True, 10), (False, 6)])
+def test_batch_of_text_ids_writes_strings(
+    tmp_path: Path, has_ratings: bool, num_columns: int
+) -> None:
+    bundle = write_tiny(tmp_path / "text", text_ids=True, has_ratings=has_ratings)
+    url = f"sqlite:///{tmp_path / 'text.sqlite'}"
+    store = EventStore(url)
+    event = Event(event_id="e", user_id="ana", movie_id=text_id(6), kind="watch", at_us=1)
+    store.add([event])
+    out = tmp_path / "lists"
+    arguments = ["--bundle", str(bundle), "--events", url, "--out", str(out), "--single-process"]
+    assert main(arguments) == 0
+    table = read(out)
+    assert table.schema.field("movie_id").type == pa.string()
+    assert len(table.schema.names) == num_columns
+    answer = Recommender.load(bundle).recommend([text_id(6)])
+    assert table["movie_id"].to_pylist() == [item["movie_id"] for item in answer["items"]]

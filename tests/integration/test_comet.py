@@ -262,6 +262,19 @@ def test_auto_without_a_key_prints_one_upload_command(
         assert "val/ndcg@10" in zipped.read("messages.json").decode()
 
 
+@pytest.mark.usefixtures("no_key")
+def test_refused_training_leaves_no_archive(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "runs" / "demo" / "1"
+    run.mkdir(parents=True)
+    loggers = comet.make_loggers(tmp_path, run, tmp_path / "runs", "auto")
+    comet.close(loggers, discard=True)
+    assert "comet upload" not in capsys.readouterr().out
+    assert list((tmp_path / "runs" / "comet").glob("*.zip")) == []
+    assert comet.read_record(run)["archive"] is None
+
+
 def test_off_does_not_import_comet(tmp_path: Path) -> None:
     check = (
         "import sys; from pathlib import Path; from marquee.training import comet; "

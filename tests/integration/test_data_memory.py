@@ -1,4 +1,4 @@
-"""Memory that data takes: next to nothing more for each rating of npy columns."""
+"""Memory that data takes: next to nothing more for each rating."""
 
 import subprocess
 import sys
@@ -13,8 +13,8 @@ from datamodules.loaders import SequenceWindows, rating_bins
 from datamodules.splits import split_next
 from marquee.core import memmap
 from marquee.data.dataset import load_dataset
-from marquee.data.layouts import HALF_STARS
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
+from marquee.data.movielens.presets import HALF_STARS
 from tests.support.paths import ROOT
 
 
@@ -23,7 +23,7 @@ def peak_bytes(name: str, root: Path) -> int:
     not in it."""
     tracemalloc.start()
     dataset = load_dataset(name, root)
-    split = split_next(build_histories(dataset), len(dataset.movies))
+    split = split_next(build_histories(dataset), dataset.num_items)
     bins = rating_bins(split.train_histories.rating, HALF_STARS)
     config = DataConfig(name=name, targets_per_batch=2048)
     for _ in SequenceWindows(split, bins, config, epoch=lambda: 0):

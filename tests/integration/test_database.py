@@ -22,10 +22,11 @@ from marquee.feedback.database import RETRY_S, Database
 from marquee.feedback.engines import WRITES, TransactionMode, make_engine
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.event_schema import Event
-from marquee.feedback.migrate import MIGRATIONS, VERSIONS, migrate
+from marquee.feedback.migrate import EXPANDED, MIGRATIONS, VERSIONS, stored_version
 from marquee.feedback.store import AddResult, EventStore
 from marquee.feedback.user_state import UserState
 from tests.support import postgres
+from tests.support.event_tables import make_tables
 from tests.support.paths import ROOT
 from tests.support.processes import start_together
 
@@ -44,6 +45,8 @@ OLD = """
     ) WITHOUT ROWID
 """
 """As stores were made before their tables had versions."""
+VERSION_ROWS = {"schema_version": 1, "alembic_version": 1}
+"""The tables of an event store that hold its version."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +79,7 @@ def test_migrate_versions_are_the_files() -> None:
 
 def test_event_store_creates_its_tables_once(store_url: str) -> None:
     EventStore(store_url).add([HEAT])
-    assert tables(store_url) == {"alembic_version": 1, "events": 1, "ratings": 0}
+    assert tables(store_url) == VERSION_ROWS | {"events": 1, "ratings": 0}
     assert EventStore(store_url).user_state("ann").history == ((6, 4.0, None, 1_000_000),)
 
 
@@ -101,7 +104,7 @@ def test_event_store_adopts_a_file_without_versions(tmp_path: Path) -> None:
         rows = [("42", 50, 5.0, 170, 1), ("42", 6, 4.0, 100, 0), ("7", 1, 3.0, 5, 2)]
         connection.executemany("INSERT INTO ratings VALUES (?, ?, ?, ?, ?)", rows)
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
-    with pytest.raises(InputError, match=r"version none, expected .*import-ratings"):
+    with pytest.raises(InputError, match=r"version none, expected .*events migrate"):
         EventStore(url, read_only=True)
     store = EventStore(url)
     entries = ((6, 4.0, None, 100_000_000), (50, 5.0, None, 170_000_000))
@@ -122,14 +125,13 @@ def test_event_store_adopts_a_file_without_versions(tmp_path: Path) -> None:
         ]
     )
     assert store.state_version("42")[0] > before[0] and store.state_version("42")[1] == 3
-    assert tables(url) == {"alembic_version": 1, "events": 1, "ratings": 3}
+    assert tables(url) == VERSION_ROWS | {"events": 1, "ratings": 3}
 
 
 def old_store(url: str) -> None:
     """A store of version 0002, with the column and the kind that version 0003 renames."""
+    make_tables(url, "0002")
     engine = make_engine(parse_url(url), WRITES)
-    with engine.begin() as connection:
-        migrate(connection, "0002")
     rating = ("42", 6, 4.0, 100, 1)
     events = [
         (2, "e1", "42", 50, "watch", None, 0.5, 170_000_000),
@@ -167,7 +169,7 @@ def schema_of(url: str) -> dict[str, Any]:
         schema = {
             "columns": [column["name"] for column in inspector.get_columns("events")],
             "indexes": sorted(str(index["name"]) for index in inspector.get_indexes("events")),
-            "version": connection.scalar(sa.text("SELECT version_num FROM alembic_version")),
+            "version": stored_version(connection),
         }
     engine.dispose()
     return schema
@@ -181,13 +183,14 @@ def test_migration_0003_keeps_marks_and_watched_shares(store_url: str) -> None:
         assert store.user_state(42) == OLD_STATE
         assert store.user_state(7) == UserState(((6, 2.5, None, 210_000_000),))
         assert store.state_version(42) == (4, 4)
-        assert tables(store_url) == {"alembic_version": 1, "events": 5, "ratings": 1}
+        assert tables(store_url) == VERSION_ROWS | {"events": 5, "ratings": 1}
         store.close()
     after = schema_of(store_url)
     assert "portion" in before["columns"] and before["version"] == "0002"
-    assert [name.replace("portion", "watched") for name in before["columns"]] == after["columns"]
+    columns = [name.replace("portion", "watched") for name in before["columns"]]
+    assert after["columns"] == [*columns, "movie_key"]
     assert after["indexes"] == before["indexes"]
-    assert after["version"] == VERSIONS[-1] == "0004"
+    assert after["version"] == EXPANDED
 
 
 def test_migration_0003_leaves_the_same_event_a_duplicate(store_url: str) -> None:
@@ -208,7 +211,7 @@ def test_migration_0003_leaves_the_same_event_a_duplicate(store_url: str) -> Non
 def test_migration_0003_of_a_read_only_store_is_refused(store_url: str) -> None:
     old_store(store_url)
     before = schema_of(store_url)
-    message = r"event store .*: tables have version 0002, expected 0004; .*import-ratings"
+    message = r"event store .*: tables have version 0002, expected 0005 or 0006; .*events migrate"
     with pytest.raises(InputError, match=message):
         EventStore(store_url, read_only=True)
     assert schema_of(store_url) == before
@@ -262,13 +265,13 @@ def files_of(url: str) -> list[Any]:
 
 @pytest.mark.postgres
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
-def test_migration_0004_writes_no_row_again(store_url: str) -> None:
-    engine = make_engine(parse_url(store_url), WRITES)
-    with engine.begin() as connection:
-        migrate(connection, "0003")
+def test_migrations_to_0005_write_no_row_again(store_url: str) -> None:
+    make_tables(store_url, "0003")
     before = files_of(store_url)
     EventStore(store_url).close()
-    assert files_of(store_url) == before and len(before) == 7
+    after = files_of(store_url)
+    assert [row for row in after if row[0] != "schema_version"] == before and len(before) == 7
+    engine = make_engine(parse_url(store_url), WRITES)
     with engine.begin() as connection:
         collations = connection.exec_driver_sql(
             "SELECT DISTINCT collation_name, character_maximum_length FROM "
@@ -304,7 +307,7 @@ def test_event_store_newer_version_is_refused_untouched(store_url: str) -> None:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0417'"))
     before = tables(store_url)
     for read_only in (False, True):
-        with pytest.raises(InputError, match="version 0417, expected 0004 or older") as caught:
+        with pytest.raises(InputError, match="version 0417, expected 0006 or older") as caught:
             EventStore(store_url, read_only)
         assert type(caught.value) is InputError and "update this one" in str(caught.value)
     assert tables(store_url) == before
@@ -412,7 +415,7 @@ def test_import_ratings_that_fails_stores_nothing(
     store = EventStore(f"sqlite:///{tmp_path / 'events.sqlite'}")
     with sqlite3.connect(tmp_path / "events.sqlite") as connection:
         connection.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_id = 2 "
+            "CREATE TRIGGER full BEFORE INSERT ON ratings WHEN NEW.movie_key = '2' "
             "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
         )
     monkeypatch.setattr(store_module, "ROWS_PER_BATCH", 1)

@@ -7,7 +7,8 @@ import pytest
 
 from marquee.data.dataset import Dataset, load_dataset
 from marquee.data.demo_data import FIRST_SECOND, write_demo
-from marquee.data.user_histories import UserHistories, build_histories
+from marquee.data.history_order import build_histories
+from marquee.data.user_histories import UserHistories
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,9 @@ def test_demo_data_readme_says_synthetic(root: Path, demo: Dataset) -> None:
 def test_demo_data_sizes(demo: Dataset, histories: UserHistories) -> None:
     assert demo.report == ()
     assert len(histories) == 800
-    assert 55_000 < len(demo.interactions) < 65_000
-    assert len(demo.movies) == 590  # ten movies of the file have no rating
-    assert demo.interactions.timestamp.min() >= FIRST_SECOND
+    assert 55_000 < len(demo.histories.item) < 65_000
+    assert (len(demo.movies), demo.num_items) == (600, 590)
+    assert demo.histories.timestamp.min() >= FIRST_SECOND
 
 
 def test_demo_data_titles_differ_and_some_fields_are_empty(demo: Dataset) -> None:
@@ -58,7 +59,7 @@ def test_demo_data_titles_differ_and_some_fields_are_empty(demo: Dataset) -> Non
 
 
 def test_demo_data_popularity_is_skewed(demo: Dataset) -> None:
-    count = np.sort(np.bincount(demo.movies.rows(demo.interactions.movie_id)))
+    count = np.sort(demo.histories.item_counts(demo.num_items))
     assert np.count_nonzero(count == 1) == 40
     assert count[-59:].sum() > 2 * count.sum() / 10  # the upper tenth takes over two tenths
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from marquee.core.errors import InputError
-from marquee.data import sources
 from marquee.data.dataset import load_dataset
-from marquee.data.sources import locate
+from marquee.data.movielens import download
+from marquee.data.movielens.download import locate
 
 RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,964982703\n"
 MOVIES = "movieId,title,genres\n10,Heat (1995),Action\n"
@@ -85,7 +85,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread.start()
     monkeypatch.setenv("MOVIELENS_URL", f"http://127.0.0.1:{local.server_port}/")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setattr(sources, "WAIT_S", 0.0)
+    monkeypatch.setattr(download, "WAIT_S", 0.0)
     yield local
     local.shutdown()
     thread.join()
@@ -133,7 +133,7 @@ def test_locate_existing_files_sends_no_request(server: Server, tmp_path: Path) 
     server.requests.clear()
     (tmp_path / NAME / "ratings.csv").write_text(RATINGS + "1,11,4.0,964982703\n")
     # Changed files are used as they are.
-    assert len(load_dataset(NAME, tmp_path).interactions) == 2
+    assert len(load_dataset(NAME, tmp_path).histories.item) == 2
     assert server.requests == []
 
 
@@ -246,6 +246,18 @@ def test_zip_of_another_data_set_is_refused(server: Server, tmp_path: Path) -> N
     with pytest.raises(InputError, match=f"no {NAME}/ratings.csv in it"):
         locate(NAME, tmp_path)
     assert names_in(tmp_path) == []
+
+
+def test_zip_of_ml_10m_has_a_folder_of_another_name(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {"ml-10M100K/ratings.dat": "1::10::4.5::5\n", "ml-10M100K/movies.dat": "10::Heat::\n"}
+    content = zip_of(files)
+    server.answers["/ml-10m.zip"] = [content]
+    monkeypatch.setitem(download.ZIP_MD5, "ml-10m", hashlib.md5(content).hexdigest())
+    assert locate("ml-10m", tmp_path) == tmp_path / "ml-10m"
+    assert names_in(tmp_path) == ["ml-10m"]
+    assert names_in(tmp_path / "ml-10m") == ["movies.dat", "ratings.dat"]
 
 
 def test_locate_empty_folder_downloads_into_it(server: Server, tmp_path: Path) -> None:

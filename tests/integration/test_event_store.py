@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from marquee.core.errors import InputError
 from marquee.feedback import store as store_module
 from marquee.feedback.event_schema import KINDS, Event
+from marquee.feedback.migrate import EXPANDED
 from marquee.feedback.store import AddResult, EventStore
 from marquee.feedback.user_state import UserState
-from tests.support.event_tables import connect, count_rows
+from tests.support.event_tables import connect, count_rows, make_tables
 
 HEAT = Event(
     event_id="e1",
@@ -55,8 +56,14 @@ def rated(store: EventStore, user_id: int | str) -> list[tuple[int, float, int]]
     return [(movie, stars, at // 1_000_000) for movie, stars, _, at in entries if stars is not None]
 
 
+BOTH_FORMS = pytest.mark.parametrize("url", ["new", "expanded"], indirect=True)
+
+
 @pytest.fixture
-def url(store_url: str) -> str:
+def url(request: pytest.FixtureRequest, store_url: str) -> str:
+    """A store as it is made today; "expanded": one that services of version 0004 use, too."""
+    if getattr(request, "param", "new") == "expanded":
+        make_tables(store_url, EXPANDED)
     return store_url
 
 
@@ -67,6 +74,7 @@ def store(url: str) -> Iterator[EventStore]:
     store.close()
 
 
+@BOTH_FORMS
 def test_event_store_history_is_oldest_first(store: EventStore) -> None:
     assert store.import_ratings([1, 2, 1], [10, 10, 20], [3.0, 1.0, 4.5], [200, 5, 100]) == 3
     assert rated(store, 1) == [(20, 4.5, 100), (10, 3.0, 200)]
@@ -79,6 +87,7 @@ def test_event_store_equal_times_keep_import_order(store: EventStore) -> None:
     assert [movie_id for movie_id, _, _ in rated(store, 1)] == [40, 10, 30, 20]
 
 
+@BOTH_FORMS
 def test_event_store_import_twice_changes_nothing(store: EventStore) -> None:
     ratings: list[Any] = [[1, 1, 2], [40, 10, 40], [3.0, 2.0, 5.0], [7, 7, 7]]
     store.import_ratings(*ratings)
@@ -87,6 +96,7 @@ def test_event_store_import_twice_changes_nothing(store: EventStore) -> None:
     assert (rated(store, 1), rated(store, 2)) == before
 
 
+@BOTH_FORMS
 def test_event_store_last_rating_of_a_movie_counts(store: EventStore) -> None:
     store.import_ratings([1, 1], [10, 10], [3.0, 4.0], [5, 6])
     assert rated(store, 1) == [(10, 4.0, 6)]
@@ -121,6 +131,8 @@ def test_event_store_histories_are_durable(url: str) -> None:
         pytest.param([["x" * 129], [10], [3.0], [5]], "129 characters", id="long-name"),
         pytest.param([[""], [10], [3.0], [5]], "0 characters", id="no-name"),
         pytest.param([["a\0"], [10], [3.0], [5]], "NUL", id="nul"),
+        pytest.param([[1], [10.9], [3.0], [5]], "10.9, expected an integer or text", id="cut"),
+        pytest.param([[1], ["m\0"], [3.0], [5]], "movie_id .*NUL", id="movie-nul"),
     ],
 )
 def test_event_store_invalid_ratings_are_refused(
@@ -131,6 +143,7 @@ def test_event_store_invalid_ratings_are_refused(
     assert rated(store, 1) == []
 
 
+@BOTH_FORMS
 def test_event_store_add_counts_at_once(store: EventStore) -> None:
     assert store.add([HEAT, HALF, LOOK]) == AddResult(3, 0, ())
     assert store.user_state("ann") == UserState(
@@ -140,6 +153,7 @@ def test_event_store_add_counts_at_once(store: EventStore) -> None:
     assert store.add([]) == AddResult(0, 0, ())
 
 
+@BOTH_FORMS
 def test_event_store_duplicate_changes_nothing(store: EventStore) -> None:
     assert store.add([HEAT, HEAT]) == AddResult(1, 1, ())
     before = store.state_version("ann")
@@ -153,6 +167,7 @@ def test_event_store_duplicate_changes_nothing(store: EventStore) -> None:
     [
         pytest.param({"user_id": "bob"}, id="user"),
         pytest.param({"movie_id": 7}, id="movie"),
+        pytest.param({"movie_id": "6"}, id="movie-as-text"),
         pytest.param({"kind": "watch", "stars": None}, id="kind"),
         pytest.param({"stars": 4.5}, id="stars"),
         pytest.param({"watched": 0.5}, id="watched"),
@@ -207,6 +222,9 @@ def test_event_store_add_of_several_batches(store: EventStore) -> None:
         pytest.param({"user_id": "\ud800"}, "expected text", id="half-a-pair"),
         pytest.param({"kind": "liked"}, "kind 'liked', expected one of rating, unrate", id="kind"),
         pytest.param({"movie_id": 2**63}, "more than 64 bits", id="movie"),
+        pytest.param({"movie_id": "m" * 129}, "movie_id .*129 characters", id="long-movie"),
+        pytest.param({"movie_id": "a\0"}, "movie_id .*NUL", id="movie-nul"),
+        pytest.param({"movie_id": 6.5}, "6.5, expected an integer or text", id="movie-float"),
         pytest.param({"stars": None}, "a rating without stars", id="no-stars"),
         pytest.param({"stars": float("nan")}, "stars nan", id="nan"),
         pytest.param({"watched": float("inf")}, "watched inf", id="inf"),
@@ -237,6 +255,60 @@ def test_event_store_keeps_largest_ids_and_numbers(store: EventStore) -> None:
     assert store.user_state("ü" * 128).history == ((2**63 - 1, 0.1, None, 2**33 * 10**6 - 1),)
 
 
+MOVIE_IDS = (
+    114508,
+    "114508",
+    "0114508",
+    "-1",
+    -1,
+    "\u0130/a b?,\n\"\\'",
+    "\N{GRINNING FACE}" * 128,
+)
+
+
+@BOTH_FORMS
+def test_event_store_text_and_integer_ids_are_apart(store: EventStore) -> None:
+    events = [replace(HEAT, event_id=f"e{n}", movie_id=m, at_us=n) for n, m in enumerate(MOVIE_IDS)]
+    assert store.add(events) == AddResult(len(events), 0, ())
+    assert store.add(events) == AddResult(0, len(events), ())
+    assert [entry[0] for entry in store.user_state("ann").history] == list(MOVIE_IDS)
+    assert [row["movie_id"] for row in store.user_rows("ann")] == list(MOVIE_IDS)
+    unrate = replace(HEAT, event_id="u", movie_id="114508", kind="unrate", stars=None, at_us=99)
+    store.add([unrate, replace(unrate, event_id="n", movie_id="x", kind="not_seen")])
+    assert [e[0] for e in store.user_state("ann").history] == [114508, *MOVIE_IDS[2:]]
+    assert store.user_state("ann").not_seen == ("x",)
+
+
+@BOTH_FORMS
+def test_event_store_imports_text_and_integer_ids(store: EventStore) -> None:
+    n = len(MOVIE_IDS)
+    ratings: list[Any] = [["ann"] * n, list(MOVIE_IDS), [3.0] * n, list(range(n))]
+    for _ in range(2):
+        assert store.import_ratings(*ratings) == n
+        assert rated(store, "ann") == [(movie, 3.0, at) for at, movie in enumerate(MOVIE_IDS)]
+    store.import_ratings(["ann"], ["114508"], [5.0], [1])
+    assert rated(store, "ann")[:3] == [(114508, 3.0, 0), ("114508", 5.0, 1), ("0114508", 3.0, 2)]
+    assert store.delete_user("ann") == n
+
+
+@BOTH_FORMS
+def test_event_store_imports_watches_without_stars(store: EventStore) -> None:
+    nan = float("nan")
+    columns: list[Any] = [[1] * 3, ["a", "b", "c"], [nan, nan, 4.0], [0.5, nan, 0.9], [0, 0, 0]]
+    for _ in range(2):
+        assert store.import_interactions(*columns) == 3
+    assert store.user_state(1).history == (
+        ("a", None, 0.5, 0),
+        ("b", None, None, 0),
+        ("c", 4.0, None, 0),
+    )
+    kinds = [(row["kind"], row["watched"]) for row in store.user_rows(1)]
+    assert kinds == [("watch", 0.5), ("watch", None), ("rating", None)]
+    store.import_interactions([1], ["a"], [nan], [0.75], [0])
+    assert store.user_state(1).history[-1] == ("a", None, 0.75, 0)  # it arrived last
+
+
+@BOTH_FORMS
 def test_event_store_imports_and_events_sort_by_time(store: EventStore) -> None:
     store.import_ratings(["ann"] * 3, [6, 50, 1], [3.0, 3.0, 3.0], [1, 3, 2])
     store.add([replace(HEAT, at_us=1_500_000), HALF])  # after the import's, before the import's
@@ -299,6 +371,7 @@ def test_event_store_arrival_order_does_not_matter(
     assert store.user_state("ann") == in_order
 
 
+@BOTH_FORMS
 def test_state_version_changes_with_the_state(store: EventStore) -> None:
     versions = [store.state_version("ann")]
     steps: list[Any] = [
@@ -332,6 +405,7 @@ def test_state_version_same_state_stays(store: EventStore) -> None:
     assert store.state_version("ann") == before
 
 
+@BOTH_FORMS
 def test_event_store_delete_user_leaves_no_row(store: EventStore, url: str) -> None:
     store.import_ratings(["ann", "ann", "bob"], [1, 2, 1], [3.0] * 3, [5] * 3)
     store.add([HEAT, HALF, LOOK, replace(HEAT, event_id="e9", user_id="bob")])
@@ -355,6 +429,7 @@ def test_event_store_deleted_user_leaves_no_byte(tmp_path: Path) -> None:
     assert files and not [file for file in files if b"erased-user" in file.read_bytes()]
 
 
+@BOTH_FORMS
 def test_user_id_ranges_cover_both_tables(store: EventStore) -> None:
     store.import_ratings(["bob", "42", "Zoe"], [1, 2, 3], [3.0] * 3, [5] * 3)
     store.add([HEAT, replace(HEAT, event_id="e8", user_id="bob"), replace(LOOK, user_id="eve")])

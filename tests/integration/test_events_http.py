@@ -18,7 +18,7 @@ HEAT, GOLDENEYE, SUSPECTS, RUNNER = 6, 10, 50, 480
 number = count()
 
 
-def event_of(movie_id: int, kind: str = "rating", **fields: Any) -> dict[str, Any]:
+def event_of(movie_id: int | str, kind: str = "rating", **fields: Any) -> dict[str, Any]:
     event = {"event_id": f"event-{next(number)}", "user_id": USER, "movie_id": movie_id}
     return event | {"kind": kind, "at": "2026-01-01T00:00:00Z"} | fields
 
@@ -70,10 +70,10 @@ def test_events_conflict_is_rejected_and_others_stored(client: Any) -> None:
     event = event_of(HEAT, stars=4)
     send(client, event)
     new = event_of(SUSPECTS, stars=3)
-    answer = send(client, event_of(7, stars=4), new, event | {"stars": 5}, event).json()
+    answer = send(client, event_of(HEAT, stars=4.2), new, event | {"stars": 5}, event).json()
     assert (answer["accepted"], answer["duplicates"]) == (1, 1)
     assert [(e["index"], e["code"]) for e in answer["rejected"]] == [
-        (0, "unknown_movie"),
+        (0, "invalid"),
         (2, "conflict"),
     ]
     assert [item["movie_id"] for item in history(client)] == [HEAT, SUSPECTS]
@@ -109,10 +109,19 @@ def test_events_time_is_compared_where_one_is_sent(client: Any) -> None:
     assert_shape(send(client, other), 409, "conflict")
 
 
+def test_events_of_unknown_movies_are_stored_and_named(client: Any) -> None:
+    events = [event_of(movie_id, stars=4) for movie_id in (7, "7", "tt7", "07", HEAT, str(HEAT))]
+    answer = send(client, *events).json()
+    assert answer == {
+        "accepted": 6, "duplicates": 0, "rejected": [], "unknown_ids": [7, "tt7", "07"]
+    }  # fmt: skip
+    assert {item["movie_id"] for item in history(client)} == {7, "tt7", "07", HEAT}
+
+
 @pytest.mark.parametrize(
     ("change", "code", "message"),
     [
-        pytest.param({"movie_id": 7}, "unknown_movie", "movie 7: not in", id="unknown-movie"),
+        pytest.param({"movie_id": 7.5}, "invalid", "movie_id: 7.5, expected", id="fraction"),
         pytest.param({"stars": 4.2}, "invalid", "4.2 stars is off the scale", id="off-the-scale"),
         pytest.param(
             {"at": (datetime.now(UTC) + timedelta(minutes=30)).isoformat()},
@@ -131,7 +140,8 @@ def test_events_time_is_compared_where_one_is_sent(client: Any) -> None:
         pytest.param({"stars": float("nan")}, "invalid", "stars: Input should be", id="nan"),
         pytest.param({"watched": 1.1}, "invalid", "watched: Input should be", id="share"),
         pytest.param({"user_id": "u" * 200}, "invalid", "user_id: expected", id="long-user"),
-        pytest.param({"movie_id": 10**30}, "invalid", "movie_id: expected", id="big-movie"),
+        pytest.param({"movie_id": 10**200}, "invalid", "movie_id: expected", id="big-movie"),
+        pytest.param({"movie_id": "a\0"}, "invalid", "movie_id: expected", id="nul"),
     ],
 )
 def test_events_rejected_one_is_listed_and_others_stored(

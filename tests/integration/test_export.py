@@ -12,7 +12,7 @@ import torch
 
 from marquee.core.arrays import Sizes
 from marquee.core.command import Terminated, sigterm_raises
-from marquee.training.export import EncoderGraph, encoder_onnx
+from marquee.training.export.graphs import EncoderGraph, encoder_onnx
 from models.config import NetworkConfig
 from models.ncf import NCF
 from tests.support.paths import ROOT

@@ -17,7 +17,8 @@ from datamodules.splits import split_next
 from marquee.core.bootstrap import Interval
 from marquee.core.errors import InputError
 from marquee.data.dataset import Dataset, load_dataset
-from marquee.data.user_histories import UserHistories, build_histories
+from marquee.data.history_order import build_histories
+from marquee.data.user_histories import UserHistories
 from marquee.insights import findings_command
 from marquee.insights.aggregates import aggregate
 from marquee.insights.findings.changes import changes
@@ -39,14 +40,9 @@ from tests.support.ratings_files import (
     random_rows,
     write_ratings,
 )
+from tests.support.report_prose import JARGON, check_short_sentences, prose
 from tests.support.tiny_bundle import MOVIES, tiny_parts
 
-JARGON = re.compile(
-    r"\b(ndcg|rmse|embedding|logit|auc|softmax|bootstrap|jackknife|cosine"
-    r"|people|persons?|films?|somebody|everybody|nobody|cannot be told)",
-    re.IGNORECASE,
-)
-MAX_WORDS, MAX_NUMBERS = 25, 2
 FIELDS = {
     *("id", "title", "sentence", "value", "low", "high", "unit", "value_text", "interval_text"),
     *("meaning", "n", "unit_of_n", "available", "chart", "numbers"),
@@ -150,15 +146,6 @@ def test_findings_without_a_bundle_name_the_remedy(report: Report) -> None:
         assert findings[id].title.endswith("needs a trained model")
 
 
-def prose(report: Report) -> list[str]:
-    """Return all texts for product managers; the metrics for analysts are left out."""
-    texts = [report.title, *report.notes, *report.limits, report.how_to_read, report.summary_title]
-    for finding in report.findings:
-        texts += [finding.title, finding.sentence, finding.meaning]
-        texts += [finding.action, finding.how_sure, finding.chart.title if finding.chart else ""]
-    return texts
-
-
 @pytest.mark.parametrize("name", ["report", "bundle_report"])
 def test_prose_uses_the_words_of_the_field(name: str, request: pytest.FixtureRequest) -> None:
     text = "\n".join(prose(request.getfixturevalue(name)))
@@ -167,12 +154,7 @@ def test_prose_uses_the_words_of_the_field(name: str, request: pytest.FixtureReq
 
 @pytest.mark.parametrize("name", ["report", "bundle_report"])
 def test_prose_has_short_sentences(name: str, request: pytest.FixtureRequest) -> None:
-    """Names in quotes, of data sets, and years of movies are no numbers."""
-    for text in prose(request.getfixturevalue(name)):
-        plain = re.sub(r"“[^”]*”|\(\d{4}\)|ml-\w+|95% interval", "NAME", text)
-        for sentence in re.split(r"(?<=[.?!]) ", plain):
-            assert len(sentence.split()) <= MAX_WORDS, sentence
-            assert len(re.findall(r"\d[\d.,]*", sentence)) <= MAX_NUMBERS, sentence
+    check_short_sentences(request.getfixturevalue(name))
 
 
 @pytest.mark.parametrize("name", ["report", "bundle_report"])
@@ -246,16 +228,18 @@ SAME_TIME = [(u, m, s, SECOND) for u, m, s, _ in random_rows(30, 20)]
 
 
 @pytest.mark.parametrize(
-    ("rows", "genres", "ids"),
+    ("rows", "genres", "ids", "limit"),
     [
-        pytest.param(ONE_USER, "Drama", "genres ratings skew sessions", id="one-user"),
-        pytest.param(ONE_MOVIE, "Drama", "movies-per-year segments", id="one-movie"),
-        pytest.param(random_rows(30, 20), "(no genres listed)", "genres", id="no-genres"),
-        pytest.param(SAME_TIME, "Drama", "ratings-by-year sessions movies-per-year", id="no-times"),
+        pytest.param(ONE_USER, "Drama", "ratings skew sessions", "Genres: all", id="one-user"),
+        pytest.param(ONE_MOVIE, "Drama", "movies-per-year segments", "Genres: all", id="one-movie"),
+        pytest.param(
+            random_rows(30, 20), "(no genres listed)", "segments", "Genres: the", id="no-genres"
+        ),
+        pytest.param(SAME_TIME, "Drama", "segments", "Times: all", id="no-times"),
     ],
 )
 def test_findings_of_poor_data_say_not_enough_data(
-    tmp_path: Path, rows: list[Row], genres: str, ids: str
+    tmp_path: Path, rows: list[Row], genres: str, ids: str, limit: str
 ) -> None:
     write_ratings(tmp_path, rows, [(m, f"F ({1990 + m})", genres) for m in range(1, 21)])
     out = tmp_path / "out"
@@ -265,6 +249,8 @@ def test_findings_of_poor_data_say_not_enough_data(
     for id in ids.split():
         assert not findings[id]["available"] and findings[id]["sentence"].endswith("."), id
         assert re.search("not enough data|needs a trained model", findings[id]["title"])
+    (sentence,) = [text for text in content["limits"] if text.startswith(limit)]
+    assert "Left out: " in sentence
     assert "rating_share_percent" in content and (out / "findings.html").stat().st_size > 5_000
 
 
@@ -425,7 +411,7 @@ def test_findings_with_a_bundle_and_without_genres(
     view = view_of(dataset, histories, load_bundle(folder, dataset))
     report = make_report(dataset, histories, view)
     findings = {finding.id: finding for finding in report.findings}
-    assert findings["changes"].available == available and not findings["genres"].available
+    assert findings["changes"].available == available and "genres" not in findings
     assert html(report).count("<article") == len(findings)
 
 

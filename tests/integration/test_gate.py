@@ -11,8 +11,10 @@ import pytest
 from datamodules.config import DataConfig
 from datamodules.datamodule import InteractionDataModule
 from marquee.core.errors import InputError
+from marquee.core.eval_queries import EvalQueries
+from marquee.core.ids import as_ids
 from marquee.promotion import gate
-from marquee.promotion.compare_versions import compare_on_test_part
+from marquee.promotion.compare_versions import BundleScorer, compare_on_test_part
 from marquee.promotion.gate_limits import MIN_METRIC_RATIO, Limits, Refused
 from marquee.promotion.releases_command import main
 from marquee.recommender import bundle
@@ -56,6 +58,20 @@ def test_gate_lower_metric_than_current_is_refused(store: Store, tmp_path: Path)
     assert "0.1900 on validation, the current version's 0.2000" in gate.examine(store, near)[1]
     with pytest.raises(Refused, match=r"0\.1890 on validation.*--force"):
         gate.examine(store, below)
+
+
+def test_gate_below_popularity_is_refused(store: Store, tmp_path: Path) -> None:
+    version = push(store, tmp_path / "a", below_popularity=True)
+    with pytest.raises(Refused, match=r"below popularity on its validation part.*--force"):
+        gate.examine(store, version)
+    assert main(["promote", version, store.url]) == 1
+    assert main(["promote", version, store.url, "--force"]) == 0
+
+
+def test_gate_metric_that_says_nothing_is_not_compared(store: Store, tmp_path: Path) -> None:
+    push_and_promote(store, tmp_path / "a", metrics={"val/ndcg@10": 0.2})
+    version = push(store, tmp_path / "b", metrics={"val/ndcg@10": None})
+    assert "n/a" in gate.examine(store, version)[1]
 
 
 def test_gate_metrics_of_other_data_are_not_compared(store: Store, tmp_path: Path) -> None:
@@ -125,7 +141,7 @@ def test_promote_force_overrules_metrics_but_no_wrong_answer(
     assert "overruled" in capsys.readouterr().err
     parts = tiny_parts()
     folder = write_tiny(tmp_path / "c")
-    golden = json.loads((folder / "golden.json").read_text())
+    golden = json.loads((folder / "golden.json").read_text())["queries"]
     golden[0]["scores"][0] += 1
     write_bundle(folder, **parts | {"golden": golden})
     wrong, _ = versions.push(folder, store)
@@ -210,3 +226,32 @@ def test_compare_versions_compares_ratings() -> None:
     strange = FixedScores(ids.max() + 1 + np.arange(3), np.zeros(3), dataset.sha256)
     _, (sentence, is_worse) = compare_on_test_part(strange, good, "demo")  # type: ignore[arg-type]
     assert not is_worse and "no movie is known to both" in sentence
+
+
+def test_bundle_scorer_text_ids_in_any_order_without_ratings() -> None:
+    """The bundle holds three of four items, in another order than the data set."""
+    ids = as_ids(["0114508", "114508", "a", "b"])
+    bundle = FixedScores(as_ids(["b", "0114508", "x", "a"]), np.array([4.0, 1, 9, 3]), "")
+    bundle.manifest["scale"] = []
+    histories: list[Any] = []
+
+    def score(entries: list[Any]) -> np.ndarray:
+        histories.extend(entries)
+        return np.tile(np.array([4, 1, 9, 3], np.float32), (len(entries), 1))
+
+    bundle.score = score  # type: ignore[method-assign]
+    queries = EvalQueries(
+        user=np.array([0]),
+        item_N=np.array([1, 0, 3, 2], np.int32),
+        rating_N=np.full(4, np.nan, np.float32),
+        timestamp_N=np.zeros(4, np.int64),
+        start=np.array([0]),
+        context_start=np.array([0]),
+        context_end=np.array([3]),
+        target_end=np.array([4]),
+    )
+    scorer = BundleScorer(bundle, ids)  # type: ignore[arg-type]
+    lowest = np.finfo(np.float32).min
+    assert scorer(queries).tolist() == [[1.0, lowest, 3.0, 4.0]]
+    assert histories == [[("0114508", None), ("b", None)]] and not scorer.has_ratings
+    assert np.isnan(scorer.squared_errors(queries)).all()

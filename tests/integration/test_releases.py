@@ -16,6 +16,7 @@ import pytest
 
 from marquee.core.errors import InputError
 from marquee.promotion.releases_command import main
+from marquee.recommender.bundle import PARTS
 from marquee.recommender.recommender import Recommender
 from marquee.releases import bundle_cache, versions
 from marquee.releases.folder_store import FolderStore
@@ -106,7 +107,7 @@ def test_push_interrupted_is_no_version_and_resumes_by_file(
     monkeypatch.setattr(type(store), "upload", upload_the_others)
     versions.push(bundles[0], store)
     assert set(sent) & set(sent_later) == set()
-    assert len(sent + sent_later) == 4
+    assert len(sent + sent_later) == len(PARTS)
 
 
 def test_promote_after_another_promotion_is_refused(store: Store, bundles: list[Path]) -> None:
@@ -481,7 +482,7 @@ def test_pull_by_three_threads_fetches_each_file_once(
         pulls = [pool.submit(pull) for _ in range(3)]
         folders = {future.result(timeout=60) for future in pulls}
     assert len(folders) == 1
-    assert len(keys) == len(set(keys)) == 4
+    assert len(keys) == len(set(keys)) == len(PARTS)
 
 
 def test_releases_command_verbs(url: str, bundles: list[Path], tmp_path: Path, capsys: Any) -> None:

@@ -44,10 +44,13 @@ def test_fit_of_folds_measures_all_their_ratings(tmp_path: Path) -> None:
     """Demo ratings as ml-100k, with two folds of 50 ratings."""
     write_demo(tmp_path / "demo", seed=1, num_users=30, num_movies=80)
     dataset = load_dataset("demo", tmp_path)
-    ratings, folder = dataset.interactions, tmp_path / "ml-100k"
+    histories, folder = dataset.histories, tmp_path / "ml-100k"
     folder.mkdir()
-    columns = ratings.user_id, ratings.movie_id, np.ceil(ratings.rating), ratings.timestamp
+    user_id = histories.user_id[histories.user]
+    movie_id = dataset.movies.movie_id[histories.item]
+    columns = user_id, movie_id, np.ceil(histories.rating), histories.timestamp
     lines = ["\t".join(str(int(each)) for each in row) for row in zip(*columns, strict=True)]
+    lines = np.random.default_rng(0).permutation(lines).tolist()  # so that folds hold 20 users
     (folder / "u.data").write_text("\n".join(lines) + "\n")
     flags = "|".join(["0"] * 18 + ["1"])
     movies = [f"{m}|Film {m} (1990)|01-Jan-1990||x|{flags}" for m in dataset.movies.movie_id]

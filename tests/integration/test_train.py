@@ -211,6 +211,8 @@ def test_classic_network_is_measured_and_never_exported(
         pytest.param("fit DEMO --model.network.hidden_dims=[16,8]", "hidden layer", id="too-deep"),
         pytest.param("fit DEMO --model.learning.lr=-1", "lr", id="rate"),
         pytest.param("fit DEMO --trainer.devices=9", "devices", id="devices"),
+        pytest.param("fit DEMO --trainer.precision=16-true", "expected 32-true", id="precision"),
+        pytest.param("fit DEMO --trainer.fast_dev_run=true", "max_epochs 1", id="fast-dev-run"),
         pytest.param("fit DEMO --trainer.accelerator=x", "accelerator", id="accelerator"),
         pytest.param("fit DEMO --trainer.max_epochs=0", "max_epochs", id="no-epochs"),
         pytest.param("fit DEMO --seed_everything=-1", "expected 0 to 4294967295", id="seed"),
@@ -307,12 +309,23 @@ def test_test_refuses_the_bundle_of_another_run(
     assert read_results(workspace) == before
 
 
-def test_ties_by_file_expect_the_copy_of_data_sha256(
+def test_fit_below_popularity_keeps_the_older_bundle(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    args = small_args(workspace, "--data.ties=file", f"--data.sha256={'0' * 64}")
-    assert train.main(["fit", *args]) == 2
-    assert "expected the copy of data.sha256" in capsys.readouterr().err
+    bundle = workspace.root / "bundles" / "demo" / "bundle.json"
+    before = bundle.read_bytes()
+    settings = ("--model.learning.lr=1e-7", "--model.learning.warmup_steps=50")
+    args = small_args(workspace, *settings, f"--runs={workspace.root / 'weak-runs'}")
+    args += [f"--results={workspace.root / 'weak-results'}"]
+    assert train.main(["fit", *args]) == 0
+    output = capsys.readouterr().out
+    assert "warning: model.learning.warmup_steps 50: the whole training has" in output
+    assert "warning: val/ndcg@10" in output
+    assert bundle.read_bytes() == before
+    (run,) = (workspace.root / "weak-runs" / "demo").iterdir()
+    manifest = json.loads((run / "bundle-seed-0" / "bundle.json").read_text())
+    assert manifest["below_popularity"] is True
+    assert "below_popularity" not in json.loads(before)
 
 
 def test_pipeline_fit_takes_the_steps_of_train_py(

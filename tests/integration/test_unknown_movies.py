@@ -6,6 +6,7 @@ import pytest
 
 HEAT, SUSPECTS, PULP = 6, 50, 296
 UNKNOWN = [7, 2**63 - 1]
+STRANGE = ["07", "tt0113277", 5.5, "a/b?c", " 6", -1, "9" * 100]
 HISTORY = [{"movie_id": HEAT, "stars": 4.0}]
 UNKNOWN_HISTORY = [{"movie_id": UNKNOWN[0]}, *HISTORY, {"movie_id": UNKNOWN[1], "stars": 5.0}]
 
@@ -66,6 +67,25 @@ def test_unknown_movies_are_skipped_and_named(
     content = answer.json()
     assert content.pop("unknown_ids") == UNKNOWN
     assert content == client.post(path, json=known).json()
+
+
+def test_ids_of_another_form_are_skipped_and_named_as_sent(client: Any) -> None:
+    entries = [{"movie_id": movie_id} for movie_id in [*STRANGE, "6", 50.0]]
+    body = {"history": entries, "include_ids": [*STRANGE, str(PULP)], "exclude_ids": STRANGE}
+    answer = client.post("/recommend", json=body).json()
+    assert answer.pop("unknown_ids") == STRANGE
+    known = {"history": [{"movie_id": HEAT}, {"movie_id": SUSPECTS}], "include_ids": [PULP]}
+    assert answer == client.post("/recommend", json=known).json()
+    answer = client.post("/predict", json={"movie_ids": ["296", *STRANGE, 6]}).json()
+    assert [item["movie_id"] for item in answer["items"]] == [PULP, HEAT]
+    assert answer["unknown_ids"] == STRANGE
+
+
+@pytest.mark.parametrize("movie_id", ["07", "tt7", 5.5, 7, 2**63])
+def test_movie_of_another_form_is_unknown(client: Any, movie_id: Any) -> None:
+    for path in ("/similar", "/movies/get"):
+        answer = client.post(path, json={"movie_id": movie_id})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "unknown_movie")
 
 
 @pytest.mark.parametrize("path", ["/predict", "/rerank", "/similar"])

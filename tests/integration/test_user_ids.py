@@ -158,8 +158,8 @@ def test_unsafe_user_id_in_a_path_is_refused(service_url: str, user_id: str) -> 
         pytest.param("POST", "/users/a", 405, id="post-of-a-delete"),
         pytest.param("GET", "/movies/6%2F7", 422, id="movie"),
         pytest.param("GET", "/movies/6/7", 422, id="two-movies"),
-        pytest.param("GET", "/movies/06", 422, id="leading-zero"),
-        pytest.param("GET", "/movies/6.0", 422, id="float"),
+        pytest.param("GET", "/movies/06", 404, id="leading-zero"),
+        pytest.param("GET", "/movies/6.0", 404, id="float"),
         pytest.param("GET", "/movies/get", 405, id="movie-get-of-a-post"),
     ],
 )

@@ -187,13 +187,18 @@ def run_schemathesis(url: str, examples: int, seed: int, folder: Path) -> int:
     """Run schemathesis on /openapi.json; return how many requests it has sent.
 
     Valid data may be refused (`positive_data_acceptance`) for what a schema cannot say: ABOUT in
-    marquee/api/openapi.py. JUDGED_ONE_BY_ONE: an invalid element is named in an answer of 200.
+    marquee/api/openapi.py. JUDGED_ONE_BY_ONE: an invalid element is named in an answer of 200. A
+    fraction in place of a movie id is an unknown id, though the document does not invite to it.
     """
+    openapi = document()
+    openapi["components"]["schemas"]["MovieId"]["anyOf"].append({"type": "number"})
+    (folder / "openapi.json").write_text(json.dumps(openapi))
     (folder / "schemathesis.toml").write_text("".join(map(ACCEPTED.format, JUDGED_ONE_BY_ONE)))
     command = [
         str(Path(sys.executable).parent / "schemathesis"),
         "run",
-        f"{url}/openapi.json",
+        "openapi.json",
+        f"--url={url}",
         "--phases=coverage,fuzzing",
         f"--max-examples={examples}",
         f"--seed={seed}",

@@ -11,7 +11,7 @@ RECIPES = ROOT / "recipes"
 SMALL_NETWORK = {"model.network.history_length": 20}
 FAST_RATING_MODEL = {"stars.burn_in": 2, "stars.num_draws": 2}
 CLASSIC_ON_DEMO = (
-    *("--data.name=demo", "--data.ties=hash", "--data.sha256=null"),
+    *("--data.name=demo", "--data.ties=hash"),
     *("--protocols=[next]", "--data.select_on=next"),
 )
 """Settings that fit the classic recipe of ml-1m to the generated data."""

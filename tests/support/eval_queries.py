@@ -1,4 +1,4 @@
-"""Evaluation queries by hand: one list of item rows per user."""
+"""Evaluation queries by hand, and read back: one list of item rows per user."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -10,6 +10,12 @@ from marquee.core.eval_queries import EvalQueries
 
 ItemLists: TypeAlias = Sequence[Sequence[int] | AnyInt]
 RatingLists: TypeAlias = Sequence[Sequence[float] | Float32]
+
+
+def cuts(queries: EvalQueries) -> dict[int, tuple[list[int], list[int]]]:
+    """Return context and targets of each user."""
+    lists = zip(queries.user.tolist(), queries.contexts(), queries.targets(), strict=True)
+    return {user: (context.tolist(), target.tolist()) for user, context, target in lists}
 
 
 def eval_queries(

@@ -1,8 +1,12 @@
-"""Read the tables of an event store beside it, on either database."""
+"""Read the tables of an event store beside it, and make older ones, on either database."""
 
 from contextlib import AbstractContextManager
 
 import sqlalchemy as sa
+
+from marquee.feedback.address import parse_url
+from marquee.feedback.engines import LONG_WRITES, make_engine
+from marquee.feedback.migrate import OLD_VERSION_TABLE, VERSION_TABLE, migrate
 
 
 def connect(url: str) -> AbstractContextManager[sa.Connection]:
@@ -23,3 +27,13 @@ def count_rows(url: str) -> dict[str, int]:
             name: connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar_one()
             for name in ("ratings", "events")
         }
+
+
+def make_tables(url: str, revision: str) -> None:
+    """Make the tables of a version as a service of that version would."""
+    engine = make_engine(parse_url(url), LONG_WRITES)
+    with engine.begin() as connection:
+        migrate(connection, revision)
+        if revision <= "0004":
+            connection.exec_driver_sql(f"ALTER TABLE {VERSION_TABLE} RENAME TO {OLD_VERSION_TABLE}")
+    engine.dispose()

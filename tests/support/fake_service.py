@@ -10,6 +10,7 @@ rated 4 or more, then by num_ratings. Requests and responses must fit the real s
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -56,6 +57,9 @@ class FakeService:
     last_result: dict[str, Any] | None = None
     """An error in place of the last list of /recommend_batch."""
     name: str = "tiny"
+    scale: list[float] = field(default_factory=lambda: [n / 2 for n in range(1, 11)])
+    is_bare: bool = False
+    """A catalog of text ids ("m/001"), without ratings, genres, years and titles."""
     requests: list[tuple[str, Any]] = field(default_factory=list)
     """(route, body), oldest first."""
     events: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -70,6 +74,7 @@ class FakeService:
             marks: dict[str, dict[str, Any]] = {
                 "rating": {"stars": event.get("stars")},
                 "not_interested": {"not_interested": True},
+                "watch": {"watched": event.get("watched", 1.0)},
             }
             if event["kind"] in marks:
                 entry = MOVIES[event["movie_id"]] | marks[event["kind"]] | {"at": event["at"]}
@@ -127,6 +132,8 @@ class FakeService:
         return {"items": movies[: body.get("k", 10)], "model_version": VERSION}
 
     def post_charts(self, body: dict[str, Any]) -> dict[str, Any]:
+        if self.is_bare and body["kind"] != "popular":
+            raise Refusal(422, "invalid", f"kind: {body['kind']}, expected popular")
         movies = matching(body.get("filters"))
         if body["kind"] == "new":
             movies.reverse()
@@ -162,7 +169,10 @@ class FakeService:
         if path == "/model":
             data = {"name": self.name, "num_items": 40, "num_users": 7, "num_ratings": 900}
             metrics = {"val/ndcg@10": 0.125}
-            return {"model_version": VERSION, "name": self.name, "metrics": metrics, "data": data}
+            card = {"model_version": VERSION, "name": self.name, "metrics": metrics, "data": data}
+            if self.is_bare:
+                return card | {"id_type": "text", "scale": None, "charts": ["popular"]}
+            return card | {"id_type": "int", "scale": self.scale}
         if path == "/movies/search":
             words = query["q"][0].lower().split()
             hits = [f for f in MOVIES.values() if all(w in f["title"].lower() for w in words)]
@@ -178,6 +188,45 @@ class FakeService:
         for key in keys:
             del self.events[key]
         return {"deleted": len(keys), "receipt": "Deleted at once."}
+
+
+ID_KEYS = ("movie_id", "movie_ids", "include_ids", "exclude_ids", "unknown_ids")
+
+
+def bare(value: Any) -> Any:
+    """Return an answer as a catalog of text ids without ratings and attributes has it."""
+    if isinstance(value, list):
+        return [bare(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    content = {name: bare(part) for name, part in value.items() if name != "stars"}
+    content.pop("information", None)
+    for name in ID_KEYS:
+        if isinstance(content.get(name), int):
+            content[name] = f"m/{content[name]:03}"
+    if "title" in content:
+        content["title"] = content["movie_id"]
+        content |= {"year": None, "genres": []} if "genres" in content else {}
+    return content
+
+
+def numbered(value: Any) -> Any:
+    """Return a request with the numbers of text ids; 0 for an unknown one."""
+    if isinstance(value, list):
+        return [numbered(part) for part in value]
+    if not isinstance(value, dict):
+        return value
+    content = {name: numbered(part) for name, part in value.items()}
+    for name in ID_KEYS:
+        if isinstance(content.get(name), str):
+            content[name] = number_of(content[name])
+        elif isinstance(content.get(name), list):
+            content[name] = [number_of(part) for part in content[name]]
+    return content
+
+
+def number_of(movie_id: str) -> int:
+    return int(movie_id[2:]) if re.fullmatch(r"m/[0-9]{3}", movie_id) else 0
 
 
 STARS = {"expected": 4.1, "low": 2.5, "high": 5.0, "p_like": 0.75}
@@ -244,13 +293,15 @@ def _handler(fake: FakeService) -> type[BaseHTTPRequestHandler]:
                 raise Refusal(422, "invalid", str(error)) from error
             request = json.loads(body)
             fake.requests.append((self.path, request))
-            response = getattr(fake, f"post_{self.path[1:].replace('/', '_')}")(request)
+            post = getattr(fake, f"post_{self.path[1:].replace('/', '_')}")
+            response = bare(post(numbered(request))) if fake.is_bare else post(request)
             TypeAdapter(response_type).validate_python(response)
             return response
 
         def _read(self) -> Any:
             url = urlparse(self.path)
             response = fake.get(url.path, parse_qs(url.query))
+            response = bare(response) if fake.is_bare else response
             TypeAdapter(READS[url.path.split("/")[1]]).validate_python(response)
             return response
 

@@ -1,6 +1,6 @@
 """A table of nine ratings, small enough to check every number of a finding by eye."""
 
-from marquee.insights.aggregates import SESSION_GAP_S
+from marquee.insights.chunk_sums import SESSION_GAP_S
 from tests.support.ratings_files import SECOND, YEAR_S, Row
 
 MOVIES = [

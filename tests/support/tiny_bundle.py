@@ -2,6 +2,7 @@
 
 The encoder is a graph of ten nodes whose answer can be worked out on paper: a user is the mean
 of the genre rows of the movies watched, each weighted 1 + .1 x (place of its rating on the scale).
+An item's vector is its genre row, so that `item_content.onnx` is one product.
 """
 
 from pathlib import Path
@@ -11,8 +12,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
+from marquee.core.feature_encodings import FeatureSpace
 from marquee.core.movies import Movies
 from marquee.recommender.bundle import write_bundle
+from marquee.recommender.item_content import ItemAttributes
 from marquee.recommender.recommender import Recommender
 
 MOVIES = [  # movie_id, title, year, genres, training ratings
@@ -62,20 +65,52 @@ def encoder_bytes(to_hidden_DH: np.ndarray) -> bytes:
         "to_hidden": to_hidden_DH,
     }
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(
-        nodes,
-        "tiny",
-        [
-            value("entry_BLD", TensorProto.FLOAT, ["B", "L", D]),
-            value("star_BL", TensorProto.INT64, ["B", "L"]),
-            value("length_B", TensorProto.INT64, ["B"]),
-        ],
-        [
-            value("user_gmf_BD", TensorProto.FLOAT, ["B", D]),
-            value("user_mlp_BH", TensorProto.FLOAT, ["B", H]),
-        ],
-        [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()],
-    )
+    inputs = [
+        value("entry_BLD", TensorProto.FLOAT, ["B", "L", D]),
+        value("star_BL", TensorProto.INT64, ["B", "L"]),
+        value("length_B", TensorProto.INT64, ["B"]),
+    ]
+    outputs = [
+        value("user_gmf_BD", TensorProto.FLOAT, ["B", D]),
+        value("user_mlp_BH", TensorProto.FLOAT, ["B", H]),
+    ]
+    return model_bytes(nodes, inputs, outputs, constants)
+
+
+def item_content_bytes(arrays: dict[str, np.ndarray], has_ratings: bool) -> bytes:
+    """item_vector = item_gmf = genres; item_mlp = item_bias = star_item = 0."""
+    D, H = arrays["item_vector"].shape[1], arrays["item_mlp"].shape[1]
+    node = helper.make_node
+    nodes = [
+        node("Identity", ["genres"], ["item_vector"]),
+        node("Identity", ["genres"], ["item_gmf"]),
+        node("MatMul", ["genres", "zero_DH"], ["item_mlp"]),
+        node("MatMul", ["genres", "zero_D"], ["item_bias"]),
+    ]
+    value, floats = helper.make_tensor_value_info, TensorProto.FLOAT
+    outputs = [
+        value("item_vector", floats, ["B", D]),
+        value("item_gmf", floats, ["B", D]),
+        value("item_mlp", floats, ["B", H]),
+        value("item_bias", floats, ["B"]),
+    ]
+    constants = {"zero_DH": np.zeros((D, H), np.float32), "zero_D": np.zeros(D, np.float32)}
+    if has_ratings:
+        S, E = arrays["star_item"].shape[1:]
+        constants |= {"zero_DSE": np.zeros((D, S * E), np.float32), "shape": np.array([-1, S, E])}
+        nodes += [
+            node("MatMul", ["genres", "zero_DSE"], ["flat"]),
+            node("Reshape", ["flat", "shape"], ["star_item"]),
+        ]
+        outputs.append(value("star_item", floats, ["B", S, E]))
+    return model_bytes(nodes, [value("genres", floats, ["B", D])], outputs, constants)
+
+
+def model_bytes(
+    nodes: list[Any], inputs: list[Any], outputs: list[Any], constants: dict[str, np.ndarray]
+) -> bytes:
+    tensors = [onnx.numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
+    graph = helper.make_graph(nodes, "tiny", inputs, outputs, tensors)
     opset = helper.make_opsetid("", 17)
     model: bytes = helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
     return model
@@ -90,8 +125,30 @@ def rating_draws(num_items: int) -> np.ndarray:
     return draws
 
 
-def tiny_parts() -> dict[str, Any]:
-    """Return the arguments of `write_bundle`, without golden answers."""
+def tiny_parts(*, text_ids: bool = False, has_ratings: bool = True) -> dict[str, Any]:
+    """Return the arguments of `write_bundle`, without golden answers.
+
+    text_ids: movie 6 is "tt0006/é". Without ratings there are no times either.
+    """
+    parts = full_parts()
+    if text_ids:
+        movies = parts["movies"]
+        ids = np.array([text_id(movie_id) for movie_id in movies.movie_id], object)
+        parts["movies"] = Movies(ids, movies.title, movies.year, movies.genres)
+    if not has_ratings:
+        del parts["manifest"]["stars"], parts["arrays"]["num_recent"]
+        parts["manifest"]["scale"] = []
+        for name in [name for name in parts["arrays"] if name.startswith("star_")]:
+            del parts["arrays"][name]
+        parts["item_content"] = item_content_bytes(parts["arrays"], has_ratings=False)
+    return parts
+
+
+def text_id(movie_id: int) -> str:
+    return f"tt{movie_id:04}/é"
+
+
+def full_parts() -> dict[str, Any]:
     rng = np.random.default_rng(0)
     movies = tiny_movies()
     genre_IG = movies.genre_matrix()
@@ -111,6 +168,7 @@ def tiny_parts() -> dict[str, Any]:
     }
     counts = np.array([movie[-1] for movie in MOVIES], dtype=np.int64)
     recent = np.array(RECENT, dtype=np.int64)
+    float_arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     return {
         "manifest": {
             "name": "tiny",
@@ -131,25 +189,32 @@ def tiny_parts() -> dict[str, Any]:
             },
         },
         "movies": movies,
-        "arrays": {k: v.astype(np.float32) for k, v in arrays.items()}
-        | {"num_ratings": counts, "num_recent": recent},
+        "arrays": float_arrays | {"num_ratings": counts, "num_recent": recent},
         "encoder": encoder_bytes(rng.normal(size=(D, HIDDEN_DIM)).astype(np.float32)),
+        "item_content": item_content_bytes(float_arrays, has_ratings=True),
+        "features": FeatureSpace(genres=movies.genre_names),
         "golden": [],
     }
 
 
-def write_tiny(folder: Path) -> Path:
+def write_tiny(folder: Path, *, text_ids: bool = False, has_ratings: bool = True) -> Path:
     """Write the bundle, its golden answers computed by the recommender itself."""
-    parts = tiny_parts()
+    parts = tiny_parts(text_ids=text_ids, has_ratings=has_ratings)
     write_bundle(folder, **parts)
     recommender = Recommender.load(folder)
-    history = [(6, 4.0), (50, None)]
+    movie_id = text_id if text_ids else int
+    history = [(movie_id(6), 4.0 if has_ratings else None), (movie_id(50), None)]
+    movie_ids = [movie_id(1), movie_id(480)]
     golden = {
         "history": history,
-        "movie_ids": [1, 480],
-        "scores": recommender.score([history], [1, 480])[0].tolist(),
-        "stars": recommender.predict_stars([history], [1, 480])[0].tolist(),
+        "movie_ids": movie_ids,
+        "scores": recommender.score([history], movie_ids)[0].tolist(),
         "top": [item["movie_id"] for item in recommender.recommend(history=history)["items"]],
     }
-    write_bundle(folder, **parts | {"golden": [golden]})
+    if has_ratings:
+        golden["stars"] = recommender.predict_stars([history], movie_ids)[0].tolist()
+    item = {"title": "Heat", "year": 1995, "genres": ["Action", "Crime"], "features": {}}
+    arrays = recommender.item_content.arrays([ItemAttributes(**item)])
+    item |= {"arrays": {name: array[0].tolist() for name, array in arrays.items()}}
+    write_bundle(folder, **parts | {"golden": [golden], "golden_items": [item]})
     return folder

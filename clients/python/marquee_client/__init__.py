@@ -5,7 +5,7 @@
     with Marquee("http://127.0.0.1:3000", key="…") as marquee:
         marquee.rate("ana", 50, 5.0)
         for item in marquee.recommend(user_id="ana", k=3)["items"]:
-            print(label(item), item["stars"]["expected"])
+            print(label(item), item["score"])
 
 Responses are the service's JSON as it is, typed as dicts. Defaults are the service's.
 """
@@ -27,6 +27,6 @@ __all__ = [
 
 def label(movie: Movie | HistoryItem) -> str:
     """Return a movie as readers know it: "Heat (1995)"; its id if only that is known."""
-    title = movie.get("title", f"movie {movie['movie_id']}")
+    title = movie.get("title") or f"movie {movie['movie_id']}"
     year = movie.get("year")
     return title if year is None else f"{title} ({year})"

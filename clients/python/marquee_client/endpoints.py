@@ -28,6 +28,7 @@ from marquee_client.requests import (
     UserId,
     UserRequest,
 )
+from marquee_client.types import MovieId
 
 Params = ParamSpec("Params")
 Result = TypeVar("Result")
@@ -102,21 +103,21 @@ class Endpoints:
 
     @endpoint
     def predict(
-        self, movie_ids: Iterable[int], **user: Unpack[UserRequest]
+        self, movie_ids: Iterable[MovieId], **user: Unpack[UserRequest]
     ) -> Call[types.PredictResponse]:
         """Predict the score and stars of movies, in their order."""
         return Call("POST", "/predict", {"movie_ids": movie_ids, **user})
 
     @endpoint
     def rerank(
-        self, movie_ids: Iterable[int], **user: Unpack[UserRequest]
+        self, movie_ids: Iterable[MovieId], **user: Unpack[UserRequest]
     ) -> Call[types.PredictResponse]:
         """Sort movies, best first."""
         return Call("POST", "/rerank", {"movie_ids": movie_ids, **user})
 
     @endpoint
     def similar(
-        self, movie_ids: int | Iterable[int], **request: Unpack[ListRequest]
+        self, movie_ids: MovieId | Iterable[MovieId], **request: Unpack[ListRequest]
     ) -> Call[types.SimilarResponse]:
         """Return the k movies nearest to one, or to several together.
 
@@ -149,27 +150,27 @@ class Endpoints:
         return Call("POST", "/events", _complete(events))
 
     @endpoint
-    def rate(self, user_id: UserId, movie_id: int, stars: float) -> Call[None]:
+    def rate(self, user_id: UserId, movie_id: MovieId, stars: float) -> Call[None]:
         """Store a rating, which replaces an earlier one; raise if it is rejected."""
         return _event("rating", user_id, movie_id, stars=stars)
 
     @endpoint
-    def unrate(self, user_id: UserId, movie_id: int) -> Call[None]:
+    def unrate(self, user_id: UserId, movie_id: MovieId) -> Call[None]:
         """Take a rating back."""
         return _event("unrate", user_id, movie_id)
 
     @endpoint
-    def watched(self, user_id: UserId, movie_id: int, watched: float = 1.0) -> Call[None]:
+    def watched(self, user_id: UserId, movie_id: MovieId, watched: float = 1.0) -> Call[None]:
         """Store that this share of the movie (0 to 1) was watched."""
         return _event("watch", user_id, movie_id, watched=watched)
 
     @endpoint
-    def not_interested(self, user_id: UserId, movie_id: int) -> Call[None]:
+    def not_interested(self, user_id: UserId, movie_id: MovieId) -> Call[None]:
         """Never recommend this movie to this user again."""
         return _event("not_interested", user_id, movie_id)
 
     @endpoint
-    def not_seen(self, user_id: UserId, movie_id: int) -> Call[None]:
+    def not_seen(self, user_id: UserId, movie_id: MovieId) -> Call[None]:
         """Store that a movie of rate_next is not seen: it is not asked about again."""
         return _event("not_seen", user_id, movie_id)
 
@@ -179,7 +180,7 @@ class Endpoints:
         return Call("GET", "/movies/search", query={"q": title, "k": k})
 
     @endpoint
-    def movie(self, movie_id: int) -> Call[types.Movie]:
+    def movie(self, movie_id: MovieId) -> Call[types.Movie]:
         """Return one movie; raises UnknownMovie."""
         return Call("POST", "/movies/get", {"movie_id": movie_id})
 
@@ -204,7 +205,7 @@ class Endpoints:
         return Call("GET", "/model")
 
 
-def _event(kind: EventKind, user_id: UserId, movie_id: int, **values: float) -> Call[None]:
+def _event(kind: EventKind, user_id: UserId, movie_id: MovieId, **values: float) -> Call[None]:
     ids = {"user_id": id_of("user_id", user_id), "movie_id": id_of("movie_id", movie_id)}
     event = {**ids, "kind": kind, **values}
     return Call("POST", "/events", _complete([event]), convert=raise_if_rejected)

@@ -1,6 +1,7 @@
 """Ids as the service takes them: text and integers. A whole float, as of pandas, is its integer.
 
     id_of("user_id", 7.0)                              # 7
+    id_of("movie_id", "0114508")                       # "0114508", whose zero counts
     with_ids({"movie_ids": numpy.array([6.0, 50.0])})  # {"movie_ids": [6, 50]}
 
 Everything else raises ValueError before it is sent: "7.0" would be another user.

@@ -4,18 +4,21 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Required, TypedDict
 
+from marquee_client.types import MovieId
+
 UserId = int | str  # 42 and "42" are the same user
 Time = datetime | str  # aware, or RFC 3339
 EventKind = Literal[
     "rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"
 ]
+ViewerValue = str | float | bool | Sequence[str] | Sequence[float] | None
 ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
 
 
 class HistoryEntry(TypedDict, total=False):
     """One movie of a history that is sent along."""
 
-    movie_id: Required[int]
+    movie_id: Required[MovieId]
     stars: float | None
     watched: float | None  # share of the movie, 0 to 1
     at: Time | None
@@ -45,8 +48,8 @@ class RecommendRequest(UserRequest, total=False):
     k: int
     offset: int
     filters: Filters | None
-    include_ids: Sequence[int] | None
-    exclude_ids: Sequence[int] | None
+    include_ids: Sequence[MovieId] | None
+    exclude_ids: Sequence[MovieId] | None
     exclude_seen: bool
     diversity: float
     calibration: float
@@ -54,6 +57,7 @@ class RecommendRequest(UserRequest, total=False):
     freshness: float
     genre_profile: Mapping[str, float] | None
     explain: bool
+    viewer: Mapping[str, ViewerValue] | None  # by name: GET /model names the features that count
 
 
 class ListRequest(TypedDict, total=False):
@@ -77,7 +81,7 @@ class Event(TypedDict, total=False):
 
     event_id: str
     user_id: Required[UserId]
-    movie_id: Required[int]
+    movie_id: Required[MovieId]
     kind: Required[EventKind]
     stars: float
     watched: float  # share of the movie, 0 to 1

@@ -2,6 +2,8 @@
 
 from typing import Any, Literal, NotRequired, TypedDict
 
+MovieId = int | str  # as in the data set: integers, or text that is compared exactly
+
 
 class Stars(TypedDict):
     """The expected stars of one user and movie, with the central 90% interval."""
@@ -9,7 +11,7 @@ class Stars(TypedDict):
     expected: float  # mean, within the scale
     low: float  # 5% quantile, a value of the scale or `expected`
     high: float  # 95% quantile, a value of the scale or `expected`
-    p_like: float  # P(4 stars or more)
+    p_like: float  # P(4 of 5 stars or more, 8 of 10, …)
 
 
 class Explanation(TypedDict):
@@ -18,7 +20,7 @@ class Explanation(TypedDict):
     Entry: the score falls by `effect` without it. Genre: its share of the profile times its share
     of the movie."""
 
-    movie_id: NotRequired[int]
+    movie_id: NotRequired[MovieId]
     title: NotRequired[str]
     genre: NotRequired[str]
     effect: float
@@ -27,7 +29,7 @@ class Explanation(TypedDict):
 class Movie(TypedDict):
     """A movie of the catalog."""
 
-    movie_id: int
+    movie_id: MovieId
     title: str
     year: int | None  # year of release; null: unknown
     genres: list[str]
@@ -38,7 +40,7 @@ class ScoredMovie(Movie):
     """A movie, its score and its expected stars for one user."""
 
     score: float  # logit: larger is better; scores of different users do not compare
-    stars: Stars
+    stars: NotRequired[Stars]  # absent where the data set has no ratings
 
 
 class RecommendedMovie(ScoredMovie):
@@ -57,7 +59,7 @@ class RecommendResponse(TypedDict):
     # the stored history could not be read and is not in this answer
     history: NotRequired[Literal["unavailable"]]
     # movies of the request that the catalog does not hold; they are skipped
-    unknown_ids: NotRequired[list[int]]
+    unknown_ids: NotRequired[list[MovieId | float]]
     next_offset: int | None  # null on the last page
 
 
@@ -99,7 +101,7 @@ class PredictResponse(TypedDict):
     # the stored history could not be read and is not in this answer
     history: NotRequired[Literal["unavailable"]]
     # movies of the request that the catalog does not hold; they are skipped
-    unknown_ids: NotRequired[list[int]]
+    unknown_ids: NotRequired[list[MovieId | float]]
 
 
 class SimilarMovie(Movie):
@@ -114,7 +116,7 @@ class SimilarResponse(TypedDict):
     items: list[SimilarMovie]
     model_version: str  # 64 hex digits that name the bundle's content
     # movies of the request that the catalog does not hold; they are skipped
-    unknown_ids: NotRequired[list[int]]
+    unknown_ids: NotRequired[list[MovieId | float]]
 
 
 class ChartMovie(Movie):
@@ -123,7 +125,7 @@ class ChartMovie(Movie):
     # popular: log(1 + ratings); trending: standard deviations above its share; new: year;
     # hidden_gems: 5% quantile of the expected stars
     score: float
-    stars: Stars
+    stars: NotRequired[Stars]  # absent where the data set has no ratings
 
 
 class ChartsResponse(TypedDict):
@@ -138,14 +140,14 @@ class ElicitationFactors(TypedDict):
     """The factors whose product orders the movies to rate."""
 
     seen_probability: float  # P(the user has seen it)
-    information: float  # bits that a rating tells, times (stars / highest)^4
+    information: NotRequired[float]  # bits that a rating tells, times (stars / highest)^4
     scarcity: float  # 1 without ratings, falls with each
 
 
 class MovieToRate(Movie):
     """A movie that the user should rate next."""
 
-    stars: Stars
+    stars: NotRequired[Stars]  # absent where the data set has no ratings
     why: ElicitationFactors
 
 
@@ -158,7 +160,7 @@ class RateNextResponse(TypedDict):
     # the stored history could not be read and is not in this answer
     history: NotRequired[Literal["unavailable"]]
     # movies of the request that the catalog does not hold; they are skipped
-    unknown_ids: NotRequired[list[int]]
+    unknown_ids: NotRequired[list[MovieId | float]]
 
 
 class RejectedEvent(TypedDict):
@@ -173,17 +175,21 @@ class RejectedEvent(TypedDict):
 
 
 class EventsReceipt(TypedDict):
-    """accepted: new ones; duplicates: the same event as before; rejected: not stored."""
+    """accepted: new ones; duplicates: the same event as before; rejected: not stored.
+
+    unknown_ids: movies of stored events that the bundle does not hold; the events count once a
+    bundle does."""
 
     accepted: int
     duplicates: int
     rejected: list[RejectedEvent]
+    unknown_ids: NotRequired[list[MovieId]]
 
 
 class HistoryItem(TypedDict):
     """A movie of a stored history; one that the bundle does not hold is its id only."""
 
-    movie_id: int
+    movie_id: MovieId
     title: NotRequired[str]
     year: NotRequired[int | None]
     genres: NotRequired[list[str]]
@@ -217,7 +223,7 @@ class ExportedEvent(TypedDict):
     """A stored row; an imported rating has no event_id."""
 
     event_id: NotRequired[str]
-    movie_id: int
+    movie_id: MovieId
     kind: str
     stars: NotRequired[float]
     watched: NotRequired[float]
@@ -244,7 +250,11 @@ class SearchResponse(TypedDict):
 
 
 class ModelCard(TypedDict):
-    """The model card: the bundle's manifest without its list of files.
+    """The model card: the bundle's manifest without its files, and its answers.
+
+    id_type: of movie ids. scale: the values of a rating; null without ratings, and then no answer
+    holds stars. features: of items and of users, beside genres, year and title. charts: the kinds
+    that /charts takes.
 
     sibling: the model_version of the bundle that was evaluated in place of this one."""
 
@@ -257,7 +267,11 @@ class ModelCard(TypedDict):
     recipe: NotRequired[str]
     config: NotRequired[dict[str, Any]]
     refit: NotRequired[str]
-    scale: NotRequired[list[float]]
+    id_type: NotRequired[Literal["int", "text"]]
+    has_ratings: NotRequired[bool]
+    scale: NotRequired[list[float] | None]
+    features: NotRequired[dict[str, Any]]
+    charts: NotRequired[list[str]]
     history_length: NotRequired[int]
     stars: NotRequired[dict[str, Any]]
     commit: NotRequired[str | None]

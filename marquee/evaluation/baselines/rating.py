@@ -20,7 +20,7 @@ from scipy import sparse
 
 from marquee.core.arrays import Float64, Int64
 from marquee.core.command import say
-from marquee.evaluation.baselines.ranking import Interactions
+from marquee.evaluation.baselines.interactions import Interactions
 from marquee.evaluation.protocols import PROTOCOLS
 
 Grid: TypeAlias = Mapping[str, tuple[float, ...]]  # the settings among which validation chooses

@@ -55,22 +55,27 @@ def top_lists(score_BI: AnyFloat, seen_BI: Bools, k: int = 10) -> Int64:
 
 
 def list_metrics(top_BK: Int64, contexts: Sequence[AnyInt], stats: ItemStats) -> dict[str, Float64]:
-    """Return novelty, popularity_bias and miscalibration of each list, (B,).
+    """Return novelty, popularity_bias and, with genres, miscalibration, (B,).
 
-    contexts: item rows, none empty. One without any genre has no taste to miss: miscalibration 0.
+    contexts: item rows. One without any genre has no taste to miss: miscalibration 0; an empty one
+    has no popularity to leave: popularity_bias 0.
     """
     user_N = np.repeat(np.arange(len(contexts)), [len(context) for context in contexts])
     item_N = np.concatenate(contexts)
+    is_known_B = np.array([len(context) > 0 for context in contexts])
     row_M, place_M = np.nonzero(top_BK >= 0)
     listed_M = top_BK[row_M, place_M]
     novelty = _user_means(stats.novelty_I, row_M, listed_M, len(contexts))
     list_BG = _user_means(stats.genre_share_IG, row_M, listed_M, len(contexts))
     profile_BG = _user_means(stats.genre_share_IG, user_N, item_N, len(contexts))
-    return {
+    own_novelty = _user_means(stats.novelty_I, user_N, item_N, len(contexts))
+    metrics = {
         "novelty": novelty,
-        "popularity_bias": _user_means(stats.novelty_I, user_N, item_N, len(contexts)) - novelty,
-        "miscalibration": miscalibration(profile_BG, list_BG),
+        "popularity_bias": np.where(is_known_B, own_novelty - novelty, 0),
     }
+    if stats.genre_share_IG.shape[1]:
+        metrics["miscalibration"] = miscalibration(profile_BG, list_BG)
+    return metrics
 
 
 def coverage(lists: Sequence[Int64], num_items: int) -> Interval:
@@ -101,4 +106,5 @@ def _user_means(value_I: Float64, user_N: Int64, item_N: AnyInt, num_users: int)
         np.bincount(user_N, column_I[item_N], num_users) / count_B
         for column_I in value_I.reshape(len(value_I), -1).T
     ]
-    return np.stack(columns, axis=1).reshape(-1, *value_I.shape[1:])
+    means = np.stack(columns, axis=1) if columns else np.empty((num_users, 0))
+    return means.reshape(num_users, *value_I.shape[1:])

@@ -8,14 +8,8 @@ p is then uniform on num_better + 1 .. num_better + num_tied + 1, and a metric i
     mrr          gain(p) = 1 / p
     auc          share of the other candidates ranked below, ties half
 
-Where a user has n targets, each has its position among all candidates, the other targets included.
-The expectation of the sum of their gains is the sum of their expectations:
-
-    recall@k     sum of their gains (1 for p <= k) / min(k, n)
-    ndcg@k       sum of their gains (1 / log2(p + 1) for p <= k) / gains of the first min(k, n)
-
-(both as in Liang et al. 2018). A constant scorer gets hit_rate@10 = .10 on 10 of 100, recall@20 =
-.20 with 5 targets among 100, auc = .5. Nothing here averages over users: core/bootstrap.py does.
+A constant scorer gets hit_rate@10 = .10 on 10 of 100, auc = .5. Several targets of a user are in
+many_targets.py. Nothing here averages over users: core/bootstrap.py does.
 
 Local letters: C candidates (columns of the scores), N targets, K positions that earn something.
 """
@@ -27,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from marquee.core.arrays import AnyFloat, Bools, Float64, Int64
+from marquee.core.arrays import Float64
 
 
 def rank_counts(score_BC: Any, target_B: Any, seen_BC: Any = None) -> tuple[Any, Any]:
@@ -42,7 +36,7 @@ def rank_counts(score_BC: Any, target_B: Any, seen_BC: Any = None) -> tuple[Any,
     target. Returns (num_better, num_tied), integers (B,); the target itself is in neither.
     Raises ValueError for a NaN score, which has no rank.
     """
-    candidate_BC = _all_numbers(score_BC)
+    candidate_BC = all_numbers(score_BC)
     if seen_BC is not None:
         candidate_BC = candidate_BC & ~seen_BC
     targets = (list(range(len(target_B))), target_B)
@@ -57,34 +51,9 @@ def candidate_counts(score_BI: Any, target_B: Any, candidate_BC: Any) -> tuple[A
     """
     row_B1 = (target_B == target_B).cumsum(0)[:, None] - 1  # 0 to B - 1, in the kind of target_B
     target_score_B1, score_BC = score_BI[row_B1, target_B[:, None]], score_BI[row_B1, candidate_BC]
-    _all_numbers(target_score_B1)
-    is_other_BC = _all_numbers(score_BC) & (candidate_BC != target_B[:, None])
+    all_numbers(target_score_B1)
+    is_other_BC = all_numbers(score_BC) & (candidate_BC != target_B[:, None])
     return _count_better(target_score_B1, score_BC, is_other_BC)
-
-
-def rank_counts_multi(
-    score_BC: AnyFloat, row_N: Int64, column_N: Int64, seen_BC: Bools
-) -> tuple[Int64, Int64]:
-    """Count as rank_counts does for several targets a user: int64 (N,) twice.
-
-    >>> score, nothing = np.array([[0.9, 0.5, 0.5, 0.1]]), np.zeros((1, 4), bool)
-    >>> rank_counts_multi(score, np.array([0, 0]), np.array([1, 3]), nothing)
-    (array([1, 3]), array([1, 0]))
-
-    row_N: the user of each target, ascending. column_N: its column. Numpy only: one sort a user,
-    .1 ms for 3,706 candidates however many targets there are.
-    """
-    _all_numbers(score_BC)
-    stays_BC = ~seen_BC
-    stays_BC[row_N, column_N] = True
-    upto_N, below_N = np.empty_like(row_N), np.empty_like(row_N)
-    bound_B = np.searchsorted(row_N, np.arange(len(score_BC) + 1))
-    for b, (score_C, stays_C) in enumerate(zip(score_BC, stays_BC, strict=True)):
-        targets = slice(bound_B[b], bound_B[b + 1])
-        sorted_C, target_score = np.sort(score_C[stays_C]), score_C[column_N[targets]]
-        below_N[targets] = np.searchsorted(sorted_C, target_score, "left")
-        upto_N[targets] = np.searchsorted(sorted_C, target_score, "right")
-    return stays_BC.sum(1)[row_N] - upto_N, upto_N - below_N - 1
 
 
 def hit_rate(num_better: ArrayLike, num_tied: ArrayLike, k: int) -> Float64:
@@ -118,32 +87,11 @@ def auc(num_better: ArrayLike, num_tied: ArrayLike, num_others: ArrayLike) -> Fl
     return np.where(others > 0, 1 - above / np.maximum(others, 1), 0.5)
 
 
-def recall(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) -> Float64:
-    """Return the expected share of targets in the first k, of min(k, targets): (B,).
-
-    Takes the counts of rank_counts_multi and the user of each target, at least one each.
-    """
-    num_B = np.bincount(row_N)
-    return np.bincount(row_N, hit_rate(num_better, num_tied, k)) / np.minimum(num_B, k)
-
-
-def ndcg_multi(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) -> Float64:
-    """Return the expected gain of all targets over the best gain: float64 (B,)."""
-    best_K = np.cumsum(1 / np.log2(np.arange(2, _positive(k) + 2)))
-    best_B = best_K[np.minimum(np.bincount(row_N), k) - 1]
-    return np.bincount(row_N, ndcg(num_better, num_tied, k)) / best_B
-
-
 METRICS: dict[str, Callable[[ArrayLike, ArrayLike], Float64]] = {  # of one target a user
     "hit_rate@10": partial(hit_rate, k=10),
     "ndcg@10": partial(ndcg, k=10),
     "mrr": mrr,
     "hit_rate@50": partial(hit_rate, k=50),
-}
-METRICS_MULTI: dict[str, Callable[[ArrayLike, ArrayLike, Int64], Float64]] = {  # of several
-    "recall@20": partial(recall, k=20),
-    "recall@50": partial(recall, k=50),
-    "ndcg@100": partial(ndcg_multi, k=100),
 }
 
 
@@ -152,7 +100,7 @@ def _count_better(target_score_B1: Any, score_BC: Any, candidate_BC: Any) -> tup
     return num_better, ((score_BC == target_score_B1) & candidate_BC).sum(1)
 
 
-def _all_numbers(score_BC: Any) -> Any:
+def all_numbers(score_BC: Any) -> Any:
     is_number_BC = score_BC == score_BC  # False for NaN alone
     if not is_number_BC.all():
         raise ValueError(

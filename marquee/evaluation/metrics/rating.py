@@ -34,7 +34,7 @@ import numpy.typing as npt
 
 from marquee.core.arrays import Bools, Float64, Int64
 from marquee.core.bootstrap import NUM_DRAWS, Section, iter_draw_counts, percentile_interval
-from marquee.core.item_stats import LIKED_RATING
+from marquee.core.item_stats import LIKED_RATING, MIDDLE_SHARE, liked_rating, rating_at
 
 NUM_BINS = 15
 # Buckets of items, and the largest number of training ratings in each.
@@ -50,7 +50,8 @@ class RatingPredictions:
     user: Int64  # rows of the users, 0 to U - 1
     rating: Float64
     expected: Float64
-    p_like: Float64 | None = None  # P(rating >= 4); None for a model without a distribution
+    is_liked: Bools | None = None  # rating >= liked_rating of the scale; None: 4 or more
+    p_like: Float64 | None = None  # the probability of it; None for a model without a distribution
     pit: Float64 | None = None  # places of the ratings in their distributions: `randomized_pit`
     num_ratings: Int64 | None = None  # training ratings of the item
     rater_kind: Int64 | None = None  # kind of the user, a row of RATER_KINDS
@@ -98,7 +99,10 @@ def rating_metrics(predictions: RatingPredictions) -> dict[str, MetricSums]:
         metrics["rmse_snips/propensity=movie"] = rmse(weight_N)
     if predictions.p_like is None or predictions.pit is None:
         return metrics
-    columns = _calibration_bins(predictions.p_like, predictions.rating >= LIKED_RATING)
+    is_liked_N = predictions.is_liked
+    if is_liked_N is None:
+        is_liked_N = predictions.rating >= LIKED_RATING
+    columns = _calibration_bins(predictions.p_like, is_liked_N)
     metrics["ece"] = MetricSums(user_sums([ones_N, *columns]), _ece)
     is_covered_N = ((predictions.pit > 0.05) & (predictions.pit < 0.95)).astype(np.float64)
     metrics["coverage@90"] = mean(is_covered_N)
@@ -128,25 +132,47 @@ def rater_kinds(
 ) -> Int64:
     """Return the kind of each user by training ratings, (U,) rows of RATER_KINDS.
 
-    high: nine in ten of their ratings are 4 or more. harsh: a mean below 3. full-range: one in ten
-    or more at each end of the scale, the two lowest and the two highest values.
+    high: nine in ten of their ratings are `liked_rating` (4 of 5) or more. harsh: a mean below 3 of
+    5. full-range: one in ten or more at each end of the scale, of `num_end_values` each.
     """
-    value_N, width = np.searchsorted(scale, rating_N), len(scale)
-    count = np.bincount(user_N * width + value_N, minlength=num_users * width)
-    return rater_kinds_of_counts(count.reshape(num_users, width), scale)
+    columns_N = [np.ones(len(rating_N)), rating_N, *_ends(rating_N, scale)]
+    sums = [np.bincount(user_N, column_N, num_users).astype(float) for column_N in columns_N]
+    return _kinds(sums, scale)
 
 
 def rater_kinds_of_counts(count_UV: npt.NDArray[np.integer], scale: tuple[float, ...]) -> Int64:
     """Return `rater_kinds` from how often each user gave each value of the scale."""
-    value_V, count_U = np.asarray(scale), np.maximum(count_UV.sum(1), 1)
+    value_V = np.asarray(scale, np.float64)
+    columns_V = [np.ones(len(scale)), value_V, *_ends(value_V, scale)]
+    sum_UF = count_UV.astype(np.float64) @ np.column_stack(columns_V).astype(np.float64)
+    return _kinds(list(sum_UF.T), scale)
 
-    def share(is_in_V: Bools) -> Float64:
-        return np.asarray(count_UV[:, is_in_V].sum(1) / count_U)
 
-    mean_U = count_UV @ value_V / count_U
-    is_wide_U = (share(value_V <= scale[1]) >= 0.1) & (share(value_V >= scale[-2]) >= 0.1)
-    kinds = [share(value_V >= LIKED_RATING) >= 0.9, mean_U < 3, is_wide_U]
-    return np.select(kinds, [0, 1, 2], 3)
+def _ends(rating_N: Float64, scale: tuple[float, ...]) -> tuple[Bools, Bools, Bools]:
+    """Return which ratings are liked, at the low end, at the high end."""
+    first, last = num_end_values(scale) - 1, len(scale) - num_end_values(scale) - 1
+    middles = [sum(scale[place : place + 2]) / 2 for place in (first, last)]
+    is_liked_N = rating_N >= liked_rating(scale) - 1e-6  # float32 of 3.7 is not 3.7
+    return is_liked_N, rating_N < middles[0], rating_N > middles[1]
+
+
+def _kinds(sums: Sequence[Float64], scale: tuple[float, ...]) -> Int64:
+    count_U, total_U, *ends = sums
+    count_U = np.maximum(count_U, 1)
+    is_high_U, is_at_low_end_U, is_at_high_end_U = (
+        part_U / count_U >= least for part_U, least in zip(ends, (0.9, 0.1, 0.1), strict=True)
+    )
+    is_harsh_U = total_U / count_U < rating_at(scale, MIDDLE_SHARE)
+    return np.select([is_high_U, is_harsh_U, is_at_low_end_U & is_at_high_end_U], [0, 1, 2], 3)
+
+
+def num_end_values(scale: tuple[float, ...]) -> int:
+    """Return the number of values at an end of the scale: two, or a fifth.
+
+    >>> [num_end_values(tuple(range(size))) for size in (2, 5, 10, 100)]
+    [1, 2, 2, 20]
+    """
+    return max(1, min(max(2, len(scale) // 5), len(scale) // 2))
 
 
 def point_estimates(metrics: dict[str, MetricSums]) -> dict[str, float]:

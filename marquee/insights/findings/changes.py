@@ -1,4 +1,4 @@
-"""Changes by the recommender: its lists of ten against the movies that the users rated.
+"""Changes by the recommender: its lists of ten against the histories of the users.
 
 Coverage, popularity and genre mix are those of marquee/evaluation/metrics/beyond_accuracy.py, one
 value per user.
@@ -26,9 +26,11 @@ MAX_GENRES_DRAWN = 10
 
 def changes(view: ModelView, aggregates: Aggregates, resamples: UserResamples) -> Finding:
     """Compare coverage, popularity and genres of the lists with the histories."""
+    words = aggregates.words
     has_list_U = np.asarray((view.ranked.top >= 0).any(1))
     if not has_list_U.any():
-        return unavailable("changes", "All users rated every movie, so no movie is left to list.")
+        reason = f"All users {words.rated} every movie, so no movie is left to list."
+        return unavailable("changes", reason, words)
     view = view.with_lists_of(has_list_U)
     resamples = UserResamples(len(view), resamples.seed)
     movies, one_U = aggregates.movies, np.ones(len(view))
@@ -41,18 +43,20 @@ def changes(view: ModelView, aggregates: Aggregates, resamples: UserResamples) -
     mix = genre_mix(view, share_IG, movies.genre_names, resamples)
     genres, genre_changes = mix["genre"], mix["change"]
     return Finding(
-        **texts("changes"),
+        **texts("changes", words),
         title=f"Lists show {percent(coverage_interval.mean)} of the catalog; listed movies are "
-        f"{compare_popularity(gap, rated)} rated ones",
+        f"{compare_popularity(gap, rated)} {words.rated} ones",
         sentence=f"This finding compares the lists of ten of {len(view):,} users with their "
-        f"histories. On average, {percent(rated.mean)} of all users have rated a movie from the "
-        f"histories, and {percent(listed.mean)} a movie from the lists. "
-        f"{_largest_changes(genres, genre_changes)}",
+        f"histories. On average, {percent(rated.mean)} of all users have {words.rated} a movie "
+        f"from the histories, and {percent(listed.mean)} a movie from the lists. "
+        f"{_largest_changes(genres, genre_changes)}".strip(),
         number=coverage_interval,
         n=len(movies),
-        chart=Chart.from_table(
+        chart=None
+        if not genres
+        else Chart.from_table(
             kind="bars",
-            title="Genre mix of histories and of lists, the most rated genres",
+            title=f"Genre mix of histories and of lists, the most {words.rated} genres",
             table={name: cells[:MAX_GENRES_DRAWN] for name, cells in mix.items()},
             drawn=("% of histories", "% of lists"),
         ),
@@ -97,7 +101,7 @@ def item_means(view: ModelView, value_I: Float64) -> tuple[Float64, Float64]:
 
 def _largest_changes(names: list[str], changes: list[Interval]) -> str:
     if not names:
-        return "The movie file has no genres."
+        return ""
     points = [change.mean for change in changes]
     most, least = points.index(max(points)), points.index(min(points))
     return (

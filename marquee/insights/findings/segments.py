@@ -19,12 +19,14 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from marquee.core.arrays import AnyInt, Bools, Float32, Float64, Int64
+from marquee.core.bootstrap import Interval
 from marquee.core.item_stats import genre_shares, release_years
 from marquee.core.movies import Movies
 from marquee.insights.finding import Chart, Finding, texts, unavailable
 from marquee.insights.model_view import ModelView
 from marquee.insights.render.formatting import count, join_names, number
 from marquee.insights.resample import UserResamples
+from marquee.insights.words import Words
 
 MAX_GROUPS = 8
 """More groups cannot be told apart in a meeting."""
@@ -37,7 +39,7 @@ MIN_LIFT = 1.15
 MIN_GENRE_SHARE = 0.02
 """A genre names a group only if its share over all users is at least so large."""
 MIN_KNOWN_SHARE = 0.1
-"""A movie names a group if so large a share of its users rated it."""
+"""A movie names a group if so large a share of its users rated or played it."""
 ERA_DISTANCE = 0.25
 """A group has older or newer movies if their mean year is so many standard deviations off."""
 
@@ -107,7 +109,7 @@ def _fit(direction_UD: Float64, size: int, seed: int) -> Any:
 
 
 def seen_matrix(histories: Sequence[AnyInt], num_items: int) -> csr_matrix:
-    """Return (U, I), 1 where a user rated an item."""
+    """Return (U, I), how often an item is in a user's history."""
     indptr = np.concatenate([[0], np.cumsum([len(history) for history in histories])])
     item = np.concatenate(histories)
     return csr_matrix((np.ones(len(item)), item, indptr), shape=(len(histories), num_items))
@@ -174,11 +176,15 @@ def _movies(seen_TI: Float64, num_users_T: Float64, group: int, movies: Movies) 
 
 
 def segments(
-    view: ModelView, groups: Segments | str, resamples: UserResamples, genres: tuple[str, ...]
+    view: ModelView,
+    groups: Segments | str,
+    resamples: UserResamples,
+    genres: tuple[str, ...],
+    words: Words,
 ) -> Finding:
     """Describe the taste groups. resamples: of the users of the view."""
     if isinstance(groups, str):
-        return unavailable("segments", groups)
+        return unavailable("segments", groups, words)
     shares = resamples.percent(groups.is_member_UT, np.ones(len(view)))
     num_movies = 3 if len(groups) <= 3 else 1  # three movies of seven groups are too much to read
     descriptions = [
@@ -186,27 +192,28 @@ def segments(
         for name, movies in zip(groups.names, groups.movies, strict=True)
     ]
     return Finding(
-        **texts("segments", agreement=number(groups.agreement[len(groups)])),
+        **texts("segments", words, agreement=number(groups.agreement[len(groups)])),
         title=f"Tastes form {len(groups)} groups; “{groups.names[0]}” is the largest",
         sentence="Each group knows some movies better than the others do. "
         f"{' '.join(descriptions)}",
         number=shares[0],
         meaning=f"of users are in “{groups.names[0]}”",
         n=len(view),
-        chart=Chart.from_table(
-            kind="bars",
-            title="Share of users, by group",
-            table={
-                "group": groups.names,
-                "% of users": shares,
-                "movies": ["; ".join(movies) for movies in groups.movies],
-                "genre shares, relative to all users": [
-                    _top_lifts(lift_G, genres) for lift_G in groups.lift_TG
-                ],
-            },
-        ),
+        chart=_chart(groups, shares, genres),
         numbers={f"agreement/groups={size}": value for size, value in groups.agreement.items()},
     )
+
+
+def _chart(groups: Segments, shares: list[Interval], genres: tuple[str, ...]) -> Chart:
+    table: dict[str, list[Any]] = {
+        "group": groups.names,
+        "% of users": shares,
+        "movies": ["; ".join(movies) for movies in groups.movies],
+    }
+    if genres:
+        lifts = [_top_lifts(lift_G, genres) for lift_G in groups.lift_TG]
+        table["genre shares, relative to all users"] = lifts
+    return Chart.from_table(kind="bars", title="Share of users, by group", table=table)
 
 
 def _top_lifts(lift_G: Float64, genres: tuple[str, ...]) -> str:

@@ -1,20 +1,22 @@
 """Under-served groups: hits and star errors on the last movies, by kind of user and movie.
 
-A hit: the list of ten, of all movies not yet rated, holds the movie that was rated last. The star
-error is the distance between the rating of that movie and the expected one. Each group's value has
+A hit: the list of ten, of all movies not in the history, holds the movie that came last. The star
+error is the distance between the rating of that movie and the expected one, where there are
+ratings. Each group's value has
 its interval. The group with the fewest hits is named only if it is below the average beyond chance.
 
 Local letters: Q groups; U users of the view.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from marquee.core.arrays import Bools, Float64
 from marquee.core.bootstrap import Interval
-from marquee.evaluation.metrics.rating import RATER_KINDS, rater_kinds_of_counts
+from marquee.evaluation.metrics.rating import RATER_KINDS
 from marquee.insights.aggregates import Aggregates
 from marquee.insights.finding import Chart, Finding, by_name, texts, unavailable
 from marquee.insights.findings.segments import Segments
@@ -22,6 +24,7 @@ from marquee.insights.findings.users import RATER_NAMES
 from marquee.insights.model_view import ModelView
 from marquee.insights.render.formatting import join_names, percent
 from marquee.insights.resample import UserResamples, scaled
+from marquee.insights.words import Words
 
 ID = "underserved-groups"
 MIN_GROUP_SIZE = 50
@@ -50,32 +53,31 @@ class Measurement:
     of_movies: bool
     num_users: int
     hits: Interval
-    """Percent of lists that hold the movie rated last."""
+    """Percent of lists that hold the movie rated or played last."""
     ndcg: Interval
-    error: Interval
-    """Mean distance of the expected rating to the rating, in stars."""
+    error: Interval | None
+    """Mean distance of the expected rating to the rating; None without ratings."""
 
     @property
     def hits_text(self) -> str:
         start = "If the next movie is one of" if self.of_movies else "For"
         return f"{start} “{self.name}”, the share is {percent(self.hits.mean)}."
 
-    @property
-    def action(self) -> str:
+    def action(self, with_ratings: bool) -> str:
         if self.of_movies:
-            return f"Recommend {self.name} more: ask for ratings of them, and raise novelty."
-        return (
-            f"Look first at the lists of {self.name}. Widen their choice by genre or novelty, and "
-            "ask them to rate more movies."
-        )
+            ask = "ask for ratings of them, and " if with_ratings else ""
+            return f"Recommend {self.name} more: {ask}raise novelty."
+        ask = ", and ask them to rate more movies" if with_ratings else ""
+        return f"Look first at the lists of {self.name}. Widen their choice by novelty{ask}."
 
 
 def underserved_groups(
     view: ModelView, aggregates: Aggregates, taste_groups: Segments | str, resamples: UserResamples
 ) -> Finding:
     """Name the groups with the fewest hits and the largest errors."""
+    words = aggregates.words
     if view.untestable_reason is not None:
-        return unavailable(ID, view.untestable_reason)
+        return unavailable(ID, view.untestable_reason, words)
     groups = [
         group
         for group in groups_of(view, aggregates, taste_groups)
@@ -86,8 +88,8 @@ def underserved_groups(
             f"Only {len(view)} users can be tested on their last movie; a group needs "
             f"{MIN_GROUP_SIZE}."
         )
-        return unavailable(ID, reason)
-    return summarise(measure(view, groups, resamples))
+        return unavailable(ID, reason, words)
+    return summarise(measure(view, groups, resamples), words)
 
 
 def groups_of(
@@ -97,14 +99,18 @@ def groups_of(
 
     The names are keys of findings.json, which never change.
     """
+    words = aggregates.words
     yield Group(name="all users", is_in_U=np.ones(len(view), bool))
     length_U = np.array([len(history) for history in view.histories])
     bucket_U = np.searchsorted(list(HISTORY_LENGTHS.values()), length_U)
     for row, length in enumerate(HISTORY_LENGTHS):
-        yield Group(name=f"users with {length} rated movies", is_in_U=bucket_U == row)
-    kind_U = rater_kinds_of_counts(aggregates.value_count_UV[view.user_U], aggregates.scale)
-    for row, kind in enumerate(RATER_KINDS):
-        yield Group(name=f"users who rate {RATER_NAMES[kind]}", is_in_U=kind_U == row)
+        yield Group(name=f"users with {length} {words.rated} movies", is_in_U=bucket_U == row)
+    if words.scale is not None:
+        kind_U = aggregates.rater_kind_U[view.user_U]
+        rates_U = aggregates.num_rated_U[view.user_U] > 0
+        for row, kind in enumerate(RATER_KINDS):
+            is_in_U = (kind_U == row) & rates_U
+            yield Group(name=f"users who rate {RATER_NAMES[kind]}", is_in_U=is_in_U)
     if not isinstance(taste_groups, str):
         for row, taste in enumerate(taste_groups.names):
             yield Group(name=f"the group “{taste}”", is_in_U=taste_groups.group_U == row)
@@ -113,7 +119,7 @@ def groups_of(
         yield Group(name=f"{genre} movies", is_in_U=has_genre_U, of_movies=True)
     maximum = MAX_RATINGS_OF_RARE_MOVIE
     yield Group(
-        name=f"movies with {maximum} ratings or fewer",
+        name=f"movies with {maximum} {words.ratings} or fewer",
         is_in_U=aggregates.count_I[view.last_item_U] <= maximum,
         of_movies=True,
     )
@@ -124,10 +130,14 @@ def measure(view: ModelView, groups: list[Group], resamples: UserResamples) -> l
     is_in_UQ = np.column_stack([group.is_in_U for group in groups])
 
     def means(value_U: Float64) -> list[Interval]:
-        return resamples.ratios(value_U[:, None] * is_in_UQ, is_in_UQ)
+        is_known_U = ~np.isnan(value_U)
+        weight_UQ = is_in_UQ & is_known_U[:, None]
+        return resamples.ratios(np.nan_to_num(value_U)[:, None] * weight_UQ, weight_UQ)
 
     hits, ndcg = (means(view.ranked.metrics[name]) for name in ("hit_rate@10", "ndcg@10"))
-    errors = means(np.abs(view.expected_rating_U - view.last_rating_U))
+    errors: Sequence[Interval | None] = [None] * len(groups)
+    if view.expected_rating_U is not None:
+        errors = means(np.abs(view.expected_rating_U - view.last_rating_U))
     return [
         Measurement(
             name=group.name,
@@ -141,7 +151,7 @@ def measure(view: ModelView, groups: list[Group], resamples: UserResamples) -> l
     ]
 
 
-def summarise(measurements: list[Measurement]) -> Finding:
+def summarise(measurements: list[Measurement], words: Words) -> Finding:
     """Compare the groups with all users, who are the first."""
     everyone = measurements[0]
     by_hits = sorted(measurements[1:], key=lambda group: group.hits.mean)
@@ -149,44 +159,64 @@ def summarise(measurements: list[Measurement]) -> Finding:
     worst += [group for group in by_hits if group.of_movies][:1]
     below = [group for group in worst if group.hits.high < everyone.hits.low]
     main = (below or worst)[0]
-    largest_error = max(measurements, key=lambda group: group.error.mean)
     title = "No group is clearly served worse than the others"
     if below:
         title = f"Least well served: {join_names([group.name for group in below])}"
-    action = " ".join(group.action for group in below)
-    drawn = [everyone, *by_hits[:MAX_GROUPS_DRAWN]]
+    action = " ".join(group.action(words.are_ratings) for group in below)
+    next_movie = f"the movie {words.rated} next"
+    sentences = [
+        f"A hit is a list of ten that holds {next_movie}.",
+        f"{percent(everyone.hits.mean)} of the lists of all users are hits.",
+        *(group.hits_text for group in worst),
+        *_error_sentences(measurements, words),
+    ]
     return Finding(
-        **texts("underserved-groups", num_groups=len(measurements)),
+        **texts("underserved-groups", words, num_groups=len(measurements)),
         title=title,
-        sentence="A hit is a list of ten that holds the movie rated next. "
-        f"{percent(everyone.hits.mean)} of the lists of all users are hits. "
-        f"{' '.join(group.hits_text for group in worst)} Predicted stars are off by "
-        f"{everyone.error.mean:.2f} on average. The error is largest for “{largest_error.name}”: "
-        f"{largest_error.error.mean:.2f} stars.",
+        sentence=" ".join(sentences),
         number=main.hits,
-        meaning=f"of the lists hold the movie rated next if it is one of the {main.name}"
+        meaning=f"of the lists hold {next_movie} if it is one of the {main.name}"
         if main.of_movies
-        else f"of the lists of {main.name} hold the movie rated next",
+        else f"of the lists of {main.name} hold {next_movie}",
         n=main.num_users,
         unit_of_n=f"of {everyone.num_users:,} users",
-        chart=Chart.from_table(
-            kind="bars",
-            title="Lists of ten that hold the movie rated next",
-            table={
-                "group": [group.name for group in drawn],
-                "% with the movie in their ten": [group.hits for group in drawn],
-                "ndcg@10": [group.ndcg.mean for group in drawn],
-                "star error": [group.error for group in drawn],
-                "users tested": [group.num_users for group in drawn],
-            },
-        ),
+        chart=_chart([everyone, *by_hits[:MAX_GROUPS_DRAWN]], next_movie, words),
         action=action or "No group needs settings of its own. Check again after each training.",
-        numbers=by_name(
-            [group.name for group in measurements],
-            {
-                "hit_percent": [group.hits for group in measurements],
-                "ndcg@10": [group.ndcg for group in measurements],
-                "star_error": [group.error for group in measurements],
-            },
-        ),
+        numbers=_numbers(measurements),
     )
+
+
+def _error_sentences(measurements: list[Measurement], words: Words) -> list[str]:
+    errors = {group.name: error.mean for group in measurements if (error := group.error)}
+    if not errors or words.scale is None:
+        return []
+    largest = max(errors, key=lambda name: np.nan_to_num(errors[name], nan=-1.0))
+    unit = words.scale.noun if words.scale.is_stars else "on the scale"
+    return [
+        f"Predicted {words.scale.noun if words.scale.is_stars else 'ratings'} are off by "
+        f"{errors[measurements[0].name]:.2f} on average.",
+        f"The error is largest for “{largest}”: {errors[largest]:.2f} {unit}.",
+    ]
+
+
+def _chart(groups: list[Measurement], next_movie: str, words: Words) -> Chart:
+    table: dict[str, list[Any]] = {
+        "group": [group.name for group in groups],
+        "% with the movie in their ten": [group.hits for group in groups],
+        "ndcg@10": [group.ndcg.mean for group in groups],
+    }
+    if words.scale is not None and groups[0].error is not None:
+        name = "star error" if words.scale.is_stars else "rating error"
+        table[name] = [group.error for group in groups]
+    table["users tested"] = [group.num_users for group in groups]
+    return Chart.from_table(kind="bars", title=f"Lists of ten that hold {next_movie}", table=table)
+
+
+def _numbers(measurements: list[Measurement]) -> dict[str, Any]:
+    columns: dict[str, list[Any]] = {
+        "hit_percent": [group.hits for group in measurements],
+        "ndcg@10": [group.ndcg for group in measurements],
+    }
+    if measurements[0].error is not None:
+        columns["star_error"] = [group.error for group in measurements]
+    return by_name([group.name for group in measurements], columns)

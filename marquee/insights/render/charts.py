@@ -19,6 +19,8 @@ ROW_HEIGHT, BAR_HEIGHT = 26, 15
 PAIR_BAR_HEIGHT = 14
 """Distance of the bars of one row, where there are several."""
 CHARACTER_WIDTH, MAX_NAME_WIDTH = 6.9, 310.0
+MEAN_PAD = 0.15
+"""Before the smallest mean, as a value; of means that lie far apart, as a share of the distance."""
 COLORS = ("var(--one)", "var(--two)")
 Picture = tuple[float, list[str]]
 """Height and SVG elements."""
@@ -109,7 +111,8 @@ def _panels(chart: Chart) -> Picture:
         values = [(y, value) for y, row in rows if (value := _value(row[column])) is not None]
         lowest, largest = (bound(value for _, value in values) for bound in (min, max))
         is_mean = "mean" in chart.columns[column]
-        low, high = (lowest - 0.15, largest + 0.05) if is_mean else (0.0, largest or 1.0)
+        pad = max(MEAN_PAD, MEAN_PAD * (largest - lowest))
+        low, high = (lowest - pad, largest + pad / 3) if is_mean else (0.0, largest or 1.0)
         x = Axis(ticks=(), low=low, high=high, start=start, end=start + width)
         for y, value in values:
             end, value_text = x.at(value), f"{value:.2f}" if is_mean else number(value)

@@ -10,7 +10,8 @@ import pandas as pd
 
 from marquee.core.arrays import Columns
 from marquee.core.bootstrap import Section, summarise_paired
-from marquee.evaluation.metrics.ranking import METRICS, METRICS_MULTI
+from marquee.evaluation.metrics.many_targets import METRICS_MULTI
+from marquee.evaluation.metrics.ranking import METRICS
 from marquee.evaluation.metrics.rating import (
     MetricSums,
     compare_ratings,
@@ -26,7 +27,7 @@ TARGET_COLUMNS = [Columns.USER_ID, Columns.MOVIE_ID]
 def user_metrics(rows: pd.DataFrame, protocol: str = "next") -> pd.DataFrame:
     """Return the metrics of each user from the expected ranks, means over seeds.
 
-    The index is user and item, or the user alone in `new-users`, where a user has several targets.
+    The index is user and item, or the user alone where a user has several targets.
     """
     num_better = np.floor(rows["rank"]).astype(int).to_numpy() - 1
     # A rank of 2.5 is one item above and one tied; float32 logits hardly produce longer ties.
@@ -34,7 +35,10 @@ def user_metrics(rows: pd.DataFrame, protocol: str = "next") -> pd.DataFrame:
     if PROTOCOLS[protocol].targets == "many":
         groups = rows.groupby(["seed", Columns.USER_ID])
         row = np.asarray(groups.ngroup(), dtype=np.int64)
-        values = {name: metric(num_better, num_tied, row) for name, metric in METRICS_MULTI.items()}
+        values = {
+            name: METRICS_MULTI[name](num_better, num_tied, row)
+            for name in PROTOCOLS[protocol].metrics
+        }
         user_id = groups.size().index.get_level_values(Columns.USER_ID)
         return pd.DataFrame(values).groupby(user_id).mean()
     names = [name for name in PROTOCOLS[protocol].metrics if name in METRICS]

@@ -16,7 +16,12 @@ from marquee.core.files import flatten, read_json, without_none
 from marquee.evaluation.protocols import PROTOCOLS
 from marquee.training import comet
 from marquee.training.config import CONFIG_FILE
-from marquee.training.run_folder import SELECT, SELECTION_FILE, SelectionResult
+from marquee.training.run_folder import (
+    SELECT,
+    SELECTION_FILE,
+    SelectionResult,
+    metrics_files,
+)
 
 # Files of a run that a comparison reads, by the names that they have in Comet too.
 RUN_FILES = re.compile(r"config\.yaml|(results|test)-[a-z-]+\.(json|parquet)")
@@ -55,7 +60,9 @@ def parse_run(
         protocol = Path(name).stem.partition("-")[2]
         if name.startswith("results-"):
             result = json.loads(content)
-            results[protocol] = check_keys(name, result, ["metrics", "num_users"])
+            section = result if "metrics" in result else result.get("random_holdout", {})
+            check_keys(name, section, ["metrics"])
+            results[protocol] = check_keys(name, result, ["num_users"])
         elif name.startswith("test-"):
             table = pd.read_parquet(io.BytesIO(content))
             rows[protocol] = check_keys(name, table, ["user_id", "movie_id", "seed"])
@@ -93,8 +100,7 @@ def read_folder(folder: Path) -> Run:
     selection, select = SelectionResult.load(folder), folder / SELECT
     manifest = read_json(folder / "bundle-unrefitted" / "bundle.json", default={"data": {}})
     paths = [select / CONFIG_FILE, *sorted(folder.glob("*-*.*"))]
-    stops = sorted(select.glob("metrics-*.csv"), key=lambda path: int(path.stem.split("-")[1]))
-    metrics = pd.concat([pd.read_csv(path) for path in [*stops, select / "metrics.csv"]])
+    metrics = pd.concat([pd.read_csv(path) for path in metrics_files(select)])
     return parse_run(
         {path.name: path.read_bytes() for path in paths if RUN_FILES.fullmatch(path.name)},
         label=f"{folder.resolve().parent.name}/{folder.resolve().name}",

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from marquee.core.bootstrap import interval_text
 from marquee.evaluation.protocols import PROTOCOLS
-from marquee.evaluation.report import verdict
+from marquee.evaluation.report import measured_section, verdict
 from marquee.training.compare import paired_bootstrap
 from marquee.training.compare.runs import PEAK_MEMORY, SPEED, Run
 
@@ -24,6 +25,7 @@ UNCOMPARED_SETTINGS = {
 TEST_SETTINGS = {  # they decide the queries of the test part
     "data.name": "another data set",
     "data.protocol": "another protocol",
+    "data.cut": "another cut",
     "data.ties": "other ties",
     "data.split_seed": "another split",
     "data.fold": "another fold",
@@ -161,16 +163,18 @@ def metrics_table(runs: Sequence[Run], protocol: str) -> Table:
             continue
         result = run.results[protocol]
         num_users = num_users or result["num_users"]
-        cells = {name: interval_text(result["metrics"].get(name)) for name in names}
+        metrics = measured_section(result)["metrics"]
+        cells = {name: interval_text(metrics[name]) if name in metrics else "-" for name in names}
         rows.append({"": str(number), **cells})
         if len(seeds := pd.DataFrame(result.get("per_seed", []))) > 1:
-            cells = {name: f"{seeds[name].min():.4f} to {seeds[name].max():.4f}" for name in names}
+            cells = {name: range_text(seeds[name]) for name in names if name in seeds}
             rows.append({"": "seeds", **cells})
     return Table(f"Test: {protocol}, {num_users:,} users", rows)
 
 
-def interval_text(interval: Mapping[str, float] | None) -> str:
-    return "{mean:.4f} [{low:.4f}, {high:.4f}]".format(**interval) if interval else "-"
+def range_text(values: "pd.Series[float]") -> str:
+    is_known = values.notna().all()
+    return f"{values.min():.4f} to {values.max():.4f}" if is_known else "n/a"
 
 
 def difference_table(runs: Sequence[Run], protocol: str) -> Table:
@@ -182,7 +186,12 @@ def difference_table(runs: Sequence[Run], protocol: str) -> Table:
         section = paired_bootstrap.paired_difference(
             run.rows[protocol], base.rows[protocol], protocol
         )
+        metrics = measured_section(base.results[protocol])["metrics"]
         for name, interval in section.items():
+            if name in metrics and metrics[name]["mean"] is None:
+                note = f"{name}: n/a, {metrics[name]['too_small']}."
+                notes += [note] if note not in notes else []
+                continue
             rows.append(
                 {
                     "": f"{number} - 1",
@@ -207,7 +216,10 @@ def difference_refusal(base: Run, other: Run, protocol: str, number: int) -> str
                 f"{position} has no test rows of {protocol}, so {number} cannot be compared with 1."
             )
         metrics = paired_bootstrap.mean_metrics(run.rows[protocol], protocol)
-        for name, interval in run.results[protocol]["metrics"].items():
+        figures = measured_section(run.results[protocol])["metrics"]
+        for name, interval in figures.items():
+            if interval["mean"] is None:
+                continue
             if abs(metrics.get(name, interval["mean"]) - interval["mean"]) > MAX_METRIC_DIFFERENCE:
                 return (
                     f"WARNING: the test rows of {position} are not those of its {protocol} results."

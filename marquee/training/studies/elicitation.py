@@ -30,7 +30,7 @@ from marquee.evaluation.baselines.elicitation import (
     share_with_ratings,
     simulate_session,
 )
-from marquee.evaluation.metrics.ranking import ndcg_multi, rank_counts_multi
+from marquee.evaluation.metrics.many_targets import ndcg_multi, rank_counts_multi
 from marquee.evaluation.results import write_results
 from marquee.recommender.elicitation import (
     MIN_ITEM_RATINGS,

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from datamodules.datamodule import InteractionDataModule
-from marquee.core.arrays import Int64
+from marquee.core.arrays import Float32, Int64
 from marquee.core.bootstrap import Section
 from marquee.core.command import say
 from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.core.item_stats import release_years
 from marquee.evaluation import rerank_tradeoff as tradeoff
+from marquee.evaluation.ranker import Scorer
 from marquee.evaluation.results import write_results
 from marquee.recommender.recommender import Recommender
 from marquee.training.evaluate import item_stats, library_scorer
@@ -58,7 +59,7 @@ def measure_controls(args: list[str]) -> None:
         "metrics": metrics,
         "validation": valid,
         "fronts": test,
-        "profile_edits": profile_edits(bundles.refitted, queries),
+        "profile_edits": profile_edits(bundles.refitted, queries, data.dataset.num_items),
     }
     path = write_results(config.results, f"controls-{config.name}", "next", content)
     for name in ("miscalibration_ratio", "ndcg@10_ratio", "ndcg@10"):
@@ -66,10 +67,22 @@ def measure_controls(args: list[str]) -> None:
         say(f"{path}: {name} {interval}")
 
 
-def profile_edits(bundle: Path, queries: EvalQueries) -> dict[str, float]:
+def catalog_scorer(recommender: Recommender, num_items: int) -> Scorer:
+    """Return a scorer of the whole catalog, -inf for items without interactions."""
+    scorer = library_scorer(recommender, len(recommender.movie_ids))
+
+    def score(queries: EvalQueries) -> Float32:
+        score_BI = scorer(queries)
+        score_BI[:, num_items:] = -np.inf
+        return score_BI
+
+    return score
+
+
+def profile_edits(bundle: Path, queries: EvalQueries, num_items: int) -> dict[str, float]:
     """Return the number of edits of genre mixes, and the share that lists follow."""
     recommender, follows = Recommender.load(bundle), list[bool]()
-    score, names = library_scorer(recommender), recommender.movies.genre_names
+    score, names = catalog_scorer(recommender, num_items), recommender.movies.genre_names
     rows = np.random.default_rng(0).permutation(len(queries))[:NUM_EDITED_USERS]
     for row in rows.tolist():
         query = queries.take(slice(row, row + 1))
@@ -85,7 +98,7 @@ def swept_metrics(
 ) -> dict[str, Section]:
     """Return the metrics of every strength over one part, by the name of the strength."""
     recommender, controls = Recommender.load(bundle), tradeoff.sweep()
-    score, reranker = library_scorer(recommender), recommender.reranker
+    score, reranker = catalog_scorer(recommender, data.dataset.num_items), recommender.reranker
     tops: dict[str, list[Int64]] = {name: [] for name in controls}
     for block in queries.blocks(BLOCK):
         score_BI, contexts = score(block), block.contexts()

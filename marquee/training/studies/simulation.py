@@ -163,7 +163,7 @@ def recommended_items(model: Recommender, history: UserEntries, watched_I: Bools
     watched_ids = (np.flatnonzero(watched_I) + 1).tolist()
     excluded = [movie_id for movie_id in watched_ids if model.catalog.has_movie(movie_id)]
     answer = model.recommend(history=history, exclude_ids=excluded, k=LIST_LENGTH)
-    return [item["movie_id"] - 1 for item in answer["items"]]
+    return [int(item["movie_id"]) - 1 for item in answer["items"]]
 
 
 def mean_liking(world: World, users: Int64, top_UK: Int64) -> float:

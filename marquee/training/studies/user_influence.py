@@ -106,7 +106,8 @@ def train_and_list(
     train(training)
     bundle = export(training, selection, run.path / phase / "bundle")
     queries = test_queries(training.data, with_candidates=False)
-    ranked = measure(bundle_scorer(bundle), queries, "next", item_stats(training.data))
+    scorer = bundle_scorer(bundle, training.data.dataset.num_items)
+    ranked = measure(scorer, queries, "next", item_stats(training.data))
     return ranked["next"].top, training
 
 

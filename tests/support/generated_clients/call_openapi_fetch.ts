@@ -14,7 +14,7 @@ const history = [{ movie_id: 50, stars: 5 }, { movie_id: 296 }];
 const filters = { year_min: 1990 };
 const user = { body: { user_id: "anna" } };
 const path = { params: { path: { user_id: "anna" } } };
-const movie = (movie_id: number) => ({ params: { path: { movie_id } } });
+const movie = (movie_id: string) => ({ params: { path: { movie_id } } });
 
 /** Return the answer, which is an error or typed data. */
 async function answer<T>(call: Promise<{ data?: T; error?: unknown }>): Promise<T> {
@@ -28,7 +28,7 @@ async function callLists(): Promise<void> {
   const body = { history, k: 3, filters, explain: true };
   const page = await answer(client.POST("/recommend", { body }));
   assert.equal(page.items.length, 3);
-  assert.ok(page.next_offset === 3 && page.items[0]!.stars.p_like <= 1);
+  assert.ok(page.next_offset === 3 && page.items[0]!.stars!.p_like <= 1);
   const requests = [{ user_id: 42, k: 2 }, { filters: { genres: ["No such genre"] } }];
   const batch = await answer(client.POST("/recommend_batch", { body: { requests } }));
   const [first, second] = batch.results;
@@ -69,7 +69,7 @@ async function callMoviesAndService(): Promise<void> {
   const query = { q: "blade runner", k: 1 };
   const matches = await answer(client.GET("/movies/search", { params: { query } }));
   assert.equal(matches.items[0]!.title, "Blade Runner");
-  assert.equal((await answer(client.GET("/movies/{movie_id}", movie(6)))).title, "Heat");
+  assert.equal((await answer(client.GET("/movies/{movie_id}", movie("6")))).title, "Heat");
   assert.equal((await answer(client.POST("/movies/get", { body: { movie_id: 6 } }))).year, 1995);
   assert.equal((await answer(client.GET("/model"))).name, "tiny");
   assert.equal((await answer(client.GET("/readyz"))).ready, true);
@@ -80,7 +80,7 @@ async function callMoviesAndService(): Promise<void> {
 }
 
 async function callWithErrors(): Promise<void> {
-  const unknown = await client.GET("/movies/{movie_id}", movie(7));
+  const unknown = await client.GET("/movies/{movie_id}", movie("7"));
   assert.equal(unknown.response.status, 404);
   assert.equal(unknown.error?.error.code, "unknown_movie");
   const neither = await client.POST("/similar", { body: { k: 2 } });

@@ -11,7 +11,11 @@ from marquee_generated.exceptions import NotFoundException, UnprocessableEntityE
 
 settings = api.Configuration(host=os.environ["SERVICE_URL"], access_token=os.environ["SERVICE_KEY"])
 client = api.DefaultApi(api.ApiClient(settings))
-HISTORY = [api.HistoryEntry(movie_id=50, stars=5.0), api.HistoryEntry(movie_id=296)]
+HEAT, TOY_STORY = api.MovieId(6), api.MovieId(1)
+HISTORY = [
+    api.HistoryEntry(movie_id=api.MovieId(50), stars=5.0),
+    api.HistoryEntry(movie_id=api.MovieId(296)),
+]
 FILTERS = api.Filters(year_min=1990)
 ANNA = api.UserId("anna")
 
@@ -25,14 +29,16 @@ def call_lists() -> None:
     first, second = (result.actual_instance for result in client.recommend_batch(batch).results)
     assert len(first.items) == 2 and isinstance(second, api.ErrorResponse)
     predictions = client.predict(
-        api.PredictRequest(user_id=ANNA, history=HISTORY, movie_ids=[6, 1])
+        api.PredictRequest(user_id=ANNA, history=HISTORY, movie_ids=[HEAT, TOY_STORY])
     )
-    assert [item.movie_id for item in predictions.items] == [6, 1]
-    ranking = client.rerank(api.RerankRequest(history=HISTORY, movie_ids=[6, 1]))
-    assert {item.movie_id for item in ranking.items} == {6, 1}
-    similar = client.similar(api.SimilarRequest(movie_id=6, k=2, filters=FILTERS))
+    assert [item.movie_id.actual_instance for item in predictions.items] == [6, 1]
+    ranking = client.rerank(api.RerankRequest(history=HISTORY, movie_ids=[HEAT, TOY_STORY]))
+    assert {item.movie_id.actual_instance for item in ranking.items} == {6, 1}
+    similar = client.similar(api.SimilarRequest(movie_id=HEAT, k=2, filters=FILTERS))
     assert all(item.year >= 1990 for item in similar.items)
-    assert len(client.similar(api.SimilarRequest(movie_ids=[6, 50], k=4)).items) == 4
+    assert (
+        len(client.similar(api.SimilarRequest(movie_ids=[HEAT, api.MovieId(50)], k=4)).items) == 4
+    )
     assert len(client.charts(api.ChartsRequest(kind="hidden_gems", k=2)).items) == 2
     questions = client.rate_next(api.RateNextRequest(user_id=ANNA, k=2))
     assert questions.items[0].why.seen_probability <= 1
@@ -42,7 +48,7 @@ def call_events_and_users() -> None:
     event = api.EventIn(
         event_id="e-1",
         user_id=ANNA,
-        movie_id=6,
+        movie_id=HEAT,
         kind="rating",
         stars=4.0,
         at=datetime.now(UTC),
@@ -51,7 +57,10 @@ def call_events_and_users() -> None:
     assert receipt.accepted == 1 and receipt.rejected == []
     user = api.UserIdRequest(user_id=ANNA)
     (entry,) = client.get_history("anna").items
-    assert (entry.movie_id, entry.stars) == (6, 4.0) and entry.at.utcoffset() is not None
+    assert (entry.movie_id.actual_instance, entry.stars) == (
+        6,
+        4.0,
+    ) and entry.at.utcoffset() is not None
     assert client.users_history(user).items == [entry]
     assert client.users_export(user).events[0].event_id == "e-1"
     assert client.users_erase(user).deleted == 1
@@ -60,8 +69,8 @@ def call_events_and_users() -> None:
 
 def call_movies_and_service() -> None:
     assert client.search_movies(q="blade runner", k=1).items[0].title == "Blade Runner"
-    assert client.get_movie(6).title == "Heat"
-    assert client.movies_get(api.MovieIdRequest(movie_id=6)).year == 1995
+    assert client.get_movie("6").title == "Heat"
+    assert client.movies_get(api.MovieIdRequest(movie_id=HEAT)).year == 1995
     assert client.get_model().name == "tiny"
     assert client.readyz().ready is True
     assert client.livez() == "\n"
@@ -71,7 +80,7 @@ def call_movies_and_service() -> None:
 
 def call_with_errors() -> None:
     try:
-        client.get_movie(7)
+        client.get_movie("7")
     except NotFoundException as error:
         assert error.data.error.code == "unknown_movie"
     else:

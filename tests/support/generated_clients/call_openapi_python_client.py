@@ -86,7 +86,7 @@ def call_events_and_users() -> None:
 
 def call_movies_and_service() -> None:
     assert call(search_movies, q="blade runner", k=1).items[0].title == "Blade Runner"
-    assert call(get_movie, movie_id=6).title == "Heat"
+    assert call(get_movie, movie_id="6").title == "Heat"
     assert call(movies_get, body=models.MovieIdRequest(movie_id=6)).year == 1995
     assert call(get_model).name == "tiny"
     assert call(readyz).ready is True
@@ -97,7 +97,7 @@ def call_movies_and_service() -> None:
 
 def call_with_errors() -> None:
     """Get the error as a typed answer, with its status."""
-    answer = get_movie.sync_detailed(client=client, movie_id=7)
+    answer = get_movie.sync_detailed(client=client, movie_id="7")
     assert answer.status_code == 404 and answer.parsed.error.code == "unknown_movie"
     answer = similar.sync_detailed(client=client, body=models.SimilarRequest(k=2))
     assert answer.status_code == 422 and answer.parsed.error.fields[0].field == "movie_id"

@@ -29,7 +29,7 @@ async function answer<T>(
 async function callLists(): Promise<void> {
   const body = zod.RecommendBody.parse({ history, k: 3, filters, explain: true });
   const page = await answer(api.recommend(body, options), zod.RecommendResponse);
-  assert.ok(page.next_offset === 3 && page.items[0]!.stars.p_like <= 1);
+  assert.ok(page.next_offset === 3 && page.items[0]!.stars!.p_like <= 1);
   const requests = [{ user_id: 42, k: 2 }, { filters: { genres: ["No such genre"] } }];
   const batchBody = zod.RecommendBatchBody.parse({ requests });
   const batch = await answer(api.recommendBatch(batchBody, options), zod.RecommendBatchResponse);
@@ -75,7 +75,7 @@ async function callMoviesAndService(): Promise<void> {
   const search = api.searchMovies({ q: "blade runner", k: 1 }, options);
   const matches = await answer(search, zod.SearchMoviesResponse);
   assert.equal(matches.items[0]!.title, "Blade Runner");
-  assert.equal((await answer(api.getMovie(6, options), zod.GetMovieResponse)).title, "Heat");
+  assert.equal((await answer(api.getMovie("6", options), zod.GetMovieResponse)).title, "Heat");
   const movie = await answer(api.moviesGet({ movie_id: 6 }, options), zod.MoviesGetResponse);
   assert.equal(movie.year, 1995);
   assert.equal((await answer(api.getModel(options), zod.GetModelResponse)).name, "tiny");
@@ -86,7 +86,7 @@ async function callMoviesAndService(): Promise<void> {
 }
 
 async function callWithErrors(): Promise<void> {
-  const unknown = await api.getMovie(7, options);
+  const unknown = await api.getMovie("7", options);
   assert.ok(unknown.status === 404 && unknown.data.error.code === "unknown_movie");
   const neither = await api.similar({ k: 2 }, options);
   assert.ok(neither.status === 422 && neither.data.error.fields?.[0]?.field === "movie_id");

@@ -52,7 +52,7 @@ def test_possible_event_is_valid(recommender: Recommender, changes: dict[str, An
 @pytest.mark.parametrize(
     ("changes", "code", "message"),
     [
-        pytest.param({"movie_id": 7}, "unknown_movie", "movie 7: not in", id="unknown-movie"),
+        pytest.param({"movie_id": 6.5}, "invalid", "movie_id: 6.5, expected", id="fraction"),
         pytest.param({"stars": 4.2}, "invalid", "4.2 stars is off the scale", id="off-scale"),
         pytest.param({"stars": 5.5}, "invalid", "off the scale", id="above-scale"),
         pytest.param({"stars": None}, "invalid", "a rating without stars", id="no-stars"),
@@ -78,8 +78,18 @@ def test_impossible_event_is_rejected(
     assert message in rejected["message"]
 
 
+@pytest.mark.parametrize(
+    ("sent", "stored"), [(7, 7), ("7", 7), ("07", "07"), ("tt7", "tt7"), ("6", 6), (7.0, 7)]
+)
+def test_event_of_any_movie_is_stored_in_its_type(
+    recommender: Recommender, sent: Any, stored: int | str
+) -> None:
+    (event,) = validate_events([event_in(movie_id=sent)], recommender, NOW)[0].values()
+    assert event.movie_id == stored and type(event.movie_id) is type(stored)
+
+
 def test_valid_events_keep_their_positions(recommender: Recommender) -> None:
-    events = [event_in(movie_id=7), event_in(), event_in(stars=None), event_in(movie_id=50)]
+    events = [event_in(movie_id=6.5), event_in(), event_in(stars=None), event_in(movie_id=50)]
     valid, rejected = validate_events(events, recommender, NOW)
     assert list(valid) == [1, 3] and [event["index"] for event in rejected] == [0, 2]
 

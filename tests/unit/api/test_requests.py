@@ -76,6 +76,8 @@ def test_request_list_has_a_longest_length(
         pytest.param({"history": [{"stars": 4.0}]}, id="entry-without-movie"),
         pytest.param({"genre_profile": {}}, id="empty-profile"),
         pytest.param({"genre_profile": {"Action": -1}}, id="negative-weight"),
+        pytest.param({"viewer": {"plan": {}}}, id="viewer-as-object"),
+        pytest.param({"viewer": {"age": 10**400}}, id="viewer-beyond-float"),
     ],
 )
 def test_recommend_request_is_strict(body: dict[str, Any]) -> None:
@@ -86,8 +88,8 @@ def test_recommend_request_is_strict(body: dict[str, Any]) -> None:
     ("model", "body"),
     [
         pytest.param(requests.RecommendRequest, {"history": [{}] * 10_000}, id="history"),
-        pytest.param(requests.RecommendRequest, {"include_ids": ["x"] * 10_000}, id="ids"),
-        pytest.param(requests.PredictRequest, {"movie_ids": ["x"] * 1_000}, id="predictions"),
+        pytest.param(requests.RecommendRequest, {"include_ids": [[]] * 10_000}, id="ids"),
+        pytest.param(requests.PredictRequest, {"movie_ids": [[]] * 1_000}, id="predictions"),
         pytest.param(requests.EventsRequest, {"events": [{}] * 1_000}, id="events"),
         pytest.param(
             requests.RecommendRequest, {f"key {n}": 1 for n in range(10_000)}, id="unknown-keys"
@@ -123,14 +125,12 @@ def test_request_number_is_finite(text: str) -> None:
         requests.RecommendRequest.model_validate_json(f'{{"novelty": {text}}}')
 
 
-@pytest.mark.parametrize("value", ["6", "0", "9223372036854775807"])
-def test_movie_params_digits_are_a_number(value: str) -> None:
-    assert requests.MovieParams.model_validate({"movie_id": value}).movie_id == int(value)
+@pytest.mark.parametrize("value", ["6", "06", "6.0", "-6", "x", "1_0", str(2**63)])
+def test_movie_params_id_is_text(value: str) -> None:
+    assert requests.MovieParams.model_validate({"movie_id": value}).movie_id == value
 
 
-@pytest.mark.parametrize(
-    "value", ["1_0", " 6", "6 ", "+6", "-6", "６", "x", "", str(2**63), "06", "6.0"]
-)
+@pytest.mark.parametrize("value", ["", "x" * 129, "6\n", 6])
 def test_movie_params_other_text_is_refused(value: Any) -> None:
     with pytest.raises(ValidationError):
         requests.MovieParams.model_validate({"movie_id": value})

@@ -1,5 +1,7 @@
 """Test that text from outside is parsed, bounded and told apart."""
 
+from functools import partial
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +18,7 @@ LONG = "W" * 3000
         ("0", 0),
         ("²", None),
         ("٣", None),
-        ("-3", None),
+        ("-3", -3),
         ("3.0", None),
         (" 3", None),
         ("3\n", None),
@@ -26,7 +28,17 @@ LONG = "W" * 3000
     ],
 )
 def test_movie_id_takes_ascii_digits_alone(text: str, movie_id: int | None) -> None:
-    assert parameters.movie_id(text) == movie_id
+    assert parameters.movie_id(text, is_text=False) == movie_id
+
+
+@pytest.mark.parametrize("text", ["3", "0114508", "²", " 3", "a/../b", "a,b", "\u202e", "x" * 128])
+def test_movie_id_of_text_is_the_text_itself(text: str) -> None:
+    assert parameters.movie_id(text, is_text=True) == text
+
+
+@pytest.mark.parametrize("text", ["", "x" * 129, "a\0", "a\ufffd"])
+def test_movie_id_of_unusable_text_is_none(text: str) -> None:
+    assert parameters.movie_id(text, is_text=True) is None
 
 
 @pytest.mark.parametrize(
@@ -104,7 +116,8 @@ def test_distinct_numbers_names_that_come_again() -> None:
 
 @given(st.text(max_size=300))
 def test_parsers_return_for_any_text(text: str) -> None:
-    for parse in (parameters.movie_id, parameters.user_id, parameters.share, parameters.switch):
+    integer = partial(parameters.movie_id, is_text=False)
+    for parse in (integer, parameters.user_id, parameters.share, parameters.switch):
         parse(text)
     profile = parameters.profile(text)
     names = [parameters.name(text), profile.name if profile else "", parameters.search(text)]

@@ -87,3 +87,15 @@ def test_poster_accent_contrasts_with_its_ground(genre: str) -> None:
     """The small line lies on the lower colour, which a shade makes darker still."""
     look = posters.LOOKS[genre]
     assert contrast(look.accent, look.bottom) >= 4.5
+
+
+@pytest.mark.parametrize("movie_id", ["../6", "a/b", "é" * 128, "..", "0114508"])
+def test_poster_of_a_text_id_stays_in_its_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, movie_id: str
+) -> None:
+    (tmp_path / "posters").mkdir()
+    (tmp_path / "6.png").write_bytes(b"png")
+    (tmp_path / "posters" / "a%2Fb.png").write_bytes(b"png")
+    monkeypatch.setenv("POSTERS", str(tmp_path / "posters"))
+    poster = posters.poster({**movie(6), "movie_id": movie_id})
+    assert poster.startswith("<svg") == (movie_id != "a/b")

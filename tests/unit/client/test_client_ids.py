@@ -152,3 +152,19 @@ def test_client_request_of_the_caller_stays_as_it_is() -> None:
     entry = {"movie_id": 7.0}
     (body,) = bodies_of(lambda client, part: client.recommend(history=[part]), entry)
     assert body == {"history": [{"movie_id": 7}]} and type(entry["movie_id"]) is float
+
+
+@pytest.mark.parametrize("name", MOVIE_CALLS)
+def test_client_text_movie_id_is_sent_as_it_is(name: str) -> None:
+    for value in ("0114508", "a/b?c ü", np.str_("0114508"), pd.Series(["0114508"])[0]):
+        (body,) = bodies_of(MOVIE_CALLS[name], value)
+        names = ("movie_id", "movie_ids", "include_ids", "exclude_ids")
+        assert values_of(body, names) in ([str(value)], [[str(value)]])
+
+
+def test_client_text_ids_of_pandas_are_a_list() -> None:
+    for column in (pd.Series(["01", "1"]), pd.Series(["01", "1"], dtype="string").to_numpy()):
+        (body,) = bodies_of(lambda client, ids: client.predict(ids), column)
+        assert body == {"movie_ids": ["01", "1"]}
+    with pytest.raises(ValueError, match=r"movie_ids\.1: .*expected text or an integer"):
+        bodies_of(lambda client, ids: client.predict(ids), pd.Series(["01", None]))

@@ -1,94 +1,22 @@
-"""Tags as GroupLens ships them, and text of movies that never tells of a held-out rating."""
+"""Text of movies that never tells of a held-out rating; features of a data set as numbers."""
 
 import math
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from datamodules.item_features import text_features
-from marquee.core.errors import InputError
+from datamodules import item_features, text_features
+from datamodules.feature_fitting import fit_features
+from datamodules.user_features import UserFeatures
+from marquee.core.feature_encodings import CategoryEncoding, FeatureSpace, NumberEncoding
+from marquee.core.ids import as_ids
 from marquee.core.movies import Movies
-from marquee.data.dataset import load_dataset
-from marquee.data.layouts import layout_of
-from marquee.data.movie_files import Tags, read_tags
-
-HEADER = "userId,movieId,tag,timestamp\n"
-RATINGS = "userId,movieId,rating,timestamp\n1,10,4.0,964982703\n2,20,4.5,964981247\n"
-MOVIES = "movieId,title,genres\n10,Heat (1995),Crime\n20,Fargo (1996),Crime\n"
-
-
-def read(folder: Path, content: str, encoding: str = "utf-8") -> Tags:
-    (folder / "tags.csv").write_bytes(content.encode(encoding))
-    return read_tags(folder, layout_of("ml-latest-small"))
-
-
-def test_read_tags_keeps_tags_as_typed(tmp_path: Path) -> None:
-    content = HEADER + '2,20,funny,1445714994\n2,20,"says ""uff, da""",5\n1,10,NA,6\n1,10,,7\n'
-    tags = read(tmp_path, content)
-    assert tags.user_id.tolist() == [2, 2, 1, 1] and tags.user_id.dtype == np.int64
-    assert tags.movie_id.tolist() == [20, 20, 10, 10]
-    assert tags.tag.tolist() == ["funny", 'says "uff, da"', "NA", ""]
-
-
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1"])
-@pytest.mark.parametrize("line_end", ["\n", "\r\n"], ids=["unix", "windows"])
-def test_read_tags_every_encoding_and_line_end(
-    tmp_path: Path, encoding: str, line_end: str
-) -> None:
-    content = (HEADER + "1,10,Amélie,5\n1,10,film noir,6").replace("\n", line_end)
-    assert read(tmp_path, content, encoding).tag.tolist() == ["Amélie", "film noir"]
-
-
-def test_read_tags_without_file_returns_none(tmp_path: Path) -> None:
-    assert len(read_tags(tmp_path, layout_of("ml-latest-small"))) == 0
-    assert len(read_tags(tmp_path, layout_of("ml-1m"))) == 0
-    assert len(read(tmp_path, HEADER)) == 0
-
-
-@pytest.mark.parametrize(
-    ("lines", "line", "message"),
-    [
-        pytest.param("1,10,fun\n", 3, "3 fields, expected 4 (userId,movieId,tag,", id="missing"),
-        pytest.param("1,10,a,b,5\n", 3, "5 fields, expected 4", id="unquoted-comma"),
-        pytest.param("0,10,fun,5\n", 3, "user id '0', expected a whole number from 1", id="user-0"),
-        pytest.param(",10,fun,5\n", 3, "user id ''", id="no-user"),
-        pytest.param("1,ten,fun,5\n", 3, "movie id 'ten'", id="movie-word"),
-        pytest.param("1,99999999999,fun,5\n", 3, "movie id '99999999999'", id="movie-huge"),
-        pytest.param("1,10,fun,-5\n", 3, "timestamp '-5', expected whole seconds", id="time"),
-        pytest.param("1,10,fun,99999999999\n", 3, "timestamp '99999999999'", id="milliseconds"),
-        pytest.param('1,10,"two\nlines",5\n1,10,fun\n', 5, "3 fields", id="after-two-lines"),
-        pytest.param('1,10,"fun,5\n' + "1,10,fun,5\n" * 20_000, 3, "not closed", id="quote"),
-    ],
-)
-def test_read_tags_bad_line_is_named(tmp_path: Path, lines: str, line: int, message: str) -> None:
-    with pytest.raises(InputError) as error:
-        read(tmp_path, HEADER + "1,20,fine,5\n" + lines + "9,20,fine,5\n")
-    assert str(error.value).startswith(f"{tmp_path}/tags.csv line {line}: ")
-    assert message in str(error.value)
-
-
-def test_read_tags_without_header_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"tags\.csv: another form, expected userId,movieId,tag"):
-        read(tmp_path, "")
-    for content in ("1,10,fun,5\n", "userId,movieId,rating,timestamp\n"):
-        with pytest.raises(
-            InputError, match=r"tags\.csv line 1: the header is .*is this the tags\.csv"
-        ):
-            read(tmp_path, content)
-
-
-def test_load_dataset_fingerprint_includes_tags(tmp_path: Path) -> None:
-    folder = tmp_path / "ml-latest-small"
-    folder.mkdir()
-    (folder / "ratings.csv").write_text(RATINGS)
-    (folder / "movies.csv").write_text(MOVIES)
-    without = load_dataset("ml-latest-small", tmp_path)
-    (folder / "tags.csv").write_text(HEADER + "1,10,heist,5\n")
-    with_tags = load_dataset("ml-latest-small", tmp_path)
-    assert (len(without.tags), with_tags.tags.tag.tolist()) == (0, ["heist"])
-    assert without.sha256 != with_tags.sha256
-
+from marquee.core.word_vectors import WordVectors
+from marquee.data.dataset import Dataset
+from marquee.data.features import Feature
+from marquee.data.movielens.tags import Tags
+from marquee.data.user_histories import UserHistories
 
 # Text as numbers. Movies 1 to 4; words that two movies share are "red" and "hen".
 
@@ -110,8 +38,37 @@ def tags(*rows: tuple[int, int, str]) -> Tags:
 def text(
     titles: list[str], tags: Tags, trained: list[tuple[int, int]], **settings: int
 ) -> np.ndarray:
-    pairs = np.array(trained, dtype=np.int64).reshape(-1, 2)
-    return text_features(movies(titles), tags, pairs[:, 0], pairs[:, 1], **settings)
+    return text_and_words(titles, tags, trained, **settings)[0]
+
+
+def text_and_words(
+    titles: list[str], tags: Tags, trained: list[tuple[int, int]], dim: int = 2
+) -> tuple[np.ndarray, WordVectors]:
+    dataset = dataset_of(movies(titles), trained, tags)
+    is_trained_I = np.isin(dataset.movies.movie_id, [movie for _, movie in trained])
+    counted = text_features.counted_tags(dataset, dataset.histories)
+    return text_features.text_features(dataset.movies, counted, is_trained_I, dim)
+
+
+def dataset_of(movies: Movies, pairs: list[tuple[int, int]], tags: Tags) -> Dataset:
+    user_id, count_U = np.unique([user for user, _ in sorted(pairs)], return_counts=True)
+    size = len(pairs)
+    return Dataset(
+        name="d",
+        histories=UserHistories(
+            user_id=user_id.astype(np.int64),
+            indptr=np.concatenate([[0], np.cumsum(count_U)]).astype(np.int64),
+            item=movies.rows([movie for _, movie in sorted(pairs)]).astype(np.int32),
+            rating=np.ones(size, np.float32),
+            timestamp=np.zeros(size, np.int64),
+        ),
+        movies=movies,
+        num_items=len(movies),
+        scale=(),
+        sha256="0" * 64,
+        report=(),
+        tags=tags,
+    )
 
 
 def test_text_features_cosine_follows_shared_words() -> None:
@@ -185,13 +142,114 @@ def test_text_features_held_out_movie_has_title_only() -> None:
 def test_text_features_without_shared_words_is_zero(
     titles: list[str], trained: list[tuple[int, int]]
 ) -> None:
-    np.testing.assert_array_equal(text(titles, tags(), trained), np.zeros((2, 1)))
+    np.testing.assert_array_equal(text(titles, tags(), trained), np.zeros((2, 2)))
 
 
 def test_text_features_one_word_is_one_column() -> None:
     """TruncatedSVD refuses to reduce it."""
-    text_I1 = text(["Film", "Film", "Other"], tags(), [(1, 1), (1, 2), (1, 3)])
-    np.testing.assert_array_equal(text_I1, [[1], [1], [0]])
+    text_IT = text(["Film", "Film", "Other"], tags(), [(1, 1), (1, 2), (1, 3)])
+    np.testing.assert_array_equal(text_IT, [[1, 0], [1, 0], [0, 0]])
+
+
+@pytest.mark.parametrize("ids", [[5, 7, 9], ["a 1", "a 2", "a 3"]], ids=["int", "text"])
+def test_text_features_of_titles_that_are_ids_is_zero(ids: list[Any]) -> None:
+    titles = [str(movie_id) for movie_id in ids]
+    nameless = Movies(as_ids(ids), titles, [None] * 3, [()] * 3)
+    text_IT, words = text_features.text_features(nameless, tags(), np.ones(3, bool), 2)
+    assert not text_IT.any() and not words.column_of
+
+
+def test_word_vectors_without_stemmer_equal_text_features() -> None:
+    titles = ["Les Misérables", "The Miserable Runner", "Running, running!", "RUNS & runs"]
+    pairs = [(1, movie) for movie in range(1, 5)]
+    text_IT, words = text_and_words(titles, tags((1, 1, "runs"), (1, 4, "hens")), pairs)
+    served_IT = words.encode(["Les Misérables runs", *titles[1:]])
+    assert text_IT.any()
+    np.testing.assert_allclose(served_IT, text_IT, atol=1e-6)
+    np.testing.assert_array_equal(words.encode(["", "Zebra", "Fox"]), np.zeros((3, 2)))
+
+
+def test_genres_of_items_without_interactions_add_no_column() -> None:
+    catalog = Movies(
+        np.arange(1, 4), ["A", "B", "C"], [None] * 3, [("Drama",), (), ("New", "Drama")]
+    )
+    names = item_features.genre_names(catalog, num_items=2)
+    assert names == ("Drama",)
+    assert item_features.genre_matrix(catalog, names).tolist() == [[1], [0], [1]]
+    assert item_features.genre_matrix(catalog, ()).shape == (3, 1)
+
+
+# Features of a data set.
+
+
+def column(name: str, kind: Any, values: list[Any]) -> Feature:
+    if kind in ("number", "vector"):
+        return Feature(name, kind, np.array(values, np.float32))
+    array = np.empty(len(values), object)
+    array[:] = values
+    return Feature(name, kind, array)
+
+
+NAN = float("nan")
+COUNTRY = column("country", "category", ["dk", "dk", "fr", None, "us"])  # the last: not fitted
+CAST = column("cast", "categories", [("x", "y"), ("x",), (), ("x", "z", "y"), ("z",)])
+LENGTH = column("length", "number", [90.0, 110.0, NAN, 100.0, 1e9])
+IMAGE = column("image", "vector", [[3.0, 4.0], [0.0, 5.0], [NAN, NAN], [5.0, 0.0], [1.0, 1.0]])
+
+
+def test_fit_features_encodes_every_type() -> None:
+    encodings, rows = fit_features([COUNTRY, LENGTH, CAST, IMAGE], num_rows=5, num_fitted=4)
+    assert [encoding.name for encoding in encodings] == ["country", "length", "cast", "image"]
+    # One table: country has rows 1 (other) and 2 (dk), cast 3 + 1 (other), 3 + 2 (x), 3 + 3 (y).
+    assert rows.value_RW.tolist() == [
+        [2, 5, 6, 0],
+        [2, 5, 0, 0],
+        [1, 0, 0, 0],
+        [0, 5, 4, 6],
+        [1, 4, 0, 0],
+    ]
+    assert rows.weight_RW[3].tolist() == pytest.approx([0, 1 / 3, 1 / 3, 1 / 3])
+    deviation = math.sqrt(200 / 3)
+    numbers = [[-10 / deviation, 0], [10 / deviation, 0], [0, 1], [0, 0], [5, 0]]
+    np.testing.assert_allclose(rows.dense_RX[:, :2], numbers, atol=1e-6)
+    images = [[0.6, 0.8], [0, 1], [0, 0], [1, 0], [0.2, 0.2]]
+    np.testing.assert_allclose(rows.dense_RX[:, 2:], images, atol=1e-6)
+
+
+def test_fit_features_without_any_is_empty() -> None:
+    encodings, rows = fit_features([], num_rows=3, num_fitted=3)
+    assert encodings == () and [array.shape for array in rows] == [(3, 0)] * 3
+
+
+@pytest.mark.parametrize("name", ["items", "type", "a.b", "ä/ö", ""])
+def test_feature_space_round_trips_any_name(name: str) -> None:
+    text = column(name, "text", ["red hen", "red fox", "hens"])
+    encodings, _ = fit_features([text, column("n", "number", [1.0, 2.0, 3.0])], 3, 3)
+    space = FeatureSpace(genres=("Drama",), item=encodings, user=encodings)
+    again = FeatureSpace.from_json(space.to_json(), space.arrays())
+    np.testing.assert_array_equal(
+        again.item[0].encode(["red hen", None]), encodings[0].encode(["red hen", None])
+    )
+    assert again.genres == ("Drama",) and again.item[1] == encodings[1]
+
+
+def test_user_features_rows_equal_those_of_a_request() -> None:
+    features = UserFeatures([COUNTRY, CAST, LENGTH, IMAGE], num_users=5)
+    space = FeatureSpace(user=features.encodings)
+    rows = features.rows(np.array([3, 0]))
+    request = {"cast": ["x", "z", "y"], "length": 100, "image": [5.0, 0.0], "other": 1}
+    np.testing.assert_allclose(rows[0], space.encode_user(request), atol=1e-6)
+    request = {"country": "dk", "cast": ("x", "y"), "length": "90", "image": (3, 4)}
+    np.testing.assert_allclose(rows[1], space.encode_user(request), atol=1e-6)
+    assert not space.encode_user({"other": 1}).any()
+
+
+@pytest.mark.parametrize("value", [None, NAN, "", [], {}, "abc", [1, 2, 3], 10**400, True])
+def test_encodings_take_any_value_of_a_request(value: Any) -> None:
+    encodings, _ = fit_features([COUNTRY, CAST, LENGTH, IMAGE], num_rows=5, num_fitted=5)
+    for encoding in encodings:
+        assert np.isfinite(encoding.encode([value])).all()
+    assert isinstance(encodings[0], CategoryEncoding) and isinstance(encodings[2], NumberEncoding)
 
 
 def test_text_features_stems_and_accents_match() -> None:

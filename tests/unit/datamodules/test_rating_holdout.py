@@ -11,7 +11,7 @@ from datamodules.splits.base import TEST, VALID
 from marquee.core.errors import InputError
 from marquee.data.dataset import load_dataset
 from marquee.data.demo_data import write_demo
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 
 
 @pytest.fixture(scope="module")

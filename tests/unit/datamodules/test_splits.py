@@ -1,19 +1,20 @@
 """Splits: training parts, ties, candidates; and invariants for any data (hypothesis)."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datamodules.splits import ML_1M_CUT, Split, draw_candidates, split_next, split_time
+from datamodules.splits import Split, draw_candidates, split_next, split_time, time_cut
 from marquee.core.errors import InputError
-from marquee.core.eval_queries import EvalQueries
 from marquee.core.movies import Movies
 from marquee.data.dataset import Dataset
-from marquee.data.interactions import InteractionTable
-from marquee.data.user_histories import UserHistories, build_histories
+from marquee.data.history_order import build_histories
+from marquee.data.user_histories import UserHistories
+from tests.support.eval_queries import cuts
 
 NUM_ITEMS = 12
 
@@ -21,22 +22,28 @@ NUM_ITEMS = 12
 def dataset_of(rows: list[tuple[int, int, int]]) -> Dataset:
     """A data set of (user id, movie id, timestamp), in this order, every rating 4 stars."""
     user, movie, time = (np.array(column, dtype=np.int64) for column in zip(*rows, strict=True))
-    ids = np.unique(movie)
-    movies = Movies(ids, [str(i) for i in ids], [None] * len(ids), [()] * len(ids))
-    ratings = InteractionTable(user, movie, np.full(len(user), 4, np.float32), time)
+    user_id, length = np.unique(user, return_counts=True)
+    ids, item = np.unique(movie, return_inverse=True)
+    order = np.lexsort((time, user))  # stable: equal times keep the order of the rows
     return Dataset(
-        name="small", interactions=ratings, movies=movies, scale=(4.0,), sha256="", report=()
+        name="small",
+        histories=UserHistories(
+            user_id=user_id,
+            indptr=np.concatenate([[0], np.cumsum(length)]),
+            item=item[order].astype(np.int32),
+            rating=np.full(len(user), 4, np.float32),
+            timestamp=time[order],
+        ),
+        movies=Movies(ids, [str(i) for i in ids], [None] * len(ids), [()] * len(ids)),
+        num_items=len(ids),
+        scale=(4.0,),
+        sha256="",
+        report=(),
     )
 
 
 def entries(histories: UserHistories, user: int) -> list[int]:
     return histories.item[histories.indptr[user] : histories.indptr[user + 1]].tolist()
-
-
-def cuts(queries: EvalQueries) -> dict[int, tuple[list[int], list[int]]]:
-    """User -> context, targets."""
-    lists = zip(queries.user, queries.contexts(), queries.targets(), strict=True)
-    return {int(user): (context.tolist(), target.tolist()) for user, context, target in lists}
 
 
 THREE = [(7, 30, 3), (7, 10, 1), (7, 20, 2), (5, 10, 9), (5, 20, 8), (9, 20, 4), (9, 10, 1),
@@ -95,8 +102,54 @@ def test_split_time_cuts_all_users_at_one_second() -> None:
     assert split.with_refit("validation").train_histories.length.tolist() == [5, 4, 6, 0]
 
 
-def test_split_time_ml_1m_cut_is_2_december_2000() -> None:
-    assert np.datetime64(ML_1M_CUT, "s") == np.datetime64("2000-12-02T00:00:00")
+TEN_DAYS = [(user, 10 * user + day, day * 86_400) for user in (1, 2) for day in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("cut", "name", "day"),
+    [
+        pytest.param("1970-01-05", "ml-1m", 4, id="date"),
+        pytest.param("1970-01-05T02:00:00+02:00", "ml-1m", 4, id="date-with-zone"),
+        pytest.param(0.5, "mine", 5, id="half"),
+        pytest.param(0.45, "mine", 5, id="equal-times-stay-together"),
+        pytest.param(None, "mine", 9, id="default-share"),
+        pytest.param(None, "ml-1m", 11_293, id="published-cut-of-ml-1m"),
+    ],
+)
+def test_time_cut_is_date_or_share(cut: str | float | None, name: str, day: int) -> None:
+    seconds = time_cut(build_histories(dataset_of(TEN_DAYS)), cut, name)
+    # A share ends right after the last interaction before it.
+    assert -(-seconds // 86_400) == day
+
+
+def test_split_time_refusal_speaks_in_dates() -> None:
+    histories = build_histories(dataset_of(TEN_DAYS))
+    sentence = (
+        "no user has 5 interactions before 1970-01-03 and a new movie after; the data go from "
+        "1970-01-01 to 1970-01-10; set data.cut"
+    )
+    with pytest.raises(InputError, match=sentence):
+        split_time(histories, 20, time_cut(histories, "1970-01-03", "mine"))
+
+
+@pytest.mark.parametrize("ties", ["hash", "file"])
+def test_split_of_another_row_order_is_the_same(ties: Any) -> None:
+    """One split comes of every copy of a data set in which times decide."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (user, int(movie), int(time))
+        for user in range(1, 30)
+        for movie, time in zip(rng.permutation(20)[:9], rng.permutation(99)[:9], strict=True)
+    ]
+    by_user = sorted(rows, key=lambda row: (row[0], rng.random()))
+    splits = [
+        split_next(build_histories(dataset_of(each), ties), 20)
+        for each in (rows, by_user, rows[::-1])
+    ]
+    for other in splits[1:]:
+        assert cuts(other.test) == cuts(splits[0].test)
+        assert cuts(other.valid) == cuts(splits[0].valid)
+        assert (other.train_histories.item == splits[0].train_histories.item).all()
 
 
 TIED = [(user, movie, 50) for user in range(1, 41) for movie in range(1, 9)]
@@ -123,11 +176,9 @@ def test_file_ties_keep_file_order() -> None:
     assert entries(histories, 0) == [3, 1, 2, 0]
 
 
-def test_file_ties_refuse_unordered_user() -> None:
-    with pytest.raises(
-        InputError, match=r"in small the rows of user 5 go back in time, .*; set ties: hash"
-    ):
-        build_histories(dataset_of(THREE), ties="file")
+def test_file_ties_sort_by_time_first() -> None:
+    histories = build_histories(dataset_of(THREE), ties="file")
+    assert histories.item.tolist() == build_histories(dataset_of(THREE)).item.tolist()
 
 
 def test_build_histories_unknown_ties_is_refused() -> None:
@@ -137,11 +188,11 @@ def test_build_histories_unknown_ties_is_refused() -> None:
 
 def test_split_empty_part_is_refused() -> None:
     histories = build_histories(dataset_of([(1, 1, 1), (1, 2, 2), (2, 1, 1)]))
-    sentence = r"next: the test part is empty, .*; no user has 3 ratings"
+    sentence = r"next: the test part is empty, .*; no user has 3 movies"
     with pytest.raises(InputError, match=sentence):
         split_next(histories, 2)
     with pytest.raises(
-        InputError, match=r"time: the test part is empty, .*; no user has 5 ratings before"
+        InputError, match=r"time: the test part is empty, .*; no user has 5 interactions before"
     ):
         split_time(histories, 2, cut=2)
 

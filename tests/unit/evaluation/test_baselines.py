@@ -1,6 +1,7 @@
 """Baselines: values by hand, the checkerboard, batch equals single, tuning on validation."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -8,21 +9,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import marquee.evaluation.baselines.ranking
+import marquee.evaluation.baselines.interactions
 import marquee.evaluation.tuning
 from marquee.core.arrays import AnyInt, Float32
 from marquee.core.eval_queries import EvalQueries
-from marquee.evaluation.baselines.ranking import (
-    EASE,
-    IALS,
-    Baseline,
-    GenrePopularity,
-    Interactions,
-    ItemKNN,
-    Popularity,
-)
+from marquee.evaluation.baselines.interactions import Baseline, Interactions
+from marquee.evaluation.baselines.item_neighbors import ItemKNN, RP3Beta
+from marquee.evaluation.baselines.ranking import EASE, IALS, GenrePopularity, Popularity
 from marquee.evaluation.ranker import evaluate
-from marquee.evaluation.tuning import expand_grid, ranking_baselines, tune
+from marquee.evaluation.tuning import expand_grid, fit_scorer, ranking_baselines, tune
 from tests.support.eval_queries import eval_queries
 
 BENCH = pytest.mark.skipif(
@@ -32,6 +27,7 @@ EVERY = [
     pytest.param(Popularity, id="popularity"),
     pytest.param(lambda: ItemKNN(neighbours=10), id="item-knn"),
     pytest.param(lambda: EASE(l2=1.0), id="ease"),
+    pytest.param(lambda: RP3Beta(neighbours=10), id="rp3beta"),
     pytest.param(lambda: IALS(factors=4, regularization=0.1), id="ials", marks=BENCH),
 ]
 
@@ -68,6 +64,7 @@ def checkerboard(size: int) -> list[NDArray[np.int64]]:
         pytest.param(lambda: ItemKNN(neighbours=10), 1.0, id="item-knn"),
         pytest.param(lambda: ItemKNN(neighbours=3, shrink=5), 1.0, id="item-knn-shrunk"),
         pytest.param(lambda: EASE(l2=1.0), 1.0, id="ease"),
+        pytest.param(lambda: RP3Beta(neighbours=10), 1.0, id="rp3beta"),
         pytest.param(lambda: IALS(factors=2, regularization=0.1), 1.0, id="ials", marks=BENCH),
     ],
 )
@@ -130,7 +127,7 @@ def test_item_knn_sums_nearest_neighbors_only() -> None:
 def test_item_knn_blocks_give_same_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     train = interactions(*checkerboard(20), num_items=20)
     expected_score = ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4)))
-    monkeypatch.setattr(marquee.evaluation.baselines.ranking, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(marquee.evaluation.baselines.interactions, "BLOCK_ROWS", 7)
     assert np.array_equal(ItemKNN().fit(train).score(of_contexts(rows(0, 3, 4))), expected_score)
 
 
@@ -153,6 +150,64 @@ def test_ease_equals_closed_form(num_users: int, num_items: int) -> None:
     train = Interactions(user=user, item=item, num_users=num_users, num_items=num_items)
     each_item = of_contexts(*np.arange(num_items)[:, None])
     assert np.allclose(EASE(l2=5.0).fit(train).score(each_item), expected, atol=1e-5)
+
+
+def with_strength(train: Interactions, *strength: float) -> Interactions:
+    return replace(train, strength=np.array(strength, np.float64))
+
+
+def context_of(items: AnyInt, *strength: float) -> EvalQueries:
+    return replace(of_contexts(items), strength_N=np.array(strength, np.float32))
+
+
+def test_rp3beta_scores_of_three_steps_by_hand() -> None:
+    """Users {0, 1}, {0, 2} with strengths 1 and 3; alpha 1, beta 1.
+
+    walk_01 = 1/2 (1/2) / 1, walk_02 = 1/2 (3/4) / 1, walk_10 = (1/2) / 2, walk_20 = (1/4) / 2; each
+    row is divided by its sum.
+    """
+    train = with_strength(interactions([0, 1], [0, 2], num_items=3), 1, 1, 1, 3)
+    model = RP3Beta(neighbours=2, alpha=1, beta=1).fit(train)
+    (score,) = model.score(context_of(rows(0), 2))
+    assert score == pytest.approx([0, 2 * 0.25 / 0.625, 2 * 0.375 / 0.625])
+    (score,) = model.score(context_of(rows(1, 2), 1, 3))
+    assert score == pytest.approx([1 + 3, 0, 0])
+
+
+def test_rp3beta_keeps_the_largest_of_each_column() -> None:
+    """Items 1 and 2 both lead to 0 with share 1; of neighbours 1, ties fall to the first row."""
+    train = interactions([0, 1], [0, 1], [0, 2], num_items=3)
+    model = RP3Beta(neighbours=1, alpha=1, beta=0).fit(train)
+    assert model.score(of_contexts(rows(1), rows(2)))[:, 0].tolist() == [1, 0]
+
+
+@pytest.mark.parametrize("make", [ItemKNN, EASE])
+def test_baseline_takes_strength_as_a_power(make: Any) -> None:
+    train = with_strength(interactions([0, 1], [0, 2], [0, 1], num_items=3), 1, 2, 1, 1, 1, 2)
+    context = context_of(rows(0, 1), 1, 2)
+    ignored = make(strength=0).fit(train).score(context)
+    plain = make().fit(replace(train, strength=None)).score(of_contexts(rows(0, 1)))
+    assert np.array_equal(ignored, plain)
+    assert not np.array_equal(make(strength=1).fit(train).score(context), plain)
+
+
+def test_fit_scorer_ranks_empty_context_by_popularity() -> None:
+    train = interactions([0, 1], [0, 1], [0, 2], num_items=3)
+    score = fit_scorer(ItemKNN, {"neighbours": 2}, train)(of_contexts(rows(), rows(2)))
+    assert score[0].tolist() == [3, 2, 1]
+    assert score[1].tolist() != [3, 2, 1]
+
+
+def test_genre_popularity_without_genres_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert ranking_baselines("new-movies", np.zeros((3, 0), np.float32)) == {}
+    assert "genre-popularity is left out: no movie has a genre" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("has_strengths", [False, True])
+def test_strength_is_tuned_only_where_there_is_one(has_strengths: bool) -> None:
+    baselines = ranking_baselines("fixed", np.eye(3, dtype=np.float32), has_strengths)
+    assert baselines["rp3beta"][1] == [{}]  # as published
+    assert all(("strength" in settings) == has_strengths for settings in baselines["item-knn"][1])
 
 
 @BENCH
@@ -250,6 +305,7 @@ def test_tune_chooses_by_headline_metric() -> None:
         pytest.param("time", {"popularity", "item-knn", "ease"}, id="time"),
         pytest.param("new-users", {"popularity", "item-knn", "ease", "ials"}, id="new-users"),
         pytest.param("new-movies", {"genre-popularity"}, id="new-movies"),
+        pytest.param("fixed", {"popularity", "item-knn", "rp3beta", "rp3beta-tuned"}, id="fixed"),
     ],
 )
 def test_ranking_baselines_accept_their_grids(

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from marquee.evaluation.metrics.many_targets import (
+    METRICS_MULTI,
+    any_hit,
+    average_precision,
+    ndcg_multi,
+    precision,
+    rank_counts_multi,
+    recall,
+)
 from marquee.evaluation.metrics.ranking import (
     METRICS,
-    METRICS_MULTI,
     auc,
     expected_rank,
     hit_rate,
     mrr,
     ndcg,
-    ndcg_multi,
     rank_counts,
-    rank_counts_multi,
-    recall,
 )
 
 
@@ -188,6 +193,10 @@ def test_multi_metrics_of_constant_scorer_are_chance() -> None:
     assert metrics["recall@20"] == pytest.approx(20 / 100)
     assert metrics["recall@50"] == pytest.approx(50 / 100)
     assert metrics["ndcg@100"] == pytest.approx(gain.sum() * 5 / 100 / gain[:5].sum())
+    assert metrics["precision@10"] == pytest.approx(5 / 100)
+    assert metrics["recall@10"] == pytest.approx(10 / 100)
+    miss = np.prod((95 - np.arange(10)) / (100 - np.arange(10)))
+    assert metrics["hit_rate@10"] == pytest.approx(1 - miss)
 
 
 def test_multi_metrics_of_ties_equal_mean_over_orders() -> None:
@@ -201,6 +210,40 @@ def test_multi_metrics_of_ties_equal_mean_over_orders() -> None:
     best = 1 + 1 / log2(3) + 1 / 2
     assert ndcg_multi(num_better, num_tied, row, 5)[0] == pytest.approx(
         (gains / best).mean(), abs=0.005
+    )
+    is_hit = (places <= 5).any(1)
+    assert any_hit(num_better, num_tied, row, 5)[0] == pytest.approx(is_hit.mean(), abs=0.005)
+    ordered = np.sort(places, axis=1)
+    precisions = np.where(ordered <= 5, np.arange(1, 4) / ordered, 0).sum(1) / 5
+    expected = average_precision(num_better, num_tied, row, 5)[0]
+    assert expected == pytest.approx(precisions.mean(), abs=0.002)
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        pytest.param([1, 3], (1 / 1 + 2 / 3) / 10, id="first-and-third"),
+        pytest.param([2, 11], 1 / 2 / 10, id="one-behind-ten"),
+        pytest.param([11], 0.0, id="none"),
+        pytest.param(list(range(1, 13)), 1.0, id="more-than-ten"),
+    ],
+)
+def test_map_sums_precisions_at_hits(places: list[int], expected: float) -> None:
+    num_better, row = np.array(places) - 1, np.zeros(len(places), np.int64)
+    no_ties, num_hits = np.zeros_like(num_better), sum(place <= 10 for place in places)
+    assert average_precision(num_better, no_ties, row, 10) == pytest.approx([expected])
+    assert precision(num_better, no_ties, row, 10) == pytest.approx([num_hits / 10])
+    assert any_hit(num_better, no_ties, row, 10).tolist() == [float(num_hits > 0)]
+    full = METRICS_MULTI["recall@10"](num_better, no_ties, row)
+    assert full == pytest.approx([num_hits / len(places)])
+
+
+def test_any_hit_and_map_of_users_are_independent() -> None:
+    """User 0: one target at two level places; user 1: first, and one of two level behind it."""
+    row, better, tied = np.array([0, 1, 1]), np.array([9, 0, 9]), np.array([1, 0, 1])
+    assert any_hit(better, tied, row, 10).tolist() == [0.5, 1.0]
+    assert average_precision(better, tied, row, 10) == pytest.approx(
+        [1 / 2 / 10 / 10, (1 + 1 / 2 * 2 / 10) / 10]
     )
 
 

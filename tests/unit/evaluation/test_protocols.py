@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from datamodules.splits import draw_candidates, split_next, training_ratings
 from marquee.core.eval_queries import EvalQueries
 from marquee.data.dataset import load_dataset
-from marquee.data.user_histories import build_histories
-from marquee.evaluation.baselines.ranking import Interactions, Popularity
+from marquee.data.history_order import build_histories
+from marquee.evaluation.baselines.interactions import Interactions
+from marquee.evaluation.baselines.ranking import Popularity
 from marquee.evaluation.baselines.rating import GRIDS
 from marquee.evaluation.protocols import PROTOCOLS, protocols_of_split, ranking_protocols
 from marquee.evaluation.ranker import Scorer, evaluate, shuffle_contexts
@@ -74,6 +75,8 @@ def test_constant_scorer_gets_chance_in_every_protocol() -> None:
     ranked |= evaluate(constant, single_target.with_candidates(None), "time")
     many_targets = queries(contexts, [np.arange(5)] * 7, has_many_targets=True)
     ranked |= evaluate(constant, many_targets, "new-users")
+    ranked |= evaluate(constant, many_targets, "fixed")
+    assert ranked["fixed"].metrics["precision@10"] == pytest.approx([5 / 200] * 7)
     assert ranked["new-users"].metrics["recall@20"] == pytest.approx([20 / 200] * 7)
     ranked_subset = queries(contexts, [rows(0)] * 7, ranked_items=rows(0, 3, 9))
     ranked |= evaluate(constant, ranked_subset, "new-movies")
@@ -101,6 +104,7 @@ def test_protocols_of_split_share_next_and_ncf_paper() -> None:
         "next",
         "time",
         "new-users",
+        "fixed",
     ]
 
 

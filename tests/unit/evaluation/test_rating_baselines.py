@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marquee.evaluation.baselines import rating
-from marquee.evaluation.baselines.ranking import Interactions
+from marquee.evaluation.baselines.interactions import Interactions
 from marquee.evaluation.baselines.rating import (
     Biases,
     ItemNeighbors,

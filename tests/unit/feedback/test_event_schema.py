@@ -9,7 +9,7 @@ import pytest
 
 from marquee.core.errors import InputError
 from marquee.feedback.errors import MAX_ID_CHARS
-from marquee.feedback.event_schema import KINDS, Event, rating_rows
+from marquee.feedback.event_schema import KINDS, Event, import_columns
 
 RATING = Event(event_id="e1", user_id="ann", movie_id=6, kind="rating", stars=4.0, at_us=1)
 
@@ -25,6 +25,8 @@ def test_event_check_of_each_kind_passes(kind: str) -> None:
         pytest.param({"event_id": "e" * MAX_ID_CHARS}, id="longest-id"),
         pytest.param({"user_id": "\N{GRINNING FACE}" * MAX_ID_CHARS}, id="longest-user"),
         pytest.param({"movie_id": 2**63 - 1}, id="largest-movie"),
+        pytest.param({"movie_id": "\N{GRINNING FACE}" * MAX_ID_CHARS}, id="longest-movie"),
+        pytest.param({"movie_id": "0114508/ \u0007"}, id="any-text"),
         pytest.param({"movie_id": -(2**63)}, id="smallest-movie"),
         pytest.param({"at_us": 0}, id="1970"),
         pytest.param({"kind": "watch", "stars": None, "watched": None}, id="unknown-share"),
@@ -44,6 +46,11 @@ def test_event_check_at_the_limits_passes(change: dict[str, Any]) -> None:
         pytest.param({"kind": "like"}, "kind 'like', expected one of rating, ", id="kind"),
         pytest.param({"movie_id": 2**63}, "has more than 64 bits", id="movie-id"),
         pytest.param({"movie_id": -(2**63) - 1}, "has more than 64 bits", id="negative-movie-id"),
+        pytest.param({"movie_id": ""}, "movie_id '': 0 characters", id="no-movie"),
+        pytest.param({"movie_id": "m" * 129}, "movie_id .*129 characters", id="long-movie"),
+        pytest.param({"movie_id": "a\0b"}, "movie_id 'a.*holds NUL", id="movie-nul"),
+        pytest.param({"movie_id": "\ud800"}, "half of a surrogate pair", id="movie-surrogate"),
+        pytest.param({"movie_id": 6.0}, "movie_id 6.0, expected an integer or", id="movie-float"),
         pytest.param({"at_us": -1}, "at_us -1, expected microseconds since 1970", id="before-1970"),
         pytest.param({"at_us": 2**62}, "expected microseconds since 1970", id="nanoseconds"),
         pytest.param({"stars": None}, "a rating without stars", id="no-stars"),
@@ -56,28 +63,44 @@ def test_event_check_beyond_the_limits_is_refused(change: dict[str, Any], messag
         replace(RATING, **change).check()
 
 
-def test_rating_rows_take_arrays_and_lists_alike() -> None:
-    rows = rating_rows(np.array([7, 8]), np.array([1, 2]), np.array([3.5, 4]), np.array([5, 6]))
-    assert rows == rating_rows(["7", "8"], [1, 2], [3.5, 4.0], [5, 6])
-    assert rows == [("7", 1, 3.5, 5), ("8", 2, 4.0, 6)]
+def test_import_columns_take_arrays_and_lists_alike() -> None:
+    shares = np.array([np.nan, 0.5])
+    columns = import_columns(
+        np.array([7, 8]), np.array([1, 2]), np.array([3.5, 4]), shares, np.array([5, 6])
+    )
+    assert columns == import_columns(["7", "8"], [1, 2], [3.5, 4.0], [math.nan, 0.5], [5, 6])
+    assert columns == [["7", "8"], ["1", "2"], [3.5, 4.0], [None, 0.5], [5, 6]]
 
 
-def test_rating_rows_of_nothing_are_none() -> None:
-    assert rating_rows([], [], [], []) == []
+def test_import_columns_keep_text_and_integers_apart() -> None:
+    ids = np.array([5, "5", "05", np.int64(6)], dtype=object)
+    columns = import_columns([1, "1", 1, 1], ids, [math.nan] * 4, None, [0] * 4)
+    assert columns[0] == ["1"] * 4 and columns[1] == ["5", '"5"', '"05"', "6"]
+    assert columns[2] == columns[3] == [None] * 4
+
+
+def test_import_columns_of_nothing_are_none() -> None:
+    assert import_columns([], [], [], [], []) == [[], [], [], [], []]
 
 
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
         pytest.param(
-            (["a"], [1, 2], [3.0], [5]), r"differ in length \(\[1, 2, 1, 1\]\)", id="length"
+            (["a"], [1, 2], [3.0], [5]), r"differ in length \(\[1, 2, 1, 1, 1\]\)", id="length"
         ),
-        pytest.param((["a"], [1], [math.nan], [5]), "stars hold NaN or inf", id="nan"),
+        pytest.param((["a"], [1], [math.inf], [5]), "holds inf", id="inf"),
+        pytest.param((["a"], [10.9], [3.0], [5]), "movie_id 10.9, expected an integer", id="cut"),
+        pytest.param((["a"], [2**63], [3.0], [5]), "more than 64 bits", id="bits"),
+        pytest.param((["a"], ["m" * 129], [3.0], [5]), "129 characters", id="long-movie-id"),
         pytest.param((["a"], [1], [3.0], [-1]), "times from -1 to -1", id="before-1970"),
         pytest.param((["a"], [1], [3.0], [10**15]), "expected seconds since 1970", id="micros"),
         pytest.param((["a" * 129], [1], [3.0], [5]), "129 characters", id="long-user-id"),
     ],
 )
-def test_rating_rows_beyond_the_limits_are_refused(columns: Any, message: str) -> None:
+def test_import_columns_beyond_the_limits_are_refused(
+    columns: tuple[list[Any], list[Any], list[float], list[int]], message: str
+) -> None:
+    user_id, movie_id, stars, at_s = columns
     with pytest.raises(InputError, match=message):
-        rating_rows(*columns)
+        import_columns(user_id, movie_id, stars, None, at_s)

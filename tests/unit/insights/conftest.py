@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 from marquee.insights.aggregates import Aggregates, aggregate
 from marquee.insights.resample import UserResamples
 from tests.support.nine_ratings import MOVIES, ROWS

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from marquee.core import memmap
-from marquee.data.user_histories import build_histories
-from marquee.insights.aggregates import Aggregates, aggregate, shrunk_mean, year_of
+from marquee.data.history_order import build_histories
+from marquee.insights.aggregates import Aggregates, aggregate
+from marquee.insights.item_sums import shrunk_mean, year_of
 from tests.support.ratings_files import Row, dataset_of, random_rows
 
 MOVIES = [(movie, f"F ({1995 + movie % 14})", "Drama") for movie in range(1, 41)]

@@ -7,7 +7,9 @@ import pytest
 from marquee.core.bootstrap import Interval
 from marquee.insights.finding import Chart, Finding, by_name, plain, texts, unavailable, with_bounds
 from marquee.insights.report import SUMMARY_ORDER
+from marquee.insights.words import words_of
 
+RATINGS = words_of("ml-1m", (1.0, 2.0, 3.0, 4.0, 5.0), has_unrated=False)
 Table = dict[str, list[Any]]
 INTERVALS = [Interval(10.0, 8.0, 12.0), Interval(5.0, 4.0, 6.0)]
 
@@ -46,7 +48,7 @@ def test_finding_of_a_factor_has_two_decimals() -> None:
 
 
 def test_unavailable_finding_has_no_value() -> None:
-    content = unavailable("genres", "No movie has a genre.").to_json()
+    content = unavailable("genres", "No movie has a genre.", RATINGS).to_json()
     assert content["title"] == "Leading genres: not enough data"
     assert not content["available"] and content["value"] is None and content["value_text"] is None
 
@@ -54,7 +56,7 @@ def test_unavailable_finding_has_no_value() -> None:
 @pytest.mark.parametrize("id", SUMMARY_ORDER)
 def test_texts_of_every_finding_name_lever_and_metric(id: str) -> None:
     values = {"least": "20 ratings", "agreement": "0.8", "num_groups": 9, "tags": "No tags"}
-    fields = texts(id, **values)
+    fields = texts(id, RATINGS, **values)
     assert fields["id"] == id and fields["lever"] and fields["how_we_will_know"]
     assert not any("{" in text for text in fields.values())
 

@@ -7,8 +7,10 @@ from marquee.core.bootstrap import Interval
 from marquee.insights.aggregates import Aggregates
 from marquee.insights.findings import genres
 from marquee.insights.resample import UserResamples
+from marquee.insights.words import words_of
 
 MEAN = 33 / 9
+RATINGS = words_of("ml-1m", (1.0, 2.0, 3.0, 4.0, 5.0), has_unrated=False)
 
 
 def value_of(number: float | Interval) -> float:
@@ -70,4 +72,4 @@ def test_with_leaders_names_genres_that_chance_could_swap(
     ],
 )
 def test_verdict_on_genres(most_rated: list[str], best_liked: list[str], title: str) -> None:
-    assert genres.verdict("Drama", most_rated, best_liked) == title
+    assert genres.verdict("Drama", most_rated, best_liked, RATINGS) == title

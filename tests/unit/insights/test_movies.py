@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 from marquee.insights.aggregates import Aggregates, aggregate
 from marquee.insights.findings import movies
 from marquee.insights.resample import UserResamples
+from marquee.insights.words import Scale
 from tests.support.nine_ratings import MOVIES
 from tests.support.ratings_files import SECOND, Row, dataset_of
 
 MEAN = 33 / 9
+STARS = Scale((0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5))
 
 
 def aggregates_of(folder: Path, rows: list[Row]) -> Aggregates:
@@ -33,7 +35,7 @@ def test_movies_by_mean_does_not_count_a_single_five(tmp_path: Path) -> None:
     rows: list[Row] = [(1, 10, 5.0, SECOND), *((u, 20, 3.0, SECOND) for u in range(1, 5))]
     aggregates = aggregates_of(tmp_path, rows)
     assert aggregates.shrunk_mean_I[0] == pytest.approx((5 + 10 * 17 / 5) / 11)  # 3.5, not 5
-    finding = movies.movies_by_mean(aggregates)
+    finding = movies.movies_by_mean(aggregates, STARS)
     assert finding.numbers["movies_liked"] == 0
     assert finding.title.startswith("No movie averages 4 stars or more")
     assert "1 movie has a plain mean of 4 stars or more." in finding.sentence
@@ -63,7 +65,7 @@ def test_concentration_measures_the_most_rated_tenth(
 
 
 def test_mean_and_popularity_claims_no_cause(aggregates: Aggregates) -> None:
-    finding = movies.mean_and_popularity(aggregates)
+    finding = movies.mean_and_popularity(aggregates, STARS)
     assert not finding.available and finding.chart is not None
     single = next(row for row in finding.chart.rows if row[0] == "1")
     assert single[1] == pytest.approx((2 + 10 * MEAN) / 11)  # no mean over one rating

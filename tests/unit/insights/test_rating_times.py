@@ -1,12 +1,11 @@
 """Ratings by year, sessions, and data whose times mean nothing."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from marquee.core.bootstrap import Interval
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 from marquee.insights.aggregates import Aggregates, aggregate
 from marquee.insights.findings import rating_times
 from marquee.insights.resample import UserResamples
@@ -44,9 +43,7 @@ def test_ratings_by_year_needs_three_years(
     assert not finding.available and "one or two calendar years" in finding.sentence
 
 
-def test_unusable_times_are_reconstructed_or_all_equal(aggregates: Aggregates) -> None:
+def test_unusable_times_are_reconstructed() -> None:
     (reconstructed,) = rating_times.RECONSTRUCTED
-    assert rating_times.unusable_times_reason(aggregates, "other") is None
-    assert "reconstructed" in (rating_times.unusable_times_reason(aggregates, reconstructed) or "")
-    equal = replace(aggregates, has_times=False)
-    assert "the same time" in (rating_times.unusable_times_reason(equal, "other") or "")
+    assert rating_times.unusable_times_reason("other") is None
+    assert "reconstructed" in (rating_times.unusable_times_reason(reconstructed) or "")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marquee.data.user_histories import build_histories
+from marquee.data.history_order import build_histories
 from marquee.insights.aggregates import Aggregates, aggregate
 from marquee.insights.findings.release_years import movies_per_year
 from tests.support.ratings_files import Row, dataset_of

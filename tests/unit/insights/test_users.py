@@ -8,12 +8,15 @@ from marquee.evaluation.metrics.rating import rater_kinds, rater_kinds_of_counts
 from marquee.insights.aggregates import Aggregates
 from marquee.insights.findings import users
 from marquee.insights.resample import UserResamples
+from marquee.insights.words import Scale
+
+STARS = Scale((0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5))
 
 
 def test_ratings_measures_the_distribution(
     aggregates: Aggregates, resamples: UserResamples
 ) -> None:
-    finding = users.ratings(aggregates, resamples)
+    finding = users.ratings(aggregates, resamples, STARS)
     assert finding.number is not None and finding.chart is not None
     assert finding.number.mean == pytest.approx(100 * 6 / 9)
     low_share = finding.numbers["low_percent"]
@@ -25,7 +28,7 @@ def test_ratings_measures_the_distribution(
 def test_raters_shares_add_up_to_all_users(
     aggregates: Aggregates, resamples: UserResamples
 ) -> None:
-    finding = users.raters(aggregates, resamples)
+    finding = users.raters(aggregates, resamples, STARS)
     assert finding.chart is not None and finding.chart.columns[1] == "% of users"
     shares = [float(str(row[1])) for row in finding.chart.rows]
     assert sum(shares) == pytest.approx(100) and finding.numbers["users_percent/high"] == 50

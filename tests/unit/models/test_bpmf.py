@@ -57,7 +57,7 @@ SMALL = RatingModelConfig(embedding_dim=3, num_draws=12, every=2, burn_in=20)
 @pytest.fixture(scope="module")
 def prediction(world: World) -> tuple[np.ndarray, np.ndarray]:
     """Expected ratings (T,) and probabilities (T, 5) of the test ratings, from the histories."""
-    arrays, scalars = fit_rating_model(*world.train(), world.feature_IF, SCALE, SMALL)
+    arrays, scalars, _ = fit_rating_model(*world.train(), world.feature_IF, SCALE, SMALL)
     user_N, item_N, rating_N = (torch.from_numpy(column_N) for column_N in world.train())
     history = CenteredRatings(
         user_N=user_N, item_N=item_N, centered_rating_N=rating_N - scalars["mean"]
@@ -124,7 +124,7 @@ def test_bpmf_implicit_features_predict_unrated_user() -> None:
     def rating_gap(implicit_dim: int) -> float:
         """Expected rating of own items over others, for a user with five items, no ratings."""
         config = replace(SMALL, implicit_dim=implicit_dim)
-        arrays, _ = fit_rating_model(user_N, item_N, rating_N, no_feature_IF, SCALE, config)
+        arrays, _, _ = fit_rating_model(user_N, item_N, rating_N, no_feature_IF, SCALE, config)
         draws = PosteriorDraws.from_arrays(arrays)
         no_rows, items = torch.zeros(0, dtype=torch.int64), torch.arange(I)
         feature_1F = implicit_features(
@@ -174,7 +174,7 @@ def test_fit_rating_model_of_few_ratings_is_finite(ratings: list[float]) -> None
     user_N, item_N = np.arange(n) % 3, np.arange(n) % 4
     tiny = RatingModelConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
     history = user_N, item_N, np.array(ratings, np.float32)
-    arrays, scalars = fit_rating_model(*history, np.zeros((5, 1), np.float32), SCALE, tiny)
+    arrays, scalars, _ = fit_rating_model(*history, np.zeros((5, 1), np.float32), SCALE, tiny)
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert scalars["cuts"] == sorted(set(scalars["cuts"])) and len(scalars["cuts"]) == 4
 

@@ -21,12 +21,12 @@ SIZES = Sizes(num_users=5, num_items=7, num_genres=3, num_periods=4, num_rating_
 SMALL = NetworkConfig(embedding_dim=8, history_length=6, dropout=0.0, hidden_dims=[4])
 CLASSIC = NetworkConfig(user="id", embedding_dim=8, hidden_dims=[4, 2], features=[])
 
-FEATURES = (
-    torch.eye(7, 3),
-    torch.arange(7) % 4,
-    torch.eye(7, 2),
-    torch.tensor([3, 0, 1, 1, 1, 1, 1]),
-)
+CONTENT = {
+    "genre_IG": torch.eye(7, 3),
+    "period_I": torch.arange(7) % 4,
+    "text_IT": torch.eye(7, 2),
+}
+NUM_RATINGS = torch.tensor([3, 0, 1, 1, 1, 1, 1])
 
 
 def network(config: NetworkConfig = SMALL) -> NCF:
@@ -34,7 +34,7 @@ def network(config: NetworkConfig = SMALL) -> NCF:
     net = NCF(config, SIZES)
     for parameter in net.parameters():  # the zero start of the MLP would hide its path
         torch.nn.init.normal_(parameter, std=0.3)
-    net.items.set_features(*FEATURES)
+    net.items.set_features(CONTENT, NUM_RATINGS)
     return net.eval()
 
 
@@ -99,13 +99,12 @@ def test_history_encoder_last_equals_forward(num_layers: int, conv_width: int) -
                 assert torch.allclose(last, full[row, places - 1], atol=1e-5)
 
 
-@pytest.mark.parametrize("row", [0, 1, 2])
-def test_item_tower_reads_every_feature(row: int) -> None:
+@pytest.mark.parametrize("name", list(CONTENT))
+def test_item_tower_reads_every_feature(name: str) -> None:
     net = network()
     before = net.items()[0]
-    changed = list(FEATURES)
-    changed[row] = changed[row].roll(1, 0)
-    net.items.set_features(*changed)
+    changed = CONTENT | {name: CONTENT[name].roll(1, 0)}
+    net.items.set_features(changed, NUM_RATINGS)
     assert not torch.allclose(before, net.items()[0])
 
 
@@ -121,7 +120,7 @@ def test_item_tower_cold_item_is_content_alone() -> None:
 
 def test_id_dropout_hides_share_of_items_in_training_only() -> None:
     net = network(replace(SMALL, id_dropout=0.5))
-    net.items.set_features(*FEATURES[:3], torch.ones(7, dtype=torch.int64))
+    net.items.set_features(CONTENT, torch.ones(7, dtype=torch.int64))
     full = net.items()[0] - net.items.content()
     assert (full.abs().sum(1) > 0).all()
     net.train()
@@ -269,8 +268,7 @@ def test_ranking_module_loads_checkpoint_without_arguments(tmp_path: Path) -> No
     import pytorch_lightning as pl
 
     module = RankingModule(SIZES, SMALL)
-    names = ("genre_IG", "period_I", "text_IT", "num_ratings_I")
-    module.take_features(SimpleNamespace(**dict(zip(names, FEATURES, strict=True))))
+    module.take_features(SimpleNamespace(item_content=CONTENT, num_ratings_I=NUM_RATINGS))
     trainer = pl.Trainer(logger=False, enable_checkpointing=False, accelerator="cpu")
     trainer.strategy.connect(module)
     trainer.save_checkpoint(tmp_path / "x.ckpt")
@@ -306,3 +304,53 @@ def test_ranking_module_learns_checkerboard() -> None:
     for user, row in enumerate(rows):
         score[user, row] = -torch.inf
     assert score.argmax(1).tolist() == list(range(size))
+
+
+DATA_SIZES = replace(SIZES, num_item_values=4, values_per_item=2, dense_dim=3, user_feature_dim=2)
+DATA_CONTENT = CONTENT | {
+    "value_IW": torch.tensor([[1, 2], [3, 0], [0, 0], [1, 0], [2, 3], [1, 3], [2, 0]]),
+    "weight_IW": torch.tensor([[0.5, 0.5], [1, 0], [0, 0], [1, 0], [0.5, 0.5], [0.5, 0.5], [1, 0]]),
+    "dense_IX": torch.eye(7, 3),
+}
+
+
+def test_data_features_leave_the_first_weights_of_others() -> None:
+    torch.manual_seed(0)
+    plain = NCF(SMALL, SIZES).state_dict()
+    torch.manual_seed(0)
+    wide = NCF(replace(SMALL, user_features=True), DATA_SIZES).state_dict()
+    assert all(torch.equal(wide[name], tensor) for name, tensor in plain.items())
+    assert set(wide) - set(plain) == {
+        "items.value.weight", "items.value_IW", "items.weight_IW", "items.dense.weight",
+        "items.dense_IX", "user.features.weight", "user.unknown_user_D",
+    }  # fmt: skip
+
+
+def test_item_tower_adds_mean_of_values_and_projection() -> None:
+    torch.manual_seed(0)
+    items = NCF(replace(SMALL, features=["data"]), DATA_SIZES).items
+    items.set_features(DATA_CONTENT, NUM_RATINGS)
+    with torch.no_grad():
+        content_ID = items.content()
+        expected = items.value.weight[[1, 2]].mean(0) + items.dense.weight[:, 0]
+    assert torch.allclose(content_ID[0], expected, atol=1e-6)
+    assert torch.allclose(content_ID[2], items.dense.weight[:, 2])
+
+
+def test_item_tower_without_any_content_is_zero() -> None:
+    items = NCF(replace(SMALL, features=["data"]), SIZES).items
+    items.set_features(CONTENT, NUM_RATINGS)
+    assert not items.content().any()
+
+
+def test_history_encoder_unknown_user_equals_none() -> None:
+    torch.manual_seed(0)
+    net = NCF(replace(SMALL, user_features=True), DATA_SIZES).eval()
+    batch = make_batch([[1, 2], [3]])
+    with torch.no_grad():
+        vector_ID = net.items()[0]
+        unknown_BD = net.user_vectors(batch, vector_ID)
+        zero_BD = net.user_vectors(batch | {"user_BX": torch.zeros(2, 2)}, vector_ID)
+        known_BD = net.user_vectors(batch | {"user_BX": torch.eye(2)}, vector_ID)
+    assert torch.equal(unknown_BD, zero_BD)
+    assert not torch.isclose(unknown_BD, known_BD).all(1).any()

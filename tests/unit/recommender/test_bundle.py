@@ -141,10 +141,20 @@ def test_write_bundle_invalid_manifest_raises(
         write_bundle(tmp_path / "b", **parts)
 
 
-def test_write_bundle_movies_out_of_order_raises(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text_ids", [False, True], ids=["int", "text"])
+def test_write_bundle_movies_in_any_order_round_trip(tmp_path: Path, text_ids: bool) -> None:
+    parts = tiny_parts(text_ids=text_ids)
+    parts["movies"] = parts["movies"].select(parts["movies"].movie_id[::-1])
+    write_bundle(tmp_path / "b", **parts)
+    recommender = Recommender.load(tmp_path / "b")
+    assert recommender.movie_ids.tolist() == parts["movies"].movie_id.tolist()
+    assert recommender.id_type == ("text" if text_ids else "int")
+
+
+def test_write_bundle_movie_twice_raises(tmp_path: Path) -> None:
     parts = tiny_parts()
-    parts["movies"] = tiny_movies().select(tiny_movies().movie_id[::-1])
-    with pytest.raises(InputError, match="expected them to ascend"):
+    parts["movies"] = tiny_movies().select(np.array([1, 6, 10, 32, 50, 110, 260, 296, 480, 1]))
+    with pytest.raises(InputError, match="movie ids, expected one or more, each once"):
         write_bundle(tmp_path / "b", **parts)
 
 
@@ -228,7 +238,7 @@ def test_write_bundle_keeps_a_folder_of_other_files(tmp_path: Path) -> None:
 def test_load_wrong_golden_answer_raises(
     bundle_folder: Path, tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    golden = json.loads((bundle_folder / "golden.json").read_text())
+    golden = json.loads((bundle_folder / "golden.json").read_text())["queries"]
     write_bundle(tmp_path / "b", **tiny_parts() | {"golden": [golden[0] | change]})
     with pytest.raises(InputError, match=message):
         Recommender.load(tmp_path / "b")
@@ -237,7 +247,7 @@ def test_load_wrong_golden_answer_raises(
 def test_load_golden_scores_may_differ_in_the_fifth_digit(
     bundle_folder: Path, tmp_path: Path
 ) -> None:
-    golden = json.loads((bundle_folder / "golden.json").read_text())
+    golden = json.loads((bundle_folder / "golden.json").read_text())["queries"]
     golden[0]["scores"] = [score + 5e-5 for score in golden[0]["scores"]]
     write_bundle(tmp_path / "b", **tiny_parts() | {"golden": golden})
     Recommender.load(tmp_path / "b")

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from marquee.core.movies import Movies
-from marquee.recommender.bundle import SHAPES, write_bundle
+from marquee.recommender.bundle import write_bundle
+from marquee.recommender.bundle_checks import ALL_SHAPES
 from marquee.recommender.errors import RequestError
 from marquee.recommender.recommender import Recommender
 from tests.support.tiny_bundle import HISTORY_LENGTH, MOVIES, tiny_parts
@@ -91,7 +92,7 @@ def test_history_of_an_abandoned_item_is_not_read_but_seen(recommender: Recommen
         pytest.param((1, "5"), "history.0.stars", "off the scale", id="text-stars"),
         pytest.param((1, True), "history.0.stars", "off the scale", id="bool-stars"),
         pytest.param(True, "history.0.movie_id", "expected an integer", id="bool-id"),
-        pytest.param("1", "history.0.movie_id", "expected an integer", id="text-id"),
+        pytest.param("1", "history.0.movie_id", "movie 1: not in the catalog", id="text-id"),
         pytest.param(1.0, "history.0.movie_id", "expected an integer", id="float-id"),
         pytest.param((1, 4.0, 1.5), "history.0.watched", "share from 0", id="watched"),
         pytest.param((1, None, True), "history.0.watched", "share from 0", id="bool-watched"),
@@ -116,7 +117,7 @@ def test_history_invalid_entry_names_its_field(
             {"movie_id": PULP, "portion": 0.5}, "history.1.portion", "movie_id, stars", id="key"
         ),
         pytest.param({"stars": 4.0}, "history.1.movie_id", "no movie_id, expected one", id="no-id"),
-        pytest.param({"movie_id": "6"}, "history.1.movie_id", "expected an integer", id="text-id"),
+        pytest.param({"movie_id": "6"}, "history.1.movie_id", "movie 6: not in", id="text-id"),
         pytest.param({"movie_id": 7}, "history.1.movie_id", "movie 7", id="unknown"),
         pytest.param({"movie_id": PULP, "stars": 9}, "history.1.stars", "off the", id="stars"),
         pytest.param({"movie_id": PULP, "watched": 2}, "history.1.watched", "share", id="watched"),
@@ -198,7 +199,7 @@ def test_history_longer_than_the_encoder_reads_is_seen(tmp_path: Path) -> None:
     rows = np.arange(NUM_ENTRIES + 3) % len(MOVIES)
     titles = [f"Movie {row}" for row in range(len(rows))]
     movies = Movies(np.arange(1, len(rows) + 1), titles, [None] * len(rows), [()] * len(rows))
-    item_axes = {name: axes.index("I") for name, axes in SHAPES.items() if "I" in axes}
+    item_axes = {name: axes.index("I") for name, axes in ALL_SHAPES.items() if "I" in axes}
     arrays = {name: parts["arrays"][name].take(rows, axis) for name, axis in item_axes.items()}
     write_bundle(tmp_path / "b", **parts | {"movies": movies, "arrays": parts["arrays"] | arrays})
     large = Recommender.load(tmp_path / "b")

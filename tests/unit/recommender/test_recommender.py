@@ -293,6 +293,7 @@ def test_recommend_query_equals_recommend_and_batch(recommender: Recommender) ->
         "genre_profile": {"Drama": 1.0},
         "explain": True,
         "not_interested": [RUNNER],
+        "viewer": {"plan": "basic"},
     }
     query = RecommendQuery(**values)
     assert set(values) == {field.name for field in fields(RecommendQuery)}

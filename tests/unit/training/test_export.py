@@ -6,7 +6,8 @@ import signal
 import pytest
 
 from marquee.core.errors import InputError
-from marquee.training.export import check_exportable, deferred_signals
+from marquee.training.export.bundle import check_exportable
+from marquee.training.export.graphs import deferred_signals
 from models.config import NetworkConfig
 
 

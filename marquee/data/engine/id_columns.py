@@ -1,0 +1,76 @@
+"""Decide whether ids are integers or text, before any of them is cast.
+
+In text files ids are integers only where every value is plain decimal digits, a minus sign allowed,
+within 64 bits and without a leading zero: "0114508" makes all ids text. In Parquet and databases
+the column's type decides.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from marquee.core.errors import InputError
+from marquee.core.ids import MAX_ID_LENGTH, IdType
+from marquee.data.source_tables.sql import quote, row_of
+
+INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+MAX_INT64 = 2**63 - 1
+_TEXTS = ("VARCHAR", "UUID", "HUGEINT", "UHUGEINT", "UBIGINT", "BIGNUM", "ENUM")
+
+
+@dataclass(frozen=True)
+class IdColumn:
+    sql: str  # BIGINT or VARCHAR
+    type: IdType
+    is_open: bool  # of a text file: integers if all values of all files are
+
+
+def id_column(
+    connection: duckdb.DuckDBPyConnection,
+    view: str,
+    column: str,
+    type_name: str,
+    *,
+    is_text: bool,
+    option: str,
+) -> IdColumn:
+    """Return how ids are read; InputError for a type whose values are no exact ids."""
+    name = quote(column)
+    if type_name in INTEGERS:
+        return IdColumn(f"{name}::BIGINT", "int", False)
+    if type_name == "UBIGINT" and _largest(connection, view, name) <= MAX_INT64:
+        return IdColumn(f"{name}::BIGINT", "int", False)
+    if type_name.startswith(_TEXTS) or (type_name.startswith("DECIMAL") and ",0)" in type_name):
+        return IdColumn(f"{name}::VARCHAR", "text", is_text and type_name == "VARCHAR")
+    raise InputError(
+        f"{option}: column {column!r} holds {type_name}, expected text, whole numbers or UUIDs, "
+        "which name a user or an item exactly; write the column as one of them"
+    )
+
+
+def are_integers(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
+    """Return whether every text of a column is the plain form of a 64-bit integer.
+
+    table: ends in WHERE or AND.
+    """
+    name = quote(column)
+    query = f"SELECT coalesce(bool_and({is_integer(name)}), true) FROM {table} {name} <> ''"
+    return bool(row_of(connection, query)[0])
+
+
+def is_integer(sql: str) -> str:
+    return f"(TRY_CAST({sql} AS BIGINT)::VARCHAR IS NOT DISTINCT FROM {sql})"
+
+
+def is_bad(sql: str, id_type: IdType) -> str:
+    """Return SQL that is true for an id that cannot be used."""
+    if id_type == "int":
+        return f"({sql} IS NULL)"
+    return (
+        f"({sql} IS NULL OR {sql} = '' OR length({sql}) > {MAX_ID_LENGTH} "
+        f"OR contains({sql}, chr(0)))"
+    )
+
+
+def _largest(connection: duckdb.DuckDBPyConnection, view: str, name: str) -> int:
+    return int(row_of(connection, f"SELECT coalesce(max({name}), 0) FROM {view}")[0])

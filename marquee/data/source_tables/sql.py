@@ -1,0 +1,60 @@
+"""Names and texts in SQL, and DuckDB's errors as ours."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+
+from marquee.core.command import Terminated
+from marquee.core.errors import InputError
+
+
+def quote(name: str) -> str:
+    """Return an identifier: a"b -> "a""b"."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def literals(texts: Iterable[object]) -> str:
+    """Return a list of texts: ['a', 'b']."""
+    return "[" + ", ".join(literal(str(text)) for text in texts) + "]"
+
+
+@contextmanager
+def explained_errors(subject: str) -> Iterator[None]:
+    """Raise DuckDB's errors as InputError: damaged files, full disks, no memory.
+
+    DuckDB makes "Query interrupted" of any signal: that is KeyboardInterrupt or Terminated again.
+    """
+    try:
+        yield
+    except (duckdb.InterruptException, RuntimeError) as error:
+        if "interrupt" not in str(error).lower():
+            raise
+        raise (Terminated if Terminated.has_come else KeyboardInterrupt) from None
+    except duckdb.OutOfMemoryException as error:
+        raise InputError(
+            f"{subject}: {_first_line(error)}, expected enough memory and disk; give more with "
+            "--memory-limit, or free disk below DATA_CACHE"
+        ) from error
+    except duckdb.Error as error:
+        raise InputError(
+            f"{subject}: {_first_line(error)}, expected a whole and readable file; check it, or "
+            "write it anew"
+        ) from error
+
+
+def _first_line(error: duckdb.Error) -> str:
+    """Return the sentence of an error, without its class and its advice."""
+    line = str(error).strip().split("\n", 1)[0]
+    return line.removeprefix("IO Error: ").removeprefix("Invalid Input Error: ").rstrip(".")
+
+
+def row_of(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> tuple[Any, ...]:
+    """Return the one row of a query; fetch all, which frees the connection."""
+    (row,) = connection.execute(sql, list(values)).fetchall()
+    return tuple(row)

@@ -1,0 +1,45 @@
+"""Compare a selected model with popularity on the validation part, by the metric that chose it.
+
+A model that popularity beats has learned nothing of a user: its manifest says so, the promotion
+gate refuses it, and it replaces no older bundle unless --replace is given.
+"""
+
+from pathlib import Path
+
+from datamodules.datamodule import InteractionDataModule
+from marquee.evaluation.baselines.ranking import Popularity
+from marquee.evaluation.protocols import PROTOCOLS
+from marquee.evaluation.ranker import evaluate
+from marquee.training.config import RunConfig
+from marquee.training.distributed import say_once
+from marquee.training.evaluate import interactions
+
+
+def popularity_on_validation(data: InteractionDataModule, monitor: str) -> float | None:
+    """Return popularity's mean of the monitored metric; None for rating models."""
+    config, split = data.config, data.base_split
+    if PROTOCOLS[config.protocol].targets == "ratings":
+        return None
+    queries, protocol = split.valid, str(config.protocol)
+    if config.select_on == "ncf-paper":
+        queries, protocol = queries.with_candidates(data.valid_candidates), "ncf-paper"
+    popularity = Popularity().fit(interactions(split))
+    ranked = evaluate(popularity.score, queries, config.protocol)[protocol]
+    return float(ranked.metrics[monitor.removeprefix("val/")].mean())
+
+
+def is_withheld(config: RunConfig, is_below_popularity: bool) -> bool:
+    """Return whether an older bundle stays in place of a model below popularity."""
+    bundle = config.bundle_folder / "bundle.json"
+    return is_below_popularity and bundle.is_file() and not config.replace
+
+
+def warn_below_popularity(config: RunConfig, value: float, popularity: float, folder: Path) -> None:
+    """Print what follows from a model below popularity, whose bundle goes to `folder`."""
+    outcome = "its bundle says below_popularity, and the promotion gate refuses it"
+    if folder != config.bundle_folder:
+        outcome = f"{config.bundle_folder} stays, the new bundle is {folder}; --replace replaces it"
+    say_once(
+        f"warning: {config.monitor} {value:.4f}: popularity has {popularity:.4f}, expected more "
+        f"than that; {outcome}"
+    )
