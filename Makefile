@@ -128,7 +128,7 @@ twin: setup ## A release's whole way without an account: bucket, push, serve, pr
 	@$(BIN)/marquee export --config recipes/demo.yaml --comet off --refit none --out runs/twin/second
 	@$(BIN)/python -m deploy.twin bundles/demo runs/twin/second
 
-bench-data: setup ## Adding 100 million plays, beside DuckDB's sort: results/bench-data.json; ARGS="--rows 2000000 --rounds 1"
+bench-data: setup ## Adding 100 million plays, beside DuckDB's sort: results/bench-data.json; ARGS="--parts 100m-csv --rounds 1"
 	@$(BIN)/python -m benchmarks.data.bench_data $(ARGS)
 
 bench-training: setup ## Training speed, beside RecBole's, Cornac's and a lower bound: results/bench-training.json

@@ -1,34 +1,40 @@
 """Measure `marquee data add`: beside DuckDB's own sort, and beside this project at c5e45fd.
 
-    make bench-data                                  # 1 hour on two quiet cores, writes results/
-    make bench-data ARGS="--rows 2000000 --rounds 1" # 2 minutes, prints only
+    make bench-data                                          # 1 hour on two quiet cores
+    make bench-data ARGS="--parts 100m-parquet --rounds 1"   # one more round of a part
+    make bench-data ARGS="--rows 2000000 --rounds 1"         # 2 minutes, prints only
 
 100 million generated plays (generated_plays.py) as Parquet and as csv, added under a memory limit
 of 4 GB; beside them COPY (FROM source ORDER BY user, time) TO 'x.parquet' with the same threads,
 limit and disk. And a generated ml-25m, beside `load_dataset` and `histories_of` of c5e45fd, which
-is cloned for it. Each runs in a process of its own, in turns. It needs 40 GB of disk in TMPDIR,
-else in /var/tmp.
+is cloned for it. Each runs in a process of its own, in turns. Every round is added to those in
+results/bench-data.json, which keeps all of them: delete it to begin anew. It needs 40 GB of disk
+in TMPDIR, else in /var/tmp.
 """
 
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import csv
 
 from benchmarks.data.generated_plays import write_plays
-from benchmarks.report import REPOSITORY, Row, report, row, write_report
+from benchmarks.report import REPOSITORY, RESULTS, Row, report, row, write_report
 from marquee.core.memmap import scratch_folder
 
 ROWS, RATINGS = 100_000_000, 25_000_000
+PARTS = ("100m-parquet", "100m-csv", "ml-25m")
+FILE = "bench-data.json"
 MEMORY = "4GB"
 BEFORE = "c5e45fd"
 PLAYS = ["--user", "account_id", "--item", "asset_id", "--time", "started_at", "--rating", "rating"]
@@ -74,91 +80,105 @@ def write_ratings(folder: Path, num_rows: int, seed: int = 0) -> None:
     (folder / "movies.csv").write_text("\n".join(["movieId,title,genres", *lines, ""]))
 
 
-def seconds(command: list[str], environment: dict[str, str]) -> float:
-    start = time.perf_counter()
+class Cost(NamedTuple):
+    wall_s: float
+    cpu_s: float
+
+
+Runs = dict[str, list[dict[str, Cost]]]
+"""By part, a round each: what "add" and its "peer" took."""
+
+
+def cost(command: list[str], environment: dict[str, str]) -> Cost:
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     process = subprocess.run(
         command, cwd=REPOSITORY, env=os.environ | environment, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
     if process.returncode:
         sys.exit(f"{' '.join(command)[:200]}: {process.stderr.strip()[-2000:]}")
-    return time.perf_counter() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(round(time.perf_counter() - start, 2), round(cpu_s, 2))
 
 
-def add(folder: Path, source: Path, options: list[str]) -> float:
+def add(folder: Path, source: Path, options: list[str]) -> Cost:
     """Measure `marquee data add` of a source into an empty cache."""
     command = [sys.executable, "-m", "marquee.cli", "data", "add", "bench", "--replace",
                "--interactions", str(source), "--memory-limit", MEMORY, *options]  # fmt: skip
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         places = {"DATA_ROOT": f"{scratch}/data", "DATA_CACHE": f"{scratch}/cache"}
-        return seconds(command, places)
+        return cost(command, places)
 
 
-def copy(folder: Path, source: Path) -> float:
+def copy(folder: Path, source: Path) -> Cost:
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        return seconds([sys.executable, "-c", COPY, str(source), scratch, MEMORY], {})
+        return cost([sys.executable, "-c", COPY, str(source), scratch, MEMORY], {})
 
 
-def load_before(clone: Path, root: Path) -> float:
+def load_before(clone: Path, root: Path) -> Cost:
     environment = {"PYTHONPATH": str(clone), "PYTHONSAFEPATH": "1"}
-    return seconds([sys.executable, "-c", LOAD_BEFORE, str(root)], environment)
+    return cost([sys.executable, "-c", LOAD_BEFORE, str(root)], environment)
 
 
-def in_turns(
-    name: str, rounds: int, own: Callable[[], float], peer: Callable[[], float], texts: list[str]
-) -> list[Row]:
-    """Return rows NAME-add, NAME-peer and NAME-ratio.
-
-    texts: of the first two rows.
-    """
-    runs = []
-    for _ in range(rounds):
-        runs.append((own(), peer()))
-        print(name, *(f"{wall:.1f} s" for wall in runs[-1]), flush=True)
-    own_s, peer_s = zip(*runs, strict=True)
-    ratios = [own_wall / peer_wall for own_wall, peer_wall in runs]
-    return [
-        row(f"{name}-add", texts[0], own_s, "s"),
-        row(f"{name}-peer", texts[1], peer_s, "s"),
-        row(f"{name}-ratio", f"{texts[0]} / {texts[1]}, run by run", ratios, "x"),
-    ]
-
-
-def measure(folder: Path, num_rows: int, rounds: int) -> list[Row]:
-    rows: list[Row] = []
-    for form in ("parquet", "csv"):
-        source = folder / f"plays.{form}"
+def prepare(part: str, folder: Path, num_rows: int) -> dict[str, Callable[[], Cost]]:
+    """Generate the source of a part, and return what is measured on it."""
+    if part != "ml-25m":
+        source = folder / f"plays.{part.removeprefix('100m-')}"
         write_plays(source, num_rows)
-        texts = [f"marquee data add, {num_rows:,} plays in {form}, --memory-limit {MEMORY}",
-                 "COPY (FROM source ORDER BY user, time) TO 'x.parquet', as limited"]  # fmt: skip
-        rows += in_turns(
-            f"100m-{form}", rounds, lambda s=source: add(folder, s, PLAYS),
-            lambda s=source: copy(folder, s), texts,
-        )  # fmt: skip
-        source.unlink()
+        return {"add": lambda: add(folder, source, PLAYS), "peer": lambda: copy(folder, source)}
     root, clone = folder / "data", folder / "before"
-    write_ratings(root / "ml-25m", num_rows * RATINGS // ROWS)
+    write_ratings(root / part, num_rows * RATINGS // ROWS)
     subprocess.run(["git", "clone", "-q", str(REPOSITORY), str(clone)], check=True)
     subprocess.run(["git", "checkout", "-q", BEFORE], cwd=clone, check=True)
-    ratings, movies = root / "ml-25m" / "ratings.csv", str(root / "ml-25m" / "movies.csv")
-    texts = [f"marquee data add, ml-25m generated, {num_rows * RATINGS // ROWS:,} ratings in csv",
-             f"load_dataset and histories_of of {BEFORE}, the same files"]  # fmt: skip
-    return rows + in_turns(
-        "ml-25m", rounds, lambda: add(folder, ratings, [*RATED, "--items", movies]),
-        lambda: load_before(clone, root), texts,
-    )  # fmt: skip
+    options = [*RATED, "--items", str(root / part / "movies.csv")]
+    return {
+        "add": lambda: add(folder, root / part / "ratings.csv", options),
+        "peer": lambda: load_before(clone, root),
+    }
+
+
+def table(runs: Runs) -> list[Row]:
+    """Return rows PART-add, PART-peer and PART-ratio, and the same of CPU seconds."""
+    rows = []
+    for part, rounds in runs.items():
+        peer = "DuckDB's COPY (FROM source ORDER BY user, time) TO 'x.parquet', as limited"
+        texts = {"add": f"marquee data add of {part}, --memory-limit {MEMORY}", "peer": peer}
+        if part == "ml-25m":
+            texts["peer"] = f"load_dataset and histories_of of {BEFORE}, the same files"
+        for field, suffix in ((0, ""), (1, "-cpu")):
+            values = {kind: [costs[kind][field] for costs in rounds] for kind in texts}
+            kind_rows = [
+                row(f"{part}-{kind}{suffix}", text, values[kind], f"{suffix[1:].upper()} s".strip())
+                for kind, text in texts.items()
+            ]
+            ratios = [own / other for own, other in zip(*values.values(), strict=True)]
+            kind_rows.append(
+                row(f"{part}-ratio{suffix}", "add / peer, round by round", ratios, "x")
+            )
+            rows += [each | {"rounds": len(rounds)} for each in kind_rows]
+    return rows
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    arguments.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     arguments.add_argument("--rows", type=int, default=ROWS)
     arguments.add_argument("--rounds", type=int, default=3)
     args = arguments.parse_args()
-    with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
-        result = report(measure(Path(folder), args.rows, args.rounds))
-    print(json.dumps(result, indent=1))
-    if args.rows == ROWS:
-        write_report("bench-data.json", result)
+    is_kept = args.rows == ROWS
+    earlier = is_kept and (RESULTS / FILE).is_file()
+    runs: Runs = json.loads((RESULTS / FILE).read_text())["runs"] if earlier else {}
+    for part in args.parts:
+        with tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
+            measured = prepare(part, Path(folder), args.rows)
+            for _ in range(args.rounds):
+                costs = {kind: measure() for kind, measure in measured.items()}
+                print(part, costs, flush=True)
+                runs.setdefault(part, []).append(costs)
+                if is_kept:
+                    write_report(FILE, report(table(runs)) | {"runs": runs})
+    print(json.dumps(table(runs), indent=1))
 
 
 if __name__ == "__main__":

@@ -112,7 +112,8 @@ def cut_queries(
 def hide(histories: UserHistories, is_hidden_N: Bools, min_context: int) -> EvalQueries:
     """Ask for hidden interactions of users with `min_context` others.
 
-    The others are the context, which keeps the order of the histories. A hidden item that the context holds is no target.
+    The others are the context, which keeps the order of the histories. A hidden item that the
+    context holds is no target.
     """
     length_U, context_length_U = histories.length, histories.count_by_user(~is_hidden_N)
     table = histories.sort_within_user(is_hidden_N)

@@ -17,7 +17,8 @@ VALID_SHARE = 0.1  # of the training interactions, where no validation file is g
 def split_fixed(histories: UserHistories, num_items: int, name: str, seed: int = 0) -> Split:
     """Split by `histories.part`.
 
-    Without a validation part a tenth of training is drawn for it. The refit adds the validation part to training, in either case.
+    Without a validation part a tenth of training is drawn for it. The refit adds the validation
+    part to training, in either case.
     """
     if histories.part is None or not (histories.part == TEST).any():
         raise InputError(

@@ -23,7 +23,7 @@ from marquee.data.movielens.presets import Preset, preset_of
 from marquee.data.movielens.tags import Tags
 from marquee.data.prepare import FACTS, USER_IDS, prepare_locked, request_of
 from marquee.data.spec import DatasetSpec
-from marquee.data.spec_file import read_spec
+from marquee.data.spec_file import PATHS, read_spec
 from marquee.data.user_histories import COLUMNS, UserHistories
 
 SPEC_FILE = "dataset.yaml"
@@ -54,9 +54,10 @@ class Dataset:
 def load_dataset(name: str, root: str | Path | None = None) -> Dataset:
     """Load a data set of a dataset.yaml or of MovieLens, downloaded if missing.
 
-    The file is `root`/`name`/dataset.yaml. It is prepared at the first call, and again where dataset.yaml or a file of MovieLens changed.
-    Raises InputError, one sentence, for an unknown name, a failed download, a source that changed
-    since `marquee data add`, or a bad row (file, line, expected).
+    The file is `root`/`name`/dataset.yaml. The tables are prepared at the first call, and again
+    where dataset.yaml or a file of MovieLens changed. Raises InputError, one sentence, for an
+    unknown name, a failed download, a source that changed since `marquee data add`, or a bad row
+    (file, line, expected).
     """
     return read_tables(name, cached_folder(name, root))
 
@@ -67,11 +68,12 @@ def cached_folder(name: str, root: str | Path | None = None) -> Path:
     request = request_of(name, spec, origin, preset)
     with cache.locked(name):
         folder = cache.find(request)
-        changed = cache.changed_source(folder) if folder is not None else None
+        paths = [path for field in PATHS for path in request.settings[field]]
+        changed = cache.changed_source(folder, paths) if folder is not None else None
         if changed is not None and preset is None:
             raise InputError(
-                f"data set {name!r}: {changed} has changed since it was added, expected the same "
-                f"file; run `marquee data add {name} --from {origin / SPEC_FILE} --replace`"
+                f"data set {name!r}: {changed} since it was added, expected the same files; "
+                f"run `marquee data add {name} --from {origin / SPEC_FILE} --replace`"
             )
         if folder is None or changed is not None:
             folder = prepare_locked(request, spec, preset).folder

@@ -18,6 +18,7 @@ import duckdb
 import numpy as np
 
 from marquee.core.ids import Ids, IdType, id_type
+from marquee.data.attributes.checks import none_ids
 from marquee.data.attributes.item_tables import items_id_column, open_items, read_items
 from marquee.data.attributes.rows import Reject
 from marquee.data.attributes.storage import save_features, save_movies, save_tags
@@ -27,6 +28,7 @@ from marquee.data.engine.build import Interactions, build_interactions
 from marquee.data.engine.checks import Rejects
 from marquee.data.engine.connection import open_connection
 from marquee.data.engine.profile import profile_of, write_profile
+from marquee.data.movielens.last_line import check_last_line
 from marquee.data.movielens.presets import Preset, preset_scale
 from marquee.data.movielens.tags import open_tags, read_tags
 from marquee.data.source_tables import SourceFile, SourceTable, explained_errors, open_source
@@ -86,6 +88,8 @@ def _absolute(path: str) -> str:
 
 def prepare_locked(request: cache.Request, spec: DatasetSpec, preset: Preset | None) -> Prepared:
     """Prepare while this process holds the lock of the name."""
+    if preset is not None:
+        check_last_line(preset.files[0], spec.separator or ",")
     with cache.scratch_folder(request.name) as scratch:
         folder = scratch / "tables"
         folder.mkdir()
@@ -185,6 +189,8 @@ class _Preparation:
         )  # fmt: skip
         self.notes += interactions.notes
         save_ids(interactions.user_id, self.folder)
+        self.warnings += none_ids(interactions.user_id, "user")
+        self.warnings += none_ids(interactions.item_id, "item")
         if folded := interactions.written.num_folded:
             how = {"sum": "they are added up"}.get(spec.repeats or "", "the latest counts")
             if not spec.repeats and not interactions.scale.values:
@@ -239,11 +245,9 @@ class _Preparation:
         if self.preset is None:
             content = json.dumps([spec_settings(self.spec), [file.sha256 for file in files]])
             return hashlib.sha256(content.encode()).hexdigest()
-        digest = hashlib.sha256()
-        for path in self.preset.files:
-            with path.open("rb") as stream:
-                hashlib.file_digest(stream, lambda: digest)
-        return digest.hexdigest()
+        ratings = self.sources.interactions[0].digests
+        assert ratings is not None  # a file
+        return ratings.followed_by(self.preset.files[1:])
 
     def _write_facts(self, profile: dict[str, Any], num_items: int) -> None:
         facts = {

@@ -11,7 +11,7 @@ from marquee.data.spec import DatasetSpec, option_of, parse_feature, split_colum
 ROLES = ("user", "item", "time", "rating", "watched", "watched_seconds", "duration", "kind",
          "strength")  # fmt: skip
 SHOWN = 30  # columns in a message
-VALUE = re.compile(r"-?\d+([.:-]\d+)*|[0-9a-f-]{32,36}", re.IGNORECASE)
+VALUE = re.compile(r"-?\d+([.:/T -]+\d+)*Z?|[0-9a-f-]{32,36}", re.IGNORECASE)
 
 
 def check_columns(spec: DatasetSpec, source: SourceTable) -> None:
@@ -75,8 +75,11 @@ def _check(option: str, column: str, source: SourceTable) -> None:
     names = (*source.columns, *source.repeated)
     if source.is_text and sum(VALUE.fullmatch(name) is not None for name in names) >= 2:
         hint = "; the first line looks like a row: name the columns with --header"
-    elif source.is_text and len(names) == 1:
-        hint = "; is the separator another? name it with --separator"
+    elif source.is_text and (len(names) == 1 or names[0].startswith("sep=")):
+        hint = (
+            "; is the separator another? name it with --separator; or do lines stand above the "
+            "header? delete them"
+        )
     raise InputError(
         f"{option} {column}: no such column in {source.name}, expected one of "
         f"{_listed(source)}{hint}"

@@ -34,18 +34,32 @@ HEADING = (
 )
 
 
+class _Loader(yaml.SafeLoader):
+    """A safe loader that refuses a key that comes twice: the first would be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} twice", key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def read_spec(path: str | Path) -> DatasetSpec:
     """Read the options of a file; its relative paths are joined with its folder."""
     path = Path(path)
     try:
-        settings = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable ({error}), expected a file of options") from error
     except yaml.YAMLError as error:
         message = " ".join(str(error).split())
         raise InputError(f"{path}: no YAML ({message}), expected `option: value` lines") from error
     if not isinstance(settings, dict):
-        raise InputError(f"{path}: {type(settings).__name__}, expected `option: value` lines")
+        kind = "empty" if settings is None else type(settings).__name__
+        raise InputError(f"{path}: {kind}, expected `option: value` lines")
     return spec_of(settings, subject=f"{path}: ", folder=path.parent)
 
 
@@ -120,7 +134,10 @@ def _value(name: str, value: Any, subject: str) -> Any:
         return _kinds(value, subject)
     if isinstance(default, tuple):
         values = _names(value) if name.endswith("header") else value
-        return tuple(str(entry) for entry in (values if isinstance(values, list) else [values]))
+        entries = values if isinstance(values, list) else [values]
+        if any(isinstance(entry, (list, dict)) for entry in entries):
+            raise InputError(f"{subject}: {value!r}, expected one value or a list of values")
+        return tuple(map(str, entries))
     if isinstance(value, (list, dict)):
         raise InputError(f"{subject}: {value!r}, expected one value")
     if isinstance(default, bool):

@@ -1,7 +1,7 @@
 """Compare a selected model with popularity on the validation part, by the metric that chose it.
 
 A model that popularity beats has learned nothing of a user: its manifest says so, the promotion
-gate refuses it, and it replaces no older bundle unless --replace is given.
+gate refuses it, and it replaces no older bundle unless --replace true is given.
 """
 
 from pathlib import Path
@@ -38,7 +38,9 @@ def warn_below_popularity(config: RunConfig, value: float, popularity: float, fo
     """Print what follows from a model below popularity, whose bundle goes to `folder`."""
     outcome = "its bundle says below_popularity, and the promotion gate refuses it"
     if folder != config.bundle_folder:
-        outcome = f"{config.bundle_folder} stays, the new bundle is {folder}; --replace replaces it"
+        outcome = (
+            f"{config.bundle_folder} stays, the new bundle is {folder}; --replace true replaces it"
+        )
     say_once(
         f"warning: {config.monitor} {value:.4f}: popularity has {popularity:.4f}, expected more "
         f"than that; {outcome}"

@@ -47,7 +47,7 @@ def output_of_code(code: str) -> list[str]:
 def test_serving_process_imports_no_training_library() -> None:
     code = (
         "import sys, service, marquee.recommender.recommender; "
-        f"print(sorted(set({(*FORBIDDEN, 'pyarrow')!r}) & set(sys.modules)))"
+        f"print(sorted(set({(*FORBIDDEN, 'pyarrow', 'duckdb')!r}) & set(sys.modules)))"
     )
     assert output_of_code(code) == ["[]"]
 

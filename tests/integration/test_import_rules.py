@@ -14,6 +14,7 @@ NOT_IN_SERVING = (
     "nltk",
     "pandas",
     "pyarrow",
+    "duckdb",
     "ray",
     "alembic",
     "psycopg",

@@ -5,6 +5,7 @@ separated, titles read in a wrong encoding.
 """
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from marquee.core.ids import Ids
 from marquee.core.movies import Movies
 from marquee.data.attributes.feature_values import Report
 from marquee.data.attributes.rows import Rows
+from marquee.data.attributes.text_values import NONE_WORDS
 
 MIN_NAMES = 50  # genres; with fewer, names of one item each are no sign of a wrong separator
 NUM_EXAMPLES = 5
@@ -36,10 +38,36 @@ def note_ids(rows: Rows, source_row: Int64, ids: Ids, report: Report, noun: str)
     )
     if len(missing) * 2 <= len(ids):
         report.notes.append(sentence)
-    else:
-        report.warnings.append(
-            f"{sentence}; the file has {_examples(np.array(rows.id_texts, object))}, expected "
-            f"the same ids; is --{noun}-id the right column?"
+        return
+    plain = {_plain(text): text for text in rows.id_texts}
+    alike = next((text for text in map(str, ids[missing].tolist()) if _plain(text) in plain), None)
+    hint = f"is --{noun}-id the right column?"
+    if alike is not None:
+        hint = f"{alike!r} and {plain[_plain(alike)]!r} are two ids: write them alike"
+    report.warnings.append(
+        f"{sentence}; the file has {_examples(np.array(rows.id_texts, object))}, expected the same "
+        f"ids; {hint}"
+    )
+
+
+def _plain(text: str) -> str:
+    """Return an id without what programs add: 10.0, 010, " 10" -> 10; of letters the small ones."""
+    return text.strip().removesuffix(".0").lstrip("0").lower()
+
+
+def none_ids(ids: Ids, noun: str) -> Iterator[str]:
+    """Yield a warning of ids such as NULL, which would all be one user or item.
+
+    ids: ascending.
+    """
+    if ids.dtype != object:
+        return
+    words = np.array(sorted(NONE_WORDS), object)
+    row = np.minimum(np.searchsorted(ids, words), len(ids) - 1)
+    if len(words := words[ids[row] == words]):
+        yield (
+            f"{noun} ids that programs write for no value: {_examples(words)}, expected ids; the "
+            f"rows of each count as one {noun}: delete them if no {noun} is meant"
         )
 
 

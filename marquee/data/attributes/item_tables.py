@@ -72,8 +72,8 @@ def read_items(
 ) -> ItemTables:
     """Read the items with these ids, and all others of the source.
 
-    ids: of the items with interactions, ascending; the ids of the source are of the same type. Raises InputError for flags that
-    are not 0 or 1, and for vectors of different lengths.
+    ids: of the items with interactions, ascending; the ids of the source are of the same type.
+    Raises InputError for flags that are not 0 or 1, and for vectors of different lengths.
     """
     if source is None:
         return ItemTables(movies=_movies_without_file(ids), num_items=len(ids))
@@ -86,7 +86,7 @@ def read_items(
     note_ids(rows, source_row[: len(ids)], ids, report, "item")
     movies = _movies(rows, columns[0], movie_id, source_row, report)
     if spec.genres:
-        warn_of_single_names(movies.genres, split_column(spec.genres)[0], report)
+        warn_of_single_names(movies.genres, genres_column(spec, source)[0], report)
     warn_of_titles(movies, report)
     return ItemTables(
         movies=movies,
@@ -110,8 +110,14 @@ def _own_columns(spec: DatasetSpec, source: SourceTable) -> Iterator[Column]:
         )
         yield Column("genres", f"[{', '.join(cases)}]", "categories", "|")
     elif spec.genres:
-        column, separator = split_column(spec.genres)
+        column, separator = genres_column(spec, source)
         yield Column("genres", quote(column), "categories", separator)
+
+
+def genres_column(spec: DatasetSpec, source: SourceTable) -> tuple[str, str | None]:
+    """Return the column of --genres, whose name may hold a colon, and the separator."""
+    text = spec.genres or ""
+    return (text, None) if text in source.columns else split_column(text)
 
 
 def genre_flags(spec: DatasetSpec, source: SourceTable) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Read single values of items and users: text, numbers and years, or None where there is none.
 
 text_of("N/A")         -> None           number_of("12 min")   -> Bad: counted, then unknown
+number_of("7,5")       -> 7.5
 year_of("1995-03-01")  -> 1995           year_of("1995.0")     -> 1995
 """
 
@@ -12,6 +13,7 @@ from typing import Any, Final
 
 from marquee.core.movies import NO_GENRES
 from marquee.core.titles import is_year
+from marquee.data.source_tables.sql import DECIMAL_COMMA
 
 NONE_WORDS = frozenset(
     {"", "nan", "NaN", "NAN", "null", "NULL", "Null", "none", "None", "NONE", "n/a", "N/A", "#N/A"}
@@ -21,6 +23,7 @@ NONE_WORDS = frozenset(
 NONE_TITLES = NONE_WORDS - {"None", "none", "NONE", "Null", "NULL", "null"} | {"NULL"}
 """A title can be "None" or "Null"; "NULL" is a database's."""
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+_DECIMAL_COMMA = re.compile(DECIMAL_COMMA)
 _FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)", re.ASCII)
 _WHOLE = re.compile(r"(\d{4})(\.0*)?", re.ASCII)
 _COMPACT_DATE = re.compile(r"(\d{4})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
@@ -59,6 +62,7 @@ def number_of(value: Any) -> float | Bad | None:
         text = value.strip()
         if text in NONE_WORDS:
             return None
+        text = text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
         number = float(text) if _NUMBER.fullmatch(text) else math.inf
     elif isinstance(value, bool | int | float | Decimal):
         number = float(value)

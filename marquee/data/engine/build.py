@@ -14,7 +14,7 @@ from marquee.data.engine.interactions import Rows, read_rows
 from marquee.data.engine.numbering import id_type_of, number_ids, sorted_rows
 from marquee.data.engine.profile import Times, time_range
 from marquee.data.engine.scales import Scale, find_scale
-from marquee.data.engine.times import SECONDS, TimeUnit, recognise_unit
+from marquee.data.engine.times import SECONDS, TimeUnit, check_readable, recognise_unit
 from marquee.data.engine.watched import find_share
 from marquee.data.source_tables import SourceTable
 from marquee.data.source_tables.sql import row_of
@@ -109,6 +109,7 @@ def _unit(
         return None
     if is_strict:
         return SECONDS
+    check_readable(connection, spec.time or "")
     return recognise_unit(connection, "rows", rows.time, spec.time or "")
 
 

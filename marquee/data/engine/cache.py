@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from marquee.core.errors import InputError
 from marquee.data.source_tables import SourceFile
+from marquee.data.source_tables.paths import files_here
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -71,10 +72,14 @@ def read_manifest(folder: Path) -> dict[str, Any] | None:
     return manifest if manifest.get("format") == FORMAT else None
 
 
-def changed_source(folder: Path) -> str | None:
-    """Return the first source on this disk that is not what the folder was made of."""
+def changed_source(folder: Path, paths: Sequence[str]) -> str | None:
+    """Return "FILE has changed" of the first source that the folder was not made of.
+
+    paths: the sources of the data set; a glob or a folder of them may hold a new file.
+    """
     manifest = read_manifest(folder)
-    for source in manifest["sources"] if manifest else ():
+    sources = manifest["sources"] if manifest else ()
+    for source in sources:
         path = Path(source["path"])
         if not path.is_file():
             continue
@@ -82,8 +87,10 @@ def changed_source(folder: Path) -> str | None:
         if (stat.st_size, stat.st_mtime_ns) == (source["size"], source["mtime_ns"]):
             continue
         if stat.st_size != source["size"] or file_sha256(path) != source["sha256"]:
-            return str(path)
-    return None
+            return f"{path} has changed"
+    known = {source["path"] for source in sources}
+    files = (file for path in paths if "://" not in path for file in files_here(path))
+    return next((f"{file} is new" for file in files if str(file.resolve()) not in known), None)
 
 
 @contextmanager
@@ -92,16 +99,23 @@ def locked(name: str) -> Iterator[None]:
     root = cache_root()
     try:
         root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _not_written(root, error) from error
+    try:
         with (root / f".{name}.lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
     except OSError as error:
         if error.errno not in DISK_ERRORS:
             raise
-        raise InputError(
-            f"{root}: cannot be written ({error.strerror or error}), expected a writable folder "
-            "with enough space; free some, or point DATA_CACHE to another folder"
-        ) from error
+        raise _not_written(root, error) from error
+
+
+def _not_written(root: Path, error: OSError) -> InputError:
+    return InputError(
+        f"{root}: cannot be written ({error.strerror or error}), expected a writable folder "
+        "with enough space; free some, or point DATA_CACHE to another folder"
+    )
 
 
 @contextmanager

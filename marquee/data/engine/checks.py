@@ -26,6 +26,7 @@ class Check:
     role: str  # of the column with the bad value
     expected: str
     sql: str  # true for a bad row of the table `rows`
+    remedy: str = ""  # where an option helps
 
 
 @dataclass
@@ -35,13 +36,18 @@ class Rejects:
     num_rows: int = 0
     rows: list[tuple[str, int, str, str]] = field(default_factory=list)  # file, line, reason, raw
     reasons: dict[str, int] = field(default_factory=dict)
+    remedies: list[str] = field(default_factory=list)
 
-    def add(self, reason: str, rows: Sequence[tuple[str, int, str, str]], number: int) -> None:
+    def add(
+        self, reason: str, rows: Sequence[tuple[str, int, str, str]], number: int, remedy: str = ""
+    ) -> None:
         self.rows.extend(rows)
         self.reasons[reason] = self.reasons.get(reason, 0) + number
+        self.remedies += [remedy] if remedy else []
 
     def add_lines(self, connection: duckdb.DuckDBPyConnection, source: SourceTable) -> None:
-        """Add the lines of a source that are no rows."""
+        """Add the lines of a source that are no rows; refuse a quote that nothing closes."""
+        source.check_end()
         lines = connection.execute(
             f"SELECT file, line, reason, raw FROM ({source.rejects_sql()})"
         ).fetchall()
@@ -64,11 +70,12 @@ class Rejects:
             return
         shown = "; ".join(f"{file} line {line}: {reason}" for file, line, reason, _ in
                           self.rows[:NUM_SHOWN])  # fmt: skip
-        share = len(self) / max(self.num_rows, len(self))
+        remedies = ["mend them", *self.remedies]
+        if len(self) < self.num_rows:
+            remedies.append(f"add it with --max-rejected {_above(len(self) / self.num_rows)}")
         raise InputError(
             f"{name}: {len(self):,} of {self.num_rows:,} rows cannot be read ({shown}), expected "
-            f"at most {max_rejected:g} of them; mend them, or add it with --max-rejected "
-            f"{_above(share)}"
+            f"at most {max_rejected:g} of them; {', or '.join(remedies)}"
         )
 
     def write(self, path: Path, connection: duckdb.DuckDBPyConnection) -> None:
@@ -93,11 +100,16 @@ def checks_of(
     time: SQL of a time that is plausible. rating: SQL of a rating on a scale that is known.
     has_kinds: infinite ratings stand for likes and dislikes.
     """
-    id_form = f"an id of 1 to {MAX_ID_LENGTH} characters"
+    id_form = f"an id of 1 to {MAX_ID_LENGTH} characters, none of them NUL"
     checks = [
-        Check("kind", "one that --kinds names", f"part < {UNKNOWN_KIND} + 5"),
-        Check("user", id_form, "u IN (SELECT h FROM users WHERE is_bad)"),
-        Check("item", id_form, "i IN (SELECT h FROM items WHERE is_bad)"),
+        Check(
+            "kind",
+            "one that --kinds names",
+            f"part < {UNKNOWN_KIND} + 5",
+            "give all kinds a meaning with --kinds (KIND=ignore leaves rows out)",
+        ),
+        Check("user", id_form, "u IS NULL OR u IN (SELECT h FROM users WHERE is_bad)"),
+        Check("item", id_form, "i IS NULL OR i IN (SELECT h FROM items WHERE is_bad)"),
     ]
     if time is not None:
         checks.append(
@@ -110,11 +122,16 @@ def checks_of(
                 Check("rating", "a rating on the scale", f"NOT coalesce({rating}, false)")
             )
         checks.append(
-            Check("rating", number, "isnan(rating)" if has_kinds else "NOT isfinite(rating)")
+            Check(
+                "rating",
+                number,
+                "isnan(rating)" if has_kinds else "NOT isfinite(rating)",
+                "give words a meaning with --kind and --kinds",
+            )
         )
     if "watched" in columns:
         checks.append(
-            Check("watched", "a share of at least 0", "(NOT isfinite(watched) OR watched < 0)")
+            Check("watched", "a number of at least 0", "(NOT isfinite(watched) OR watched < 0)")
         )
     if "strength" in columns:
         bad = "(strength IS NULL OR NOT isfinite(strength) OR strength < 0)"
@@ -158,7 +175,7 @@ def collect(
             for record, (file, line) in zip(records, places, strict=True)
             if record["number"] == number
         ]
-        rejects.add(f"{check.role}: expected {check.expected}", rows, count)
+        rejects.add(f"{check.role}: expected {check.expected}", rows, count, check.remedy)
     rejects.rows.sort(key=lambda row: row[:2])
 
 
@@ -181,7 +198,8 @@ def _reason(check: Check, record: dict[str, Any]) -> str:
     value = record.get(check.role)
     if check.role == "watched" and "watched_seconds" in record:
         value = f"{record['watched_seconds']} of {record['duration']}"
-    return f"{check.role} {str(value)[:60]!r}, expected {check.expected}"
+    problem = f"no {check.role}" if value is None else f"{check.role} {str(value)[:60]!r}"
+    return f"{problem}, expected {check.expected}"
 
 
 def _raw(record: dict[str, Any]) -> str:

@@ -5,7 +5,8 @@ within 64 bits and without a leading zero: "0114508" makes all ids text. In Parq
 the column's type decides.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -35,17 +36,27 @@ def id_column(
     option: str,
 ) -> IdColumn:
     """Return how ids are read; InputError for a type whose values are no exact ids."""
+    check_id_type(type_name, option)
     name = quote(column)
     if type_name in INTEGERS:
         return IdColumn(f"{name}::BIGINT", "int", False)
     if type_name == "UBIGINT" and _largest(connection, view, name) <= MAX_INT64:
         return IdColumn(f"{name}::BIGINT", "int", False)
-    if type_name.startswith(_TEXTS) or (type_name.startswith("DECIMAL") and ",0)" in type_name):
-        return IdColumn(f"{name}::VARCHAR", "text", is_text and type_name == "VARCHAR")
-    raise InputError(
-        f"{option}: column {column!r} holds {type_name}, expected text, whole numbers or UUIDs, "
-        "which name a user or an item exactly; write the column as one of them"
-    )
+    return IdColumn(f"{name}::VARCHAR", "text", is_text and type_name == "VARCHAR")
+
+
+def check_id_type(type_name: str, option: str) -> None:
+    is_whole = type_name.startswith("DECIMAL") and ",0)" in type_name
+    if not (type_name.startswith((*INTEGERS, *_TEXTS)) or is_whole) or type_name.endswith("]"):
+        raise InputError(
+            f"{option}: a column of type {type_name}, expected text, whole numbers or UUIDs, which "
+            "name a user or an item exactly; write the column as one of them"
+        )
+
+
+def may_be_integers(types: Iterable[str]) -> bool:
+    """Return whether ids that are text in one file can be integers beside columns of these types."""
+    return all(type_name in (*INTEGERS, "UBIGINT") for type_name in types)
 
 
 def are_integers(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> bool:
@@ -54,18 +65,20 @@ def are_integers(connection: duckdb.DuckDBPyConnection, table: str, column: str)
     table: ends in WHERE or AND.
     """
     name = quote(column)
-    query = f"SELECT coalesce(bool_and({is_integer(name)}), true) FROM {table} {name} <> ''"
+    is_integer = f"TRY_CAST({name} AS BIGINT)::VARCHAR IS NOT DISTINCT FROM {name}"
+    query = f"SELECT coalesce(bool_and({is_integer}), true) FROM {table} {name} <> ''"
     return bool(row_of(connection, query)[0])
 
 
-def is_integer(sql: str) -> str:
-    return f"(TRY_CAST({sql} AS BIGINT)::VARCHAR IS NOT DISTINCT FROM {sql})"
+def as_integers(column: IdColumn) -> IdColumn:
+    """Return a text column as integers; NULL where text is no plain form of one."""
+    integer = f"TRY_CAST({column.sql} AS BIGINT)"
+    sql = f"CASE WHEN {integer}::VARCHAR = {column.sql} THEN {integer} END"
+    return replace(column, sql=sql, type="int")
 
 
-def is_bad(sql: str, id_type: IdType) -> str:
-    """Return SQL that is true for an id that cannot be used."""
-    if id_type == "int":
-        return f"({sql} IS NULL)"
+def is_bad(sql: str) -> str:
+    """Return SQL that is true for a text that cannot be an id."""
     return (
         f"({sql} IS NULL OR {sql} = '' OR length({sql}) > {MAX_ID_LENGTH} "
         f"OR contains({sql}, chr(0)))"

@@ -2,8 +2,10 @@
 
     read_rows(connection, spec, sources) -> Rows
 
-A row of `rows` is 28 bytes: hashes of user and item (the ids themselves stay in `users` and
-`items`, each once), the time as a number in its own unit, the rating. Nothing is cast before it is
+A row of `rows` is 28 bytes: a number for the user and one for the item, the time as a number in its
+own unit, the rating. An integer id is that number itself. Of text it is a hash: a scan before finds
+the different texts, which `users` and `items` hold once each. Text of a file counts as integers
+until a row says otherwise, so files of integer ids are read once. Nothing is cast before it is
 checked: what cannot be read is NULL or NaN here, and a rejected row later.
 """
 
@@ -13,14 +15,24 @@ from itertools import count
 
 import duckdb
 
-from marquee.data.engine.id_columns import IdColumn, id_column, is_bad, is_integer
-from marquee.data.engine.times import TimeForm, time_form
+from marquee.data.engine.id_columns import (
+    IdColumn,
+    are_integers,
+    as_integers,
+    check_id_type,
+    id_column,
+    is_bad,
+    may_be_integers,
+)
+from marquee.data.engine.times import SAMPLE_ROWS, TimeForm, time_form
 from marquee.data.source_tables import SourceTable
-from marquee.data.source_tables.sql import literal, quote, row_of
+from marquee.data.source_tables.sql import DECIMAL_COMMA, literal, quote, row_of
 from marquee.data.spec import DatasetSpec
 
 ROLES = ("user", "item", "time", "rating", "watched", "watched_seconds", "duration", "kind",
          "strength")  # fmt: skip
+KEYS = {"user": "u", "item": "i"}
+"""The column of `rows` that names the user, the item."""
 IGNORED, UNKNOWN_KIND = -10, -20
 """Added to `part` of a row that --kinds leaves out, and of one whose kind it does not name."""
 KIND = '"kind"::VARCHAR'
@@ -46,24 +58,58 @@ def read_rows(
     *,
     strict: bool = False,
 ) -> Rows:
-    """Read every file twice: for the different ids, and for the rows.
+    """Read every file once; twice where ids are text.
 
     sources: one for each part. strict: ids that are no integers are bad, as MovieLens has it.
     Raises InputError for a column whose type cannot be what its option says.
     """
     types = join_sources(connection, spec, sources)
-    is_text = any(source.is_text for source in sources)
     user, item = (
-        id_column(connection, "source", role, types[role], is_text=is_text, option=f"--{role}")
+        id_column(connection, "source", role, types[role], option=f"--{role}",
+                  is_text=_is_open(sources, getattr(spec, role), f"--{role}"))
         for role in ("user", "item")
-    )
+    )  # fmt: skip
     form = time_form(connection, "source", "time", types["time"]) if "time" in types else None
-    salt = _read_ids(connection, user, item, strict=strict)
-    columns = _create_rows(connection, spec, types, (user, item, form), salt)
-    if form is not None and _has_fractions(connection, form, types["time"]):
+    ids = {"user": user, "item": item}
+    guess = {
+        role: as_integers(column) if _may_be_integers(connection, role, column, strict) else column
+        for role, column in ids.items()
+    }
+    columns = _create_rows(connection, spec, types, guess, form)
+    checked = {
+        role: ids[role] if not strict and _is_wrong(connection, role, column) else column
+        for role, column in guess.items()
+    }
+    has_fractions = form is not None and _has_fractions(connection, form, types["time"])
+    if has_fractions:
         form = time_form(connection, "source", "time", types["time"], fractions=True)
-        columns = _create_rows(connection, spec, types, (user, item, form), salt)
-    return Rows(columns, types, user, item, form)
+    if checked != guess or has_fractions:
+        columns = _create_rows(connection, spec, types, checked, form)
+    return Rows(columns, types, checked["user"], checked["item"], form)
+
+
+def _is_open(sources: Sequence[SourceTable], column: str, option: str) -> bool:
+    """Return whether a text file decides the type of ids; typed ones beside it are checked."""
+    typed = [source.columns[column] for source in sources if not source.is_text]
+    for type_name in typed:
+        check_id_type(type_name, option)
+    return len(typed) < len(sources) and may_be_integers(typed)
+
+
+def _may_be_integers(
+    connection: duckdb.DuckDBPyConnection, role: str, ids: IdColumn, strict: bool
+) -> bool:
+    sample = f"(FROM source LIMIT {SAMPLE_ROWS}) WHERE"
+    return ids.is_open and (strict or are_integers(connection, sample, role))
+
+
+def _is_wrong(connection: duckdb.DuckDBPyConnection, role: str, ids: IdColumn) -> bool:
+    """Return whether ids were read as integers, and some text is none."""
+    if not (ids.is_open and ids.type == "int"):
+        return False
+    query = f"SELECT coalesce(bool_or({KEYS[role]} IS NULL), false) FROM rows"
+    has_none = bool(row_of(connection, query)[0])
+    return has_none and not are_integers(connection, "source WHERE", role)
 
 
 def join_sources(
@@ -90,42 +136,20 @@ def join_sources(
     return types
 
 
-def _read_ids(
-    connection: duckdb.DuckDBPyConnection, user: IdColumn, item: IdColumn, *, strict: bool
-) -> int:
-    """Create `users` and `items` (id, h, is_bad), and return a salt by which all hashes differ."""
-    connection.execute(
-        f"CREATE TEMP TABLE ids AS SELECT {user.sql} AS u, {item.sql} AS i, "
-        f"grouping({user.sql}) AS is_item FROM source "
-        f"GROUP BY GROUPING SETS (({user.sql}), ({item.sql}))"
-    )
-    for salt in count():
-        clashes = 0
-        for table, column, ids in (("users", "u", user), ("items", "i", item)):
-            bad = is_bad(column, ids.type)
-            if strict and ids.type == "text":
-                bad = f"({bad} OR NOT {is_integer(column)})"
-            connection.execute(
-                f"CREATE OR REPLACE TEMP TABLE {table} AS SELECT {column} AS id, "
-                f"hash({column}, {salt}) AS h, {bad} AS is_bad FROM ids "
-                f"WHERE is_item = {int(ids is item)}"
-            )
-            clashes += row_of(connection, f"SELECT count(*) - count(DISTINCT h) FROM {table}")[0]
-        if not clashes:
-            connection.execute("DROP TABLE ids")
-            return salt
-    raise AssertionError("a salt without a clash exists")
-
-
 def _create_rows(
     connection: duckdb.DuckDBPyConnection,
     spec: DatasetSpec,
     types: dict[str, str],
-    forms: tuple[IdColumn, IdColumn, TimeForm | None],
-    salt: int,
+    ids: dict[str, IdColumn],
+    time: TimeForm | None,
 ) -> tuple[str, ...]:
-    user, item, time = forms
-    columns = {"u": f"hash({user.sql}, {salt})", "i": f"hash({item.sql}, {salt})"}
+    """Create `rows`, and `users` and `items` (id, h: the number in `rows`, is_bad)."""
+    texts = {role: column for role, column in ids.items() if column.type == "text"}
+    salt = _read_texts(connection, texts) if texts else 0
+    columns = {
+        KEYS[role]: f"hash({column.sql}, {salt})" if role in texts else column.sql
+        for role, column in ids.items()
+    }
     if time is not None:
         columns["t"] = time.sql
     if spec.rating or spec.kinds:
@@ -140,7 +164,39 @@ def _create_rows(
     columns["part"] = _part(spec)
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE rows AS SELECT {selected} FROM source")
+    for role in ids.keys() - texts.keys():
+        key = KEYS[role]
+        connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {role}s AS SELECT DISTINCT {key} AS id, {key} AS h, "
+            f"false AS is_bad FROM rows WHERE {key} IS NOT NULL"
+        )
     return tuple(columns)
+
+
+def _read_texts(connection: duckdb.DuckDBPyConnection, ids: dict[str, IdColumn]) -> int:
+    """Create `users` or `items` or both, and return a salt by which all hashes of one differ."""
+    selected = ", ".join(
+        f"{column.sql} AS {role}, grouping({column.sql}) AS not_{role}"
+        for role, column in ids.items()
+    )
+    sets = ", ".join(f"({column.sql})" for column in ids.values())
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE ids AS SELECT {selected} FROM source "
+        f"GROUP BY GROUPING SETS ({sets})"
+    )
+    for salt in count():
+        clashes = 0
+        for role in ids:
+            connection.execute(
+                f"CREATE OR REPLACE TEMP TABLE {role}s AS SELECT {role} AS id, "
+                f"hash({role}, {salt}) AS h, {is_bad(role)} AS is_bad FROM ids "
+                f"WHERE not_{role} = 0"
+            )
+            clashes += row_of(connection, f"SELECT count(*) - count(DISTINCT h) FROM {role}s")[0]
+        if not clashes:
+            connection.execute("DROP TABLE ids")
+            return salt
+    raise AssertionError("a salt without a clash exists")
 
 
 def number(role: str, type_name: str) -> str:
@@ -148,7 +204,12 @@ def number(role: str, type_name: str) -> str:
     name = quote(role)
     if type_name == "BOOLEAN":
         return f"{name}::INTEGER::FLOAT"
-    value = f"coalesce(TRY_CAST({name} AS FLOAT), {BAD})"
+    comma = ""
+    if type_name == "VARCHAR":
+        text = f"trim({name})"
+        point = f"TRY_CAST(replace({text}, ',', '.') AS FLOAT)"
+        comma = f"CASE WHEN regexp_full_match({text}, '{DECIMAL_COMMA}') THEN {point} END, "
+    value = f"coalesce(TRY_CAST({name} AS FLOAT), {comma}{BAD})"
     return f"CASE WHEN {name} IS NULL THEN NULL ELSE {value} END"
 
 

@@ -27,7 +27,7 @@ def id_type_of(
     """
     if not ids.is_open:
         return ids.type
-    if not are_integers(connection, f"{table} WHERE NOT is_bad AND", "id"):
+    if ids.type == "text" and not are_integers(connection, f"{table} WHERE NOT is_bad AND", "id"):
         return "text"
     if attributes is None:
         return "int"

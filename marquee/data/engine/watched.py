@@ -1,4 +1,7 @@
-"""Read the watched share of an interaction: 0 to 1, or percent, told apart by the largest."""
+"""Read the watched share of an interaction: 0 to 1, or percent, told apart by what most values are.
+
+Some rows of shares are above 1, where a title was watched again: they count as 1.
+"""
 
 import duckdb
 
@@ -7,6 +10,7 @@ from marquee.data.source_tables.sql import row_of
 
 MAX_SHARE, MAX_PERCENT = 1.5, 150  # a title that is watched again may count beyond the whole
 MAX_BEYOND = 0.1  # share of rows
+MIN_PERCENT = 0.5  # of the rows exceed MAX_SHARE where the values are percent
 
 
 def find_share(
@@ -19,7 +23,7 @@ def find_share(
     largest, share_beyond = row_of(
         connection,
         f"SELECT coalesce(max(watched), 0), coalesce(avg((watched > {MAX_SHARE})::INTEGER), 0) "
-        "FROM rows WHERE isfinite(watched)",
+        "FROM rows WHERE isfinite(watched) AND watched > 0 AND part >= 0",
     )
     if by_seconds:
         if share_beyond > MAX_BEYOND:
@@ -28,13 +32,18 @@ def find_share(
                 "expected both in seconds; convert the one that is not"
             )
         return _up_to_1("rows.watched"), ("watched: seconds of the duration",)
-    if largest <= MAX_SHARE:
+    if largest > MAX_PERCENT:
+        raise InputError(
+            f"--watched: values up to {largest:g}, expected a share from 0 to 1 or percent; are "
+            "they seconds? then use --watched-seconds with --duration"
+        )
+    if largest <= MAX_SHARE or share_beyond <= MAX_BEYOND:
         return _up_to_1("rows.watched"), (f"watched: shares up to {largest:g}",)
-    if largest <= MAX_PERCENT:
+    if share_beyond >= MIN_PERCENT:
         return _up_to_1("rows.watched / 100"), (f"watched: percent up to {largest:g}",)
     raise InputError(
-        f"--watched: values up to {largest:g}, expected a share from 0 to 1 or percent; are they "
-        "seconds? then use --watched-seconds with --duration"
+        f"--watched: {share_beyond:.0%} of the values exceed {MAX_SHARE}, expected shares from 0 "
+        f"to 1, or percent; write all of them as shares"
     )
 
 

@@ -34,7 +34,13 @@ def without_password(url: str) -> str:
     >>> without_password("postgresql://me:secret@db.example:5432/shop?sslmode=require")
     'postgresql://me@db.example:5432/shop?sslmode=require'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # its text would repeat the password
+        raise InputError(
+            "a postgresql:// address: its host cannot be read, expected "
+            "postgresql://USER@HOST:PORT/DATABASE; write @ : / [ of a password as %40 %3A %2F %5B"
+        ) from None
     login, at, host = parts.netloc.rpartition("@")
     user = login.partition(":")[0]
     query = [(key, value) for key, value in parse_qsl(parts.query) if key not in SECRETS]
@@ -93,8 +99,8 @@ def _types(database: Any, query: str) -> dict[str, str]:
         cursor.execute(
             "SELECT oid, format_type(oid, NULL), typname FROM pg_type WHERE oid = ANY(%s)", [codes]
         )
-        names = {oid: shown if shown.endswith("[]") else name for oid, shown, name in cursor}
-    return {name: names.get(code, "text") for name, code in columns}
+        types = {oid: shown if shown.endswith("[]") else name for oid, shown, name in cursor}
+    return {name: types.get(code, "text") for name, code in columns}
 
 
 def _stream(database: Any, query: str, types: dict[str, str], path: Path, name: str) -> SourceFile:

@@ -19,6 +19,8 @@ MAX_SEPARATOR_BYTES = 4  # DuckDB's limit
 SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 1 << 16
 MIN_BROKEN = {False: 1, True: 3}  # of fields; files with commas quote as a rule
 LEAST_ALIKE = 0.8  # of the sample's lines have as many fields as the first
+MIN_ROWS = 2  # below a line that looks like a header
+NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")
 
 
 class Dialect(NamedTuple):
@@ -58,10 +60,27 @@ def dialect_of(
     if len(first) != len(header):
         raise InputError(
             f"{subject} line 1: {len(first)} fields, expected {len(header)} ({option} "
-            f"{','.join(header)}); the line is {lines[0][:80]!r}"
+            f"{','.join(header)}); the line is {lines[0][:80]!r}; is the separator another?"
         )
     has_header = [name.strip().lower() for name in first] == [name.lower() for name in header]
+    rows = [split(line, separator, quote, escape) for line in lines[1:]]
+    if not has_header and _are_names(first, rows):
+        raise InputError(
+            f"{subject} line 1: {lines[0][:80]!r}, expected a row as those below; it looks like "
+            f"the file's own header: leave {option} out, or delete the line"
+        )
     return Dialect(separator, quote, escape, tuple(header), has_header)
+
+
+def _are_names(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether a line without any number stands over rows with columns of numbers."""
+    if len(rows) < MIN_ROWS or any(NUMBER.fullmatch(name.strip()) for name in first):
+        return False
+    columns = zip(*(row for row in rows if len(row) == len(first)), strict=True)
+    return any(
+        all(NUMBER.fullmatch(value.strip()) for value in column) and name.strip()
+        for name, column in zip(first, columns, strict=False)
+    )
 
 
 def split(line: str, separator: str, quote: str, escape: str) -> list[str]:
@@ -111,10 +130,14 @@ def _separator(lines: list[str], header: Sequence[str]) -> str:
 
 def _score(lines: list[str], separator: str, num_columns: int) -> tuple[float, int]:
     """Return the share of lines with as many fields as the first, and that number."""
-    counts = [len(split(line, separator, '"', '"')) for line in lines]
-    expected = num_columns or counts[0]
-    alike = Counter(counts)[expected] / len(counts)
-    return (alike, expected) if expected > 1 and alike >= LEAST_ALIKE else (0.0, 0)
+    best = (0.0, 0)
+    for quote in ('"', ""):  # quotes may be text
+        counts = [len(split(line, separator, quote, quote)) for line in lines]
+        expected = num_columns or counts[0]
+        alike = Counter(counts)[expected] / len(counts)
+        if expected > 1 and alike >= LEAST_ALIKE:
+            best = max(best, (alike, expected))
+    return best
 
 
 def _quoting(text: str, separator: str) -> tuple[str, str]:

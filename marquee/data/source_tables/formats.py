@@ -32,6 +32,7 @@ UNREADABLE = {
     b"PAR1": "half a Parquet file",
     b"<!DOCTYPE": "a web page",
     b"<html": "a web page",
+    b"<?xml": "an XML file",
 }
 ZIP_MEMBERS = {
     ".npy": "numpy arrays; convert them as recipes/convert/polimi.py does",

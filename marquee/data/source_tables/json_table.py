@@ -21,6 +21,8 @@ from marquee.data.source_tables.table import Digests, Place, SourceTable
 
 MAX_COLUMNS = 1000
 MAX_OBJECT_BYTES = 1 << 28
+NESTED = "NESTED"
+"""The kind of a key whose values are lists or objects, which are no id: its type is JSON."""
 NUMBERS = {"UBIGINT", "BIGINT", "HUGEINT", "DOUBLE"}
 LINE_READER = (
     "read_csv({path}, columns = {{json: 'VARCHAR'}}, auto_detect = false, header = false, "
@@ -144,10 +146,10 @@ def _leaves(structure: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tupl
     for key, value in structure.items() if isinstance(structure, dict) else ():
         path = (*prefix, key)
         if isinstance(value, dict) and len(value) <= MAX_COLUMNS:
-            yield path, "JSON"
+            yield path, NESTED
             yield from _leaves(value, path)
         else:
-            yield path, value if isinstance(value, str) else "JSON"
+            yield path, value if isinstance(value, str) else NESTED
 
 
 def _copy_values(
@@ -186,7 +188,7 @@ def _typed(
         for column, is_integer, fits in zip(numbers, results[::2], results[1::2], strict=True):
             types[column] = ("BIGINT" if fits else "VARCHAR") if is_integer else "DOUBLE"
     return {
-        column: types.get(column, "BOOLEAN" if kind == "BOOLEAN" else "VARCHAR")
+        column: types.get(column, {"BOOLEAN": kind, NESTED: "JSON"}.get(kind, "VARCHAR"))
         for column, kind in columns.items()
     }
 

@@ -2,6 +2,7 @@
 
 import difflib
 import glob
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from marquee.core.errors import InputError
 from marquee.data.source_tables.bucket import download, is_bucket
 from marquee.data.source_tables.table import LocalFile
 
-OTHER_SCHEMES = ("http://", "https://", "gs://", "gcs://", "az://", "abfss://", "hdfs://")
+SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:/", re.IGNORECASE)
 
 
 def local_files(paths: Sequence[str], *, option: str, folder: Path) -> list[LocalFile]:
@@ -28,34 +29,35 @@ def local_files(paths: Sequence[str], *, option: str, folder: Path) -> list[Loca
 def _files_of(path: str, option: str, folder: Path) -> list[LocalFile]:
     if is_bucket(path):
         return download(path, option=option, folder=folder)
-    if path.lower().startswith(OTHER_SCHEMES):
+    if SCHEME.match(path) and not Path(path).exists():
         raise InputError(
             f"{option} {path}: not reachable from here, expected a file, s3://BUCKET/KEY or "
             "postgresql://…; download it first"
         )
+    if files := files_here(path):
+        return [LocalFile.of(file) for file in files]
+    if Path(path).is_dir():
+        raise InputError(f"{option} {path}: a folder without files, expected part files")
+    raise InputError(f"{option} {path}: no such file, expected one{_closest(Path(path))}")
+
+
+def files_here(path: str) -> list[Path]:
+    """Return a file, or the files of a glob or a folder by name; [] without any.
+
+    Names in a folder with _ or . in front are marks, not data.
+    """
     here = Path(path)
     if here.is_dir():
-        return _part_files(here, option)
+        return [
+            file
+            for file in sorted(here.rglob("*"))
+            if file.is_file()
+            and not any(part.startswith(("_", ".")) for part in file.relative_to(here).parts)
+        ]
     if here.exists():
-        return [LocalFile.of(here)]
-    if glob.has_magic(path):
-        matches = [Path(match) for match in sorted(glob.glob(path, recursive=True))]  # noqa: PTH207
-        if files := [file for file in matches if file.is_file()]:
-            return [LocalFile.of(file) for file in files]
-    raise InputError(f"{option} {path}: no such file, expected one{_closest(here)}")
-
-
-def _part_files(folder: Path, option: str) -> list[LocalFile]:
-    """Return the files below a folder; names with _ or . in front are marks, not data."""
-    files = [
-        file
-        for file in sorted(folder.rglob("*"))
-        if file.is_file()
-        and not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
-    ]
-    if not files:
-        raise InputError(f"{option} {folder}: a folder without files, expected part files")
-    return [LocalFile.of(file) for file in files]
+        return [here]
+    matches = sorted(glob.glob(path, recursive=True)) if glob.has_magic(path) else []  # noqa: PTH207
+    return [file for match in matches if (file := Path(match)).is_file()]
 
 
 def _closest(path: Path) -> str:

@@ -9,6 +9,9 @@ import duckdb
 from marquee.core.command import Terminated
 from marquee.core.errors import InputError
 
+DECIMAL_COMMA = "[+-]?([0-9]+,([0-9]{1,2}|[0-9]{4,})|0,[0-9]+)"
+"""Text such as 4,5 of a spreadsheet; 1,234 may be a thousand, and stays no number."""
+
 
 def quote(name: str) -> str:
     """Return an identifier: a"b -> "a""b"."""
@@ -42,6 +45,11 @@ def explained_errors(subject: str) -> Iterator[None]:
             "--memory-limit, or free disk below DATA_CACHE"
         ) from error
     except duckdb.Error as error:
+        if "not valid UTF8" in str(error):
+            raise InputError(
+                f"{subject}: {_first_line(error)}, expected text in UTF-8; write binary columns as "
+                "text, and binary UUIDs as the type UUID"
+            ) from error
         raise InputError(
             f"{subject}: {_first_line(error)}, expected a whole and readable file; check it, or "
             "write it anew"

@@ -49,7 +49,7 @@ class Digests:
 
     def __init__(self, files: Sequence[LocalFile]) -> None:
         self._files = files
-        self._sha256: list[str] = []
+        self._hashes: list[hashlib._Hash] = []
         self._error: OSError | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -58,7 +58,7 @@ class Digests:
         try:
             for file in self._files:
                 with file.path.open("rb") as stream:
-                    self._sha256.append(hashlib.file_digest(stream, "sha256").hexdigest())
+                    self._hashes.append(hashlib.file_digest(stream, "sha256"))
         except OSError as error:
             self._error = error
 
@@ -78,9 +78,17 @@ class Digests:
                     "copy it, and run again"
                 )
         return tuple(
-            SourceFile(file.name, file.size, file.source_mtime_ns, sha256)
-            for file, sha256 in zip(self._files, self._sha256, strict=True)
+            SourceFile(file.name, file.size, file.source_mtime_ns, digest.hexdigest())
+            for file, digest in zip(self._files, self._hashes, strict=True)
         )
+
+    def followed_by(self, paths: Sequence[Path]) -> str:
+        """Return the SHA-256 of the first file and others, one after the other."""
+        digest = self._hashes[0].copy()
+        for path in paths:
+            with path.open("rb") as stream:
+                hashlib.file_digest(stream, lambda: digest)
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

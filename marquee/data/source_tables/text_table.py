@@ -96,7 +96,7 @@ def _readable(
         head.decode("utf-8-sig", "replace"), separator=separator, header=header, subject=subject,
         option=f"{prefix}header",
     )  # fmt: skip
-    return Readable(known, path, packed, found, dialect)
+    return Readable(known, path, packed, source_encoding, dialect)
 
 
 def _has_mixed_line_ends(head: bytes) -> bool:
@@ -169,9 +169,9 @@ def _notes(files: Sequence[Readable], name: str) -> tuple[str, ...]:
             quoting = ", quotes escaped by a backslash"
         packed = "" if file.known.packed == "none" else f"{file.known.packed}, "
         encoding = file.encoding.name.removesuffix("-sig")
-        origin = " (told)" if file.encoding.is_told else ""
+        mark = " (told)" if file.encoding.is_told else ""
         notes.setdefault(
-            f"{packed}encoding {encoding}{origin}, separator {file.dialect.separator_name}{quoting}",
+            f"{packed}encoding {encoding}{mark}, separator {file.dialect.separator_name}{quoting}",
             file.known.file.name,
         )
     if len(notes) == 1:

@@ -169,8 +169,9 @@ def _kinds(sums: Sequence[Float64], scale: tuple[float, ...]) -> Int64:
 def num_end_values(scale: tuple[float, ...]) -> int:
     """Return the number of values at an end of the scale: two, or a fifth.
 
-    >>> [num_end_values(tuple(range(size))) for size in (2, 5, 10, 100)]
-    [1, 2, 2, 20]
+    Examples:
+        >>> [num_end_values(tuple(range(size))) for size in (2, 5, 10, 100)]
+        [1, 2, 2, 20]
     """
     return max(1, min(max(2, len(scale) // 5), len(scale) // 2))
 

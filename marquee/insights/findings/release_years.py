@@ -154,6 +154,7 @@ def _verdict(change: Interval, activity: float, words: Words) -> tuple[str, str]
             f"Users {words.gave} no fewer {words.ratings}, but {words.rated} fewer new movies.",
         )
     return (
-        f"Fewer movies per year are {words.rated}, but fewer {words.ratings} are {words.counted} too",
+        f"Fewer movies per year are {words.rated}, "
+        f"but fewer {words.ratings} are {words.counted} too",
         f"Fewer {words.ratings} reach fewer movies, so this is no sign of fewer releases.",
     )

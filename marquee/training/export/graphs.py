@@ -48,7 +48,8 @@ class EncoderGraph(nn.Module):
 class ItemContentGraph(nn.Module):
     """The graph of item_content.onnx: from attributes to arrays of an item.
 
-    The arrays have no id part. With a rating model, the prior of an item that nobody has rated is one more output.
+    The arrays have no id part. With a rating model, the prior of an item that nobody has rated is
+    one more output.
     """
 
     star_weight_SXE: Tensor

@@ -67,6 +67,23 @@ def test_cache_changed_source_is_refused_with_the_remedy(root: Path) -> None:
     assert str(error.value).endswith("--replace`")
 
 
+@pytest.mark.parametrize("pattern", ["", "/*.csv"], ids=["folder", "glob"])
+def test_cache_new_part_file_is_refused_with_the_remedy(root: Path, pattern: str) -> None:
+    parts = root.parent / "parts"
+    parts.mkdir(parents=True)
+    (parts / "1.csv").write_text("u,i\n1,10\n")
+    (root / "mine").mkdir(parents=True)
+    spec = DatasetSpec(interactions=(f"{parts}{pattern}",), user="u", item="i")
+    write_spec(spec, root / "mine" / "dataset.yaml")
+    cached_folder("mine", root)
+    assert cached_folder("mine", root).is_dir()  # nothing has changed
+    (parts / "_SUCCESS").touch()
+    (parts / "2.csv").write_text("u,i\n2,10\n")
+    with pytest.raises(InputError, match=r"2\.csv is new since it was added") as error:
+        load_dataset("mine", root)
+    assert str(error.value).endswith("--replace`")
+
+
 def test_cache_edited_spec_prepares_again_and_cleans(root: Path) -> None:
     path = add_mine(root, "u,i,r\n1,10,4\n1,11,5\n")
     assert load_dataset("mine", root).scale == ()

@@ -80,6 +80,12 @@ def test_bad_csv_line_is_named(tmp_path: Path, lines: str, line: int, message: s
     assert f"ratings.csv line {line}: {message}" in str(error.value)
 
 
+def test_last_line_cut_inside_its_time_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"cut off, '2,20,4\.0,14457' after '2,10"):
+        load_csv(tmp_path, GOOD + "2,20,4.0,14457")
+    assert load_csv(tmp_path, GOOD.rstrip()).num_items == 2  # whole, without a line end
+
+
 def test_ids_beyond_32_bits_stay_apart(tmp_path: Path) -> None:
     dataset = load_csv(tmp_path, HEADER + "5,10,4,900\n4294967301,10,3,900\n")
     assert dataset.histories.user_id.tolist() == [5, 4294967301]

@@ -9,6 +9,7 @@ import pytest
 
 from marquee.core.errors import InputError
 from marquee.data.dataset import read_tables
+from marquee.data.engine.times import SAMPLE_ROWS
 from tests.support.datasets import load_text, prepare_files, prepare_text, rows_of
 
 
@@ -34,6 +35,14 @@ def test_ids_of_text_are_kept_exactly(tmp_path: Path, ids: list[str], id_type: s
     assert dataset.histories.user_id.tolist() == expected
     assert dataset.movies.movie_id.tolist() == expected
     assert [row[0] for row in rows_of(dataset)] == [row[1] for row in rows_of(dataset)] == expected
+
+
+@pytest.mark.parametrize("late", ["0114508", "1e2", "a", "9223372036854775808"])
+def test_ids_a_late_text_makes_all_text(tmp_path: Path, late: str) -> None:
+    lines = [f"{row},5" for row in range(SAMPLE_ROWS)]
+    dataset = load_text(tmp_path, "\n".join(["u,i", *lines, f"{late},5", ""]), separator=",")
+    assert dataset.histories.user_id.tolist() == sorted([*map(str, range(SAMPLE_ROWS)), late])
+    assert dataset.movies.movie_id.tolist() == [5]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,7 @@ def test_ids_of_parquet_follow_the_type(
 def test_ids_of_inexact_types_are_refused(tmp_path: Path, sql_type: str) -> None:
     value = "'2020-01-01'" if sql_type == "DATE" else "1"
     path = write_parquet(tmp_path, f"{value}::{sql_type} AS u, 1 AS i")
-    with pytest.raises(InputError, match=r"--user: column 'user' holds .*expected text, whole"):
+    with pytest.raises(InputError, match=r"--user: a column of type .*, expected text, whole"):
         prepare_files(tmp_path, interactions=(path,))
 
 
@@ -89,7 +98,9 @@ def test_item_ids_are_text_where_the_items_file_has_text(tmp_path: Path) -> None
 @pytest.mark.parametrize("bad", ['""', "x" * 129])
 def test_ids_that_are_empty_or_long_are_rejected(tmp_path: Path, bad: str) -> None:
     text = f"u,i\n5,1\n{bad},2\n6,1\n"
-    with pytest.raises(InputError, match=r"mine: 1 of 3 rows .*plays.csv line 3: user .*an id of"):
+    with pytest.raises(
+        InputError, match=r"mine: 1 of 3 rows .*plays.csv line 3: (no )?user.*an id of"
+    ):
         prepare_text(tmp_path, text)
     prepared = prepare_text(tmp_path, text, max_rejected=0.4)
     assert prepared.profile["rejected"]["rows"] == 1
@@ -126,7 +137,7 @@ def test_rating_scale_of_many_values_is_rounded(tmp_path: Path) -> None:
     assert "rating: more than 101 values, rounded to steps of 0.1" in prepared.notes
 
 
-@pytest.mark.parametrize("bad", ["inf", "-inf", "NaN", "good", "4,5", "1e999"])
+@pytest.mark.parametrize("bad", ["inf", "-inf", "NaN", "good", "4,500", "1e999"])
 def test_rating_that_is_no_number_is_rejected(tmp_path: Path, bad: str) -> None:
     text = f'u,i,r\n1,1,4\n1,2,"{bad}"\n2,2,5\n'
     with pytest.raises(InputError, match=f"line 3: rating '{bad}', expected a finite number"):

@@ -297,8 +297,8 @@ def test_open_source_json_lines_keep_their_types(reader: Reader) -> None:
     ]
     source = reader.open("\n".join(lines).encode(), "plays.jsonl")
     assert source.columns == {
-        "id": "BIGINT", "s": "VARCHAR", "f": "DOUBLE", "n": "VARCHAR", "n.a": "VARCHAR",
-        "g": "VARCHAR", "d": "VARCHAR", "big": "VARCHAR", "mix": "VARCHAR", "u": "VARCHAR",
+        "id": "BIGINT", "s": "VARCHAR", "f": "DOUBLE", "n": "JSON", "n.a": "VARCHAR",
+        "g": "JSON", "d": "VARCHAR", "big": "VARCHAR", "mix": "VARCHAR", "u": "VARCHAR",
     }  # fmt: skip
     first, second, third = reader.rows(source)
     assert first[:7] == (9007199254740993, "007", 5.0, '{"a":"x"}', "x", '["D"]', "2020-01")

@@ -103,7 +103,7 @@ def test_number_of_number_is_float(cell: Any, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "cell", ["12 min", "1_000", "1,5", "inf", "-Infinity", "1e99", math.inf, [1]]
+    "cell", ["12 min", "1_000", "1,500", "inf", "-Infinity", "1e99", math.inf, [1]]
 )
 def test_number_of_other_value_is_bad(cell: Any) -> None:
     assert number_of(cell) is BAD
