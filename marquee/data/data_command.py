@@ -23,10 +23,11 @@ from marquee.core.command import ArgumentParser, run_command, say
 from marquee.core.errors import InputError
 from marquee.data.data_report import data_table, profile_lines
 from marquee.data.dataset import SPEC_FILE, cached_folder
+from marquee.data.engine import cache
 from marquee.data.engine.profile import PROFILE
 from marquee.data.movielens.download import data_root
 from marquee.data.movielens.presets import PRESETS
-from marquee.data.prepare import prepare
+from marquee.data.prepare import prepare_locked, request_of
 from marquee.data.spec import OPTIONS, DatasetSpec, option_of
 from marquee.data.spec_file import as_read_from, public_spec, read_spec, spec_of, write_spec
 
@@ -70,8 +71,10 @@ def add(
     spec = as_read_from(_spec(source, settings), folder)
     shown = public_spec(spec).interactions
     say(f"reading {shown[0]}" + (f" and {len(shown) - 1} more" if len(shown) > 1 else ""))
-    prepared = prepare(name, spec, origin=folder)
-    _write(spec, folder)
+    with cache.locked(name):
+        _check_place(name, folder, is_replaced)  # of another process, meanwhile
+        prepared = prepare_locked(request_of(name, spec, folder), spec, None)
+        _write(spec, folder)
     _say_result(name, prepared.folder)
     if public_spec(spec) != spec:
         say(f"{folder / SPEC_FILE} holds no password: PGPASSWORD or ~/.pgpass has it next time")

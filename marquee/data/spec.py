@@ -8,7 +8,6 @@ A field's option has dashes: `watched_seconds` is --watched-seconds, in a file `
 Contradictions are refused here, naming both options; the columns of a file in `spec_columns.py`.
 """
 
-import codecs
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -225,8 +224,8 @@ def _check_text_options(spec: DatasetSpec, prefix: str) -> None:
     if any(not name.strip() for name in header):
         raise InputError(f"{option_of(f'{prefix}header')}: a column without a name, expected names")
     try:
-        codecs.lookup((encoding or "utf-8").removesuffix(REPLACED))
-    except LookupError:
+        "".encode((encoding or "utf-8").removesuffix(REPLACED))
+    except (LookupError, UnicodeError):  # also of a codec that is not of text, such as base64
         raise InputError(
             f"{option_of(f'{prefix}encoding')}: {encoding!r} is unknown, expected a name such as "
             "utf-8, utf-16, cp1252, latin-1, gb18030 or koi8-r"

@@ -3,7 +3,7 @@
     settings_from_data(load_dataset("mine"))      # {"data.targets_per_batch": 256, …}
 
 The rules lie through the searched recipes of ml-100k, ml-latest-small and ml-1m (recipes/studies),
-and keep an epoch near 500 steps.
+and scale by powers beyond them.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ import numpy as np
 from marquee.data.dataset import Dataset
 from marquee.data.user_histories import UserHistories
 
-STEPS_PER_EPOCH = 500
+BATCH_POWER = 0.55  # targets of a step over targets of an epoch: 2,048 of a million
 BATCH_RANGE = (64, 8192)  # targets of a step
 ITEMS_PER_TARGET = 16  # a step has at least a target for so many items
 LARGE_BATCH = 2048  # from here on a step is exact enough for the rates of ml-1m
@@ -82,11 +82,11 @@ def _num_targets(histories: UserHistories) -> int:
 
 
 def _targets_per_batch(histories: UserHistories, num_items: int) -> int:
-    """Return the power of two that comes nearest to STEPS_PER_EPOCH, more for many items.
+    """Return a power of two that grows with the data, and more for many items.
 
     A step computes the vectors of all items, which costs more than few targets do.
     """
-    targets = max(1, _num_targets(histories) / STEPS_PER_EPOCH, num_items / ITEMS_PER_TARGET)
+    targets = max(1, _num_targets(histories) ** BATCH_POWER, num_items / ITEMS_PER_TARGET)
     return int(np.clip(2 ** round(np.log2(targets)), *BATCH_RANGE))
 
 

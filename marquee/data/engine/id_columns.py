@@ -55,7 +55,7 @@ def check_id_type(type_name: str, option: str) -> None:
 
 
 def may_be_integers(types: Iterable[str]) -> bool:
-    """Return whether ids that are text in one file can be integers beside columns of these types."""
+    """Return whether ids in text files can be integers beside columns of these types."""
     return all(type_name in (*INTEGERS, "UBIGINT") for type_name in types)
 
 

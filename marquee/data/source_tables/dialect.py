@@ -4,9 +4,12 @@ A separator is the one that splits the first lines into the same number of field
 Quotes are text (as in IMDb's files) where fields that begin with one do not end with one.
 """
 
+import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from marquee.core.errors import InputError
@@ -52,7 +55,7 @@ def dialect_of(
     lines = _lines(text)
     if not lines:
         raise InputError(f"{subject}: empty, expected a header and rows; check the file")
-    separator = _told(separator) if separator else _separator(lines, header)
+    separator = _told(separator) if separator else _separator(text, lines, header)
     quote, escape = _quoting(text[:SAMPLE_CHARACTERS], separator)
     first = split(lines[0], separator, quote, escape)
     if not header:
@@ -118,26 +121,46 @@ def _lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in lines[: SAMPLE_LINES + 1] if line.strip()]
 
 
-def _separator(lines: list[str], header: Sequence[str]) -> str:
-    scores = {separator: _score(lines, separator, len(header)) for separator in SEPARATORS}
+def _separator(text: str, lines: list[str], header: Sequence[str]) -> str:
+    scores = {separator: _score(text, lines, separator, len(header)) for separator in SEPARATORS}
     best = max(scores, key=lambda separator: scores[separator])
     if scores[best] == (0.0, 0):
-        return " " if _score(lines, " ", len(header)) != (0.0, 0) else ","
+        return " " if _score(text, lines, " ", len(header)) != (0.0, 0) else ","
     if best == "," and all(", " in line and not re.search(r",[^ ]", line) for line in lines):
         return ", "
     return best
 
 
-def _score(lines: list[str], separator: str, num_columns: int) -> tuple[float, int]:
-    """Return the share of lines with as many fields as the first, and that number."""
+def _score(text: str, lines: list[str], separator: str, num_columns: int) -> tuple[float, int]:
+    """Return the share of rows with as many fields as the first, and that number."""
     best = (0.0, 0)
-    for quote in ('"', ""):  # quotes may be text
-        counts = [len(split(line, separator, quote, quote)) for line in lines]
+    for counts in (
+        _record_sizes(text, separator, None),
+        _record_sizes(text, separator, "\\"),
+        [len(split(line, separator, '"', '"')) for line in lines],
+        [len(split(line, separator, "", "")) for line in lines],  # quotes may be text
+    ):
         expected = num_columns or counts[0]
         alike = Counter(counts)[expected] / len(counts)
         if expected > 1 and alike >= LEAST_ALIKE:
             best = max(best, (alike, expected))
     return best
+
+
+def _record_sizes(text: str, separator: str, escape: str | None) -> list[int]:
+    """Return the number of fields of the first records; one may go over several lines."""
+    if len(separator) > 1:
+        return [0]
+    stream = io.StringIO(text[:SAMPLE_CHARACTERS], newline="")
+    try:
+        records = csv.reader(
+            stream, delimiter=separator, escapechar=escape, doublequote=escape is None
+        )
+        sizes = [len(record) for record in islice(records, SAMPLE_LINES) if record]
+    except csv.Error:
+        return [0]
+    is_cut = len(text) >= SAMPLE_CHARACTERS and len(sizes) > 1
+    return sizes[:-1] if is_cut else sizes or [0]
 
 
 def _quoting(text: str, separator: str) -> tuple[str, str]:

@@ -96,6 +96,10 @@ def utf8_copy(known: Known, encoding: Encoding, path: Path, subject: str) -> Pat
                 f"{subject} line {line}: byte 0x{error.object[error.start]:02X} is not "
                 f"{encoding.name}, expected text in it; name another, or {encoding.name}:replace"
             ) from None
+        except UnicodeError as error:
+            raise InputError(
+                f"{subject}: {error}, expected text in {encoding.name}; name another encoding"
+            ) from None
     return path
 
 

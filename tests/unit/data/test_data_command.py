@@ -1,6 +1,8 @@
 """`marquee data`: what is printed, what is refused, and what is left behind."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -136,3 +138,20 @@ def test_add_first_line_is_a_row_says_so() -> None:
     settings = {"interactions": "plays.csv", "user": "user", "item": "item"}
     with pytest.raises(InputError, match="looks like a row: name the columns with --header"):
         add("mine", None, None, settings)
+
+
+def test_add_name_taken_meanwhile_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @contextmanager
+    def wait_for_the_other(name: str) -> Iterator[None]:
+        with cache_locked(name):
+            Path("data", name).mkdir(parents=True)
+            Path("data", name, "dataset.yaml").write_text("of the other process")
+            yield
+
+    cache_locked = data_command.cache.locked
+    monkeypatch.setattr(data_command.cache, "locked", wait_for_the_other)
+    assert _run("add", "mine", "--interactions", "plays.csv", *COLUMNS) == 2
+    assert "exists, expected a new name" in capsys.readouterr().err
+    assert Path("data/mine/dataset.yaml").read_text() == "of the other process"

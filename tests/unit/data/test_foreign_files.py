@@ -79,7 +79,7 @@ def test_ids_of_binary_parquet_are_refused(tmp_path: Path) -> None:
 
 def test_header_over_a_header_is_refused() -> None:
     header = ("user", "item")
-    with pytest.raises(InputError, match="line 1: 'u,i', expected a row .*leave --header out"):
+    with pytest.raises(InputError, match=r"line 1: 'u,i', expected a row .*leave --header out"):
         dialect_of("u,i\n1,2\n3,4\n", separator=None, header=header, subject="plays.csv")
     for rows in ("a,1\n2,3\n4,5\n", "u,i\nv,j\nw,k\n", "ana,x\n1,2\n"):
         assert not dialect_of(rows, separator=None, header=header, subject="a").has_header
@@ -156,3 +156,21 @@ def test_genres_of_a_column_with_a_colon_are_read(tmp_path: Path) -> None:
     items = (str(tmp_path / "items.csv"),)
     dataset = load_text(tmp_path, "u,i\n1,5\n", items=items, genres="genre:all")
     assert dataset.movies.genres == [("War", "Drama")]
+
+
+def test_utf16_without_its_mark_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="UTF-16 stream does not start with BOM, expected text"):
+        prepare_text(tmp_path, "u,i\n1,2\n", encoding="utf-16")
+
+
+@pytest.mark.parametrize("name", ["rot13", "base64", "cp9999"])
+def test_encoding_that_is_none_of_text_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"--encoding: '{name}' is unknown, expected a name"):
+        prepare_text(tmp_path, "u,i\n1,2\n", encoding=name)
+
+
+@pytest.mark.parametrize("quote", ['""', '\\"'])
+def test_separator_is_found_in_rows_of_several_lines(quote: str) -> None:
+    row = f'1;"A plot, with {quote}quotes{quote};\nin three\nlines, all in one";1995\n'
+    dialect = dialect_of("id;plot;year\n" + row * 3, separator=None, header=(), subject="a.csv")
+    assert (dialect.separator, dialect.header) == (";", ("id", "plot", "year"))

@@ -61,7 +61,7 @@ def test_load_dataset_ml_1m_form(tmp_path: Path) -> None:
     [
         pytest.param("1,10,4.0\n", 3, "", id="field-missing"),
         pytest.param("1,10,nan,964982703\n", 3, "rating 'nan'", id="nan-stars"),
-        pytest.param("1,10,,964982703\n", 3, "rating", id="stars-empty"),
+        pytest.param("1,10,,964982703\n", 3, "no rating, expected", id="stars-empty"),
         pytest.param("1,10,5.5,964982703\n", 3, "rating '5.5', expected a rating on", id="high"),
         pytest.param("1,10,3.7,964982703\n", 3, "rating '3.7'", id="between-steps"),
         pytest.param("1,ten,4.0,964982703\n", 3, "item 'ten'", id="movie-word"),
