@@ -16,8 +16,8 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
+from marquee.core.id_limits import MAX_INT64
 from marquee.feedback.errors import MAX_ID_CHARS
-from marquee.recommender.foreign_ids import MAX_INT64
 from marquee.recommender.responses import MOVIE_ID
 
 EXACT_FLOATS = 2**53

@@ -21,8 +21,8 @@ from marquee.api.validation import (
     bounded,
     parsable,
 )
+from marquee.core.id_limits import MAX_INT64
 from marquee.feedback.errors import MAX_ID_CHARS
-from marquee.recommender.foreign_ids import MAX_INT64
 from marquee.recommender.responses import ChartKind
 
 MAX_HISTORY = 10_000

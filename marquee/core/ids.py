@@ -16,7 +16,6 @@ from marquee.core.arrays import Bools, Int64
 Ids: TypeAlias = npt.NDArray[np.int64] | npt.NDArray[np.object_]
 Id: TypeAlias = int | str
 IdType: TypeAlias = Literal["int", "text"]
-MAX_ID_LENGTH = 128  # characters of a text id
 
 
 def as_ids(ids: Sequence[Any] | npt.NDArray[Any]) -> Ids:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from marquee.core.id_limits import MAX_INT64
 from marquee.core.ids import Id, IdType, id_type
 from marquee.recommender.errors import unknown_movie
 from marquee.recommender.history import StoredEntry
@@ -17,7 +18,6 @@ from marquee.recommender.item_catalog import ItemCatalog
 
 ForeignId: TypeAlias = Id | float
 """An id as JSON has it; a fraction is no id of any catalog."""
-MAX_INT64 = 2**63 - 1
 INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import Field, WithJsonSchema, with_config
 from typing_extensions import TypeAliasType, TypedDict
 
-from marquee.core.ids import MAX_ID_LENGTH
+from marquee.core.id_limits import MAX_ID_LENGTH
 
 Strategy = Literal["popular", "history", "content"]  # by ratings, the history, a genre profile
 ChartKind = Literal["popular", "trending", "new", "hidden_gems"]

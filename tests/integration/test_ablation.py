@@ -41,7 +41,7 @@ def test_ablate_fits_variant_and_writes_difference(root: Path) -> None:
     settings = {"data.shuffled": True}
     assert variant["variant"] == {"name": "without-order", "of": "demo", "settings": settings}
     assert set(variant["paired"]) == {"full", *full["paired"]}
-    for metric in ("hit_rate@10", "ndcg@10", "mrr", "hit_rate@50"):
+    for metric in ("hit_rate@10", "ndcg@10", "mrr"):  # too few movies for a list of 50
         apart = variant["metrics"][metric]["mean"] - full["metrics"][metric]["mean"]
         assert variant["paired"]["full"][metric]["diff"] == pytest.approx(apart, abs=1e-5)
     manifest = json.loads((root / "bundles" / "without-order-demo" / "bundle.json").read_text())

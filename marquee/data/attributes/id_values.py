@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from marquee.core.ids import MAX_ID_LENGTH, Ids, IdType
+from marquee.core.id_limits import MAX_ID_LENGTH
+from marquee.core.ids import Ids, IdType
 
 _INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 MIN_INT, MAX_INT = -(2**63), 2**63 - 1

@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 
 from marquee.core.errors import InputError
-from marquee.core.ids import MAX_ID_LENGTH
+from marquee.core.id_limits import MAX_ID_LENGTH
 from marquee.data.engine.interactions import IGNORED, UNKNOWN_KIND
 from marquee.data.source_tables import SourceTable
 from marquee.data.source_tables.sql import literal, row_of

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 import duckdb
 
 from marquee.core.errors import InputError
-from marquee.core.ids import MAX_ID_LENGTH, IdType
+from marquee.core.id_limits import MAX_ID_LENGTH, MAX_INT64
+from marquee.core.ids import IdType
 from marquee.data.source_tables.sql import quote, row_of
 
 INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
-MAX_INT64 = 2**63 - 1
+
 _TEXTS = ("VARCHAR", "UUID", "HUGEINT", "UHUGEINT", "UBIGINT", "BIGNUM", "ENUM")
 
 
