@@ -18,9 +18,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from marquee_client.types import MovieId
 
-MAX_USER_ID_CHARS = 128
-"""As in the service."""
-MAX_MOVIE_ID_CHARS = 128
+MAX_ID_CHARS = 128
+"""Of a user or a movie, as in the service."""
 MAX_MOVIE_ID = 2**63 - 1
 MAX_NAME_CHARS = 40
 MAX_SEARCH_CHARS = 200
@@ -64,7 +63,7 @@ def movie_id(text: str, *, is_text: bool) -> MovieId | None:
     is_text: whether the catalog's ids are text.
     """
     if is_text:
-        is_usable = 0 < len(text) <= MAX_MOVIE_ID_CHARS and not {UNREADABLE, "\0"} & set(text)
+        is_usable = 0 < len(text) <= MAX_ID_CHARS and not {UNREADABLE, "\0"} & set(text)
         return text if is_usable else None
     is_number = re.fullmatch(r"0|-?[1-9][0-9]{0,18}", text) is not None
     return int(text) if is_number and abs(int(text)) <= MAX_MOVIE_ID else None
@@ -72,7 +71,7 @@ def movie_id(text: str, *, is_text: bool) -> MovieId | None:
 
 def user_id(text: str) -> str | None:
     """Return an id; none where the browser could not read its percent signs."""
-    is_bounded = 0 < len(text) <= MAX_USER_ID_CHARS and text == text.strip()
+    is_bounded = 0 < len(text) <= MAX_ID_CHARS and text == text.strip()
     return text if is_bounded and text.isprintable() and UNREADABLE not in text else None
 
 

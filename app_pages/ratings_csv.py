@@ -25,6 +25,7 @@ from typing import Any
 from app_pages import rating_scale
 from app_pages.csv_table import Line, read_table
 from app_pages.csv_times import time_reader
+from app_pages.parameters import MAX_ID_CHARS
 from app_pages.rating_files import FORMS, form_of
 from marquee_client.requests import Event
 from marquee_client.types import HistoryItem, Movie, MovieId, SearchResponse
@@ -38,7 +39,6 @@ MAX_YEARS_APART = 1
 MAX_CANDIDATES = 5
 MAX_QUERY_CHARS = 200
 MAX_LABEL_CHARS = 100
-MAX_ID_CHARS = 128
 NUMBER = re.compile(r"[0-9]{1,3}([.,][0-9]{1,9})?")
 WHOLE = re.compile(r"([0-9]{1,18})(\.0+)?")  # 6.0 is 6, as pandas writes it
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")

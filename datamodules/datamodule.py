@@ -124,6 +124,14 @@ class InteractionDataModule(pl.LightningDataModule):
         # In `next`, validation and test have the same users in the same order.
         return splits.draw_candidates(self.base_split, seed=self.config.split_seed + 1)
 
+    @property
+    def valid_queries(self) -> EvalQueries:
+        """The queries by which validation chooses the epoch."""
+        queries = self.base_split.valid
+        if self.config.select_on == "ncf-paper":
+            queries = queries.with_candidates(self.valid_candidates)
+        return queries
+
     @cached_property
     def scale(self) -> tuple[float, ...]:
         """Return the ratings that users can give; () where all are the same."""
@@ -201,10 +209,8 @@ class InteractionDataModule(pl.LightningDataModule):
         )
 
     def val_dataloader(self) -> EvalLoader:
-        queries, length = self.base_split.valid, self.config.history_length
-        if self.config.select_on == "ncf-paper":
-            queries = queries.with_candidates(self.valid_candidates)
-        return EvalLoader(queries, self.scale, history_length=length, **self._processes)
+        length = self.config.history_length
+        return EvalLoader(self.valid_queries, self.scale, history_length=length, **self._processes)
 
     def _epoch(self) -> int:
         # Read when an epoch's iterator is created: on resume, hooks come too late for that.

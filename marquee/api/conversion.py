@@ -12,9 +12,9 @@ from marquee.api.responses import ExportedEvent, RejectedEvent
 from marquee.api.store_access import CachedUser
 from marquee.api.unknown_movies import name_unknown
 from marquee.api.validation import Malformed
+from marquee.core.id_limits import MAX_ID_LENGTH
 from marquee.core.ids import Id, id_type
 from marquee.core.times import EPOCH, rfc3339, unix_us
-from marquee.feedback.errors import MAX_ID_CHARS
 from marquee.feedback.event_schema import Event
 from marquee.recommender.errors import RequestError
 from marquee.recommender.foreign_ids import ForeignId, catalog_id, known_ids, stored_entries
@@ -133,7 +133,7 @@ def conflict(field: str | None = None) -> RequestError:
 def malformed_id(value: object) -> str | None:
     """Return the event_id of a malformed event, if it is one."""
     event_id = value.get("event_id") if isinstance(value, dict) else None
-    if not isinstance(event_id, str) or not 1 <= len(event_id) <= MAX_ID_CHARS:
+    if not isinstance(event_id, str) or not 1 <= len(event_id) <= MAX_ID_LENGTH:
         return None
     return event_id if re.fullmatch(NO_CONTROL_CHARACTERS, event_id) else None
 

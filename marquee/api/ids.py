@@ -16,8 +16,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
-from marquee.core.id_limits import MAX_INT64
-from marquee.feedback.errors import MAX_ID_CHARS
+from marquee.core.id_limits import MAX_ID_LENGTH, MAX_INT64
 from marquee.recommender.responses import MOVIE_ID
 
 EXACT_FLOATS = 2**53
@@ -28,7 +27,7 @@ SAFE_IN_PATH = re.compile(r"[A-Za-z0-9._~@:+-]+")
 PATH_RULE = (
     "expected ASCII letters, digits and . _ ~ @ : + - alone, no word of the API and no query"
 )
-PATH_TEXT = {"type": "string", "maxLength": MAX_ID_CHARS, "pattern": f"^{SAFE_IN_PATH.pattern}$"}
+PATH_TEXT = {"type": "string", "maxLength": MAX_ID_LENGTH, "pattern": f"^{SAFE_IN_PATH.pattern}$"}
 UNSAFE_NAMES = frozenset({".", "..", "history", "erase", "export", "settings"})
 """Text of safe letters that is a direction in a path, or a word of the API."""
 
@@ -80,7 +79,7 @@ class _Id:
 
 def _text(pattern: str) -> CoreSchema:
     return core_schema.str_schema(
-        min_length=1, max_length=MAX_ID_CHARS, pattern=pattern, strict=True
+        min_length=1, max_length=MAX_ID_LENGTH, pattern=pattern, strict=True
     )
 
 
@@ -88,7 +87,9 @@ _INT64 = core_schema.int_schema(ge=-MAX_INT64 - 1, le=MAX_INT64, strict=True)
 _FRACTION = core_schema.float_schema(
     gt=-EXACT_FLOATS, lt=EXACT_FLOATS, allow_inf_nan=False, strict=True
 )
-_LONG_INT = core_schema.int_schema(gt=-(10 ** (MAX_ID_CHARS - 1)), lt=10**MAX_ID_CHARS, strict=True)
+_LONG_INT = core_schema.int_schema(
+    gt=-(10 ** (MAX_ID_LENGTH - 1)), lt=10**MAX_ID_LENGTH, strict=True
+)
 
 MovieIdIn = TypeAliasType(  # openapi.py calls it MovieId, as the id in a response
     "MovieIdIn",
@@ -99,7 +100,7 @@ MovieIdIn = TypeAliasType(  # openapi.py calls it MovieId, as the id in a respon
             [_INT64, _text(NO_NUL), _FRACTION],
             _whole_or_text,
             MOVIE_ID,
-            f"an integer, or text of 1 to {MAX_ID_CHARS} characters",
+            f"an integer, or text of 1 to {MAX_ID_LENGTH} characters",
         ),
     ],
 )
@@ -117,12 +118,12 @@ UserId = TypeAliasType(  # a component of the OpenAPI document: one class in a g
                     {
                         "type": "string",
                         "minLength": 1,
-                        "maxLength": MAX_ID_CHARS,
+                        "maxLength": MAX_ID_LENGTH,
                         "pattern": NO_CONTROL_CHARACTERS,
                     },
                 ]
             },
-            f"an integer, or text of 1 to {MAX_ID_CHARS} characters without control characters",
+            f"an integer, or text of 1 to {MAX_ID_LENGTH} characters without control characters",
         ),
     ],
 )

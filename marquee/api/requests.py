@@ -21,8 +21,7 @@ from marquee.api.validation import (
     bounded,
     parsable,
 )
-from marquee.core.id_limits import MAX_INT64
-from marquee.feedback.errors import MAX_ID_CHARS
+from marquee.core.id_limits import MAX_ID_LENGTH, MAX_INT64
 from marquee.recommender.responses import ChartKind
 
 MAX_HISTORY = 10_000
@@ -31,12 +30,12 @@ MAX_PREDICTIONS = 1_000
 MAX_REQUESTS = 256
 MAX_EVENTS = 1_000
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_CHARS, pattern=NO_CONTROL_CHARACTERS)]
+Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
 Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
-ViewerText = Annotated[str, Field(max_length=MAX_ID_CHARS)]
+ViewerText = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 Int64 = Annotated[int, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
 ViewerValue = (
     ViewerText

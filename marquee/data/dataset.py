@@ -13,15 +13,14 @@ import numpy as np
 
 from marquee.core import memmap
 from marquee.core.errors import InputError
-from marquee.core.ids import Ids
 from marquee.core.movies import Movies
-from marquee.data.attributes.storage import load_features, load_movies, load_tags
+from marquee.data.attributes.storage import load_features, load_movies, load_tags, load_user_ids
 from marquee.data.engine import cache
 from marquee.data.features import Feature
 from marquee.data.movielens.download import data_root, locate
 from marquee.data.movielens.presets import Preset, preset_of
 from marquee.data.movielens.tags import Tags
-from marquee.data.prepare import FACTS, USER_IDS, prepare_locked, request_of
+from marquee.data.prepare import FACTS, prepare_locked, request_of
 from marquee.data.spec import DatasetSpec
 from marquee.data.spec_file import PATHS, read_spec
 from marquee.data.user_histories import COLUMNS, UserHistories
@@ -100,7 +99,7 @@ def read_tables(name: str, folder: Path) -> Dataset:
         if (folder / f"{column}.npy").is_file()
     }
     histories = UserHistories(
-        user_id=_load_ids(folder), indptr=np.load(folder / "indptr.npy"), **columns
+        user_id=load_user_ids(folder), indptr=np.load(folder / "indptr.npy"), **columns
     )
     return Dataset(
         name=name,
@@ -116,10 +115,3 @@ def read_tables(name: str, folder: Path) -> Dataset:
         item_features=load_features(folder, "item"),
         user_features=load_features(folder, "user"),
     )
-
-
-def _load_ids(folder: Path) -> Ids:
-    path = folder / USER_IDS
-    if path.with_suffix(".npy").is_file():
-        return np.asarray(np.load(path.with_suffix(".npy")), np.int64)
-    return np.array(json.loads(path.with_suffix(".json").read_text("utf-8")), dtype=object)

@@ -1,12 +1,11 @@
 """The order of interactions with equal times, and where a data set has no times."""
 
-from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core import memmap
+from marquee.core.arrays import Int64
 from marquee.core.errors import InputError
 from marquee.core.ids import id_keys
 from marquee.data.dataset import Dataset
@@ -28,15 +27,12 @@ def build_histories(dataset: Dataset, ties: Ties = "hash", seed: int = 0) -> Use
     if ties == "file" or dataset.is_ordered:
         return histories
     user_key_U, item_key_I = id_keys(histories.user_id), id_keys(dataset.movies.movie_id)
-    columns = {
-        name: memmap.zeros(len(column), column.dtype) for name, column in histories.columns.items()
-    }
-    for rows, user in histories.iter_chunks():
+
+    def order_of(rows: slice, user: Int64) -> Int64:
         key = tie_hash(user_key_U[user], item_key_I[histories.item[rows]], seed)
-        order = np.lexsort((key, histories.timestamp[rows], user))
-        for name, target in columns.items():
-            target[rows] = histories.columns[name][rows][order]
-    return replace(histories, **columns)
+        return np.lexsort((key, histories.timestamp[rows], user))
+
+    return histories.reorder(order_of)
 
 
 def tie_hash(

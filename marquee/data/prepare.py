@@ -15,13 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import numpy as np
 
 from marquee.core.ids import Ids, IdType, id_type
 from marquee.data.attributes.checks import none_ids
 from marquee.data.attributes.item_tables import items_id_column, open_items, read_items
 from marquee.data.attributes.rows import Reject
-from marquee.data.attributes.storage import save_features, save_movies, save_tags
+from marquee.data.attributes.storage import save_features, save_movies, save_tags, save_user_ids
 from marquee.data.attributes.user_tables import open_users, read_users, users_id_column
 from marquee.data.engine import cache
 from marquee.data.engine.build import Interactions, build_interactions
@@ -36,7 +35,7 @@ from marquee.data.spec import DatasetSpec
 from marquee.data.spec_columns import check_columns
 from marquee.data.spec_file import PATHS, public_spec, spec_settings
 
-FACTS, REJECTED, USER_IDS = "facts.json", "rejected.parquet", "user_id"
+FACTS, REJECTED = "facts.json", "rejected.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,13 +187,11 @@ class _Preparation:
             name=self.name,
         )  # fmt: skip
         self.notes += interactions.notes
-        save_ids(interactions.user_id, self.folder)
+        save_user_ids(interactions.user_id, self.folder)
         self.warnings += none_ids(interactions.user_id, "user")
         self.warnings += none_ids(interactions.item_id, "item")
         if folded := interactions.written.num_folded:
-            how = {"sum": "they are added up"}.get(spec.repeats or "", "the latest counts")
-            if not spec.repeats and not interactions.scale.values:
-                how = "they are added up"
+            how = "they are added up" if interactions.repeats == "sum" else "the latest counts"
             self.warnings.append(
                 f"{sources.interactions[0].name}: {folded:,} rows of a user and an item that were "
                 f"there already; {how}"
@@ -265,12 +262,3 @@ class _Preparation:
 def source_size(connection: duckdb.DuckDBPyConnection, source: SourceTable) -> int:
     ((size,),) = connection.execute(f"SELECT count(*) FROM {source.view}").fetchall()
     return int(size)
-
-
-def save_ids(ids: Ids, folder: Path) -> None:
-    """Write user_id.npy, of text user_id.json."""
-    if ids.dtype == object:
-        text = json.dumps(ids.tolist(), ensure_ascii=False)
-        (folder / f"{USER_IDS}.json").write_text(text, "utf-8")
-    else:
-        np.save(folder / f"{USER_IDS}.npy", ids)

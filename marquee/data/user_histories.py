@@ -4,7 +4,7 @@ Columns lie in mapped files (memmap.py) and are built chunk by chunk: nothing of
 data need fit in memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -79,11 +79,17 @@ class UserHistories:
 
     def sort_within_user(self, key_N: npt.NDArray[np.integer | np.bool_]) -> "UserHistories":
         """Return the same interactions, each user's sorted by key; the sort is stable."""
-        columns = {
-            name: memmap.zeros(len(column), column.dtype) for name, column in self.columns.items()
-        }
+        return self.reorder(lambda rows, user: np.lexsort((key_N[rows], user)))
+
+    def reorder(self, order_of: Callable[[slice, Int64], Int64]) -> "UserHistories":
+        """Return the same interactions in another order within each user.
+
+        order_of: of the rows of a chunk, and the user of each, the order of its entries.
+        """
+        old = self.columns
+        new = {name: memmap.zeros(len(column), column.dtype) for name, column in old.items()}
         for rows, user in self.iter_chunks():
-            order = np.lexsort((key_N[rows], user))
-            for name, target in columns.items():
-                target[rows] = self.columns[name][rows][order]
-        return replace(self, **columns)
+            order = order_of(rows, user)
+            for name, target in new.items():
+                target[rows] = old[name][rows][order]
+        return replace(self, **new)

@@ -3,7 +3,6 @@
 from marquee.core.errors import InputError
 
 DEFAULT_EVENTS_URL = "sqlite:///events.sqlite"
-MAX_ID_CHARS = 128  # of an event_id, and of a user_id
 
 
 class StoreUnavailable(InputError):  # noqa: N818

@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from marquee.core.errors import InputError
+from marquee.core.id_limits import MAX_ID_LENGTH, MAX_INT64
 from marquee.core.ids import Id
 from marquee.core.times import MAX_TIMESTAMP, MICROS_PER_SECOND
-from marquee.feedback.errors import MAX_ID_CHARS
 from marquee.feedback.movie_keys import movie_key
 
 Column: TypeAlias = Sequence[Any] | npt.NDArray[Any]
@@ -129,14 +129,14 @@ def _check_movie_id(subject: str, value: Any) -> None:
         _check_id("movie_id", value)
     elif not isinstance(value, int):
         raise InputError(f"{subject}: movie_id {value!r}, expected an integer or text")
-    elif not -(2**63) <= value < 2**63:
+    elif not -MAX_INT64 - 1 <= value <= MAX_INT64:
         raise InputError(f"{subject}: movie_id {value} has more than 64 bits, expected at most 64")
 
 
 def _check_id(name: str, value: str) -> None:
-    if not 1 <= len(value) <= MAX_ID_CHARS:
+    if not 1 <= len(value) <= MAX_ID_LENGTH:
         raise InputError(
-            f"{name} {value[:80]!r}: {len(value)} characters, expected 1 to {MAX_ID_CHARS}"
+            f"{name} {value[:80]!r}: {len(value)} characters, expected 1 to {MAX_ID_LENGTH}"
         )
     try:
         value.encode()

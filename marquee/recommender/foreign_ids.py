@@ -6,11 +6,10 @@
 A request may send 5 for "5". A stored id may be of an older bundle whose ids had the other type.
 """
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
-from marquee.core.id_limits import MAX_INT64
+from marquee.core.id_limits import integer_of
 from marquee.core.ids import Id, IdType, id_type
 from marquee.recommender.errors import unknown_movie
 from marquee.recommender.history import StoredEntry
@@ -18,7 +17,6 @@ from marquee.recommender.item_catalog import ItemCatalog
 
 ForeignId: TypeAlias = Id | float
 """An id as JSON has it; a fraction is no id of any catalog."""
-INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}")
 
 
 def catalog_id(movie_id: ForeignId, catalog_type: IdType) -> Id | None:
@@ -32,8 +30,7 @@ def catalog_id(movie_id: ForeignId, catalog_type: IdType) -> Id | None:
         return str(movie_id)
     if isinstance(movie_id, int):
         return movie_id
-    number = int(movie_id) if INTEGER.fullmatch(movie_id) else MAX_INT64 + 1
-    return number if -MAX_INT64 - 1 <= number <= MAX_INT64 else None
+    return integer_of(movie_id)
 
 
 def known_id(catalog: ItemCatalog, movie_id: ForeignId) -> Id | None:

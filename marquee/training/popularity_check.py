@@ -20,12 +20,10 @@ def popularity_on_validation(data: InteractionDataModule, monitor: str) -> float
     config, split = data.config, data.base_split
     if PROTOCOLS[config.protocol].targets == "ratings":
         return None
-    queries, protocol = split.valid, str(config.protocol)
-    if config.select_on == "ncf-paper":
-        queries, protocol = queries.with_candidates(data.valid_candidates), "ncf-paper"
     popularity = Popularity().fit(interactions(split))
-    ranked = evaluate(popularity.score, queries, config.protocol)[protocol]
-    return float(ranked.metrics[monitor.removeprefix("val/")].mean())
+    ranked = evaluate(popularity.score, data.valid_queries, config.protocol)
+    measured = ranked["ncf-paper" if config.select_on == "ncf-paper" else config.protocol]
+    return float(measured.metrics[monitor.removeprefix("val/")].mean())
 
 
 def is_withheld(config: RunConfig, is_below_popularity: bool) -> bool:

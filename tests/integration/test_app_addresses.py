@@ -53,7 +53,7 @@ def test_page_with_any_address_shows_itself(
 ) -> None:
     at = open_page(page, **address)
     assert not at.exception and not at.error and at.title[0].value, address
-    assert len(query_param(at, "me")) <= parameters.MAX_USER_ID_CHARS
+    assert len(query_param(at, "me")) <= parameters.MAX_ID_CHARS
     assert "name" not in at.query_params or len(query_param(at, "name")) <= 40
 
 

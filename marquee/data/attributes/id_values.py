@@ -1,15 +1,11 @@
 """Check ids of items and users as the sources write them, and turn them into columns."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 
-from marquee.core.id_limits import MAX_ID_LENGTH
+from marquee.core.id_limits import MAX_ID_LENGTH, integer_of
 from marquee.core.ids import Ids, IdType
-
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
-MIN_INT, MAX_INT = -(2**63), 2**63 - 1
 
 
 def describe_bad_id(text: str | None, id_type: IdType, name: str = "id") -> str | None:
@@ -21,7 +17,7 @@ def describe_bad_id(text: str | None, id_type: IdType, name: str = "id") -> str 
     if not text:
         return f"no {name}, expected one"
     if id_type == "int":
-        if _INTEGER.fullmatch(text) and MIN_INT <= int(text) <= MAX_INT:
+        if integer_of(text) is not None:
             return None
         return f"{name} {text[:40]!r}, expected an integer as all others are"
     if len(text) > MAX_ID_LENGTH:

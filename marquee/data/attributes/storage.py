@@ -1,4 +1,4 @@
-"""Keep items, features and tags in the folder of a prepared data set: JSON and npy files."""
+"""Keep user ids, items, features and tags of a prepared data set: JSON and npy files."""
 
 import json
 from collections.abc import Sequence
@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from marquee.core.ids import as_ids
+from marquee.core.ids import Ids, as_ids
 from marquee.core.movies import Movies
 from marquee.data.features import Feature, FeatureType
 from marquee.data.movielens.tags import Tags
 
-ITEMS, TAGS = "items.json", "tags.json"
+ITEMS, TAGS, USER_IDS = "items.json", "tags.json", "user_id"
 ARRAY_TYPES = ("number", "vector")
 
 
@@ -22,6 +22,22 @@ def save_movies(movies: Movies, folder: Path) -> None:
 
 def load_movies(folder: Path) -> Movies:
     return Movies.from_columns(_read(folder / ITEMS))
+
+
+def save_user_ids(ids: Ids, folder: Path) -> None:
+    """Write user_id.npy, of text user_id.json."""
+    if ids.dtype == object:
+        _write(folder / f"{USER_IDS}.json", ids.tolist())
+    else:
+        np.save(folder / f"{USER_IDS}.npy", ids)
+
+
+def load_user_ids(folder: Path) -> Ids:
+    """Return the ids of the users, ascending."""
+    integers = folder / f"{USER_IDS}.npy"
+    if integers.is_file():
+        return np.asarray(np.load(integers), np.int64)
+    return np.array(_read(folder / f"{USER_IDS}.json"), dtype=object)
 
 
 def save_features(features: Sequence[Feature], folder: Path, kind: str) -> None:

@@ -34,6 +34,7 @@ class Interactions:
     scale: Scale
     times: Times | None
     has_watched: bool
+    repeats: str  # what became of several rows of one user and item: last, sum or keep
     notes: tuple[str, ...]
 
 
@@ -83,11 +84,12 @@ def build_interactions(
     item_id = number_ids(connection, "items", item_type, some_are_out=some_are_out)
     if not len(user_id):
         raise InputError(f"{name}: no interactions in {sources[0].name}, expected at least 1")
+    repeats = spec.repeats or ("last" if scale.values else "sum")
     written = write_columns(
         sorted_rows(connection, columns, has_times=unit is not None, some_are_out=some_are_out),
         folder,
         num_users=len(user_id),
-        repeats=spec.repeats or ("last" if scale.values else "sum"),
+        repeats=repeats,
     )
     times = time_range(folder / "timestamp.npy", unit.name) if unit else None
     notes = [f"ids: users {user_type}, items {item_type}", *notes]
@@ -98,6 +100,7 @@ def build_interactions(
         scale=scale,
         times=times,
         has_watched="watched" in columns,
+        repeats=repeats,
         notes=tuple([times.sentence(), *notes] if times else notes),
     )
 

@@ -7,7 +7,6 @@ memory holds one batch and the rows of one user.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -57,15 +56,7 @@ class NpyFile:
         }
         np.lib.format.write_array_header_1_0(self._stream, header)
 
-    def __enter__(self) -> "NpyFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self._write_header()
         self._stream.close()
 
@@ -103,7 +94,7 @@ def write_columns(
         ) from error
     finally:
         for file in files.values():
-            file.__exit__(None, None, None)
+            file.close()
     np.save(folder / "indptr.npy", np.concatenate([[0], np.cumsum(length_U)]))
     _name_counts(folder, is_counted)
     return Written(int(length_U.sum()), num_read - int(length_U.sum()))

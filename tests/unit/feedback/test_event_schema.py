@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marquee.core.errors import InputError
-from marquee.feedback.errors import MAX_ID_CHARS
+from marquee.core.id_limits import MAX_ID_LENGTH
 from marquee.feedback.event_schema import KINDS, Event, import_columns
 
 RATING = Event(event_id="e1", user_id="ann", movie_id=6, kind="rating", stars=4.0, at_us=1)
@@ -22,10 +22,10 @@ def test_event_check_of_each_kind_passes(kind: str) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        pytest.param({"event_id": "e" * MAX_ID_CHARS}, id="longest-id"),
-        pytest.param({"user_id": "\N{GRINNING FACE}" * MAX_ID_CHARS}, id="longest-user"),
+        pytest.param({"event_id": "e" * MAX_ID_LENGTH}, id="longest-id"),
+        pytest.param({"user_id": "\N{GRINNING FACE}" * MAX_ID_LENGTH}, id="longest-user"),
         pytest.param({"movie_id": 2**63 - 1}, id="largest-movie"),
-        pytest.param({"movie_id": "\N{GRINNING FACE}" * MAX_ID_CHARS}, id="longest-movie"),
+        pytest.param({"movie_id": "\N{GRINNING FACE}" * MAX_ID_LENGTH}, id="longest-movie"),
         pytest.param({"movie_id": "0114508/ \u0007"}, id="any-text"),
         pytest.param({"movie_id": -(2**63)}, id="smallest-movie"),
         pytest.param({"at_us": 0}, id="1970"),
