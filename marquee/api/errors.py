@@ -17,6 +17,7 @@ from marquee.recommender.errors import RequestError
 STATUS = {
     "not_json": 400,
     "unauthorized": 401,
+    "forbidden": 403,
     "origin_not_allowed": 403,
     "not_found": 404,
     "unknown_movie": 404,

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from marquee.api.access.auth import ApiKeyAuth
 from marquee.api.access.cors import is_preflight, origin_refusal
+from marquee.api.access.keys import KeyRing
 from marquee.api.access.local_callers import LocalCallers
 from marquee.api.compute.pool import current_request
 from marquee.api.errors import error_response, request_error_response, validation_response
@@ -58,9 +59,8 @@ class ApiMiddleware:
         self._app = app
         local_callers = LocalCallers(settings.trusted_proxies, settings.cors_origins)
         shared = SharedState.inherited()
-        self._auth = ApiKeyAuth(
-            settings.api_keys, settings.rate_limit, local_callers, shared=shared
-        )
+        keys = KeyRing(settings.api_keys, settings.api_keys_file)
+        self._auth = ApiKeyAuth(keys, settings.rate_limit, local_callers, shared=shared)
         self._request_log = RequestLog(settings.log_requests)
         self._in_flight = 0
 

@@ -23,6 +23,7 @@ REFERENCE = "#/components/schemas/{model}"
 ERRORS = {
     "400": "the body is not JSON",
     "401": "no key, or a wrong one",
+    "403": "the key lacks the scope that the path needs",
     "404": "no such movie",
     "409": "every event_id is stored with other content; nothing of the request is stored",
     "413": "the body is too long",
@@ -143,7 +144,7 @@ def _simplify(field: dict[str, Any]) -> None:
 
 def _post_operation(path: str) -> dict[str, Any]:
     request, response = POST_ENDPOINTS[path]
-    codes = ["400", "401", "413", "415", "422", "429", "500", "503"]
+    codes = ["400", "401", "403", "413", "415", "422", "429", "500", "503"]
     codes += {"/events": ["409"], "/similar": ["404"], "/movies/get": ["404"]}.get(path, [])
     return {
         "operationId": path.strip("/").replace("/", "_"),
@@ -155,7 +156,7 @@ def _post_operation(path: str) -> dict[str, Any]:
 
 def _param_operation(path: str) -> dict[str, Any]:
     route, is_public = PARAM_ROUTES[path], path in OPEN_PATHS
-    codes = ["401", "429", "500", "503"] + ["422"] * (route.params is not None)
+    codes = ["401", "403", "429", "500", "503"] + ["422"] * (route.params is not None)
     codes += ["404"] * path.startswith("/movies/{")
     return {
         "operationId": route.operation_id,

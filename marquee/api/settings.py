@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from marquee.api.access.keys import Keys, parse_keys, read_key_file
 from marquee.api.process.shared_state import MAX_WORKERS
 from marquee.core.errors import InputError
 from marquee.feedback.errors import DEFAULT_EVENTS_URL
@@ -15,7 +16,6 @@ from marquee.feedback.errors import DEFAULT_EVENTS_URL
 DEFAULT_CACHE = "runs/releases"
 DEFAULT_KEEP_ALIVE_S = 75.0
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
-VISIBLE_ASCII = re.compile(r"[!-~]+")
 ORIGIN = re.compile(
     r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<host>[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
     r"(:(?P<port>[1-9][0-9]{0,4}))?"
@@ -39,8 +39,10 @@ class Settings:
     """Folder for the releases of a store."""
     events_url: str
     """Event store, sqlite:///FILE or postgresql://…"""
-    api_keys: tuple[str, ...]
-    """Comma-separated; without any, only this machine (loopback) is served."""
+    api_keys: Keys
+    """Comma-separated KEY or KEY:SCOPE+SCOPE; without any, only this machine is served."""
+    api_keys_file: Path | None
+    """A file of more keys, an entry a line, read again on change."""
     trusted_proxies: tuple[Network, ...]
     """Without keys: addresses and networks of proxies that may name a client of this machine."""
     cors_origins: tuple[str, ...]
@@ -54,6 +56,10 @@ class Settings:
     sends a request on a connection that is being closed."""
     log_requests: str
     """One JSON line for "all" requests, for "errors" (and requests above a second) or "off"."""
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self.api_keys or self.api_keys_file)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -73,6 +79,7 @@ class Settings:
             bundle_cache=environment.get("BUNDLE_CACHE") or DEFAULT_CACHE,
             events_url=environment.get("EVENTS_URL") or DEFAULT_EVENTS_URL,
             api_keys=_api_keys(environment),
+            api_keys_file=_api_keys_file(environment),
             trusted_proxies=_trusted_proxies(environment),
             cors_origins=_cors_origins(environment),
             rate_limit=_positive(environment, "RATE_LIMIT"),
@@ -96,6 +103,8 @@ def absolute_paths(environment: Mapping[str, str] = os.environ) -> dict[str, str
     paths = {"BUNDLE": str(Path(bundle).absolute())} if bundle and "://" not in bundle else {}
     cache = environment.get("BUNDLE_CACHE") or DEFAULT_CACHE
     paths["BUNDLE_CACHE"] = str(Path(cache).absolute())
+    if keys_file := environment.get("API_KEYS_FILE"):
+        paths["API_KEYS_FILE"] = str(Path(keys_file).absolute())
     scheme, slashes, file = (environment.get("EVENTS_URL") or DEFAULT_EVENTS_URL).partition(":///")
     if scheme == "sqlite" and file not in ("", ":memory:"):  # which is refused later
         paths["EVENTS_URL"] = f"{scheme}{slashes}{Path(file).absolute()}"
@@ -107,20 +116,23 @@ def _comma_separated(environment: Mapping[str, str], name: str) -> tuple[str, ..
     return tuple(part for part in parts if part)
 
 
-def _api_keys(environment: Mapping[str, str]) -> tuple[str, ...]:
-    keys = _comma_separated(environment, "API_KEYS")
-    if "API_KEYS" in environment and not keys:
+def _api_keys(environment: Mapping[str, str]) -> Keys:
+    entries = _comma_separated(environment, "API_KEYS")
+    if "API_KEYS" in environment and not entries:
         raise InputError(
             "API_KEYS is set without a key, expected KEY or KEY,KEY; unset it to serve only "
             "this machine"
         )
-    for number, key in enumerate(keys, 1):
-        if not VISIBLE_ASCII.fullmatch(key):
-            raise InputError(
-                f"API_KEYS is unusable: key {number} holds a space or a character that a header "
-                "cannot carry, expected visible ASCII characters"
-            )
-    return keys
+    return parse_keys(enumerate(entries, 1), "API_KEYS is unusable: key", may_be_hashed=False)
+
+
+def _api_keys_file(environment: Mapping[str, str]) -> Path | None:
+    """Return the file, which can be read now."""
+    if not environment.get("API_KEYS_FILE"):
+        return None
+    file = Path(environment["API_KEYS_FILE"])
+    read_key_file(file)
+    return file
 
 
 def _trusted_proxies(environment: Mapping[str, str]) -> tuple[Network, ...]:
@@ -147,7 +159,7 @@ def _cors_origins(environment: Mapping[str, str]) -> tuple[str, ...]:
         return tuple(_origin(part) for part in parts)
     if parts != ("*",):
         raise InputError("CORS_ORIGINS is '*' and more, expected '*' alone or origins")
-    if not environment.get("API_KEYS"):
+    if not (environment.get("API_KEYS") or environment.get("API_KEYS_FILE")):
         raise InputError(
             "CORS_ORIGINS is '*' without API_KEYS, expected API_KEYS; else every page that is "
             "opened on this machine reads what is stored"

@@ -49,7 +49,7 @@ class Worker:
             source, self.handlers.swap_model, settings.bundle_poll_s, array_copies(settings)
         )
         configure_logging()
-        if not settings.api_keys:
+        if not settings.has_keys:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
 
     def start(self) -> None:

@@ -5,17 +5,21 @@ from typing import Any
 import pytest
 
 from marquee.api.access.auth import ApiKeyAuth
+from marquee.api.access.keys import KeyRing, parse_keys
 from marquee.api.access.local_callers import LocalCallers
 
 
-def auth_of(*keys: str, rate_limit: float | None = None, **options: Any) -> ApiKeyAuth:
-    return ApiKeyAuth(keys, rate_limit, LocalCallers(), **options)
+def auth_of(*entries: str, rate_limit: float | None = None, **options: Any) -> ApiKeyAuth:
+    keys = parse_keys(enumerate(entries, 1), "key", may_be_hashed=False)
+    return ApiKeyAuth(KeyRing(keys), rate_limit, LocalCallers(), **options)
 
 
-def scope_of(*keys: str, method: str = "POST", peer: str = "::1") -> dict[str, Any]:
+def scope_of(
+    *keys: str, method: str = "POST", peer: str = "::1", path: str = "/recommend"
+) -> dict[str, Any]:
     """keys: values of the header Authorization."""
     headers = [(b"authorization", key.encode()) for key in keys]
-    return {"method": method, "path": "/recommend", "headers": headers, "client": (peer, 1)}
+    return {"method": method, "path": path, "headers": headers, "client": (peer, 1)}
 
 
 def status(auth: ApiKeyAuth, scope: dict[str, Any]) -> int:
@@ -51,6 +55,31 @@ def test_auth_two_authorization_headers_are_refused() -> None:
 def test_auth_without_keys_serves_loopback_alone() -> None:
     assert status(auth_of(), scope_of()) == 200
     assert status(auth_of(), scope_of("Bearer a", peer="10.0.0.7")) == 401
+
+
+REQUESTS = {
+    "read": ["POST /recommend", "GET /movies/search", "GET /movies/7", "GET /movies", "GET /model",
+             "POST /users/history", "GET /users/7/history", "POST /users/export"],
+    "events": ["POST /events", "POST /events/beacon"],
+    "erase": ["POST /users/erase", "DELETE /users/7", "DELETE /users/erase"],
+    "catalog": ["PUT /movies", "DELETE /movies/7", "POST /movies/delete"],
+    "rules": ["PUT /rules/x", "GET /rules", "DELETE /rules/x", "POST /rules/preview"],
+    "experiments": ["GET /experiments"],
+}  # fmt: skip
+CASES = [(scope, request) for scope, requests in REQUESTS.items() for request in requests]
+
+
+@pytest.mark.parametrize(("needed", "request_line"), CASES)
+def test_auth_scope_decides_what_a_key_may(needed: str, request_line: str) -> None:
+    method, path = request_line.split()
+    for own in (*REQUESTS, "admin"):
+        auth, scope = auth_of(f"k:{own}"), scope_of("Bearer k", method=method, path=path)
+        assert status(auth, scope) == (200 if own in (needed, "admin") else 403)
+    auth, others = auth_of("k"), [each for each in REQUESTS if each != needed]
+    default = needed in ("read", "events", "erase")
+    assert status(auth, scope_of("Bearer k", method=method, path=path)) == (200 if default else 403)
+    auth = auth_of(f"k:{'+'.join(others)}")
+    assert status(auth, scope_of("Bearer k", method=method, path=path)) == 403
 
 
 def test_rate_limit_holds_for_each_key() -> None:

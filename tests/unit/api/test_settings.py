@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from marquee.api.access.keys import digest
 from marquee.api.settings import Settings, absolute_paths
 from marquee.core.errors import InputError
 
@@ -15,7 +16,8 @@ def test_settings_have_defaults() -> None:
         bundle_poll_s=2.0,
         bundle_cache="runs/releases",
         events_url="sqlite:///events.sqlite",
-        api_keys=(),
+        api_keys={},
+        api_keys_file=None,
         trusted_proxies=(),
         cors_origins=(),
         rate_limit=None,
@@ -40,7 +42,7 @@ def test_settings_are_read() -> None:
         }
     )
     assert (settings.bundle_poll_s, settings.rate_limit) == (0.5, 100.0)
-    assert settings.api_keys == ("a", "b")
+    assert list(settings.api_keys) == [digest("a"), digest("b")]
     networks = [str(network) for network in settings.trusted_proxies]
     assert networks == ["10.0.0.7/32", "10.1.0.0/16", "::1/128"]
     # As browsers send them.
