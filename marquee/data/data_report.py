@@ -18,6 +18,7 @@ from marquee.data.prepare import FACTS, REJECTED, request_of
 FEW_USERS = 100
 FEW_INTERACTIONS = 3  # of a user: fewer leave nothing to train on once two are held out
 SHOWN_VALUES = 12  # of a scale
+PARTS = ("train", "validate", "test")  # of a fixed split, by their numbers in part.npy
 COLUMNS = ("name", "interactions", "users", "items", "rated", "times", "source")
 
 
@@ -25,7 +26,7 @@ def profile_lines(folder: Path) -> list[str]:
     """Return the lines that describe a prepared data set: notes, table, warnings."""
     profile = read_profile(folder)
     facts = json.loads((folder / FACTS).read_text("utf-8"))
-    rows = _rows(profile, facts["is_ordered"])
+    rows = [*_rows(profile, facts["is_ordered"]), *_split_row(folder)]
     width = max(len(label) for label, _ in rows)
     return [
         *(f"  {note}" for note in facts["notes"]),
@@ -98,6 +99,15 @@ def _rows(profile: dict[str, Any], is_ordered: bool) -> list[tuple[str, str]]:
         ("times", _time(profile) or ("none, the rows' order counts" if is_ordered else "none")),
         ("rejected", f"{rejected['rows']:,} {noun} ({reasons})" if rejected["rows"] else "no row"),
     ]
+
+
+def _split_row(folder: Path) -> list[tuple[str, str]]:
+    """Return how many interactions each file of a fixed split holds; nothing without one."""
+    if not (folder / "part.npy").is_file():
+        return []
+    sizes = np.bincount(np.load(folder / "part.npy", mmap_mode="r"), minlength=len(PARTS))
+    parts = [f"{size:,} to {part}" for size, part in zip(sizes, PARTS, strict=True) if size]
+    return [("split", ", ".join(parts))]
 
 
 def _scale(scale: Sequence[float] | None) -> str:

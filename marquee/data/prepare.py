@@ -17,11 +17,11 @@ from typing import Any
 import duckdb
 
 from marquee.core.ids import Ids, IdType, id_type
-from marquee.data.attributes.checks import none_ids
-from marquee.data.attributes.item_tables import items_id_column, open_items, read_items
-from marquee.data.attributes.rows import Reject
+from marquee.data.attributes.checks import odd_ids
+from marquee.data.attributes.item_tables import items_id_column, read_items
+from marquee.data.attributes.rows import Reject, open_table
 from marquee.data.attributes.storage import save_features, save_movies, save_tags, save_user_ids
-from marquee.data.attributes.user_tables import open_users, read_users, users_id_column
+from marquee.data.attributes.user_tables import read_users, users_id_column
 from marquee.data.engine import cache
 from marquee.data.engine.build import Interactions, build_interactions
 from marquee.data.engine.checks import Rejects
@@ -125,8 +125,8 @@ def _open_sources(
     )  # fmt: skip
     sources = Sources(
         interactions=interactions,
-        items=open_items(connection, spec, scratch),
-        users=open_users(connection, spec, scratch),
+        items=open_table(connection, spec, "items", scratch),
+        users=open_table(connection, spec, "users", scratch),
     )
     for source in sources.all:
         check_columns(spec, source)
@@ -188,8 +188,9 @@ class _Preparation:
         )  # fmt: skip
         self.notes += interactions.notes
         save_user_ids(interactions.user_id, self.folder)
-        self.warnings += none_ids(interactions.user_id, "user")
-        self.warnings += none_ids(interactions.item_id, "item")
+        self.warnings += interactions.warnings
+        self.warnings += odd_ids(interactions.user_id, "user")
+        self.warnings += odd_ids(interactions.item_id, "item")
         if folded := interactions.written.num_folded:
             how = "they are added up" if interactions.repeats == "sum" else "the latest counts"
             self.warnings.append(

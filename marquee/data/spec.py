@@ -19,6 +19,9 @@ FEATURE_TYPES = ("category", "categories", "number", "text", "vector")
 SEPARATED_TYPES = ("categories", "vector")
 KINDS = ("watch", "like", "dislike", "rating", "ignore")
 """Values that --kinds maps to; "rating:5" is a rating of 5."""
+ROLES = ("user", "item", "time", "rating", "watched", "watched_seconds", "duration", "kind",
+         "strength")  # fmt: skip
+"""Fields that name a column of interactions."""
 REPEATS = ("last", "sum", "keep")
 FEATURE = re.compile(
     rf"(?P<name>[^=]+)=(?P<column>.+?):(?P<type>{'|'.join(FEATURE_TYPES)})(?::(?P<separator>.+))?"
@@ -58,7 +61,8 @@ class DatasetSpec:
     duration: str | None = _option("the item's length in seconds")
     kind: str | None = _option("what happened: view, play, like …")
     kinds: Mapping[str, str] = _option(
-        "what the kinds mean: play=watch,like=rating:5,view=ignore", metavar="KIND=MEANING,…"
+        "what the kinds mean: play=watch,like=rating:5,*=ignore (all others)",
+        metavar="KIND=MEANING,…",
     )
     strength: str | None = _option("a weight of each interaction, e.g. hours played")
     repeats: str | None = _option(
@@ -263,10 +267,8 @@ def _check_sources(spec: DatasetSpec) -> None:
 
 def _check_columns_differ(spec: DatasetSpec) -> None:
     """Refuse one column as user, item or time, and as something else."""
-    roles = ("user", "item", "time", "rating", "watched", "watched_seconds", "duration", "kind",
-             "strength")  # fmt: skip
-    for role in roles[:3]:
-        for other in roles:
+    for role in ROLES[:3]:
+        for other in ROLES:
             column = getattr(spec, role)
             if column and other != role and column == getattr(spec, other):
                 raise InputError(

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from marquee.core.errors import InputError
 from marquee.data.source_tables.table import SourceTable
-from marquee.data.spec import DatasetSpec, option_of, parse_feature, split_column
+from marquee.data.spec import ROLES, DatasetSpec, option_of, parse_feature, split_column
 
-ROLES = ("user", "item", "time", "rating", "watched", "watched_seconds", "duration", "kind",
-         "strength")  # fmt: skip
 SHOWN = 30  # columns in a message
+MAX_NAMES = 15  # of columns; files of interactions with more may be a matrix
+WIDE = "; has the file a column for each item? write a row for each rating: user, item, rating"
+ONE_PERSON = "; is it the file of one person? the app imports those"
+HEADERLESS = "; the first line looks like a row: name the columns with --header"
 VALUE = re.compile(r"-?\d+([.:/T -]+\d+)*Z?|[0-9a-f-]{32,36}", re.IGNORECASE)
 
 
@@ -69,21 +71,28 @@ def _check(option: str, column: str, source: SourceTable) -> None:
             f"{option} {column}: several columns of {source.name} have that name, expected one; "
             "rename one in its header"
         )
-    close = difflib.get_close_matches(column, source.columns, n=1, cutoff=0.5)
-    same = [name for name in source.columns if name.lower() == column.lower()]
-    hint = f"; is it {(same or close)[0]}?" if same or close else ""
+    raise InputError(
+        f"{option} {column}: no such column in {source.name}, expected one of "
+        f"{_listed(source)}{_hint(option, column, source)}"
+    )
+
+
+def _hint(option: str, column: str, source: SourceTable) -> str:
+    """Return what a column that is not there may mean."""
     names = (*source.columns, *source.repeated)
+    wide = WIDE if source.option == "--interactions" and len(names) > MAX_NAMES else ""
     if source.is_text and sum(VALUE.fullmatch(name) is not None for name in names) >= 2:
-        hint = "; the first line looks like a row: name the columns with --header"
-    elif source.is_text and (len(names) == 1 or names[0].startswith("sep=")):
-        hint = (
+        return HEADERLESS + wide
+    if source.is_text and len(names) == 1:
+        return (
             "; is the separator another? name it with --separator; or do lines stand above the "
             "header? delete them"
         )
-    raise InputError(
-        f"{option} {column}: no such column in {source.name}, expected one of "
-        f"{_listed(source)}{hint}"
-    )
+    close = difflib.get_close_matches(column, source.columns, n=1, cutoff=0.6)
+    same = [name for name in source.columns if name.lower() == column.lower()]
+    if same or close:
+        return f"; is it {(same or close)[0]}?"
+    return ONE_PERSON if option == "--user" else wide
 
 
 def _listed(source: SourceTable) -> str:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marquee.core.ids import as_ids
-from marquee.data.attributes.item_tables import ItemTables, open_items, read_items
+from marquee.data.attributes.item_tables import ItemTables, read_items
+from marquee.data.attributes.rows import open_table
 from marquee.data.spec import DatasetSpec
 
 
@@ -24,7 +25,7 @@ def read(folder: Path, *files: Path, ids: list[Any], **options: Any) -> ItemTabl
         **options,
     )
     with duckdb.connect() as connection:
-        source = open_items(connection, spec, folder / "scratch")
+        source = open_table(connection, spec, "items", folder / "scratch")
         return read_items(connection, spec, source, as_ids(ids))
 
 

@@ -11,7 +11,19 @@ from marquee.cli import VERBS
 from tests.support.paths import ROOT
 
 OTHER_PROGRAMS = {
-    *("aws", "cd", "comet", "curl", "docker", "git", "streamlit", "sudo", "python3", "torchrun"),
+    *(
+        "awk",
+        "aws",
+        "cd",
+        "comet",
+        "curl",
+        "docker",
+        "git",
+        "streamlit",
+        "sudo",
+        "python3",
+        "torchrun",
+    ),
     *(".venv/bin/bentoml", ".venv/bin/pip", ".venv/bin/torchrun", ".venv/bin/streamlit"),
 }
 """Programs whose arguments are not ours."""

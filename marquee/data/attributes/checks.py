@@ -4,20 +4,27 @@ Ids that do not meet those of the interactions, one item under two ids, genres t
 separated, titles read in a wrong encoding.
 """
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import numpy as np
 
 from marquee.core.arrays import Int64
+from marquee.core.id_limits import integer_of
 from marquee.core.ids import Ids
 from marquee.core.movies import Movies
 from marquee.data.attributes.feature_values import Report
 from marquee.data.attributes.rows import Rows
-from marquee.data.attributes.text_values import NONE_WORDS
+from marquee.data.source_tables.sql import NONE_WORDS
 
 MIN_NAMES = 50  # genres; with fewer, names of one item each are no sign of a wrong separator
 NUM_EXAMPLES = 5
+MAX_SAMPLE = 10_000
+ROUNDED = re.compile(r"\d\.?\d*E\+\d+")
+SEPARATORS = re.compile("[ ,;|]+")
+LIST = re.compile(r"\[.*\]|[^ ,;|]*\d[^ ,;|]*([ ,;|]+[^ ,;|]*\d[^ ,;|]*)*")
+"""One id, or several, each with a digit."""
 
 
 def note_ids(rows: Rows, source_row: Int64, ids: Ids, report: Report, noun: str) -> None:
@@ -29,6 +36,12 @@ def note_ids(rows: Rows, source_row: Int64, ids: Ids, report: Report, noun: str)
         )
     if rows.num_folded:
         report.notes.append(f"rows that repeat an earlier {noun}: {rows.num_folded}, folded away")
+    others = [text for text in rows.id_texts if ids.dtype == object and not _is_integer(text)]
+    if 0 < len(others) * 10 <= len(rows.id_texts) and all(map(_is_integer, ids.tolist())):
+        report.warnings.append(
+            f"{noun} ids that are no integers, as all with interactions are: {len(others)} "
+            f"({_examples(np.array(others, object))}), expected ids alike; delete broken rows"
+        )
     missing = np.flatnonzero(source_row < 0)
     if not len(missing):
         return
@@ -50,18 +63,34 @@ def note_ids(rows: Rows, source_row: Int64, ids: Ids, report: Report, noun: str)
     )
 
 
+def _is_integer(text: str | int) -> bool:
+    return integer_of(str(text)) is not None
+
+
 def _plain(text: str) -> str:
     """Return an id without what programs add: 10.0, 010, " 10" -> 10; of letters the small ones."""
     return text.strip().removesuffix(".0").lstrip("0").lower()
 
 
-def none_ids(ids: Ids, noun: str) -> Iterator[str]:
-    """Yield a warning of ids such as NULL, which would all be one user or item.
+def odd_ids(ids: Ids, noun: str) -> Iterator[str]:
+    """Yield warnings of ids that stand for none or for several.
 
-    ids: ascending.
+    ids: ascending. They are words such as NULL, numbers that a spreadsheet rounded, or lists.
     """
     if ids.dtype != object:
         return
+    sample = ids[:: len(ids) // MAX_SAMPLE + 1]
+    if len(rounded := sample[[ROUNDED.fullmatch(text) is not None for text in sample]]):
+        yield (
+            f"{noun} ids that a spreadsheet rounded: {_examples(rounded)}, expected all digits: "
+            "different ids are one now; export them anew as text"
+        )
+    parts = [LIST.fullmatch(text) and len(SEPARATORS.split(text)) for text in sample]
+    if parts.count(None) * 2 < len(parts) and len({*parts} - {None}) > 1:
+        yield (
+            f"{noun} ids that look like lists: {_examples(sample)}, expected one id in a row; "
+            f"write a row for each {noun} of a list"
+        )
     words = np.array(sorted(NONE_WORDS), object)
     row = np.minimum(np.searchsorted(ids, words), len(ids) - 1)
     if len(words := words[ids[row] == words]):

@@ -5,7 +5,7 @@ of different lengths are refused.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
@@ -18,8 +18,9 @@ from marquee.data.attributes.rows import Column, Rows
 from marquee.data.attributes.text_values import BAD, number_of, text_of, title_of, year_of
 from marquee.data.attributes.value_lists import find_form, numbers_in
 from marquee.data.features import Feature, FeatureType
+from marquee.data.source_tables.number_text import number_sql
 from marquee.data.source_tables.sql import quote
-from marquee.data.spec import parse_feature
+from marquee.data.spec import FeatureSpec, parse_feature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,25 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
 
-def feature_columns(features: Sequence[str]) -> tuple[Column, ...]:
-    """Return the columns of features of the form NAME=COLUMN:TYPE[:SEPARATOR]."""
+def feature_columns(features: Sequence[str], types: Mapping[str, str]) -> tuple[Column, ...]:
+    """Return the columns of features of the form NAME=COLUMN:TYPE[:SEPARATOR].
+
+    types: of the source's columns.
+    """
     parts = (parse_feature(text) for text in features)
-    return tuple(Column(part.name, quote(part.column), part.type, part.separator) for part in parts)
+    return tuple(
+        Column(part.name, _expression(part, types[part.column]), part.type, part.separator)
+        for part in parts
+    )
+
+
+def _expression(part: FeatureSpec, type_name: str) -> str:
+    """Return SQL of a cell; of a number its plain text, else what stands there."""
+    cell = quote(part.column)
+    if part.type != "number":
+        return cell
+    number = number_sql(cell, type_name)
+    return f"CASE WHEN isnan({number}) THEN {cell}::VARCHAR ELSE {number}::VARCHAR END"
 
 
 def read_values(rows: Rows, column: Column, report: Report) -> npt.NDArray[Any]:

@@ -1,6 +1,6 @@
 """Read the items of a data set: those of its interactions, and those that a file adds.
 
-items = read_items(connection, spec, open_items(connection, spec, folder), ids)
+items = read_items(connection, spec, open_table(connection, spec, "items", folder), ids)
 items.movies.label(0)                  # "Toy Story (1995)"; without a title the id
 
 Everything may be missing but the id: the file, titles, years, genres, features.
@@ -8,7 +8,6 @@ Everything may be missing but the id: the file, titles, years, genres, features.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -27,7 +26,7 @@ from marquee.data.attributes.feature_values import (
 )
 from marquee.data.attributes.rows import Column, Reject, Rows, read_rows
 from marquee.data.features import Feature
-from marquee.data.source_tables import SourceTable, open_source
+from marquee.data.source_tables import SourceTable
 from marquee.data.source_tables.sql import literal, quote
 from marquee.data.spec import DatasetSpec, split_column
 
@@ -49,24 +48,6 @@ def items_id_column(spec: DatasetSpec) -> str:
     return spec.item_id or spec.item
 
 
-def open_items(
-    connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, folder: Path
-) -> SourceTable | None:
-    """Open the items files of a spec; None without any. folder: for scratch files."""
-    if not spec.items:
-        return None
-    return open_source(
-        connection,
-        spec.items,
-        query=spec.items_query,
-        separator=spec.items_separator,
-        header=spec.items_header,
-        encoding=spec.items_encoding,
-        option="--items",
-        folder=folder,
-    )
-
-
 def read_items(
     connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, source: SourceTable | None, ids: Ids
 ) -> ItemTables:
@@ -79,7 +60,7 @@ def read_items(
         return ItemTables(movies=_movies_without_file(ids), num_items=len(ids))
     id_column = items_id_column(spec)
     _check_flags(connection, spec, source)
-    columns = tuple(_own_columns(spec, source)), feature_columns(spec.features)
+    columns = tuple(_own_columns(spec, source)), feature_columns(spec.features, source.columns)
     rows = read_rows(connection, source, id_column, id_type(ids), sum(columns, ()))
     report = Report()
     movie_id, source_row = _align(rows.ids, ids)

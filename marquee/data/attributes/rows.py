@@ -7,6 +7,7 @@ that say the same are folded; a row that contradicts an earlier one is rejected.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
@@ -14,9 +15,9 @@ import numpy as np
 
 from marquee.core.ids import Ids, IdType
 from marquee.data.attributes.id_values import describe_bad_id, to_ids
-from marquee.data.attributes.text_values import NONE_WORDS
-from marquee.data.source_tables.sql import quote
-from marquee.data.source_tables.table import SourceTable
+from marquee.data.source_tables import SourceTable, open_source
+from marquee.data.source_tables.sql import NONE_WORDS, quote
+from marquee.data.spec import DatasetSpec
 
 BATCH = 2_000  # rows; with vectors of 1,000 numbers 50 MB
 
@@ -84,6 +85,20 @@ class Rows:
             first = "" if bad.first is None else f"; line {place[bad.first][1]} has it first"
             rejects.append(Reject(*place[bad.number], bad.reason + first, bad.raw))
         return tuple(rejects)
+
+
+def open_table(
+    connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, table: str, folder: Path
+) -> SourceTable | None:
+    """Open the files of "items" or "users"; None without. folder: for scratch files."""
+    paths: tuple[str, ...] = getattr(spec, table)
+    names = ("query", "separator", "header", "encoding")
+    options: dict[str, Any] = {name: getattr(spec, f"{table}_{name}") for name in names}
+    return (
+        open_source(connection, paths, **options, option=f"--{table}", folder=folder)
+        if paths
+        else None
+    )
 
 
 def read_rows(

@@ -1,29 +1,22 @@
 """Read single values of items and users: text, numbers and years, or None where there is none.
 
-text_of("N/A")         -> None           number_of("12 min")   -> Bad: counted, then unknown
-number_of("7,5")       -> 7.5
+text_of("N/A")         -> None           number_of("soon")     -> Bad: counted, then unknown
 year_of("1995-03-01")  -> 1995           year_of("1995.0")     -> 1995
 """
 
 import datetime
+import html
 import math
 import re
-from decimal import Decimal
 from typing import Any, Final
 
-from marquee.core.movies import NO_GENRES
 from marquee.core.titles import is_year
-from marquee.data.source_tables.sql import DECIMAL_COMMA
+from marquee.data.source_tables.sql import NONE_WORDS
 
-NONE_WORDS = frozenset(
-    {"", "nan", "NaN", "NAN", "null", "NULL", "Null", "none", "None", "NONE", "n/a", "N/A", "#N/A"}
-    | {"\\N", "<NA>", NO_GENRES}
-)
-"""The words that programs write for "no value"; "NA" is not among them: Namibia."""
 NONE_TITLES = NONE_WORDS - {"None", "none", "NONE", "Null", "NULL", "null"} | {"NULL"}
 """A title can be "None" or "Null"; "NULL" is a database's."""
+_ENTITY = re.compile(r"&(#\d+|#[xX][0-9a-fA-F]+|[A-Za-z]+\d*);")
 _NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
-_DECIMAL_COMMA = re.compile(DECIMAL_COMMA)
 _FOUR_DIGITS = re.compile(r"(?<!\d)\d{4}(?!\d)", re.ASCII)
 _WHOLE = re.compile(r"(\d{4})(\.0*)?", re.ASCII)
 _COMPACT_DATE = re.compile(r"(\d{4})(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", re.ASCII)
@@ -39,7 +32,7 @@ BAD: Final = Bad()
 def text_of(value: Any) -> str | None:
     """Return a value as text without surrounding space; None where there is none."""
     if isinstance(value, str):
-        text = value.strip()
+        text = _unescaped(value)
     elif isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, float) and value.is_integer():
@@ -50,24 +43,20 @@ def text_of(value: Any) -> str | None:
 
 
 def title_of(value: Any) -> str | None:
-    text = value.strip() if isinstance(value, str) else text_of(value)
+    text = _unescaped(value) if isinstance(value, str) else text_of(value)
     return None if text in NONE_TITLES else text
 
 
-def number_of(value: Any) -> float | Bad | None:
+def _unescaped(text: str) -> str:
+    """Return text without the entities of HTML, as in "Fast &amp; Furious"."""
+    return _ENTITY.sub(lambda entity: html.unescape(entity[0]), text).strip()
+
+
+def number_of(value: str | None) -> float | Bad | None:
     """Return a finite number that fits float32; None where there is none."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
+    if value is None or value.strip() in NONE_WORDS:
         return None
-    if isinstance(value, str):
-        text = value.strip()
-        if text in NONE_WORDS:
-            return None
-        text = text.replace(",", ".") if _DECIMAL_COMMA.fullmatch(text) else text
-        number = float(text) if _NUMBER.fullmatch(text) else math.inf
-    elif isinstance(value, bool | int | float | Decimal):
-        number = float(value)
-    else:
-        return BAD
+    number = float(value) if _NUMBER.fullmatch(value) else math.inf
     return number if abs(number) < 3e38 else BAD
 
 

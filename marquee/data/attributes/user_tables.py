@@ -1,7 +1,6 @@
 """Read the features of users; users of the file without interactions are ignored, and counted."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import duckdb
 import numpy as np
@@ -11,7 +10,7 @@ from marquee.data.attributes.checks import note_ids
 from marquee.data.attributes.feature_values import Report, feature_columns, read_feature
 from marquee.data.attributes.rows import Reject, read_rows
 from marquee.data.features import Feature
-from marquee.data.source_tables import SourceTable, open_source
+from marquee.data.source_tables import SourceTable
 from marquee.data.spec import DatasetSpec
 
 
@@ -27,24 +26,6 @@ def users_id_column(spec: DatasetSpec) -> str:
     return spec.user_id or spec.user
 
 
-def open_users(
-    connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, folder: Path
-) -> SourceTable | None:
-    """Open the users files of a spec; None without any. folder: for scratch files."""
-    if not spec.users:
-        return None
-    return open_source(
-        connection,
-        spec.users,
-        query=spec.users_query,
-        separator=spec.users_separator,
-        header=spec.users_header,
-        encoding=spec.users_encoding,
-        option="--users",
-        folder=folder,
-    )
-
-
 def read_users(
     connection: duckdb.DuckDBPyConnection, spec: DatasetSpec, source: SourceTable | None, ids: Ids
 ) -> UserTables:
@@ -55,7 +36,7 @@ def read_users(
     """
     if source is None:
         return UserTables()
-    columns = feature_columns(spec.user_features)
+    columns = feature_columns(spec.user_features, source.columns)
     rows = read_rows(connection, source, users_id_column(spec), id_type(ids), columns)
     report = Report()
     file_ids = rows.ids

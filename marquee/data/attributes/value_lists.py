@@ -17,7 +17,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from marquee.data.attributes.text_values import BAD, NONE_WORDS, Bad, text_of
+from marquee.data.attributes.text_values import BAD, Bad, text_of
+from marquee.data.source_tables.sql import NONE_WORDS
 
 SEPARATORS = ("|", ";", ",", "/")
 NAME_KEYS = ("name", "Name", "genre", "title", "label", "value")
@@ -60,7 +61,7 @@ def find_form(cells: Iterable[Any], separator: str | None = None) -> Form:
     it separates where a part of such a cell is a part of another.
     """
     texts = {text for cell in cells if isinstance(cell, str) and (text := text_of(cell))}
-    if sum(map(_is_list, texts)) * 2 > len(texts):
+    if texts and sum(map(_is_list, texts)) * 2 >= len(texts):
         return Form(is_list=True, separator=separator)
     if separator is not None:
         return Form(separator=separator)

@@ -36,6 +36,7 @@ class Interactions:
     has_watched: bool
     repeats: str  # what became of several rows of one user and item: last, sum or keep
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def build_interactions(
@@ -67,7 +68,8 @@ def build_interactions(
     some_are_out = _leave_out(connection, spec, sources, checks, rejects, name)
     scale = Scale((), "NULL")
     if "rating" in rows.columns:
-        scale = find_scale(connection, fixed_scale, has_kinds=bool(spec.kinds))
+        has_kinds = bool(spec.kinds)
+        scale = find_scale(connection, fixed_scale, has_kinds=has_kinds, column=spec.rating or "")
     columns = {"rating": f"coalesce({scale.sql}, 'nan')::FLOAT", "timestamp": _seconds(unit)}
     notes = list(scale.notes)
     if "watched" in rows.columns:
@@ -77,7 +79,8 @@ def build_interactions(
     if "strength" in rows.columns:
         columns["strength"] = "rows.strength"
     if len(sources) > 1:
-        columns["part"] = "rows.part"
+        # Of two files the second is that of the test, which has number 2.
+        columns["part"] = "rows.part" if spec.valid_interactions else "rows.part * 2"
     user_type = id_type_of(connection, "users", rows.user, about[0])
     item_type = id_type_of(connection, "items", rows.item, about[1])
     user_id = number_ids(connection, "users", user_type, some_are_out=some_are_out)
@@ -102,6 +105,7 @@ def build_interactions(
         has_watched="watched" in columns,
         repeats=repeats,
         notes=tuple([times.sentence(), *notes] if times else notes),
+        warnings=scale.warnings,
     )
 
 

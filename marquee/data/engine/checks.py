@@ -106,7 +106,7 @@ def checks_of(
             "kind",
             "one that --kinds names",
             f"part < {UNKNOWN_KIND} + 5",
-            "give all kinds a meaning with --kinds (KIND=ignore leaves rows out)",
+            "give all kinds a meaning with --kinds (KIND=ignore leaves rows out, * is all others)",
         ),
         Check("user", id_form, "u IS NULL OR u IN (SELECT h FROM users WHERE is_bad)"),
         Check("item", id_form, "i IS NULL OR i IN (SELECT h FROM items WHERE is_bad)"),

@@ -1,10 +1,10 @@
-"""Formats of dates beyond ISO 8601: 31.12.2024, 12/31/24, 14 Jul 2017, 5/1/2024 2:40 PM.
+"""Formats of dates beyond ISO 8601: 31.12.2024, 12/31/24, 14 Jul 2017, 5/1/2024 2:40 PM, those of
+logs (14/Jul/2017:02:40:00 +0000) and of programs (Fri Jul 14 02:40:00 +0000 2017).
 
 A sample of a column says which formats it needs. In 12/31/24 the day comes where some value of the
 column is above 12; where none is, the caller is asked.
 """
 
-from collections.abc import Sequence
 from itertools import product
 
 import duckdb
@@ -12,13 +12,24 @@ import duckdb
 from marquee.core.errors import InputError
 from marquee.data.source_tables.sql import literal, literals, row_of
 
-BASIC_ISO = ("%Y%m%dT%H%M%SZ", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%Y-%m")
+BASIC_ISO = ("%Y%m%dT%H%M%S", "%Y%m%dT%H%M%S%z", "%Y-%m")
 DATES = ("%d.%m.%y", "%d.%m.%Y", "%d %b %Y", "%d %B %Y", "%b %d, %Y", "%B %d, %Y", "%d-%b-%y",
-         "%d-%b-%Y", "%a, %d %b %Y", "%Y-%m-%d", "%Y/%m/%d")  # fmt: skip
+         "%d-%b-%Y", "%a, %d %b %Y", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y年%m月%d日",
+         "%m %d, %Y")  # fmt: skip
 DAY_FIRST = ("%d/%m/%y", "%d/%m/%Y", "%d-%m-%y", "%d-%m-%Y")
 MONTH_FIRST = ("%m/%d/%y", "%m/%d/%Y", "%m-%d-%y", "%m-%d-%Y")
-CLOCKS = ("", "%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M:%S %p", "%H:%M:%S GMT", "%H:%M:%S %z")
 """A year of two digits is tried first: %Y takes 24 for the year 24."""
+CLOCKS = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M:%S.%f %p")
+WHOLE = ("%a %b %d %H:%M:%S %Y", "%a %b %d %H:%M:%S %z %Y", "%d/%b/%Y:%H:%M:%S%z")
+SAME = (
+    ("[\u00a0\u202f]", " "),
+    (r" (\d{1,2})\.(\d\d)\.(\d\d)", r" \1:\2:\3"),
+    (r", +(\d{1,2}:\d\d)", r" \1"),
+    (r"(:\d\d),(\d+)", r"\1.\2"),
+    (r" ?(?:Z|UTC|GMT)$", "+00"),
+    (r" ?(?:UTC|GMT)?([+-]\d\d:?\d\d)$", r"\1"),
+)
+"""Pattern -> the same in one way: "1 Jan 2024, 3.04.05 PM UTC" -> "1 Jan 2024 3:04:05 PM+00"."""
 ISO = "TRY_CAST({text} AS TIMESTAMPTZ)"
 MIN_YEAR = 1000  # below, DuckDB took 1/5/24 for a day of the year 1
 NUMBERS = r"^\s*(\d{1,2})[/-](\d{1,2})[/-]\d{2,4}(\D|$)"
@@ -31,18 +42,28 @@ def date_sql(connection: duckdb.DuckDBPyConnection, view: str, text: str, *, row
     be told apart.
     """
     sample = (
-        f"(SELECT t FROM (SELECT {text} AS t FROM {view} WHERE {text} <> '' LIMIT {rows}) "
-        f"WHERE coalesce(year({ISO.format(text='t')}), 0) < {MIN_YEAR})"
+        f"(SELECT {_same('t')} AS t FROM (SELECT {text} AS t FROM {view} WHERE {text} <> '' "
+        f"LIMIT {rows}) WHERE coalesce(year({ISO.format(text='t')}), 0) < {MIN_YEAR})"
     )
     formats = _formats(connection, view, text, sample)
-    iso = ISO.format(text=text)
     if not formats:
-        return f"coalesce({iso}, {_parsed(text, BASIC_ISO)})"
-    return f"coalesce({_parsed(text, (*BASIC_ISO, *formats))}, {iso})"
+        return ISO.format(text=text)
+    same = _same(text)
+    # In one list, DuckDB gives a text without a zone that of the row before.
+    by_zone = [
+        [form for form in formats if ("%z" in form) is has_zone] for has_zone in (True, False)
+    ]
+    parsed = "".join(
+        f"try_strptime({same}, {literals(forms)})::TIMESTAMPTZ, " for forms in by_zone if forms
+    )
+    return f"coalesce({parsed}{ISO.format(text=same)})"
 
 
-def _parsed(text: str, formats: Sequence[str]) -> str:
-    return f"try_strptime({text}, {literals(formats)})::TIMESTAMPTZ"
+def _same(text: str) -> str:
+    """Return SQL of a text with its clock and zone written in one way."""
+    for pattern, replacement in SAME:
+        text = f"regexp_replace({text}, {literal(pattern)}, {literal(replacement)})"
+    return text
 
 
 def _formats(
@@ -57,15 +78,13 @@ def _formats(
     if not has_any:
         return ()
     dates = [*(_numbered(connection, view, text) if has_numbers else ()), *DATES]
-    formats = [
-        date + (separator + clock if clock else "")
-        for date, clock, separator in product(dates, CLOCKS, (" ", ", "))
-        if clock or separator == " "
-    ]
+    clocks = (f" {clock}{zone}" for clock, zone in product(CLOCKS, ("", "%z")))
+    times = [date + clock for date, clock in product(dates, ("", *clocks))]
+    formats = [*BASIC_ISO, *WHOLE, *times]
     parsed = (f"try_strptime(t, {literal(form)})" for form in formats)
     counts = ", ".join(f"count(*) FILTER (year({date}) >= {MIN_YEAR})" for date in parsed)
     used = row_of(connection, f"SELECT {counts} FROM {sample}")
-    return tuple(form for form, number in zip(formats, used, strict=True) if number)
+    return tuple(form for form, number in zip(formats, used, strict=True) if number) or BASIC_ISO
 
 
 def _numbered(connection: duckdb.DuckDBPyConnection, view: str, text: str) -> tuple[str, ...]:

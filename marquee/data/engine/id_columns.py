@@ -51,7 +51,8 @@ def check_id_type(type_name: str, option: str) -> None:
     if not (type_name.startswith((*INTEGERS, *_TEXTS)) or is_whole) or type_name.endswith("]"):
         raise InputError(
             f"{option}: a column of type {type_name}, expected text, whole numbers or UUIDs, which "
-            "name a user or an item exactly; write the column as one of them"
+            "name a user or an item exactly; write it as one of them: of a list a row for each id, "
+            "of an object name the field as column.field"
         )
 
 

@@ -9,7 +9,7 @@ until a row says otherwise, so files of integer ids are read once. Nothing is ca
 checked: what cannot be read is NULL or NaN here, and a rejected row later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 
@@ -26,18 +26,17 @@ from marquee.data.engine.id_columns import (
 )
 from marquee.data.engine.times import SAMPLE_ROWS, TimeForm, time_form
 from marquee.data.source_tables import SourceTable
-from marquee.data.source_tables.sql import DECIMAL_COMMA, literal, quote, row_of
-from marquee.data.spec import DatasetSpec
+from marquee.data.source_tables.number_text import BAD, number_sql
+from marquee.data.source_tables.sql import literal, quote, row_of
+from marquee.data.spec import ROLES, DatasetSpec
 
-ROLES = ("user", "item", "time", "rating", "watched", "watched_seconds", "duration", "kind",
-         "strength")  # fmt: skip
 KEYS = {"user": "u", "item": "i"}
 """The column of `rows` that names the user, the item."""
 IGNORED, UNKNOWN_KIND = -10, -20
 """Added to `part` of a row that --kinds leaves out, and of one whose kind it does not name."""
-KIND = '"kind"::VARCHAR'
-LIKE, DISLIKE, BAD = "'inf'::FLOAT", "'-inf'::FLOAT", "'nan'::FLOAT"
-"""Ratings until the scale is known: its largest value, its smallest, and what is no number."""
+KIND, OTHER_KINDS = '"kind"::VARCHAR', "*"
+LIKE, DISLIKE = "'inf'::FLOAT", "'-inf'::FLOAT"
+"""Ratings until the scale is known: its largest value, its smallest."""
 
 
 @dataclass(frozen=True)
@@ -155,12 +154,13 @@ def _create_rows(
     if spec.rating or spec.kinds:
         columns["rating"] = _rating(spec, types)
     if spec.watched:
-        columns["watched"] = number("watched", types["watched"])
+        columns["watched"] = number_sql("watched", types["watched"])
     elif spec.watched_seconds:
-        seconds, duration = (number(role, types[role]) for role in ("watched_seconds", "duration"))
+        roles = ("watched_seconds", "duration")
+        seconds, duration = (number_sql(role, types[role]) for role in roles)
         columns["watched"] = f"({seconds} / nullif({duration}, 0))"
     if spec.strength:
-        columns["strength"] = number("strength", types["strength"])
+        columns["strength"] = number_sql("strength", types["strength"])
     columns["part"] = _part(spec)
     selected = ", ".join(f"{sql} AS {name}" for name, sql in columns.items())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE rows AS SELECT {selected} FROM source")
@@ -199,31 +199,22 @@ def _read_texts(connection: duckdb.DuckDBPyConnection, ids: dict[str, IdColumn])
     raise AssertionError("a salt without a clash exists")
 
 
-def number(role: str, type_name: str) -> str:
-    """Return SQL of a FLOAT: NULL where nothing is given, NaN where it is no number."""
-    name = quote(role)
-    if type_name == "BOOLEAN":
-        return f"{name}::INTEGER::FLOAT"
-    comma = ""
-    if type_name == "VARCHAR":
-        text = f"trim({name})"
-        point = f"TRY_CAST(replace({text}, ',', '.') AS FLOAT)"
-        comma = f"CASE WHEN regexp_full_match({text}, '{DECIMAL_COMMA}') THEN {point} END, "
-    value = f"coalesce(TRY_CAST({name} AS FLOAT), {comma}{BAD})"
-    return f"CASE WHEN {name} IS NULL THEN NULL ELSE {value} END"
-
-
 def _rating(spec: DatasetSpec, types: dict[str, str]) -> str:
-    rating = number("rating", types["rating"]) if spec.rating else "NULL::FLOAT"
+    rating = number_sql("rating", types["rating"]) if spec.rating else "NULL::FLOAT"
     if not spec.kinds:
         return rating
     finite = f"(CASE WHEN isinf({rating}) THEN {BAD} ELSE {rating} END)"
     values = {"like": LIKE, "dislike": DISLIKE, "rating": finite}
-    cases = (
-        f"WHEN {literal(kind)} THEN {values.get(meaning) or _constant(meaning)}"
-        for kind, meaning in spec.kinds.items()
+    return _by_kind(
+        {kind: values.get(meaning) or _constant(meaning) for kind, meaning in spec.kinds.items()},
+        "NULL::FLOAT",
     )
-    return f"CASE {KIND} {' '.join(cases)} END"
+
+
+def _by_kind(values: Mapping[str, str], other: str) -> str:
+    """Return SQL of the value that a row's kind has; of kinds without a name that of `*`."""
+    cases = "".join(f"WHEN {literal(kind)} THEN {value} " for kind, value in values.items())
+    return f"CASE {KIND} {cases}ELSE {values.get(OTHER_KINDS, other)} END"
 
 
 def _constant(meaning: str) -> str:
@@ -234,14 +225,11 @@ def _constant(meaning: str) -> str:
 def _part(spec: DatasetSpec) -> str:
     if not spec.kinds:
         return "part"
-    ignored = [kind for kind, meaning in spec.kinds.items() if meaning == "ignore"]
-    named = [kind for kind, meaning in spec.kinds.items() if meaning != "ignore"]
-    cases = [
-        f"WHEN {KIND} IN ({', '.join(map(literal, kinds))}) THEN {part}"
-        for kinds, part in ((named, "part"), (ignored, f"part + {IGNORED}"))
-        if kinds
-    ]
-    return f"(CASE {' '.join(cases)} ELSE part + {UNKNOWN_KIND} END)::TINYINT"
+    parts = {
+        kind: f"part + {IGNORED}" if meaning == "ignore" else "part"
+        for kind, meaning in spec.kinds.items()
+    }
+    return f"({_by_kind(parts, f'part + {UNKNOWN_KIND}')})::TINYINT"
 
 
 def _has_fractions(connection: duckdb.DuckDBPyConnection, form: TimeForm, type_name: str) -> bool:

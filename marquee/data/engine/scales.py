@@ -6,6 +6,7 @@ most of the steps occur. More than 101 values are a continuous rating: they are 
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -23,6 +24,7 @@ class Scale:
     values: tuple[float, ...]  # () where nothing is rated
     sql: str  # of the rating that is kept, FLOAT, from column `rating`; NULL where there is none
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def find_scale(
@@ -30,14 +32,18 @@ def find_scale(
     fixed: tuple[float, ...] | None = None,
     *,
     has_kinds: bool = False,
+    column: str = "",
 ) -> Scale:
     """Return the scale of the table `rows`.
 
     fixed: the scale is known, as of MovieLens. has_kinds: infinite ratings are likes and dislikes.
+    column: of the ratings, as warnings name it.
     """
     if fixed is not None:
         return Scale(fixed, "rating")
-    values = _values(connection)
+    count_of = _counts(connection)
+    values = list(count_of)
+    warnings = () if has_kinds else tuple(_warn_of_none(count_of, column))
     counts = row_of(
         connection,
         f"SELECT count(*) FILTER (rating = {LIKE}), count(*) FILTER (rating = {DISLIKE}) FROM rows",
@@ -55,14 +61,27 @@ def find_scale(
         return Scale((), "NULL::FLOAT", (note,))
     if not scale:
         return Scale((), "NULL::FLOAT")
-    return Scale(tuple(scale), _sql(low, high, step), _notes(scale, step, counts))
+    return Scale(tuple(scale), _sql(low, high, step), _notes(scale, step, counts), warnings)
 
 
-def _values(connection: duckdb.DuckDBPyConnection) -> list[float]:
+def _counts(connection: duckdb.DuckDBPyConnection) -> dict[float, int]:
+    """Return how often each rating occurs, ascending."""
     rows = connection.execute(
-        "SELECT DISTINCT rating FROM rows WHERE isfinite(rating) AND part >= 0 ORDER BY rating"
+        "SELECT rating, count(*) FROM rows WHERE isfinite(rating) AND part >= 0 GROUP BY rating "
+        "ORDER BY rating"
     ).fetchall()
-    return [shortest(np.float32(value)) for (value,) in rows]
+    return {shortest(np.float32(value)): number for value, number in rows}
+
+
+def _warn_of_none(count_of: dict[float, int], column: str) -> Iterator[str]:
+    """Yield a warning of a lowest value such as 0 or -1 that may stand for no rating."""
+    lowest, second, *others = [*count_of, 0.0, 0.0]
+    if lowest <= 0 < second and 5 <= len(others) <= 20 and count_of[lowest] > count_of[second]:
+        yield (
+            f"rating: {count_of[lowest]:,} are {lowest:g}, more than are {second:g}, expected that "
+            f"few give the lowest; if it stands for no rating, add --kind {column!r} --kinds "
+            f"'{lowest:g}=watch,*=rating' (as the file writes it)"
+        )
 
 
 def shortest(value: np.float32) -> float:

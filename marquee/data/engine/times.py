@@ -1,8 +1,8 @@
 """Read times in any common form: one whole number each, and what one of them means.
 
-A column is numbers (seconds, milliseconds, microseconds or nanoseconds since 1970, days since 1970,
-20150131, 2015) or dates (ISO 8601 with or without zone, 2015-01-31, those of `date_formats.py`,
-the types of a database).
+A column is numbers (seconds, milliseconds, microseconds or nanoseconds since 1970, days since 1970
+or of a spreadsheet, 20150131, 20150131235959, 2015) or dates (ISO 8601 with or without zone,
+2015-01-31, those of `date_formats.py`, the types of a database).
 Numbers are told apart by size: a column has one unit, that of most rows. Times keep their full
 precision until all rows are sorted.
 """
@@ -20,6 +20,7 @@ from marquee.data.source_tables.sql import quote, row_of
 FIRST_YEAR = 1971  # of numbers since 1970: before, they are in another unit
 FIRST_YEAR_OF_DAYS = 1990
 OLDEST_YEAR = 1900
+DAYS_OF_1970 = 25_569  # as spreadsheets count them
 FUTURE = timedelta(days=5 * 365)  # later times are in another unit, or wrong
 SAMPLE_ROWS = 10_000
 REMEDY = (
@@ -109,14 +110,21 @@ def units(now: datetime, *, fractions: bool) -> tuple[TimeUnit, ...]:
     first_s, last_s = int(datetime(FIRST_YEAR, 1, 1, tzinfo=UTC).timestamp()), int(last.timestamp())
     first_day = (datetime(FIRST_YEAR_OF_DAYS, 1, 1, tzinfo=UTC) - EPOCH).days
     date = "try_strptime({t}::BIGINT::VARCHAR, '%Y%m%d')"
+    date_time = "try_strptime({t}::BIGINT::VARCHAR, '%Y%m%d%H%M%S')"
     quotient = "floor({{t}} / {})::BIGINT" if fractions else "{{t}} // {}"
     return (
         TimeUnit("years", str(OLDEST_YEAR), str(last.year),
                  "epoch(make_date({t}::BIGINT, 1, 1))::BIGINT"),
         TimeUnit("dates such as 20150131", f"{OLDEST_YEAR}0101", f"{last:%Y%m%d}",
                  f"epoch({date})::BIGINT", f"{date} IS NOT NULL"),
-        TimeUnit("days since 1970", str(first_day), str(last_s // 86_400),
-                 "floor({t} * 86400)::BIGINT"),
+        TimeUnit("dates such as 20150131235959", f"{OLDEST_YEAR}0101000000",
+                 f"{last:%Y%m%d}235959", f"epoch({date_time})::BIGINT",
+                 f"{date_time} IS NOT NULL"),
+        *(
+            TimeUnit(f"days since {year}", str(first_day + days), str(last_s // 86_400 + days),
+                     f"round(({{t}} - {days}) * 86400)::BIGINT")
+            for year, days in ((1970, 0), (1900, DAYS_OF_1970))
+        ),
         *(
             TimeUnit(f"{word} since 1970", str(first_s * factor), str(last_s * factor),
                      quotient.format(factor))

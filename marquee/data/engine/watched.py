@@ -1,6 +1,6 @@
 """Read the watched share of an interaction: 0 to 1, or percent, told apart by what most values are.
 
-Some rows of shares are above 1, where a title was watched again: they count as 1.
+Shares above 1 are of titles that were watched again, as short videos are: they count as 1.
 """
 
 import duckdb
@@ -8,9 +8,8 @@ import duckdb
 from marquee.core.errors import InputError
 from marquee.data.source_tables.sql import row_of
 
-MAX_SHARE, MAX_PERCENT = 1.5, 150  # a title that is watched again may count beyond the whole
-MAX_BEYOND = 0.1  # share of rows
-MIN_PERCENT = 0.5  # of the rows exceed MAX_SHARE where the values are percent
+MAX_HALF, MAX_MOST, MAX_PERCENT = 1.5, 10, 150
+"""Of shares half of the values, and nine in ten, are at most so much; of percent all are."""
 
 
 def find_share(
@@ -20,30 +19,28 @@ def find_share(
 
     by_seconds: it is seconds / duration. Raises InputError for values in another unit.
     """
-    largest, share_beyond = row_of(
+    largest, half, most = row_of(
         connection,
-        f"SELECT coalesce(max(watched), 0), coalesce(avg((watched > {MAX_SHARE})::INTEGER), 0) "
+        "SELECT coalesce(max(watched), 0), coalesce(quantile_cont(watched, 0.5), 0), "
+        "coalesce(quantile_cont(watched, 0.9), 0) "
         "FROM rows WHERE isfinite(watched) AND watched > 0 AND part >= 0",
     )
-    if by_seconds:
-        if share_beyond > MAX_BEYOND:
-            raise InputError(
-                f"--watched-seconds: {share_beyond:.0%} exceed {MAX_SHARE} times --duration, "
-                "expected both in seconds; convert the one that is not"
-            )
+    is_share = half <= MAX_HALF and most <= MAX_MOST
+    if by_seconds and is_share:
         return _up_to_1("rows.watched"), ("watched: seconds of the duration",)
-    if largest > MAX_PERCENT:
+    if by_seconds:
         raise InputError(
-            f"--watched: values up to {largest:g}, expected a share from 0 to 1 or percent; are "
-            "they seconds? then use --watched-seconds with --duration"
+            f"--watched-seconds: half of them exceed {half:.3g} times --duration, one in ten "
+            f"{most:.3g} times, expected both in seconds; convert the one that is not"
         )
-    if largest <= MAX_SHARE or share_beyond <= MAX_BEYOND:
+    if is_share:
         return _up_to_1("rows.watched"), (f"watched: shares up to {largest:g}",)
-    if share_beyond >= MIN_PERCENT:
+    if half > MAX_HALF and largest <= MAX_PERCENT:
         return _up_to_1("rows.watched / 100"), (f"watched: percent up to {largest:g}",)
     raise InputError(
-        f"--watched: {share_beyond:.0%} of the values exceed {MAX_SHARE}, expected shares from 0 "
-        f"to 1, or percent; write all of them as shares"
+        f"--watched: half of the values exceed {half:.3g}, one in ten {most:.3g}, "
+        "expected shares from 0 to 1, or percent, of all rows; are they seconds? then use "
+        "--watched-seconds with --duration"
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from marquee.core.errors import InputError
 from marquee.core.s3_settings import S3Settings
+from marquee.data.source_tables.partitions import copy_path
 from marquee.data.source_tables.table import LocalFile
 
 ADDRESS = re.compile(r"s3://(?P<bucket>[^/]+)/(?P<key>.+)")
@@ -27,15 +28,12 @@ def download(url: str, *, option: str, folder: Path) -> list[LocalFile]:
         raise InputError(f"{option} {url}: no object, expected s3://BUCKET/KEY")
     from botocore.exceptions import BotoCoreError, ClientError
 
-    folder.mkdir(parents=True, exist_ok=True)
     try:
         client = _client()
         objects = _objects(client, match["bucket"], match["key"])
         files = [
-            _fetch(
-                client, match["bucket"], entry, folder / f"s3-{number}-{Path(entry['Key']).name}"
-            )
-            for number, entry in enumerate(objects)
+            _fetch(client, match["bucket"], entry, copy_path(folder, entry["Key"]))
+            for entry in objects
         ]
     except (BotoCoreError, ClientError) as error:
         message = " ".join(str(error).split()).rstrip(".")

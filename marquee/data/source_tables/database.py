@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 import duckdb
 
 from marquee.core.errors import InputError
-from marquee.data.source_tables.sql import literal, quote, row_of
+from marquee.data.source_tables.sql import literal, number_types, quote
 from marquee.data.source_tables.table import SourceFile, SourceTable
 
 SECRETS = ("password", "sslpassword", "passfile", "sslkey", "oauth_client_secret")
@@ -133,26 +133,13 @@ def _view(
         "header = false, delim = ',', quote = '\"', escape = '\"')"
     )
     columns = {name: TYPES.get(kind, "VARCHAR") for name, kind in types.items()}
-    for name, kind in types.items():
-        if kind == "numeric":
-            columns[name] = _numeric_type(connection, reader, name)
+    numbers = [name for name, kind in types.items() if kind == "numeric"]
+    columns |= number_types(connection, reader, numbers)
     selected = ", ".join(
         f"CAST({quote(name)} AS {kind}) AS {quote(name)}" for name, kind in columns.items()
     )
     connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {selected} FROM {reader}")
     return columns
-
-
-def _numeric_type(connection: duckdb.DuckDBPyConnection, reader: str, name: str) -> str:
-    """Return the type that holds all values of a `numeric`: an integer, its text, or a float."""
-    column = quote(name)
-    sql = (
-        f"SELECT bool_and(regexp_full_match({column}, '-?[0-9]+')), "
-        f"bool_and(try_cast({column} AS BIGINT) IS NOT NULL) FILTER ({column} IS NOT NULL) "
-        f"FROM {reader}"
-    )
-    is_integer, fits = row_of(connection, sql)
-    return ("BIGINT" if fits else "VARCHAR") if is_integer else "DOUBLE"
 
 
 def _message(error: Any, option: str, name: str) -> str:

@@ -23,6 +23,8 @@ SAMPLE_LINES, SAMPLE_CHARACTERS = 200, 1 << 16
 MIN_BROKEN = {False: 1, True: 3}  # of fields; files with commas quote as a rule
 LEAST_ALIKE = 0.8  # of the sample's lines have as many fields as the first
 MIN_ROWS = 2  # below a line that looks like a header
+SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\r?\n', re.IGNORECASE)
+"""The first line of a CSV for Excel."""
 NUMBER = re.compile(r"[-+]?\d+([.,]\d*)?")
 
 
@@ -32,6 +34,7 @@ class Dialect(NamedTuple):
     escape: str  # the quote itself, or a backslash
     header: tuple[str, ...]  # the names of the columns
     has_header: bool  # the first line is no row
+    num_skipped: int = 0  # lines above it
 
     @property
     def separator_name(self) -> str:
@@ -52,6 +55,12 @@ def dialect_of(
 
     Raises InputError for a separator that DuckDB cannot take and a header that does not fit.
     """
+    if line := SEPARATOR_LINE.match(text):
+        dialect = dialect_of(
+            text[line.end() :], separator=separator or line[1], header=header, subject=subject,
+            option=option,
+        )  # fmt: skip
+        return dialect._replace(num_skipped=1)
     lines = _lines(text)
     if not lines:
         raise InputError(f"{subject}: empty, expected a header and rows; check the file")
@@ -60,13 +69,17 @@ def dialect_of(
     first = split(lines[0], separator, quote, escape)
     if not header:
         return Dialect(separator, quote, escape, _names(first), True)
+    rows = [split(line, separator, quote, escape) for line in lines[1:]]
     if len(first) != len(header):
+        hint = "is the separator another?"
+        if sum(len(row) == len(header) for row in rows) * 2 > len(rows):
+            hint = "most others have them: delete lines that are no rows, or write their values "
+            hint += "into a column"
         raise InputError(
             f"{subject} line 1: {len(first)} fields, expected {len(header)} ({option} "
-            f"{','.join(header)}); the line is {lines[0][:80]!r}; is the separator another?"
+            f"{','.join(header)}); the line is {lines[0][:80]!r}; {hint}"
         )
     has_header = [name.strip().lower() for name in first] == [name.lower() for name in header]
-    rows = [split(line, separator, quote, escape) for line in lines[1:]]
     if not has_header and _are_names(first, rows):
         raise InputError(
             f"{subject} line 1: {lines[0][:80]!r}, expected a row as those below; it looks like "

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import IO, Any, Literal, NamedTuple
 
 from marquee.core.errors import InputError
+from marquee.data.source_tables.partitions import copy_path
 from marquee.data.source_tables.table import LocalFile
 
-Format = Literal["text", "json", "json-array", "parquet"]
+Format = Literal["text", "json", "json-array", "json-objects", "parquet"]
 HEAD_BYTES = 1 << 16
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\xfd7zXZ": "xz",
           b"PK\x03\x04": "zip"}  # fmt: skip
@@ -95,13 +96,15 @@ def _format(head: bytes, path: Path, subject: str) -> Format:
             )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"{"):
-        return "json"
+        first, line_end, _ = text.partition(b"\n")
+        goes_on = first.rstrip().endswith((b"{", b"[", b","))
+        is_long = not line_end and len(head) == HEAD_BYTES
+        return "json-objects" if goes_on or is_long else "json"
     return "json-array" if text.startswith(b"[") and text[1:].lstrip().startswith(b"{") else "text"
 
 
 def _unpack(file: LocalFile, packed: str, option: str, folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"unpacked-{len(list(folder.iterdir()))}-{file.path.stem}"
+    target = copy_path(folder, file.name)
     with target.open("wb") as copy:
         if packed == "zip":
             with zipfile.ZipFile(file.path) as archive:

@@ -1,6 +1,7 @@
 """JSON lines, or one JSON array, as a view: a column a key, nested ones by dotted names.
 
     {"user": {"id": 7}, "genres": ["Drama"]}     # columns user, user.id, genres
+    {"page": 1, "data": [{"user": 7}, …]}        # the only object of a file: its one list counts
 
 A column of numbers is BIGINT, DOUBLE, or VARCHAR where an integer has more than 64 bits; a text
 stays as it is, also if it looks like a number or a date; lists and objects are JSON text.
@@ -16,13 +17,22 @@ import duckdb
 from marquee.core.errors import InputError
 from marquee.data.source_tables.encodings import encoding_of, utf8_copy
 from marquee.data.source_tables.formats import Known
-from marquee.data.source_tables.sql import explained_errors, literal, literals, quote, row_of
+from marquee.data.source_tables.partitions import partitions
+from marquee.data.source_tables.sql import (
+    explained_errors,
+    literal,
+    literals,
+    number_types,
+    quote,
+    row_of,
+)
 from marquee.data.source_tables.table import Digests, Place, SourceTable
 
 MAX_COLUMNS = 1000
 MAX_OBJECT_BYTES = 1 << 28
-NESTED = "NESTED"
-"""The kind of a key whose values are lists or objects, which are no id: its type is JSON."""
+NESTED, OBJECTS = "NESTED", "OBJECTS"
+"""The kinds of a key whose values are objects or lists, which are no id, and of lists of objects:
+the type is JSON."""
 NUMBERS = {"UBIGINT", "BIGINT", "HUGEINT", "DOUBLE"}
 LINE_READER = (
     "read_csv({path}, columns = {{json: 'VARCHAR'}}, auto_detect = false, header = false, "
@@ -44,12 +54,16 @@ def json_table(
 ) -> SourceTable:
     """Make the view of JSON files, by way of a Parquet copy of their values."""
     with explained_errors(f"{option} {name}"):
-        rows = _read_lines(connection, files, view, folder, encoding, option)
+        rows = _unwrapped(
+            connection, _read_lines(connection, files, view, folder, encoding, option)
+        )
         good = f"{rows} WHERE object IS NOT NULL"
-        structure = _structure(connection, good)
-        leaves = dict(_leaves(structure))
+        leaves = dict(_leaves(_structure(connection, good)))
         if not leaves:
-            raise InputError(f"{option} {name}: no JSON object, expected one a line; check it")
+            raise InputError(
+                f"{option} {name}: no JSON object, expected one a line; of Python's dicts write "
+                "json.dumps(ast.literal_eval(line))"
+            )
         copy = _copy_values(connection, good, list(leaves), folder / f"{view}.parquet")
         columns = _typed(connection, copy, leaves)
     selected = ", ".join(
@@ -93,24 +107,41 @@ def _read_lines(
                 utf8_copy(known, source_encoding, folder / f"{view}-{number}", subject),
                 "none",
             )
-        if known.format == "json-array":
+        if known.format == "json":
+            reader = _line_reader(path, packed, f"{view}_{number}")
+        else:
+            form = "array" if known.format == "json-array" else "unstructured"
             reader = (
                 f"(SELECT json::VARCHAR AS json FROM read_json_objects({literal(str(path))}, "
-                f"format = 'array', maximum_object_size = {MAX_OBJECT_BYTES}, "
+                f"format = '{form}', maximum_object_size = {MAX_OBJECT_BYTES}, "
                 f"compression = {literal(packed)}))"
             )
-        else:
-            reader = _line_reader(path, packed, f"{view}_{number}")
+        folders = {key: value for key, value in partitions(known.file.name).items() if value}
+        own = f"json_merge_patch({literal(json.dumps(folders))}, object)" if folders else "object"
         copy = folder / f"{view}-lines-{number}.parquet"
         connection.execute(
             f"COPY (SELECT {literal(known.file.name)} AS file, line, text, "
-            "CASE WHEN json_type(object) = 'OBJECT' THEN object::VARCHAR END AS object FROM ("
+            f"CASE WHEN json_type(object) = 'OBJECT' THEN {own}::VARCHAR END AS object FROM ("
             "SELECT row_number() OVER () AS line, json AS text, try_cast(json AS JSON) AS object "
             f"FROM {reader}) WHERE trim(text) <> '') TO {literal(str(copy))} (FORMAT parquet)"
         )
         _refuse_bad_lines(connection, f"{view}_{number}", known, subject)
         copies.append(copy)
     return f"read_parquet({literals(copies)})"
+
+
+def _unwrapped(connection: duckdb.DuckDBPyConnection, rows: str) -> str:
+    """Return what reads the rows, of a file with one object those of the one list in it."""
+    if row_of(connection, f"SELECT count(*) FROM {rows}")[0] != 1:
+        return rows
+    lists = [path for path, kind in _leaves(_structure(connection, rows)) if kind == OBJECTS]
+    if len(lists) != 1:
+        return rows
+    values = f"json_extract(json_extract(object, {literal(_pointer(lists[0]))}), '$[*]')"
+    return (
+        "(SELECT file, row_number() OVER () AS line, text, object FROM "
+        f"(SELECT file, text, unnest({values})::VARCHAR AS object FROM {rows}))"
+    )
 
 
 def _line_reader(path: Path, packed: str, name: str) -> str:
@@ -148,6 +179,8 @@ def _leaves(structure: Any, prefix: tuple[str, ...] = ()) -> Iterator[tuple[tupl
         if isinstance(value, dict) and len(value) <= MAX_COLUMNS:
             yield path, NESTED
             yield from _leaves(value, path)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            yield path, OBJECTS
         else:
             yield path, value if isinstance(value, str) else NESTED
 
@@ -156,9 +189,7 @@ def _copy_values(
     connection: duckdb.DuckDBPyConnection, rows: str, paths: list[tuple[str, ...]], copy: Path
 ) -> str:
     """Write every value as its own text, and where it stands; return what reads it."""
-    pointers = [
-        "/" + "/".join(key.replace("~", "~0").replace("/", "~1") for key in path) for path in paths
-    ]
+    pointers = map(_pointer, paths)
     values = ", ".join(
         f"v[{number}] AS {quote('.'.join(path))}" for number, path in enumerate(paths, start=1)
     )
@@ -170,26 +201,20 @@ def _copy_values(
     return f"read_parquet({literals([copy])})"
 
 
+def _pointer(path: tuple[str, ...]) -> str:
+    return "/" + "/".join(key.replace("~", "~0").replace("/", "~1") for key in path)
+
+
 def _typed(
     connection: duckdb.DuckDBPyConnection, copy: str, leaves: dict[tuple[str, ...], str]
 ) -> dict[str, str]:
     """Return column -> type: integers only where every one of them fits."""
     columns = {".".join(path): kind for path, kind in leaves.items()}
     numbers = [column for column, kind in columns.items() if kind in NUMBERS]
-    types = {}
-    if numbers:
-        tests = ", ".join(
-            f"bool_and(regexp_full_match({quote(column)}, '-?[0-9]+')), "
-            f"bool_and(try_cast({quote(column)} AS BIGINT) IS NOT NULL) "
-            f"FILTER ({quote(column)} IS NOT NULL)"
-            for column in numbers
-        )
-        results = row_of(connection, f"SELECT {tests} FROM {copy}")
-        for column, is_integer, fits in zip(numbers, results[::2], results[1::2], strict=True):
-            types[column] = ("BIGINT" if fits else "VARCHAR") if is_integer else "DOUBLE"
+    types = number_types(connection, copy, numbers)
+    type_of = {"BOOLEAN": "BOOLEAN", NESTED: "JSON", OBJECTS: "JSON"}
     return {
-        column: types.get(column, {"BOOLEAN": kind, NESTED: "JSON"}.get(kind, "VARCHAR"))
-        for column, kind in columns.items()
+        column: types.get(column, type_of.get(kind, "VARCHAR")) for column, kind in columns.items()
     }
 
 

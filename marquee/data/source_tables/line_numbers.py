@@ -19,7 +19,7 @@ def line_numbers(
     that is asked for; 5 million lines take a second.
     """
     lines: list[int] = []
-    row, wanted = (-1 if dialect.has_header else 0), iter(rows)
+    row, wanted = -dialect.has_header - dialect.num_skipped, iter(rows)
     next_row = next(wanted, None)
     is_open = False
     for number, line in enumerate(stream, start=1):

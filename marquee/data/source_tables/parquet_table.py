@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 
 from marquee.data.source_tables.formats import Known
+from marquee.data.source_tables.partitions import partition_columns
 from marquee.data.source_tables.sql import explained_errors, literals, quote
 from marquee.data.source_tables.table import Digests, Place, SourceTable
 
@@ -22,7 +23,7 @@ def parquet_table(
 ) -> SourceTable:
     """Make the view; a missing column is NULL, folders KEY=VALUE are columns."""
     # Text that old engines write without saying so is read as text.
-    options = "union_by_name = true, binary_as_string = true, hive_types_autocast = false"
+    options = "union_by_name = true, binary_as_string = true, hive_partitioning = false"
     reader = f"read_parquet({literals(known.path for known in files)}, {options})"
     with explained_errors(f"{option} {name}"):
         relation = connection.sql(f"SELECT * FROM {reader}")
@@ -34,14 +35,17 @@ def parquet_table(
                 if dotted not in columns:
                     columns[dotted] = str(leaf)
                     selected.append(f"{'.'.join(map(quote, path))} AS {quote(dotted)}")
-        connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {', '.join(selected)} FROM {reader}")
+        folders = partition_columns((known.file.name for known in files), columns)
+        columns |= dict.fromkeys(folders, "VARCHAR")
+        selection = ", ".join([*selected, *folders.values()])
+        connection.execute(f"CREATE TEMP VIEW {view} AS SELECT {selection} FROM {reader}")
     return SourceTable(
         view=view,
         columns=columns,
         is_text=False,
         option=option,
         name=name,
-        notes=(f"{name}: Parquet, {len(relation.columns)} columns",),
+        notes=(f"{name}: Parquet, {len(relation.columns) + len(folders)} columns",),
         digests=digests,
         place_of=lambda rows: _places(connection, files, rows),
     )

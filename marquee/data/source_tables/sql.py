@@ -1,6 +1,6 @@
 """Names and texts in SQL, and DuckDB's errors as ours."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,9 +8,13 @@ import duckdb
 
 from marquee.core.command import Terminated
 from marquee.core.errors import InputError
+from marquee.core.movies import NO_GENRES
 
-DECIMAL_COMMA = "[+-]?([0-9]+,([0-9]{1,2}|[0-9]{4,})|0,[0-9]+)"
-"""Text such as 4,5 of a spreadsheet; 1,234 may be a thousand, and stays no number."""
+NONE_WORDS = frozenset(
+    {"", "nan", "NaN", "NAN", "null", "NULL", "Null", "none", "None", "NONE", "n/a", "N/A", "#N/A"}
+    | {"\\N", "<NA>", NO_GENRES}
+)
+"""The words that programs write for "no value"; "NA" is not among them: Namibia."""
 
 
 def quote(name: str) -> str:
@@ -60,6 +64,27 @@ def _first_line(error: duckdb.Error) -> str:
     """Return the sentence of an error, without its class and its advice."""
     line = str(error).strip().split("\n", 1)[0]
     return line.removeprefix("IO Error: ").removeprefix("Invalid Input Error: ").rstrip(".")
+
+
+def number_types(
+    connection: duckdb.DuckDBPyConnection, source: str, columns: Sequence[str]
+) -> dict[str, str]:
+    """Return the type that holds all numbers of columns of text.
+
+    It is BIGINT where all are integers of 64 bits, VARCHAR where some are longer, else DOUBLE.
+    """
+    if not columns:
+        return {}
+    tests = ", ".join(
+        f"bool_and(regexp_full_match({name}, '-?[0-9]+')), "
+        f"bool_and(try_cast({name} AS BIGINT) IS NOT NULL) FILTER ({name} IS NOT NULL)"
+        for name in map(quote, columns)
+    )
+    results = row_of(connection, f"SELECT {tests} FROM {source}")
+    return {
+        name: ("BIGINT" if fits else "VARCHAR") if is_integer else "DOUBLE"
+        for name, is_integer, fits in zip(columns, results[::2], results[1::2], strict=True)
+    }
 
 
 def row_of(connection: duckdb.DuckDBPyConnection, sql: str, *values: object) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """CSV, TSV and their kin as a view: every value is the text of the file, bad lines are rejects."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from marquee.data.source_tables.encodings import Encoding, encoding_of, utf8_cop
 from marquee.data.source_tables.formats import Known, open_bytes
 from marquee.data.source_tables.line_numbers import line_numbers
 from marquee.data.source_tables.line_rejects import LineRejects
+from marquee.data.source_tables.partitions import copy_path, partition_columns
 from marquee.data.source_tables.sql import literal, literals, quote
 from marquee.data.source_tables.table import Digests, Place, SourceTable
 
@@ -53,13 +54,15 @@ def text_table(
         )
     columns = _columns(readable, option)
     repeated = tuple(dict.fromkeys(name for name in columns if columns.count(name) > 1))
-    connection.execute(f"CREATE TEMP VIEW {view} AS {_view_sql(readable, view, repeated)}")
+    folders = partition_columns((file.known.file.name for file in readable), columns)
+    sql = _view_sql(readable, view, repeated, folders.values())
+    connection.execute(f"CREATE TEMP VIEW {view} AS {sql}")
     names = {str(file.path): file.known.file.name for file in readable}
     packed = {str(file.path): file.packed for file in readable}
     rejects = LineRejects(connection, view, names, packed)
     return SourceTable(
         view=view,
-        columns={name: "VARCHAR" for name in columns if name not in repeated},
+        columns={name: "VARCHAR" for name in (*columns, *folders) if name not in repeated},
         is_text=True,
         option=option,
         name=name,
@@ -86,9 +89,7 @@ def _readable(
     source_encoding = encoding_of(known, encoding, subject=subject, option=f"{prefix}encoding")
     path, packed, head = known.path, known.packed, known.head
     if not source_encoding.is_utf8 or _has_mixed_line_ends(head):
-        path = utf8_copy(
-            known, source_encoding, folder / f"utf8-{len(list(folder.glob('*')))}", subject
-        )
+        path = utf8_copy(known, source_encoding, copy_path(folder, known.file.name), subject)
         packed = "none"
         with path.open("rb") as stream:
             head = stream.read(len(head))
@@ -120,7 +121,9 @@ def _columns(files: Sequence[Readable], option: str) -> list[str]:
     return first
 
 
-def _view_sql(files: Sequence[Readable], view: str, repeated: Sequence[str]) -> str:
+def _view_sql(
+    files: Sequence[Readable], view: str, repeated: Sequence[str], folders: Iterable[str]
+) -> str:
     """Return the query of all rows: one reader for each run of files that are written alike."""
     runs: list[list[Readable]] = []
     for file in files:
@@ -129,7 +132,7 @@ def _view_sql(files: Sequence[Readable], view: str, repeated: Sequence[str]) -> 
         else:
             runs.append([file])
     names = [name for name in files[0].dialect.header if name not in repeated]
-    selected = ", ".join(map(quote, names))
+    selected = ", ".join([*map(quote, names), *folders])
     return " UNION ALL ".join(f"SELECT {selected} FROM {_reader(run, view)}" for run in runs)
 
 
@@ -139,7 +142,9 @@ def _reader(files: Sequence[Readable], view: str) -> str:
     options = {
         "columns": f"{{{columns}}}",
         "auto_detect": "false",
+        "hive_partitioning": "false",
         "header": str(dialect.has_header).lower(),
+        "skip": str(dialect.num_skipped),
         "delim": literal(dialect.separator),
         "quote": literal(dialect.quote),
         "escape": literal(dialect.escape),

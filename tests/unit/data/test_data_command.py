@@ -44,6 +44,13 @@ def test_add_prints_profile_warnings_and_next(capsys: pytest.CaptureFixture[str]
     assert [path.name for path in Path("data/mine").iterdir()] == ["dataset.yaml"]
 
 
+def test_add_files_of_a_split_shows_their_sizes(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("test.csv").write_text("user,item,rating\n0,7,3\n1,7,4\n")
+    files = ["--interactions", "plays.csv", "--test-interactions", "test.csv"]
+    assert _run("add", "mine", *files, *COLUMNS) == 0
+    assert "split         30 to train, 2 to test\n" in capsys.readouterr().out
+
+
 def test_show_json_is_the_profile(capsys: pytest.CaptureFixture[str]) -> None:
     _run("add", "mine", "--interactions", "plays.csv", *COLUMNS)
     capsys.readouterr()

@@ -19,8 +19,10 @@ def test_watched_share_seen_again_is_no_percent(tmp_path: Path) -> None:
     histories = load_text(tmp_path, text, watched="w").histories
     assert histories.watched is not None
     np.testing.assert_array_equal(histories.watched, [0.5] * 19 + [1])
-    with pytest.raises(InputError, match=r"--watched: 33% of the values exceed 1\.5, expected"):
-        prepare_text(tmp_path, "u,i,w\n1,1,0.5\n1,2,1.7\n1,3,1\n1,4,0\n", watched="w")
+    shares = load_text(tmp_path, "u,i,w\n1,1,0.5\n1,2,573\n" + text[6:], watched="w").histories
+    assert shares.watched is not None and shares.watched.max() == 1
+    with pytest.raises(InputError, match=r"--watched: half of the values exceed 1, one in ten 76"):
+        prepare_text(tmp_path, "u,i,w\n1,1,0.5\n1,2,95\n1,3,1\n1,4,0\n", watched="w")
 
 
 def test_rating_with_decimal_comma_is_read(tmp_path: Path) -> None:
@@ -124,6 +126,82 @@ def test_cache_that_cannot_be_made_is_named(
     monkeypatch.setenv("DATA_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(InputError, match=r"file/cache: cannot be written .*point DATA_CACHE"):
         prepare_text(tmp_path, "u,i\n1,2\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "noun", "warning"),
+    [
+        pytest.param("u,i\n1.2346E+17,5\n", "user", "rounded: '1.2346E+17', exp", id="excel"),
+        pytest.param("u,i\n1,N5 N6\n2,N7 N8 N9\n", "item", "like lists: 'N5 N6', ", id="spaces"),
+        pytest.param('u,i\n1,"[5, 6]"\n2,[7]\n', "item", "like lists: '[5, 6]', ", id="brackets"),
+    ],
+)
+def test_ids_that_are_several_are_warned_of(
+    tmp_path: Path, text: str, noun: str, warning: str
+) -> None:
+    warnings = prepare_text(tmp_path, text).warnings
+    assert any(f"{noun} ids that " in line and warning in line for line in warnings)
+
+
+@pytest.mark.parametrize("item", ["Dota 2", "12|34", "2024-01-05"])
+def test_ids_of_several_words_are_no_lists(tmp_path: Path, item: str) -> None:
+    prepared = prepare_text(tmp_path, f"u,i\n1,{item}\n2,The Witcher 3\n3,Portal\n")
+    assert not any("lists" in line for line in prepared.warnings)
+
+
+def test_broken_rows_of_items_are_warned_of(tmp_path: Path) -> None:
+    ids = [*map(str, range(10)), "1997-08-20"]
+    (tmp_path / "items.csv").write_text("i,t\n" + "".join(f"{item},A {item}\n" for item in ids))
+    prepared = prepare_text(tmp_path, "u,i\n1,5\n", items=(str(tmp_path / "items.csv"),), title="t")
+    assert any("are no integers, as all with" in line for line in prepared.warnings)
+
+
+def test_lowest_rating_given_most_may_be_none(tmp_path: Path) -> None:
+    text = "u,i,r\n" + "".join(f"1,{item},{max(item - 4, 0)}\n" for item in range(10))
+    prepared = prepare_text(tmp_path, text, rating="r")
+    (warning,) = [line for line in prepared.warnings if line.startswith("rating: ")]
+    assert (
+        warning.startswith("rating: 5 are 0, more than are 1") and "'0=watch,*=rating'" in warning
+    )
+    kinds = {"0": "watch", "*": "rating"}
+    dataset = load_text(tmp_path, text, rating="r", kind="r", kinds=kinds)
+    assert dataset.scale == (1, 2, 3, 4, 5)
+    assert [row[2] for row in rows_of(dataset)[:6]] == [None] * 5 + [1]
+
+
+def test_kinds_star_is_all_others(tmp_path: Path) -> None:
+    text = "u,i,k\n1,10,TRAILER\n1,11,\n1,12,film\n"
+    dataset = load_text(tmp_path, text, kind="k", kinds={"TRAILER": "ignore", "*": "watch"})
+    assert dataset.movies.movie_id.tolist() == [11, 12]
+
+
+def test_first_line_of_a_separator_is_read(tmp_path: Path) -> None:
+    text = "\ufeffsep=;\r\nu;i;r\r\n1;1;4,5\r\n1;2;0,5\r\n1;3;bad\r\n"
+    with pytest.raises(InputError, match=r"plays.csv line 5: rating 'bad'"):
+        prepare_text(tmp_path, text, rating="r")
+    dataset = load_text(tmp_path, text, rating="r", max_rejected=0.5)
+    assert [row[2] for row in rows_of(dataset)] == [4.5, 0.5]
+
+
+def test_lines_between_rows_are_named(tmp_path: Path) -> None:
+    text = "1:\n1,5,2005-09-06\n2,4,2005-09-07\n2:\n3,4,2005-09-07\n"
+    with pytest.raises(InputError, match=r"line is '1:'; most others have them: delete lines that"):
+        prepare_text(tmp_path, text, header=("u", "i", "t"))
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "hint"),
+    [
+        pytest.param("Title,Date", {"user": "user"}, "is it the file of one person", id="person"),
+        pytest.param("u," + ",".join("abcdefghklmnopqrs"), {}, "a column for each", id="matrix"),
+        pytest.param("when,i", {"user": "item"}, "of when, i; is it the file", id="no-guess"),
+    ],
+)
+def test_columns_of_other_files_are_explained(
+    tmp_path: Path, header: str, options: dict[str, str], hint: str
+) -> None:
+    with pytest.raises(InputError, match=hint):
+        prepare_text(tmp_path, f"{header}\nx{',5' * header.count(',')}\n", **options)
 
 
 def test_first_line_of_times_looks_like_a_row(tmp_path: Path) -> None:

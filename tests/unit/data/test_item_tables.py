@@ -235,7 +235,7 @@ def test_read_items_ids_of_another_file_are_warned_of(read: Reader) -> None:
 def test_read_items_features_of_every_type(read: Reader) -> None:
     rows = [
         ("2", "fr", "Ann, Bob", "86.0", "A robber", "[1, 2]"),
-        ("1", "nan", "", "12 min", "NULL", ""),
+        ("1", "nan", "", "12 cm", "NULL", ""),
     ]
     features = (
         "country=country:category",

@@ -185,7 +185,7 @@ def test_watched_percent_is_recognised(tmp_path: Path) -> None:
     prepared = prepare_text(tmp_path, "u,i,w\n1,10,50\n1,11,100\n", watched="w")
     assert read_tables("mine", prepared.folder).histories.watched.tolist() == [0.5, 1]
     assert "watched: percent up to 100" in prepared.notes
-    with pytest.raises(InputError, match=r"values up to 7200, .*--watched-seconds"):
+    with pytest.raises(InputError, match=r"half of the values exceed 3\.62e\+03, .*--watched-s"):
         prepare_text(tmp_path, "u,i,w\n1,10,50\n1,11,7200\n", watched="w")
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from marquee.core.ids import as_ids
-from marquee.data.attributes.item_tables import open_items, read_items
-from marquee.data.attributes.user_tables import open_users, read_users
+from marquee.data.attributes.item_tables import read_items
+from marquee.data.attributes.rows import open_table
+from marquee.data.attributes.user_tables import read_users
 from marquee.data.movielens.presets import PRESETS, Preset, preset_of, preset_scale
 
 CSV = {
@@ -79,7 +80,7 @@ def test_preset_of_each_form_reads_its_movies(
     movies: list[tuple[str, int | None, tuple[str, ...]]],
 ) -> None:
     spec = make(tmp_path, name, files, encoding).spec
-    source = open_items(connection, spec, tmp_path / "scratch")
+    source = open_table(connection, spec, "items", tmp_path / "scratch")
     items = read_items(connection, spec, source, as_ids([10]))
     read = items.movies
     assert read.movie_id.tolist() == [10, 20] and items.num_items == 1
@@ -103,7 +104,7 @@ def test_preset_of_each_form_reads_its_users(
     features: dict[str, list[object]],
 ) -> None:
     spec = make(tmp_path, name, files).spec
-    source = open_users(connection, spec, tmp_path / "scratch")
+    source = open_table(connection, spec, "users", tmp_path / "scratch")
     users = read_users(connection, spec, source, as_ids([2]))
     assert {feature.name: feature.values.tolist() for feature in users.features} == features
 

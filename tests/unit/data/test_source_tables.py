@@ -4,6 +4,7 @@ import bz2
 import gzip
 import hashlib
 import json
+import lzma
 import re
 import zipfile
 from collections.abc import Iterator
@@ -308,9 +309,46 @@ def test_open_source_json_lines_keep_their_types(reader: Reader) -> None:
     assert source.locate([2]) == [(source.name, 4)]
 
 
-def test_open_source_json_array_is_read(reader: Reader) -> None:
-    content = json.dumps([{"u": 1, "i": "02"}, {"u": 2, "i": "03"}], indent=1).encode()
-    assert reader.rows(reader.open(content, "plays.json")) == [(1, "02"), (2, "03")]
+OBJECTS: list[dict[str, Any]] = [{"u": 1, "i": "02"}, {"u": 2, "i": "03"}]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(json.dumps(OBJECTS, indent=1), id="array"),
+        pytest.param("\n".join(json.dumps(value, indent=1) for value in OBJECTS), id="indented"),
+        pytest.param(json.dumps({"page": {"next": 2}, "data": OBJECTS}), id="wrapped"),
+        pytest.param(json.dumps({"data": {"a/b": OBJECTS}}, indent=1), id="wrapped-twice"),
+        pytest.param(json.dumps({"x": "y" * 3_000_000, "data": OBJECTS}), id="one-long-line"),
+    ],
+)
+def test_open_source_whole_json_is_read(reader: Reader, content: str) -> None:
+    source = reader.open(content.encode(), "plays.json")
+    assert reader.rows(source) == [(1, "02"), (2, "03")]
+
+
+def test_open_source_python_dicts_are_refused(reader: Reader) -> None:
+    with pytest.raises(InputError, match=r"no JSON object, expected .*ast\.literal_eval"):
+        reader.open(b"{'u': 1, 'i': '02'}\n", "plays.json")
+
+
+@pytest.mark.parametrize("form", ["csv", "cp1252", "xz", "jsonl", "parquet"])
+def test_open_source_folders_are_columns(reader: Reader, form: str) -> None:
+    for number, folder in enumerate(("day=2026-01-01/i=9", "day=a%20b/i=9", ".")):
+        path = reader.folder / "plays" / folder / f"part.{form}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if form == "parquet":
+            pq.write_table(pa.table({"u": [number], "i": ["é"]}), path)
+        elif form == "jsonl":
+            path.write_text(json.dumps({"u": number, "i": "é"}))
+        else:
+            text = f"u,i\n{number},é\n".encode("cp1252" if form == "cp1252" else "utf-8")
+            path.write_bytes(lzma.compress(text) if form == "xz" else text)
+    encoding = "cp1252" if form == "cp1252" else None
+    source = reader.open_path(reader.folder / "plays", encoding=encoding)
+    assert source.columns["day"] == "VARCHAR"
+    rows = reader.connection.sql(f"SELECT u::INTEGER, i, day FROM {source.view} ORDER BY u")
+    assert rows.fetchall() == [(0, "é", "2026-01-01"), (1, "é", "a b"), (2, "é", None)]
 
 
 def test_open_source_parquet_keeps_its_types(reader: Reader) -> None:
