@@ -52,6 +52,8 @@ LOOKS = {
 }
 """Genre -> look, the rarest genre first. It decides the colours; the motif may be the second's."""
 DEFAULT_LOOK = Look("arcs", top="#4b463f", bottom="#191613", accent="#d9cdbb")
+OTHER_LOOKS = [DEFAULT_LOOK, *LOOKS.values()]
+"""Another genre picks one of these by its name; a movie without genres, by its id."""
 ART = Path(__file__).parent / "art"
 FRAME = Template((ART / "poster.svg").read_text())
 MAX_ZOOM = 1.25
@@ -89,7 +91,8 @@ def fit_title(title: str) -> tuple[list[str], int]:
 @lru_cache(maxsize=4096)
 def draw(movie_id: MovieId, title: str, year: int | None, genres: tuple[str, ...]) -> str:
     rng = Random(movie_id)
-    looks = [look for genre, look in LOOKS.items() if genre in genres][:2] or [DEFAULT_LOOK]
+    looks = [look for genre, look in LOOKS.items() if genre in genres][:2]
+    looks = looks or [Random(genres[0] if genres else movie_id).choice(OTHER_LOOKS)]
     motif = ART / f"{rng.choice(looks).motif}-{rng.randint(1, 3)}.svg"
     zoom = rng.uniform(1, MAX_ZOOM)
     center = 100 + rng.uniform(-100, 100) * (zoom - 1)  # a motif covers the poster at any zoom

@@ -35,7 +35,8 @@ def show(key: str = "rate", goal: int = 0) -> None:
     num_rated = len(api.answers(history))
     if goal:
         verb = widgets.worded("rated", "marked")
-        st.progress(min(num_rated / goal, 1.0), text=f"{num_rated} of {goal} movies {verb}")
+        num_counted = min(num_rated, goal)
+        st.progress(num_counted / goal, text=f"{num_counted} of {goal} movies {verb}")
     question_area, goal_area, list_area, queue_area = (st.container() for _ in range(4))
     with list_area:  # first, because visitors watch it
         current_list(key, num_rated)

@@ -136,7 +136,12 @@ class Aggregates:
 def aggregate(dataset: Dataset, histories: UserHistories) -> Aggregates:
     """Read all histories twice and return their sums."""
     items = ItemSums(dataset, histories)
-    words = words_of(dataset.name, items.scale_values, items.has_unrated)
+    words = words_of(
+        dataset.name,
+        items.scale_values,
+        has_unrated=items.has_unrated,
+        has_genres=bool(items.movies.genre_names),
+    )
     sums = ChunkSums(items, words)
     parts = [sums.of(chunk) for chunk in iter_histories(histories)]
     return Aggregates(

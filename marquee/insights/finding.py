@@ -163,6 +163,8 @@ def _filled(id: str, words: Words, values: dict[str, Any]) -> dict[str, str]:
         entry |= TEXTS["plays"].get(id, {})
     if words.scale is not None and not words.scale.is_stars:
         entry |= TEXTS["other-scales"].get(id, {})
+    if not words.has_genres:
+        entry |= TEXTS["without-genres"].get(id, {})
     return {name: fill(text, words, **values) for name, text in entry.items()}
 
 

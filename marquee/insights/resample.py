@@ -110,4 +110,5 @@ def jackknife(
     num = len(without_U)
     spread = float(((without_U - without_U.mean()) ** 2).sum()) * (num - 1) / num
     half = 1.96 * float(np.sqrt(spread))
-    return Interval(estimate, max(lowest, estimate - half), min(highest, estimate + half))
+    low, high = np.clip([estimate - half, estimate + half], lowest, highest).tolist()
+    return Interval(estimate, low, high)

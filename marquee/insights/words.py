@@ -94,6 +94,7 @@ class Words:
     scale: Scale | None
     """None where no rating tells what users like."""
     is_movielens: bool
+    has_genres: bool
 
     @property
     def ratings(self) -> str:
@@ -129,7 +130,9 @@ OTHER_SESSION = (
 )
 
 
-def words_of(name: str, scale: tuple[float, ...], has_unrated: bool) -> Words:
+def words_of(
+    name: str, scale: tuple[float, ...], *, has_unrated: bool, has_genres: bool = True
+) -> Words:
     """Choose the words for a data set.
 
     has_unrated: some interactions have no rating. A scale of one value does not tell liking.
@@ -139,4 +142,5 @@ def words_of(name: str, scale: tuple[float, ...], has_unrated: bool) -> Words:
         **nouns,
         scale=Scale(scale) if len(scale) > 1 else None,
         is_movielens=name.startswith("ml-"),
+        has_genres=has_genres,
     )

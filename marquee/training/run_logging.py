@@ -141,8 +141,7 @@ def embedding(recommender: Recommender) -> tuple[list[list[float]], list[list[st
     """Return vectors and labels of the most rated movies, the headers first."""
     rows = np.argsort(-recommender.num_ratings, kind="stable")[:MAX_EMBEDDED]
     labels = [["title", "year", "genres", "ratings"]]
-    for row in rows.tolist():
-        item = recommender.catalog.movie(int(recommender.movie_ids[row]))
+    for item in recommender.catalog.to_records(rows):
         year = str(item.get("year") or "")
         labels.append([item["title"], year, "|".join(item["genres"]), str(item["num_ratings"])])
     return recommender.reranker.unit_vector_ID[rows].round(5).tolist(), labels

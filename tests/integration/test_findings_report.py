@@ -392,6 +392,25 @@ def test_changes_leave_out_users_without_a_list(root: Path) -> None:
     assert not changes(replace(view, ranked=empty), aggregates, resamples).available
 
 
+def tiny_report(folder: Path, rows: list[Row], movies: list[tuple[int, str, str]]) -> Report:
+    """Report on ratings with the tiny bundle."""
+    dataset = dataset_of(folder, rows, movies)
+    parts = tiny_parts()
+    parts["manifest"]["data"] |= {"sha256": dataset.sha256}
+    write_bundle(folder / "bundle", **parts)
+    histories = build_histories(dataset)
+    view = view_of(dataset, histories, load_bundle(folder / "bundle", dataset))
+    return make_report(dataset, histories, view)
+
+
+def test_words_in_every_title_mark_no_group(tmp_path: Path) -> None:
+    movies = [(movie, f"Film {movie} (1990)", genres) for movie, _, genres in LISTED_MOVIES]
+    report = tiny_report(tmp_path, two_tastes(), movies)
+    findings = {finding.id: finding for finding in report.findings}
+    assert findings["segments"].available
+    assert findings["words"].sentence == "The groups share the words of their titles and tags."
+
+
 @pytest.mark.parametrize(
     ("rows", "available"),
     [(two_tastes(), True), (two_tastes()[:5], False)],
@@ -402,16 +421,11 @@ def test_findings_with_a_bundle_and_without_genres(
 ) -> None:
     others = [(1000, movie, 4.0, SECOND) for movie, *_ in LISTED_MOVIES] if not available else []
     movies = [(movie, title, "(no genres listed)") for movie, title, _ in LISTED_MOVIES]
-    dataset = dataset_of(tmp_path, [*rows, *others], movies)
-    parts = tiny_parts()
-    parts["manifest"]["data"] |= {"sha256": dataset.sha256}
-    folder = tmp_path / "bundle"
-    write_bundle(folder, **parts)
-    histories = build_histories(dataset)
-    view = view_of(dataset, histories, load_bundle(folder, dataset))
-    report = make_report(dataset, histories, view)
+    report = tiny_report(tmp_path, [*rows, *others], movies)
     findings = {finding.id: finding for finding in report.findings}
     assert findings["changes"].available == available and "genres" not in findings
+    assert findings["segments"].available == available
+    assert not available or "“fans of " in findings["segments"].title
     assert html(report).count("<article") == len(findings)
 
 

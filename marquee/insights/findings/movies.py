@@ -25,7 +25,10 @@ POINTS = (0.01, 0.05, 0.1, 0.2, 0.5)
 def few_ratings(aggregates: Aggregates) -> Finding:
     """Count movies by support, and the effect of shrinking on a list of the best."""
     num_movies, shares, words = len(aggregates.movies), support_shares(aggregates), aggregates.words
-    num_few = int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum())
+    fixed, num_few = (
+        texts("few-ratings", words),
+        int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum()),
+    )
     few_percent = 100 * num_few / num_movies
     fewer = f"fewer than {MIN_RATINGS_OF_MEAN} {words.ratings}"
     title = f"{percent(few_percent)} of the movies have {fewer}"
@@ -33,10 +36,11 @@ def few_ratings(aggregates: Aggregates) -> Finding:
         title = f"{percent(shares[0].mean)} of the movies have a single {words.rating}"
     elif num_few == 0:
         title = f"No movie has {fewer}"
+        fixed["action"] = "No movie needs more. Check again when movies are added."
     sentence, numbers = _effect_of_shrinking(aggregates)
     rating_count_X = np.bincount(aggregates.support_I, aggregates.count_I, len(SUPPORT))
     return Finding(
-        **texts("few-ratings", words),
+        **fixed,
         title=title,
         sentence=f"{percent(few_percent)} of the movies have {fewer}. {sentence}".strip(),
         number=shares[0],
@@ -121,7 +125,9 @@ def movies_by_mean(aggregates: Aggregates, scale: Scale) -> Finding:
         f"{MIN_RATINGS_OF_MEAN} ratings. The corrected mean adds {PRIOR_RATINGS} ratings of "
         f"{scale.mean_text(aggregates.mean_rating)}, the overall mean, to each movie. "
         f"{count(num_liked, 'movie keeps', 'movies keep')} {at_least}, so no movie leads on "
-        "one opinion.",
+        "one opinion."
+        if num_plain_liked
+        else f"No movie has a plain mean of {at_least}, either.",
         number=share,
         n=int(is_rated_I.sum()),
         chart=_means_chart(aggregates, scale),

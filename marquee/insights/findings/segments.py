@@ -126,10 +126,14 @@ def _named(
     lift_TG = mix_TG / np.maximum(mix_UG.mean(0), 1e-12)
     seen_TI = np.asarray((seen_UI.T @ is_member_UT).T) / num_users_T[:, None]
     eras = _eras(seen_TI, num_users_T, movies)
+    known_T = [_movies(seen_TI, num_users_T, t, movies) for t in range(len(seen_TI))]
+    others = [
+        "movies of all kinds" if movies.genre_names else f"fans of {known[0]}" for known in known_T
+    ]
     return Segments(
         group_U=group_U,
-        names=_names(lift_TG, mix_UG.mean(0), movies.genre_names, eras),
-        movies=[_movies(seen_TI, num_users_T, t, movies) for t in range(len(seen_TI))],
+        names=_names(lift_TG, mix_UG.mean(0), movies.genre_names, eras, others),
+        movies=known_T,
         lift_TG=lift_TG,
         agreement=agreement,
     )
@@ -151,18 +155,23 @@ def _eras(seen_TI: Float64, num_users_T: Float64, movies: Movies) -> list[str]:
     ]
 
 
-def _names(lift_TG: Float64, mix_G: Float64, genres: tuple[str, ...], eras: list[str]) -> list[str]:
-    """Name groups by two genres each; by a third, then a number, where two names are equal."""
+def _names(
+    lift_TG: Float64, mix_G: Float64, genres: tuple[str, ...], eras: list[str], others: list[str]
+) -> list[str]:
+    """Name groups by two genres each; by a third, then a number, where two names are equal.
+
+    others: names of groups that no genre stands out in.
+    """
     names: list[str] = []
     used: list[tuple[str, set[str]]] = []
-    for lift_G, era in zip(lift_TG, eras, strict=True):
+    for lift_G, era, other in zip(lift_TG, eras, others, strict=True):
         distance_G = (lift_G - 1) * np.sqrt(mix_G)  # above chance, as in a chi-square
         order = [g for g in np.argsort(-distance_G, kind="stable") if mix_G[g] >= MIN_GENRE_SHARE]
         top_genres = [genres[g] for g in order if lift_G[g] >= MIN_LIFT]
         size = 3 if (era, set(top_genres[:2])) in used else 2
         used.append((era, set(top_genres[:2])))
         parts = filter(None, (era, join_names(top_genres[:size])))
-        name = ", ".join(parts) or "movies of all kinds"
+        name = ", ".join(parts) or other
         names.append(name if name not in names else f"{name} ({len(names) + 1})")
     return names
 

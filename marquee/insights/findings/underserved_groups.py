@@ -22,13 +22,13 @@ from marquee.insights.finding import Chart, Finding, by_name, texts, unavailable
 from marquee.insights.findings.segments import Segments
 from marquee.insights.findings.users import RATER_NAMES
 from marquee.insights.model_view import ModelView
-from marquee.insights.render.formatting import join_names, percent
+from marquee.insights.render.formatting import count, join_names, percent
 from marquee.insights.resample import UserResamples, scaled
 from marquee.insights.words import Words
 
 ID = "underserved-groups"
 MIN_GROUP_SIZE = 50
-"""Nothing is said about groups of fewer users."""
+"""Nothing is said about groups of fewer users, nor about one that holds all of them."""
 HISTORY_LENGTHS = {"up to 50": 50, "51 to 150": 150, "151 to 300": 300, "more than 300": np.inf}
 MAX_RATINGS_OF_RARE_MOVIE = 20
 """The model knows little about a movie of so few ratings."""
@@ -78,18 +78,15 @@ def underserved_groups(
     words = aggregates.words
     if view.untestable_reason is not None:
         return unavailable(ID, view.untestable_reason, words)
-    groups = [
-        group
-        for group in groups_of(view, aggregates, taste_groups)
-        if group.is_in_U.sum() >= MIN_GROUP_SIZE
-    ]
-    if len(groups) < 2:
+    everyone, *groups = groups_of(view, aggregates, taste_groups)
+    groups = [group for group in groups if MIN_GROUP_SIZE <= group.is_in_U.sum() < len(view)]
+    if not groups:
         reason = (
-            f"Only {len(view)} users can be tested on their last movie; a group needs "
-            f"{MIN_GROUP_SIZE}."
+            f"The {count(len(view), 'user')} that can be tested on their last movie form no group "
+            f"of {MIN_GROUP_SIZE} or more beside all."
         )
         return unavailable(ID, reason, words)
-    return summarise(measure(view, groups, resamples), words)
+    return summarise(measure(view, [everyone, *groups], resamples), words)
 
 
 def groups_of(

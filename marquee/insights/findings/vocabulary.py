@@ -88,6 +88,8 @@ def _finding(
     outside = resamples.percent(has_word_UT & ~is_in_UT, ~is_in_UT)
     top_words = [[names[w] for w in best_W] for best_W in best_TW]
     top = max(range(len(groups)), key=lambda t: inside[t].mean - outside[t].mean)
+    if inside[top].mean <= outside[top].mean:
+        return unavailable("words", "The groups share the words of their titles and tags.", words)
     group, word = groups.names[top], top_words[top][0]
     descriptions = [
         f"“{groups.names[t]}”: {join_names(top_words[t][:3])}." for t in range(len(groups))

@@ -36,6 +36,20 @@ def test_poster_of_each_genre_is_well_formed(genre: str) -> None:
             assert word in text
 
 
+def looks(movies: list[Movie]) -> set[posters.Look]:
+    drawn = [posters.poster(movie) for movie in movies]
+    return {look for look in posters.OTHER_LOOKS if any(look.top in svg for svg in drawn)}
+
+
+def test_poster_of_another_genre_has_the_look_of_its_name() -> None:
+    assert len(looks([movie(n, "Heat", "Telenovela") for n in range(12)])) == 1
+    assert len(looks([movie(1, "Heat", genre) for genre in ("News", "Kids", "Sport", "Food")])) > 1
+
+
+def test_posters_without_genres_differ_in_colour() -> None:
+    assert len(looks([movie(n) for n in range(12)])) > 4
+
+
 @pytest.mark.parametrize("look", [*posters.LOOKS.values(), posters.DEFAULT_LOOK])
 def test_motif_has_three_drawings(look: posters.Look) -> None:
     assert len(list(posters.ART.glob(f"{look.motif}-*.svg"))) == 3

@@ -1,11 +1,21 @@
 """Findings and charts as plain values."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from marquee.core.bootstrap import Interval
-from marquee.insights.finding import Chart, Finding, by_name, plain, texts, unavailable, with_bounds
+from marquee.insights.finding import (
+    TEXTS,
+    Chart,
+    Finding,
+    by_name,
+    plain,
+    texts,
+    unavailable,
+    with_bounds,
+)
 from marquee.insights.report import SUMMARY_ORDER
 from marquee.insights.words import words_of
 
@@ -53,10 +63,18 @@ def test_unavailable_finding_has_no_value() -> None:
     assert not content["available"] and content["value"] is None and content["value_text"] is None
 
 
+VALUES = {"least": "20 ratings", "agreement": "0.8", "num_groups": 9, "tags": "No tags"}
+
+
+@pytest.mark.parametrize("id", TEXTS["without-genres"])
+def test_texts_without_genres_ask_for_no_genre(id: str) -> None:
+    fields = texts(id, replace(RATINGS, has_genres=False), **VALUES)
+    assert "genre" not in " ".join(fields.values()) and "calibration" not in fields["lever"]
+
+
 @pytest.mark.parametrize("id", SUMMARY_ORDER)
 def test_texts_of_every_finding_name_lever_and_metric(id: str) -> None:
-    values = {"least": "20 ratings", "agreement": "0.8", "num_groups": 9, "tags": "No tags"}
-    fields = texts(id, RATINGS, **values)
+    fields = texts(id, RATINGS, **VALUES)
     assert fields["id"] == id and fields["lever"] and fields["how_we_will_know"]
     assert not any("{" in text for text in fields.values())
 

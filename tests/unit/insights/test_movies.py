@@ -31,6 +31,16 @@ def test_few_ratings_counts_movies_by_support(aggregates: Aggregates) -> None:
     assert rating_percents == pytest.approx([100 / 9, 800 / 9, 0, 0, 0])
 
 
+def test_findings_none_found_say_no_more(tmp_path: Path) -> None:
+    rows: list[Row] = [(user, 10, 3.0, SECOND) for user in range(1, 6)]
+    aggregates = aggregates_of(tmp_path, rows)
+    finding = movies.few_ratings(aggregates)
+    assert finding.title == "No movie has fewer than 5 ratings"
+    assert finding.action.startswith("No movie needs more.")
+    finding = movies.movies_by_mean(aggregates, STARS)
+    assert finding.sentence == "No movie has a plain mean of 4 stars or more, either."
+
+
 def test_movies_by_mean_does_not_count_a_single_five(tmp_path: Path) -> None:
     rows: list[Row] = [(1, 10, 5.0, SECOND), *((u, 20, 3.0, SECOND) for u in range(1, 5))]
     aggregates = aggregates_of(tmp_path, rows)

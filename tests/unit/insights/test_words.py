@@ -52,7 +52,7 @@ def test_long_scale_is_grouped_with_its_end_in_the_last_group() -> None:
     ],
 )
 def test_words_follow_the_data(scale: tuple[float, ...], has_unrated: bool, text: str) -> None:
-    words = words_of("mine", scale, has_unrated)
+    words = words_of("mine", scale, has_unrated=has_unrated)
     assert f"{words.a_rating}, {words.rated}" == text
 
 
