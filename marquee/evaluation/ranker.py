@@ -108,7 +108,7 @@ def _rank_block(
     excluded_BI = not_ranked(score_BI, batch)
     no_list_BK = np.empty((len(score_BI), 0), np.int64)
     top_BK = top_lists(score_BI, excluded_BI) if lists else no_list_BK
-    num_ranked_B = (~excluded_BI).sum(1)
+    num_ranked_B = np.count_nonzero(~excluded_BI, axis=1)
     ranked = {protocol: Ranked(*_rank_items(score_BI, batch, excluded_BI), top_BK, num_ranked_B)}
     if queries.candidate_BC is not None:
         num_ranked_B = np.full(len(queries), 1 + queries.candidate_BC.shape[1])

@@ -55,10 +55,14 @@ def predict_pairs(
     blocks = RatingBlocks(
         history.user_N, history.item_N, history.centered_rating_N, len(feature_UF)
     )
+    is_asked_U = torch.zeros(len(feature_UF), dtype=torch.bool)
+    is_asked_U[user_N] = True
     moments = []
     for item_IE, prior_mean_E, weight_FE, precision_EE, alpha in draws:
         prior_mean_UE = prior_mean_E + feature_UF @ weight_FE
-        user_UE, cov_UEE, precision_U = fold_in(blocks, item_IE, prior_mean_UE, precision_EE, alpha)
+        user_UE, cov_UEE, precision_U = fold_in(
+            blocks, is_asked_U, item_IE, prior_mean_UE, precision_EE, alpha
+        )
         input_NE = with_unit_bias(item_IE[item_N])
         variance_N = ((input_NE[:, None] @ cov_UEE[user_N]) @ input_NE[..., None]).ravel()
         mean_N = predict_ratings(user_UE, item_IE, user_N, item_N)
@@ -68,16 +72,22 @@ def predict_pairs(
 
 def fold_in(
     blocks: RatingBlocks,
+    is_asked_U: Tensor,
     item_IE: Tensor,
     prior_mean_UE: Tensor,
     precision_EE: Tensor,
     alpha: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return means, covariances (U, E, E) and rating precisions under one draw."""
+    """Return means, covariances (U, E, E) and rating precisions under one draw.
+
+    is_asked_U: the users whose rows are filled; those of others hold anything.
+    """
     num_users, width = prior_mean_UE.shape
     user_UE, cov_UEE = torch.empty(num_users, width), torch.empty(num_users, width, width)
     precision_U, input_IE, bias_I = torch.ones(num_users), with_unit_bias(item_IE), item_IE[:, -1]
-    for row_B, item_BL, rating_BL, mask_BL in blocks:
+    for block in blocks:
+        is_asked_B = is_asked_U[block[0]]
+        row_B, item_BL, rating_BL, mask_BL = (each[is_asked_B] for each in block)
         input_BLE = input_IE[item_BL] * mask_BL[..., None]
         target_BL1 = ((rating_BL - bias_I[item_BL]) * mask_BL)[..., None]
         gram_BEE = input_BLE.transpose(1, 2) @ input_BLE

@@ -12,6 +12,7 @@ import train
 from marquee.data.demo_data import write_demo
 from marquee.training.studies import ablation
 from marquee.training.studies.ablation import VARIANTS_FILE
+from tests.support.demo_training import FAST_RATING_MODEL, settings_args
 from tests.support.paths import ROOT
 
 
@@ -19,7 +20,7 @@ def arguments(root: Path, *more: str) -> list[str]:
     args = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={root / 'data'}"]
     args += [f"--{name}={root / name}" for name in ("runs", "bundles", "results")]
     small = ["--trainer.max_epochs=1", "--model.network.history_length=20", "--comet=off"]
-    return [*args, *small, *more]
+    return [*args, *small, *settings_args(FAST_RATING_MODEL), *more]
 
 
 @pytest.fixture(scope="module")

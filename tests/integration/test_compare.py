@@ -12,6 +12,7 @@ from marquee.data.demo_data import write_demo
 from marquee.training.compare.command import main, read_run
 from marquee.training.compare.runs import TRAIN_LOSS, Run
 from tests.support import comet_reads
+from tests.support.demo_training import FAST_RATING_MODEL, settings_args
 from tests.support.paths import ROOT
 from tests.support.run_folders import logged_run
 
@@ -26,6 +27,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     args = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={root / 'data'}"]
     args += [f"--{name}={root / name}" for name in ("runs", "bundles", "results")]
     args += ["--trainer.max_epochs=2", "--model.network.history_length=20", "--comet=off"]
+    args += settings_args(FAST_RATING_MODEL)
     assert train.main(["fit", *args, "--trainer.check_val_every_n_epoch=1"]) == 0
     (run,) = (path.parent for path in root.glob("runs/demo/*/fit.json"))
     return run

@@ -11,13 +11,15 @@ import train
 from marquee.data.demo_data import write_demo
 from marquee.evaluation.rerank_tradeoff import sweep
 from marquee.training.studies.rerank_tradeoff import main as measure_main
+from tests.support.demo_training import FAST_RATING_MODEL, settings_args
 from tests.support.paths import ROOT
 
 
 def arguments(root: Path) -> list[str]:
     args = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={root / 'data'}"]
     args += [f"--{name}={root / name}" for name in ("runs", "bundles", "results")]
-    return [*args, "--trainer.max_epochs=1", "--model.network.history_length=20", "--comet=off"]
+    small = ["--trainer.max_epochs=1", "--model.network.history_length=20", "--comet=off"]
+    return [*args, *small, *settings_args(FAST_RATING_MODEL)]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from marquee.core.arrays import Float32
 from marquee.core.eval_queries import EvalQueries
 from marquee.evaluation.baselines.interactions import (
+    BLOCK_ROWS,
     Interactions,
     context_matrix,
     interaction_matrix,
@@ -69,7 +70,7 @@ class EASE:
 
     A larger l2 (20 to 2,000) pulls the weights of rare items towards 0. With fewer users than items
     P comes from a U x U inverse (Woodbury), ml-latest-small in 1.3 s instead of 13.5. One dense
-    I x I matrix, three while it is inverted: for catalogs of up to some 20,000 items.
+    I x I matrix, two while it is made: for catalogs of up to some 20,000 items.
     Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data".
     """
 
@@ -157,4 +158,8 @@ def _inverse(gram: Float32) -> Float32:
     assert info == 0, f"spotrf {info}: not positive definite"
     inverse, info = lapack.spotri(factor, lower=1, overwrite_c=1)
     assert info == 0, f"spotri {info}"
-    return np.ascontiguousarray(inverse + np.tril(inverse, -1).T)  # spotri fills one half
+    for start in range(0, len(inverse), BLOCK_ROWS):  # spotri fills one half, with zeros above it
+        end = start + BLOCK_ROWS
+        inverse[start:end, end:] = inverse[end:, start:end].T
+        inverse[start:end, start:end] += np.tril(inverse[start:end, start:end], -1).T
+    return np.asarray(inverse.T)

@@ -49,7 +49,7 @@ def rank_counts_multi(
         sorted_C, target_score = np.sort(score_C[stays_C]), score_C[column_N[targets]]
         below_N[targets] = np.searchsorted(sorted_C, target_score, "left")
         upto_N[targets] = np.searchsorted(sorted_C, target_score, "right")
-    return stays_BC.sum(1)[row_N] - upto_N, upto_N - below_N - 1
+    return np.count_nonzero(stays_BC, axis=1)[row_N] - upto_N, upto_N - below_N - 1
 
 
 def recall(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) -> Float64:
@@ -83,15 +83,16 @@ def any_hit(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) ->
     Of m candidates at one score, g of them targets, f fill the places that are left. No target is
     among them with probability (m - g)! (m - f)! / (m - g - f)! / m!, a product of f factors.
     """
-    better, tied = np.asarray(num_better), np.asarray(num_tied)
+    num_users = int(row_N.max(initial=-1)) + 1
+    better, tied, row_N = _in_first(k, num_better, num_tied, row_N)
     _, level_N = _level_targets(better, row_N)
-    places_N = np.clip(k - better, 0, tied + 1)
+    places_N = np.minimum(k - better, tied + 1)
     miss_N = np.ones(len(better))
     for place in range(k):
         factor_N = np.maximum(tied + 1 - level_N - place, 0) / np.maximum(tied + 1 - place, 1)
         miss_N = np.where(place < places_N, miss_N * factor_N, miss_N)
     # Places are left to one score at most, and higher scores are certain hits: the least counts.
-    miss_B = np.ones(int(row_N.max(initial=-1)) + 1)
+    miss_B = np.ones(num_users)
     np.minimum.at(miss_B, row_N, miss_N)
     return 1 - miss_B
 
@@ -104,15 +105,16 @@ def average_precision(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, 
     (p - better - 1) / (m - 1). The sum over p of (1 + h + (g - 1) (p - better - 1) / (m - 1)) / p
     is a difference of harmonic numbers.
     """
-    better, tied = np.asarray(num_better), np.asarray(num_tied)
+    num_users = int(row_N.max(initial=-1)) + 1
+    better, tied, row_N = _in_first(k, num_better, num_tied, row_N)
     higher_N, level_N = _level_targets(better, row_N)
     harmonic_K = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
-    first_N, last_N = np.minimum(better, k), np.minimum(better + tied + 1, k)
-    inverse_N = harmonic_K[last_N] - harmonic_K[first_N]  # sum of 1 / p
-    offset_N = (last_N - first_N) - (better + 1) * inverse_N  # sum of (p - better - 1) / p
+    last_N = np.minimum(better + tied + 1, k)
+    inverse_N = harmonic_K[last_N] - harmonic_K[better]  # sum of 1 / p
+    offset_N = (last_N - better) - (better + 1) * inverse_N  # sum of (p - better - 1) / p
     others_N = (level_N - 1) / np.maximum(tied, 1)
     gain_N = ((1 + higher_N) * inverse_N + others_N * offset_N) / (tied + 1)
-    return np.asarray(np.bincount(row_N, gain_N) / k, np.float64)
+    return np.asarray(np.bincount(row_N, gain_N, minlength=num_users) / k, np.float64)
 
 
 METRICS_MULTI: dict[str, Callable[[ArrayLike, ArrayLike, Int64], Float64]] = {
@@ -129,6 +131,15 @@ METRICS_MULTI: dict[str, Callable[[ArrayLike, ArrayLike, Int64], Float64]] = {
 
 def _num_hits(num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64, k: int) -> Float64:
     return np.asarray(np.bincount(row_N, hit_rate(num_better, num_tied, k)), np.float64)
+
+
+def _in_first(
+    k: int, num_better: ArrayLike, num_tied: ArrayLike, row_N: Int64
+) -> tuple[Int64, Int64, Int64]:
+    """Return the targets that can be in the first k; the others earn nothing there."""
+    better = np.asarray(num_better)
+    can_N = better < k
+    return better[can_N], np.asarray(num_tied)[can_N], row_N[can_N]
 
 
 def _level_targets(better_N: Int64, row_N: Int64) -> tuple[Int64, Int64]:

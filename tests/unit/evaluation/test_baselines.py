@@ -139,7 +139,11 @@ def test_ease_weights_of_two_items_by_hand() -> None:
 
 @pytest.mark.parametrize(
     ("num_users", "num_items"),
-    [pytest.param(40, 15, id="by-items"), pytest.param(15, 40, id="by-users")],
+    [
+        pytest.param(40, 15, id="by-items"),
+        pytest.param(15, 40, id="by-users"),
+        pytest.param(200, 150, id="in-blocks"),
+    ],
 )
 def test_ease_equals_closed_form(num_users: int, num_items: int) -> None:
     is_seen_UI = np.random.default_rng(0).random((num_users, num_items)) < 0.3

@@ -195,6 +195,22 @@ def test_fit_cuts_recovers_true_cuts() -> None:
     assert factor == pytest.approx(0.8**2, abs=0.05)
 
 
+def test_predict_pairs_of_few_users_equals_those_of_all(world: World) -> None:
+    tiny = RatingModelConfig(embedding_dim=2, num_draws=2, every=1, burn_in=2)
+    arrays, scalars, _ = fit_rating_model(*world.train(), world.feature_IF, SCALE, tiny)
+    draws = PosteriorDraws.from_arrays(arrays)
+    user_N, item_N, rating_N = (torch.from_numpy(column_N) for column_N in world.train())
+    history = CenteredRatings(
+        user_N=user_N, item_N=item_N, centered_rating_N=rating_N - scalars["mean"]
+    )
+    features = implicit_features(draws.implicit_IF, user_N, item_N, U)
+    of_all = predict_pairs(draws, history, features, user_N, item_N)
+    is_few_N = user_N % 10 == 3
+    of_few = predict_pairs(draws, history, features, user_N[is_few_N], item_N[is_few_N])
+    for all_SN, few_SN in zip(of_all, of_few, strict=True):
+        torch.testing.assert_close(few_SN, all_SN[:, is_few_N], rtol=1e-6, atol=1e-7)
+
+
 def test_rating_blocks_hold_every_rating_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models.bpmf.data, "ENTRIES_PER_BLOCK", 6)
     row_N = torch.tensor([2, 0, 2, 2, 4, 0])
