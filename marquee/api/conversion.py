@@ -7,7 +7,13 @@ from typing import Any, TypeVar, cast
 
 from marquee.api.errors import malformed_error
 from marquee.api.ids import NO_CONTROL_CHARACTERS
-from marquee.api.requests import EventIn, Filters, RecommendRequest, UserRequest
+from marquee.api.requests import (
+    CommonListRequest,
+    EventIn,
+    Filters,
+    RecommendRequest,
+    UserRequest,
+)
 from marquee.api.responses import ExportedEvent, RejectedEvent
 from marquee.api.store_access import CachedUser
 from marquee.api.unknown_movies import name_unknown
@@ -19,11 +25,25 @@ from marquee.feedback.event_schema import Event
 from marquee.recommender.errors import RequestError
 from marquee.recommender.foreign_ids import ForeignId, catalog_id, known_ids, stored_entries
 from marquee.recommender.history import HistoryEntry
+from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
-from marquee.recommender.responses import PredictResponse, RateNextResponse, RecommendResponse
+from marquee.recommender.responses import (
+    ChartsResponse,
+    PredictResponse,
+    RateNextResponse,
+    RecommendResponse,
+    SimilarResponse,
+)
 
-Response = TypeVar("Response", RecommendResponse, PredictResponse, RateNextResponse)
+Response = TypeVar(
+    "Response",
+    RecommendResponse,
+    PredictResponse,
+    RateNextResponse,
+    SimilarResponse,
+    ChartsResponse,
+)
 
 # A plain request sets none of them: it names neither a movie, a genre, a filter nor a viewer.
 SPECIAL_FIELDS = (
@@ -55,7 +75,9 @@ def missing_history(request: UserRequest, user: CachedUser | None) -> RequestErr
     return RequestError(message, code="unavailable", field="require_history")
 
 
-def mark_history(response: Response, request: UserRequest, user: CachedUser | None) -> Response:
+def mark_history(
+    response: Response, request: UserRequest | CommonListRequest, user: CachedUser | None
+) -> Response:
     """Return the response, which says so where the stored history could not be read."""
     if user is not None or request.user_id is None:
         return response
@@ -100,8 +122,30 @@ def cache_key(request: RecommendRequest) -> tuple[Any, ...] | None:
     return tuple(getattr(request, name) for name in PLAIN_FIELDS)
 
 
+def common_page(
+    catalog: ItemCatalog,
+    request: CommonListRequest,
+    user: CachedUser | None,
+    unknown: dict[ForeignId, None],
+) -> dict[str, Any]:
+    """Return the page of a list in one order for all; unknown ids join `unknown`."""
+    exclude_ids = known_ids(catalog, request.exclude_ids or (), unknown)
+    if user is not None:
+        exclude_ids += known_ids(catalog, (entry[0] for entry in user.state.history), {})
+        exclude_ids += known_ids(catalog, user.state.not_interested, {})
+    return {
+        "k": request.k,
+        "offset": request.offset,
+        "filters": to_dict(request.filters),
+        "exclude_ids": exclude_ids,
+    }
+
+
 def to_dict(filters: Filters | None) -> dict[str, Any] | None:
-    return None if filters is None else filters.model_dump(exclude_none=True)
+    """Return the filters given; null inside of `where` stays, and is refused later."""
+    if filters is None:
+        return None
+    return {name: value for name, value in filters if value is not None}
 
 
 def validate_events(

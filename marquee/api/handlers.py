@@ -16,7 +16,7 @@ from zlib import crc32
 from marquee.api import conversion, metrics, requests, responses
 from marquee.api.compute import cost
 from marquee.api.compute.lists import ListComputer
-from marquee.api.conversion import mark_history, mark_in_batch, merge_history, to_dict
+from marquee.api.conversion import mark_history, mark_in_batch, merge_history
 from marquee.api.ids import UserId
 from marquee.api.process.shared_state import SharedState
 from marquee.api.store_access import CachedUser, StoreExecutor, UserCache
@@ -145,19 +145,29 @@ class Handlers:
         if (request.movie_id is None) == (request.movie_ids is None):
             raise RequestError("expected movie_id or movie_ids, one of the two", field="movie_id")
         recommender = self.model.recommender
+        user = await self._stored_user(request.user_id)
         unknown: dict[ForeignId, None] = {}
         if request.movie_id is not None:
             movie_ids = [require_movie(recommender.catalog, request.movie_id)]
         else:
             movie_ids = known_ids(recommender.catalog, request.movie_ids or (), unknown)
-        response: lists.SimilarResponse = {"items": [], "model_version": recommender.model_version}
+        page = conversion.common_page(recommender.catalog, request, user, unknown)
+        response: lists.SimilarResponse = {
+            "items": [],
+            "model_version": recommender.model_version,
+            "next_offset": None,
+        }
         if movie_ids:
-            response = recommender.similar(movie_ids, request.k, to_dict(request.filters))
-        return name_unknown(response, list(unknown))
+            response = recommender.similar(movie_ids, **page)
+        return mark_history(name_unknown(response, list(unknown)), request, user)
 
     async def charts(self, request: requests.ChartsRequest) -> lists.ChartsResponse:
-        filters = to_dict(request.filters)
-        return self.model.recommender.charts(request.kind, request.k, filters)
+        recommender = self.model.recommender
+        user = await self._stored_user(request.user_id)
+        unknown: dict[ForeignId, None] = {}
+        page = conversion.common_page(recommender.catalog, request, user, unknown)
+        response = recommender.charts(request.kind, **page)
+        return mark_history(name_unknown(response, list(unknown)), request, user)
 
     async def rate_next(self, request: requests.RateNextRequest) -> lists.RateNextResponse:
         recommender = self.model.recommender
@@ -180,8 +190,13 @@ class Handlers:
 
     async def search(self, params: requests.SearchParams) -> responses.SearchResponse:
         model = self.model
-        items = model.recommender.catalog.to_records(model.search.find(params.q, params.k))
-        return {"items": items, "model_version": model.recommender.model_version}
+        end = params.offset + params.k
+        item_N = model.search.find(params.q, end + 1)
+        return {
+            "items": model.recommender.catalog.to_records(item_N[params.offset : end]),
+            "model_version": model.recommender.model_version,
+            "next_offset": end if len(item_N) > end else None,
+        }
 
     async def movie(self, params: requests.MovieParams | requests.MovieIdRequest) -> lists.Movie:
         catalog = self.model.recommender.catalog

@@ -28,6 +28,7 @@ MAX_HISTORY = 10_000
 MAX_IDS = 10_000
 MAX_PREDICTIONS = 1_000
 MAX_REQUESTS = 256
+MAX_OFFSET = 1_000_000  # of a search, which finds some hundred titles
 MAX_EVENTS = 1_000
 
 Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
@@ -83,6 +84,12 @@ class HistoryEntry(_Request):
     at: Time | None = Field(None, description=ABOUT_TIME)
 
 
+WHERE = (
+    "conditions on attributes, {NAME: VALUE} or {NAME: {OPERATOR: VALUE}} with eq, ne, in, not_in, "
+    'lt, lte, gt, gte and exists; {"all": [...]}, {"any": [...]} and {"not": {...}} combine them'
+)
+
+
 class Filters(_Request):
     """The movies that the answer may hold; every filter given must hold."""
 
@@ -91,6 +98,7 @@ class Filters(_Request):
     year_min: Year | None = None
     year_max: Year | None = None
     min_ratings: int | None = Field(None, ge=0, le=MAX_INT64, description="training ratings")
+    where: dict[str, Any] | None = Field(None, description=WHERE)
 
 
 class UserRequest(_Request):
@@ -152,22 +160,30 @@ class RerankRequest(PredictRequest):
     """These movies, best first."""
 
 
-class SimilarRequest(_Request):
+class CommonListRequest(_Request):
+    """A page of a list in one order for all, without what this user knows."""
+
+    user_id: UserId | None = Field(
+        None, description="whose stored history, and refused movies, are left out"
+    )
+    k: K = 10
+    offset: int = Field(0, ge=0, le=MAX_INT64, description="an answer's next_offset")
+    filters: Filters | None = None
+    exclude_ids: list[MovieIdIn] | None = Field(None, max_length=MAX_IDS, fail_fast=True)
+
+
+class SimilarRequest(CommonListRequest):
     """Give movie_id or movie_ids, one of the two."""
 
     # The service checks the rule: of a `oneOf` beside properties, generators make other classes.
     movie_id: MovieIdIn | None = None
     movie_ids: list[MovieIdIn] | None = Field(None, min_length=1, max_length=100)
-    k: K = 10
-    filters: Filters | None = None
 
 
-class ChartsRequest(_Request):
-    """A list that is the same for all users."""
+class ChartsRequest(CommonListRequest):
+    """A list in one order for all users."""
 
     kind: ChartKind
-    k: K = 10
-    filters: Filters | None = None
 
 
 class RateNextRequest(UserRequest):
@@ -226,6 +242,7 @@ class _Params(BaseModel):
 class SearchParams(_Params):
     q: str = Field(min_length=1, max_length=200)
     k: Annotated[K, BeforeValidator(_digits)] = 10
+    offset: Annotated[int, BeforeValidator(_digits), Field(ge=0, le=MAX_OFFSET)] = 0
 
 
 class MovieParams(_Params):

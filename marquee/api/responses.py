@@ -13,6 +13,7 @@ from marquee.recommender.responses import (
     Movie,
     MovieId,
     MovieReference,
+    NextOffset,
     RecommendResponse,
     Strict,
 )
@@ -87,6 +88,7 @@ class SearchResponse(Strict):
 
     items: list[Movie]
     model_version: ModelVersion
+    next_offset: NextOffset
 
 
 class HistoryItem(MovieReference):

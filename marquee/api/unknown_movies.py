@@ -17,6 +17,7 @@ from marquee.recommender.errors import RequestError
 from marquee.recommender.foreign_ids import ForeignId, known_id, known_ids
 from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.responses import (
+    ChartsResponse,
     PredictResponse,
     RateNextResponse,
     RecommendResponse,
@@ -25,7 +26,12 @@ from marquee.recommender.responses import (
 
 Request = TypeVar("Request", bound=UserRequest)
 Response = TypeVar(
-    "Response", RecommendResponse, PredictResponse, RateNextResponse, SimilarResponse
+    "Response",
+    RecommendResponse,
+    PredictResponse,
+    RateNextResponse,
+    SimilarResponse,
+    ChartsResponse,
 )
 ID_LISTS = ("include_ids", "exclude_ids", "movie_ids")
 

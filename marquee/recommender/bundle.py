@@ -3,6 +3,7 @@
     bundle.json           the manifest: format, model version, config, data fingerprint, metrics,
                           sha256 of every other file
     movies.json           id, title, year and genres of every movie: the order is the item indices
+    attributes.json       further values of every movie, by attribute, for filters
     arrays.safetensors    item vectors, the head's weights, biases and counts (bundle_checks.SHAPES)
     encoder.onnx          the history encoder
     item_content.onnx     the content half of the item tower: attributes to an item's vectors
@@ -32,10 +33,11 @@ from marquee.core.files import atomic_folder, write_atomic
 from marquee.core.movies import Movies
 from marquee.recommender.bundle_checks import bundle_error, check
 
-FORMAT = 5
+FORMAT = 6
 MANIFEST = "bundle.json"
 PARTS = (
     "arrays.safetensors",
+    "attributes.json",
     "encoder.onnx",
     "features.json",
     "features.safetensors",
@@ -56,6 +58,7 @@ class Bundle:
     folder: Path
     manifest: dict[str, Any]
     movies: Movies
+    attributes: dict[str, list[Any]]
     arrays: dict[str, np.ndarray]
     encoder: bytes
     item_content: bytes
@@ -76,6 +79,7 @@ def write_bundle(
     *,
     manifest: Mapping[str, Any],
     movies: Movies,
+    attributes: Mapping[str, Sequence[Any]] | None = None,
     arrays: Mapping[str, np.ndarray],
     encoder: bytes,
     item_content: bytes,
@@ -88,7 +92,8 @@ def write_bundle(
 
     manifest: name, recipe, config, data, refit, metrics, scale ([] without ratings),
     history_length, stars (with ratings) and created; `format`, `files` and `model_version` are
-    added here. arrays: names and shapes of SHAPES. encoder, item_content: ONNX models. golden:
+    added here. attributes: by name (I,) values, lists of values, or None. arrays: names and shapes
+    of SHAPES. encoder, item_content: ONNX models. golden:
     [{history, movie_ids, scores, stars (with ratings), top}]. golden_items: [{title, year, genres,
     features, arrays}], arrays by name. prove: called on the finished folder before it replaces the
     old one; an exception leaves the old one in place.
@@ -97,9 +102,11 @@ def write_bundle(
     """
     folder = Path(folder)
     refuse_to_replace(folder)
+    columns = {name: list(values) for name, values in (attributes or {}).items()}
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     parts = {
         "arrays.safetensors": save_arrays(contiguous),
+        "attributes.json": _json(columns),
         "encoder.onnx": encoder,
         "features.json": _json(features.to_json()),
         "features.safetensors": save_arrays(features.arrays()),
@@ -109,7 +116,7 @@ def write_bundle(
     }
     full = json.loads(_json(dict(manifest) | {"format": FORMAT, "files": _digests(parts)}))
     full["model_version"] = _model_version(full)
-    check(folder, full, movies, contiguous)
+    check(folder, full, movies, columns, contiguous)
     try:
         with atomic_folder(folder, fsync=True) as new:
             for name, content in (parts | {MANIFEST: _json(full)}).items():
@@ -144,6 +151,7 @@ def read_bundle(folder: str | Path, copies: Path | None = None) -> Bundle:
     try:
         arrays = load_arrays(content) if isinstance(content, bytes) else _map_arrays(content)
         movies = Movies.from_columns(json.loads(files["movies.json"]))
+        attributes = dict(json.loads(files["attributes.json"]))
         golden = json.loads(files["golden.json"])
         queries, items = golden["queries"], golden["items"]
         word_arrays = load_arrays(files["features.safetensors"])
@@ -151,11 +159,12 @@ def read_bundle(folder: str | Path, copies: Path | None = None) -> Bundle:
     except Exception as error:
         message = f"a file cannot be parsed ({error}), expected safetensors and JSON"
         raise bundle_error(folder, message) from error
-    check(folder, manifest, movies, arrays)
+    check(folder, manifest, movies, attributes, arrays)
     return Bundle(
         folder=folder,
         manifest=manifest,
         movies=movies,
+        attributes=attributes,
         arrays=arrays,
         encoder=files["encoder.onnx"],
         item_content=files["item_content.onnx"],

@@ -1,6 +1,6 @@
 """The arrays of a bundle, and what must hold of its parts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,14 +38,15 @@ def bundle_error(path: Path | str, message: str) -> InputError:
 
 
 def check(
-    folder: Path, manifest: Mapping[str, Any], movies: Movies, arrays: Mapping[str, np.ndarray]
+    folder: Path,
+    manifest: Mapping[str, Any],
+    movies: Movies,
+    attributes: Mapping[str, Sequence[Any]],
+    arrays: Mapping[str, np.ndarray],
 ) -> None:
     """Raise InputError where the manifest, the movies and the arrays disagree."""
-    path, scale, length = (
-        folder / "bundle.json",
-        manifest.get("scale"),
-        manifest.get("history_length"),
-    )
+    path = folder / "bundle.json"
+    scale, length = manifest.get("scale"), manifest.get("history_length")
     if not isinstance(length, int) or length < 1:
         raise bundle_error(path, f"history_length {length!r}, expected 1 or more")
     is_ascending = isinstance(scale, list) and scale == sorted(set(scale))
@@ -57,6 +58,10 @@ def check(
         raise bundle_error(path, "stars with scale [], expected none without ratings")
     if len(set(movies.movie_id.tolist())) != len(movies) or len(movies) == 0:
         raise bundle_error(folder / "movies.json", "movie ids, expected one or more, each once")
+    for name, values in attributes.items():
+        if len(values) != len(movies):
+            message = f"{name}: {len(values)} values, expected {len(movies)}, one for each movie"
+            raise bundle_error(folder / "attributes.json", message)
     _check_arrays(folder / "arrays.safetensors", len(movies), arrays, has_ratings=bool(scale))
 
 

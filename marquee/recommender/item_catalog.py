@@ -10,18 +10,30 @@ from marquee.core.arrays import Bools, Int64
 from marquee.core.ids import Id
 from marquee.core.item_stats import release_years
 from marquee.core.movies import Movies
+from marquee.recommender.eligibility.attribute_table import AttributeTable
+from marquee.recommender.eligibility.item_filter import parse_filter
 from marquee.recommender.errors import RequestError, unknown_genre, unknown_movie
 from marquee.recommender.history import History, HistoryEntry, StoredEntry, parse_history
 from marquee.recommender.responses import Movie, MovieReference
 
-FILTER_NAMES = ("genres", "exclude_genres", "year_min", "year_max", "min_ratings")
+FILTER_NAMES = ("genres", "exclude_genres", "year_min", "year_max", "min_ratings", "where")
 
 
 class ItemCatalog:
     """The I items of a bundle. Raises RequestError for a movie or genre that it lacks."""
 
-    def __init__(self, movies: Movies, num_ratings_I: Int64, scale: Sequence[float]) -> None:
+    def __init__(
+        self,
+        movies: Movies,
+        num_ratings_I: Int64,
+        scale: Sequence[float],
+        attributes: Mapping[str, Sequence[Any]] | None = None,
+    ) -> None:
+        """attributes: further values of the items by name; title, year and genres are known."""
         self.movies = movies
+        own: dict[str, Sequence[Any]] = {"title": movies.title, "year": movies.year}
+        own |= {"genres": movies.genres, "num_ratings": num_ratings_I.tolist()}
+        self.attributes = AttributeTable(len(movies), {**(attributes or {}), **own})
         self.num_ratings_I = num_ratings_I
         self.scale = [float(stars) for stars in scale]
         # A value of float32 is on the scale, too: .1 is then .10000000149.
@@ -97,6 +109,8 @@ class ItemCatalog:
             mask_I &= self._has_any_genre(values["genres"], "genres")
         if values.get("exclude_genres"):
             mask_I &= ~self._has_any_genre(values["exclude_genres"], "exclude_genres")
+        if "where" in values:
+            mask_I &= parse_filter(values["where"])(self.attributes)
         if "min_ratings" in values:
             mask_I &= self.num_ratings_I >= values["min_ratings"]
         year_min, year_max = values.get("year_min"), values.get("year_max")

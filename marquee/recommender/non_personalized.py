@@ -56,8 +56,10 @@ class NonPersonalized:
         self.kinds = tuple(self._formulas)
         self._scores: dict[str, Float32] = {}
 
-    def top(self, kind: str, mask_I: Bools, k: int) -> tuple[Int64, Float32]:
-        """Return the k items of the mask that lead a chart, and their scores."""
+    def top(
+        self, kind: str, mask_I: Bools, k: int, offset: int = 0
+    ) -> tuple[Int64, Float32, int | None]:
+        """Return a page of a chart's items within the mask, their scores, the next offset."""
         if kind not in self._formulas:
             message = f"kind: {kind!r}, expected one of {', '.join(self.kinds)}"
             raise RequestError(message, field="kind")
@@ -65,9 +67,9 @@ class NonPersonalized:
             self._scores[kind] = self._formulas[kind]().astype(np.float32)
         score_I, order = self._scores[kind], self._order
         is_listed_I = mask_I & np.isfinite(score_I)
-        positions, _ = top_page(score_I[order], is_listed_I[order], k, 0)
+        positions, next_offset = top_page(score_I[order], is_listed_I[order], k, offset)
         item_K = order[positions]
-        return item_K, score_I[item_K]
+        return item_K, score_I[item_K], next_offset
 
     def _trending(self, num_recent_I: Int64) -> AnyFloat:
         recent, total = num_recent_I.sum(), self._num_ratings_I.sum()

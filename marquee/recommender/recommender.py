@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core.arrays import Float32, Int64
+from marquee.core.arrays import Bools, Float32, Int64
 from marquee.core.ids import Id, Ids, IdType, id_type
 from marquee.recommender import responses
 from marquee.recommender.bundle import Bundle, read_bundle
@@ -49,7 +49,9 @@ class Recommender:
         self.user_feature_names = [encoding.name for encoding in bundle.features.user]
         """The features of a user that `viewer` can hold."""
         self.num_ratings: Int64 = arrays["num_ratings"]
-        self.catalog = ItemCatalog(self.movies, self.num_ratings, bundle.manifest["scale"])
+        self.catalog = ItemCatalog(
+            self.movies, self.num_ratings, bundle.manifest["scale"], bundle.attributes
+        )
         self.scorer = Scorer(bundle, threads)
         self.has_ratings = bool(bundle.manifest["scale"])
         self.rating_model = RatingModel.from_bundle(bundle) if self.has_ratings else None
@@ -174,7 +176,8 @@ class Recommender:
             k: number of movies, 1 or more.
             offset: places to skip, a response's `next_offset`.
             filters: `genres` (at least one of them), `exclude_genres` (none of them), `year_min`,
-                `year_max` (inclusive), `min_ratings` (training ratings); all must hold.
+                `year_max` (inclusive), `min_ratings` (training ratings), `where` (attributes:
+                marquee/recommender/eligibility/item_filter.py); all must hold.
             include_ids: the only candidates; None: all.
             exclude_ids: movies to leave out.
             exclude_seen: leave out the movies of the history.
@@ -316,12 +319,18 @@ class Recommender:
         }
 
     def similar(
-        self, movie_ids: Iterable[Id], k: int = 10, filters: Mapping[str, Any] | None = None
+        self,
+        movie_ids: Iterable[Id],
+        k: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        offset: int = 0,
+        exclude_ids: Iterable[Id] = (),
     ) -> responses.SimilarResponse:
-        """Return the k movies nearest to these, by cosine to their mean: POST /similar.
+        """Return a page of the movies nearest to these: POST /similar.
 
-        The movies of the request are left out. `score` is the cosine, -1..1. Raises RequestError
-        for an unknown movie, or none.
+        The movies of the request are left out, and those of exclude_ids. `score` is the cosine to
+        the mean of the request's movies, -1..1. Raises RequestError for an unknown movie, or none.
 
         Examples:
             >>> [item["title"] for item in recommender.similar([480], k=2)["items"]]
@@ -330,33 +339,48 @@ class Recommender:
         items = self.catalog.indices_of(movie_ids, "movie_ids")
         if len(items) == 0:
             raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
-        mask_I = self.catalog.filter_mask(filters)
+        mask_I = self._candidates(filters, exclude_ids)
         mask_I[items] = False
-        item_K, cosine_K = self.reranker.nearest_items(items, mask_I, k)
+        item_K, cosine_K, next_offset = self.reranker.nearest_items(items, mask_I, k, offset)
         return {
             "items": self.catalog.to_records(item_K, {"score": cosine_K.tolist()}),
             "model_version": self.model_version,
+            "next_offset": next_offset,
         }
 
     def charts(
-        self, kind: responses.ChartKind, k: int = 10, filters: Mapping[str, Any] | None = None
+        self,
+        kind: responses.ChartKind,
+        k: int = 10,
+        filters: Mapping[str, Any] | None = None,
+        *,
+        offset: int = 0,
+        exclude_ids: Iterable[Id] = (),
     ) -> responses.ChartsResponse:
-        """Return the k movies that lead a non-personalized chart: POST /charts.
+        """Return a page of the movies that lead a non-personalized chart: POST /charts.
 
-        Equal scores are ordered by number of ratings; the stars are those of a user without a
-        history. Raises RequestError for another kind than `chart_kinds`, which are those that the
-        data allow (marquee/recommender/non_personalized.py).
+        Those of exclude_ids are left out. Equal scores are ordered by number of ratings; the stars
+        are those of a user without a history. Raises RequestError for another kind than
+        `chart_kinds`, which are those that the data allow
+        (marquee/recommender/non_personalized.py).
 
         Examples:
             >>> [item["title"] for item in recommender.charts("popular", k=3)["items"]]
             ['Pulp Fiction', 'Toy Story', 'The Usual Suspects']
         """
-        item_K, score_K = self._non_personalized.top(kind, self.catalog.filter_mask(filters), k)
+        mask_I = self._candidates(filters, exclude_ids)
+        item_K, score_K, next_offset = self._non_personalized.top(kind, mask_I, k, offset)
         return {
             "items": self._scored_records(EMPTY_HISTORY, item_K, score_K),
             "kind": kind,
             "model_version": self.model_version,
+            "next_offset": next_offset,
         }
+
+    def _candidates(self, filters: Mapping[str, Any] | None, exclude_ids: Iterable[Id]) -> Bools:
+        mask_I = self.catalog.filter_mask(filters)
+        mask_I[self.catalog.indices_of(exclude_ids, "exclude_ids")] = False
+        return mask_I
 
     def _score_movies(
         self, history: Iterable[HistoryEntry], movie_ids: Iterable[Id]

@@ -35,6 +35,7 @@ UnknownIds = Annotated[
     list[MovieId | float],  # as they were sent: 5.5 is no id
     Field(description="movies of the request that the catalog does not hold; they are skipped"),
 ]
+NextOffset = Annotated[int | None, Field(description="null on the last page")]
 ModelVersion = Annotated[str, Field(description="64 hex digits that name the bundle's content")]
 
 
@@ -120,7 +121,7 @@ class RecommendResponse(Strict):
     model_version: ModelVersion
     history: NotRequired[MissingHistory]
     unknown_ids: NotRequired[UnknownIds]
-    next_offset: Annotated[int | None, Field(description="null on the last page")]
+    next_offset: NextOffset
 
 
 class PredictResponse(Strict):
@@ -138,6 +139,8 @@ class SimilarResponse(Strict):
 
     items: list[SimilarMovie]
     model_version: ModelVersion
+    next_offset: NextOffset
+    history: NotRequired[MissingHistory]
     unknown_ids: NotRequired[UnknownIds]
 
 
@@ -155,11 +158,14 @@ class ChartMovie(Movie):
 
 
 class ChartsResponse(Strict):
-    """A list that is the same for all users."""
+    """A list in one order for all users."""
 
     items: list[ChartMovie]
     kind: ChartKind
     model_version: ModelVersion
+    next_offset: NextOffset
+    history: NotRequired[MissingHistory]
+    unknown_ids: NotRequired[UnknownIds]
 
 
 class ElicitationFactors(Strict):

@@ -88,6 +88,8 @@ def test_start_five_ratings_lead_to_the_list(fake: FakeService) -> None:
         at = checked(at.button(key="start-rate").click().run())
     assert "That is enough" in page_text(at)
     assert {e["movie_id"] for e in fake.events.values()} == {1, 2, 3, 4, 5}
+    at = checked(at.button(key="start-rate").click().run())
+    assert at.get("progress")[0].proto.text == "5 of 5 movies rated"
 
 
 def test_for_you_keeps_the_ranking_order(fake: FakeService) -> None:

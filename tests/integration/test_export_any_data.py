@@ -176,6 +176,14 @@ def test_export_of_every_feature_answers_by_content(tmp_path: Path) -> None:
     recommender = export(source, tmp_path)
     names = [feature.name for feature in source.item_features]
     assert recommender.manifest["features"] == {"item": names, "user": ["plan", "age"]}
+    countries, lengths = (feature.values for feature in source.item_features[::2][:2])
+    assert source.item_features[2].name == "length"
+    where = {"country": "dk", "length": {"lt": 0}}
+    items = recommender.recommend(filters={"where": where}, k=NUM_ALL)["items"]
+    is_match = (countries == "dk") & (lengths < 0)
+    assert sorted(item["movie_id"] for item in items) == sorted(
+        source.movies.movie_id[is_match].tolist()
+    )
     # A title with the attributes of the last item, which has no interaction, is that item.
     row = NUM_ALL - 1
     attributes = ItemAttributes(

@@ -70,6 +70,35 @@ def test_recommend_all_entries_timed_sorts_by_time(client: Any, recommender: Rec
     assert answer.json() == recommender.recommend(history=[(HEAT, 4.0), (SUSPECTS, 5.0)])
 
 
+@pytest.mark.parametrize(
+    ("path", "body"), [("/similar", {"movie_id": 1}), ("/charts", {"kind": "popular"})]
+)
+def test_common_list_leaves_out_what_the_user_knows(
+    client: Any, path: str, body: dict[str, Any]
+) -> None:
+    everything = client.post(path, json=body | {"k": 100})
+    assert {HEAT, SUSPECTS, PULP} <= set(ids(everything))
+    answer = client.post(path, json=body | {"k": 3, "user_id": 42, "exclude_ids": [PULP, 999]})
+    assert answer.json()["unknown_ids"] == [999]
+    others = [movie for movie in ids(everything) if movie not in (HEAT, SUSPECTS, PULP)]
+    assert ids(answer) == others[:3] and answer.json()["next_offset"] == 3
+    page = body | {"k": 100, "offset": 3, "user_id": 42, "exclude_ids": [PULP]}
+    assert ids(client.post(path, json=page)) == others[3:]
+
+
+def test_search_pages_join(client: Any) -> None:
+    all_ids = ids(client.get("/movies/search?q=blade runner&k=10"))
+    parts = [
+        client.get(f"/movies/search?q=blade runner&k=1&offset={n}") for n in range(len(all_ids) + 1)
+    ]
+    assert len(all_ids) > 1 and [ids(part) for part in parts] == [
+        *([movie] for movie in all_ids),
+        [],
+    ]
+    next_offsets = [part.json()["next_offset"] for part in parts]
+    assert next_offsets == [*range(1, len(all_ids)), None, None]
+
+
 def test_recommend_unknown_user_gets_popular(client: Any) -> None:
     answer = client.post("/recommend", json={"user_id": "unknown", "k": 2})
     assert answer.json()["strategy"] == "popular" and ids(answer) == [PULP, 1]

@@ -20,9 +20,9 @@ from marquee_client.ids import id_of, is_list, with_ids
 from marquee_client.outcomes import raise_if_rejected
 from marquee_client.requests import (
     ChartKind,
+    CommonListRequest,
     Event,
     EventKind,
-    ListRequest,
     RateNextRequest,
     RecommendRequest,
     UserId,
@@ -117,9 +117,9 @@ class Endpoints:
 
     @endpoint
     def similar(
-        self, movie_ids: MovieId | Iterable[MovieId], **request: Unpack[ListRequest]
+        self, movie_ids: MovieId | Iterable[MovieId], **request: Unpack[CommonListRequest]
     ) -> Call[types.SimilarResponse]:
-        """Return the k movies nearest to one, or to several together.
+        """Return a page of the movies nearest to one, or to several together.
 
         Raises UnknownMovie for one that the catalog does not hold; of several it is skipped.
         """
@@ -128,9 +128,9 @@ class Endpoints:
 
     @endpoint
     def charts(
-        self, kind: ChartKind = "popular", **request: Unpack[ListRequest]
+        self, kind: ChartKind = "popular", **request: Unpack[CommonListRequest]
     ) -> Call[types.ChartsResponse]:
-        """Return a list that is the same for all users."""
+        """Return a page of a list in one order for all users."""
         return Call("POST", "/charts", {"kind": kind, **request})
 
     @endpoint
@@ -175,9 +175,10 @@ class Endpoints:
         return _event("not_seen", user_id, movie_id)
 
     @endpoint
-    def search(self, title: str, k: int = 10) -> Call[types.SearchResponse]:
+    def search(self, title: str, k: int = 10, offset: int = 0) -> Call[types.SearchResponse]:
         """Return movies whose title is like this one, as users type it, best first."""
-        return Call("GET", "/movies/search", query={"q": title, "k": k})
+        query = {"q": title, "k": k, "offset": offset}
+        return Call("GET", "/movies/search", query=query)
 
     @endpoint
     def movie(self, movie_id: MovieId) -> Call[types.Movie]:

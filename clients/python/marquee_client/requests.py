@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Required, TypedDict
+from typing import Any, Literal, Required, TypedDict
 
 from marquee_client.types import MovieId
 
@@ -32,6 +32,7 @@ class Filters(TypedDict, total=False):
     year_min: int | None
     year_max: int | None
     min_ratings: int | None
+    where: Mapping[str, Any] | None
 
 
 class UserRequest(TypedDict, total=False):
@@ -60,11 +61,14 @@ class RecommendRequest(UserRequest, total=False):
     viewer: Mapping[str, ViewerValue] | None  # by name: GET /model names the features that count
 
 
-class ListRequest(TypedDict, total=False):
-    """The length and the filters of a list that is not for one user."""
+class CommonListRequest(TypedDict, total=False):
+    """A page of a list in one order for all, without what this user knows or refused."""
 
+    user_id: UserId | None
     k: int
+    offset: int
     filters: Filters | None
+    exclude_ids: Sequence[MovieId] | None
 
 
 class RateNextRequest(UserRequest, total=False):

@@ -115,6 +115,9 @@ class SimilarResponse(TypedDict):
 
     items: list[SimilarMovie]
     model_version: str  # 64 hex digits that name the bundle's content
+    next_offset: int | None  # null on the last page
+    # the stored history could not be read and is not in this answer
+    history: NotRequired[Literal["unavailable"]]
     # movies of the request that the catalog does not hold; they are skipped
     unknown_ids: NotRequired[list[MovieId | float]]
 
@@ -129,11 +132,16 @@ class ChartMovie(Movie):
 
 
 class ChartsResponse(TypedDict):
-    """A list that is the same for all users."""
+    """A list in one order for all users."""
 
     items: list[ChartMovie]
     kind: Literal["popular", "trending", "new", "hidden_gems"]
     model_version: str  # 64 hex digits that name the bundle's content
+    next_offset: int | None  # null on the last page
+    # the stored history could not be read and is not in this answer
+    history: NotRequired[Literal["unavailable"]]
+    # movies of the request that the catalog does not hold; they are skipped
+    unknown_ids: NotRequired[list[MovieId | float]]
 
 
 class ElicitationFactors(TypedDict):
@@ -247,6 +255,7 @@ class SearchResponse(TypedDict):
 
     items: list[Movie]
     model_version: str  # 64 hex digits that name the bundle's content
+    next_offset: int | None  # null on the last page
 
 
 class ModelCard(TypedDict):

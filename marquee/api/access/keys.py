@@ -79,7 +79,10 @@ def file_version(file: Path | None) -> tuple[int, ...] | None:
 
 
 def read_key_file(file: Path) -> Keys:
-    """Read a file of an entry a line; empty lines and lines that begin with # do not count."""
+    """Read a file of an entry a line.
+
+    Empty lines and lines that begin with # do not count.
+    """
     try:
         lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
@@ -95,7 +98,7 @@ def read_key_file(file: Path) -> Keys:
 
 
 def parse_keys(entries: Iterable[tuple[int, str]], place: str, may_be_hashed: bool) -> Keys:
-    """Return the keys of numbered entries; InputError names the place, and never a key."""
+    """Return the keys of numbered entries. InputError names the place, never a key."""
     keys: Keys = {}
     for number, entry in entries:
         text, scopes = split_scopes(entry)

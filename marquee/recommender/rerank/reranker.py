@@ -90,12 +90,14 @@ class Reranker:
         )
         return pool_C[order[offset:]], next_offset
 
-    def nearest_items(self, items: Int64, mask_I: Bools, k: int) -> tuple[Int64, Float32]:
-        """Return the k items of the mask nearest to the mean of `items`, with cosines."""
+    def nearest_items(
+        self, items: Int64, mask_I: Bools, k: int, offset: int = 0
+    ) -> tuple[Int64, Float32, int | None]:
+        """Return a page of the items nearest to the mean of `items`, cosines, next offset."""
         mean_D = self.unit_vector_ID[np.unique(items)].mean(axis=0)
         cosine_I = self.unit_vector_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), MIN_NORM))
-        item_K, _ = top_page(cosine_I, mask_I, k, 0)
-        return item_K, cosine_I[item_K]
+        item_K, next_offset = top_page(cosine_I, mask_I, k, offset)
+        return item_K, cosine_I[item_K], next_offset
 
     def adjust_scores(self, score_I: AnyFloat, controls: Controls) -> AnyFloat:
         """Return (I,) scores after novelty and freshness."""

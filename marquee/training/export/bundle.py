@@ -36,6 +36,7 @@ from models.bpmf.model import ItemPrior, fit_rating_model
 from models.config import NetworkConfig
 from models.ncf import NCF
 
+FILTER_TYPES = ("category", "categories", "number")
 ITEMS_PER_BLOCK = 1024  # of items without interactions, whose attributes are encoded together
 
 
@@ -81,6 +82,7 @@ def export_bundle(
             },
         },
         movies=dataset.movies,
+        attributes=filter_attributes(dataset),
         arrays=arrays,
         encoder=encoder_onnx(network),
         item_content=item_content_onnx(graph, features, data.sizes.text_dim),
@@ -110,8 +112,12 @@ def rating_model(
 
 
 def exact_scale(scale: tuple[float, ...]) -> tuple[float, ...]:
-    """Return the shortest decimals of float32 values: .1, not .10000000149."""
-    return tuple(float(str(np.float32(value))) for value in scale)
+    return tuple(exact(value) for value in scale)
+
+
+def exact(value: Any) -> Any:
+    """Return the shortest decimal of a float32 value: .1, not .10000000149."""
+    return float(str(np.float32(value))) if isinstance(value, float) else value
 
 
 def used_features(features: FeatureSpace, config: NetworkConfig) -> FeatureSpace:
@@ -130,6 +136,15 @@ def all_attributes(dataset: Dataset) -> list[ItemAttributes]:
         )
         for row in range(len(movies))
     ]
+
+
+def filter_attributes(dataset: Dataset) -> dict[str, list[Any]]:
+    """Return the features that filters can read: categories and numbers."""
+    return {
+        each.name: [exact(plain(value)) for value in each.values]
+        for each in dataset.item_features
+        if each.type in FILTER_TYPES
+    }
 
 
 def plain(value: Any) -> Any:

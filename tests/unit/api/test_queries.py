@@ -37,6 +37,12 @@ def test_request_and_query_have_the_same_fields_and_defaults() -> None:
     }
 
 
+def test_to_dict_null_of_a_condition_stays() -> None:
+    """Without it the filter would match everything; the recommender refuses it."""
+    filters = Filters(where={"year": None}, year_min=1990)
+    assert to_dict(filters) == {"where": {"year": None}, "year_min": 1990}
+
+
 def test_build_query_takes_every_field(recommender: Recommender) -> None:
     request = RecommendRequest(
         k=3, offset=2, novelty=0.5, explain=True, exclude_seen=False, filters=Filters(year_min=1990)

@@ -141,6 +141,17 @@ def test_write_bundle_invalid_manifest_raises(
         write_bundle(tmp_path / "b", **parts)
 
 
+def test_write_bundle_attributes_round_trip_or_raise(tmp_path: Path) -> None:
+    values = [None, ["a", "é"], 1.5, *["dk"] * (I - 3)]
+    write_bundle(tmp_path / "b", **tiny_parts(), attributes={"country": values})
+    assert read_bundle(tmp_path / "b").attributes == {"country": values}
+    recommender = Recommender.load(tmp_path / "b")
+    response = recommender.recommend(filters={"where": {"country": {"in": ["é", 1.5]}}})
+    assert {item["movie_id"] for item in response["items"]} == {6, 10}
+    with pytest.raises(InputError, match=r"attributes.json: country: 2 values, expected 10"):
+        write_bundle(tmp_path / "c", **tiny_parts(), attributes={"country": [1, 2]})
+
+
 @pytest.mark.parametrize("text_ids", [False, True], ids=["int", "text"])
 def test_write_bundle_movies_in_any_order_round_trip(tmp_path: Path, text_ids: bool) -> None:
     parts = tiny_parts(text_ids=text_ids)

@@ -171,6 +171,12 @@ def test_recommend_page_past_the_end_is_empty(recommender: Recommender) -> None:
         pytest.param({"year_min": None}, ALL_IDS, id="null"),
         pytest.param({"min_ratings": 50}, [1, PULP], id="num-ratings"),
         pytest.param({"genres": ["Action"], "year_max": 1994}, [RUNNER], id="both"),
+        pytest.param({"where": {"year": {"exists": False}}}, [110], id="where-missing"),
+        pytest.param(
+            {"where": {"genres": "Action", "num_ratings": {"lt": 36}}, "year_max": 1994},
+            [RUNNER],
+            id="where-and-year",
+        ),
     ],
 )
 def test_recommend_filters_hold_together(
@@ -200,6 +206,12 @@ def test_recommend_include_and_exclude_ids(recommender: Recommender) -> None:
         ),
         pytest.param(
             {"filters": {"year_min": 2, "year_max": 1}}, "invalid", "filters.year_min", id="years"
+        ),
+        pytest.param(
+            {"filters": {"where": {"year": {"like": 1}}}},
+            "invalid",
+            "filters.where.year",
+            id="where",
         ),
         pytest.param({"include_ids": [7]}, "unknown_movie", "include_ids.0", id="include"),
         pytest.param({"exclude_ids": [1, 7]}, "unknown_movie", "exclude_ids.1", id="exclude"),
@@ -244,6 +256,26 @@ def test_similar_to_several_is_cosine_to_their_mean(recommender: Recommender) ->
     assert ids(response) == [RUNNER_2049, GOLDENEYE]
     scores = [item["score"] for item in response["items"]]
     assert scores == pytest.approx([3 / math.sqrt(12), 2 / math.sqrt(6)])
+
+
+@pytest.mark.parametrize("verb", ["similar", "charts"])
+def test_common_lists_pages_join(recommender: Recommender, verb: str) -> None:
+    first = {"similar": [RUNNER], "charts": "popular"}[verb]
+
+    def page(**query: Any) -> Any:
+        return getattr(recommender, verb)(first, exclude_ids=[HEAT], **query)
+
+    all_pages = page(k=100)
+    assert HEAT not in ids(all_pages) and all_pages["next_offset"] is None
+    listed: list[int] = []
+    offset: int | None = 0
+    while offset is not None:
+        part = page(k=3, offset=offset)
+        listed, offset = listed + ids(part), part["next_offset"]
+    assert listed == ids(all_pages)
+    assert page(k=3, offset=10**18)["items"] == []
+    with pytest.raises(RequestError, match="movie 7"):
+        getattr(recommender, verb)(first, exclude_ids=[7])
 
 
 def test_similar_to_no_movie_raises(recommender: Recommender) -> None:
