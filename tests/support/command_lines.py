@@ -11,9 +11,9 @@ from marquee.cli import VERBS
 from tests.support.paths import ROOT
 
 OTHER_PROGRAMS = {
-    *("awk", "aws", "cd", "comet", "curl", "docker", "git", "printf", "streamlit", "sudo"),
+    *("awk", "aws", "cd", "comet", "curl", "docker", "git", "printf", "sha256sum"),
     *("python3", "torchrun", ".venv/bin/bentoml", ".venv/bin/pip", ".venv/bin/torchrun"),
-    ".venv/bin/streamlit",
+    *("streamlit", "sudo", ".venv/bin/streamlit"),
 }
 """Programs whose arguments are not ours."""
 
