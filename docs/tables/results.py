@@ -28,6 +28,7 @@ METRICS = {
     "fixed": ("precision@10", "map@10"),
 }
 """The two metrics that docs/evaluation.md shows of a protocol, if not DEFAULT_METRICS."""
+UNREFITTED = "not trained on the validation item"
 VARIANTS = {"unrefitted": "unrefitted", "order_shuffled": "order shuffled"}
 BASELINES = (
     *("rp3beta-tuned", "rp3beta", "ease", "ials", "svd++", "item-knn"),
@@ -99,6 +100,9 @@ def published_table(results: Path) -> str:
         metrics = {name: result["metrics"][name]["mean"] for name in group[0].metrics}
         name = f"{data} `{protocol}`"
         rows.append([name, "**Marquee**", figures_cell(metrics), "", f"`results/{path.name}`"])
+        if any(each.condition == UNREFITTED for each in group):
+            metrics = {name: result["unrefitted"][name]["mean"] for name in metrics}
+            rows.append(["", "**Marquee**", figures_cell(metrics), UNREFITTED, "the same"])
         for each in group:
             rows.append(["", each.model, figures_cell(each.metrics), each.condition, each.source])
     return table(("data, protocol", "model", "figures", "condition", "source"), rows)
