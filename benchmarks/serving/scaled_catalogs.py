@@ -17,7 +17,8 @@ import numpy as np
 
 from marquee.core.errors import InputError
 from marquee.core.movies import Movies
-from marquee.data.attributes.item_tables import open_items, read_items
+from marquee.data.attributes.item_tables import read_items
+from marquee.data.attributes.rows import open_table
 from marquee.data.movielens.download import data_root
 from marquee.data.movielens.presets import preset_of
 from marquee.recommender.bundle import Bundle, read_bundle, write_bundle
@@ -47,7 +48,7 @@ def read_movies(path: Path) -> Movies:
     preset = preset_of("ml-25m", path.parent)
     assert preset is not None
     with duckdb.connect() as connection, TemporaryDirectory() as folder:
-        source = open_items(connection, preset.spec, Path(folder))
+        source = open_table(connection, preset.spec, "items", Path(folder))
         return read_items(connection, preset.spec, source, np.zeros(0, np.int64)).movies
 
 

@@ -66,7 +66,7 @@ def test_s3_writes_ask_for_the_encryption_of_settings(
     store.upload(tmp_path / "big", "big")
     bucket, _, prefix = url.removeprefix("s3://").partition("/")
     keys = [listed.key for listed in store.listed("")]
-    assert len(keys) == 20  # nine files of each version, the pointer, and "big"
+    assert len(keys) == 22  # ten files of each version, the pointer, and "big"
     for key in keys:
         head = boto3.client("s3").head_object(Bucket=bucket, Key=f"{prefix}/{key}")
         assert (head["ServerSideEncryption"], head["SSEKMSKeyId"]) == ("aws:kms", key_id), key

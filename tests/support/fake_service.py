@@ -106,7 +106,7 @@ class FakeService:
                 for entry in shared[:3]
             ]
         strategy = "history" if history else "content" if body.get("genre_profile") else "popular"
-        return answer(items, strategy) | {"next_offset": None}
+        return answer(items, strategy) | LAST_PAGE
 
     def post_recommend_batch(self, body: dict[str, Any]) -> dict[str, Any]:
         results = [self.post_recommend(query) for query in body["requests"]]
@@ -129,7 +129,7 @@ class FakeService:
         own = set(MOVIES[movie_id]["genres"])
         movies = [f | {"score": 0.5} for f in MOVIES.values() if own & set(f["genres"])]
         movies = [movie for movie in movies if movie["movie_id"] != movie_id]
-        return {"items": movies[: body.get("k", 10)], "model_version": VERSION}
+        return {"items": movies[: body.get("k", 10)], "model_version": VERSION} | LAST_PAGE
 
     def post_charts(self, body: dict[str, Any]) -> dict[str, Any]:
         if self.is_bare and body["kind"] != "popular":
@@ -141,7 +141,7 @@ class FakeService:
             movies = movies[20:30]
         movies = movies[: min(body.get("k", 10), 30)]
         items = [scored(movie) for movie in movies]
-        return {"items": items, "kind": body["kind"], "model_version": VERSION}
+        return {"items": items, "kind": body["kind"], "model_version": VERSION} | LAST_PAGE
 
     def post_rate_next(self, body: dict[str, Any]) -> dict[str, Any]:
         rated_ids = {event["movie_id"] for event in self.events.values()}
@@ -177,7 +177,7 @@ class FakeService:
             words = query["q"][0].lower().split()
             hits = [f for f in MOVIES.values() if all(w in f["title"].lower() for w in words)]
             hits.sort(key=lambda movie: movie["title"].lower() != " ".join(words))
-            return {"items": hits[: int(query["k"][0])], "model_version": VERSION}
+            return {"items": hits[: int(query["k"][0])], "model_version": VERSION} | LAST_PAGE
         raise Refusal(404, "not_found", f"{path} is no path of this service")
 
     def post_users_history(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -229,6 +229,7 @@ def number_of(movie_id: str) -> int:
     return int(movie_id[2:]) if re.fullmatch(r"m/[0-9]{3}", movie_id) else 0
 
 
+LAST_PAGE = {"next_offset": None}
 STARS = {"expected": 4.1, "low": 2.5, "high": 5.0, "p_like": 0.75}
 READS: dict[str, Any] = {
     "model": responses.ModelCard,

@@ -293,7 +293,7 @@ def test_client_methods_keep_name_signature_and_docstring() -> None:
     client = client_of(script_of(OK)[0])
     assert client.search.__name__ == "search"
     assert "as users type it" in (client.search.__doc__ or "")
-    assert list(inspect.signature(client.search).parameters) == ["title", "k"]
+    assert list(inspect.signature(client.search).parameters) == ["title", "k", "offset"]
     with pytest.raises(TypeError):
         client.search()  # type: ignore[call-arg]
 

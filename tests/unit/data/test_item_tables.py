@@ -254,7 +254,7 @@ def test_read_items_features_of_every_type(read: Reader) -> None:
     assert plot.tolist() == [None, "A robber", None]
     np.testing.assert_array_equal(embedding, [[np.nan] * 2, [1, 2], [np.nan] * 2])
     assert embedding.dtype == runtime.dtype == np.float32
-    assert "runtime: values taken as unknown: 1 ('12 min'), expected a number" in items.notes
+    assert "runtime: values taken as unknown: 1 ('12 cm'), expected a number" in items.notes
 
 
 @pytest.mark.parametrize(
