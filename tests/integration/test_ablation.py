@@ -15,6 +15,8 @@ from marquee.training.studies.ablation import VARIANTS_FILE
 from tests.support.demo_training import FAST_RATING_MODEL, settings_args
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def arguments(root: Path, *more: str) -> list[str]:
     args = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={root / 'data'}"]

@@ -14,6 +14,8 @@ from marquee.training.studies.rerank_tradeoff import main as measure_main
 from tests.support.demo_training import FAST_RATING_MODEL, settings_args
 from tests.support.paths import ROOT
 
+pytestmark = pytest.mark.slow
+
 
 def arguments(root: Path) -> list[str]:
     args = [f"--config={ROOT / 'recipes' / 'demo.yaml'}", f"--data.root={root / 'data'}"]

@@ -19,6 +19,7 @@ def arguments(root: Path, *more: str) -> list[str]:
     return [*args, "--model.network.history_length=20", *more]
 
 
+@pytest.mark.slow
 def test_influence_trains_nine_times_and_writes_overlap(tmp_path: Path) -> None:
     write_demo(tmp_path / "data" / "demo", seed=1, num_users=120, num_movies=80)
     (tmp_path / "results").mkdir()
