@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 from marquee.api.errors import malformed_error
 from marquee.api.ids import NO_CONTROL_CHARACTERS
@@ -16,7 +16,7 @@ from marquee.api.requests import (
 )
 from marquee.api.responses import ExportedEvent, RejectedEvent
 from marquee.api.store_access import CachedUser
-from marquee.api.unknown_movies import name_unknown
+from marquee.api.unknown_movies import Response, name_unknown
 from marquee.api.validation import Malformed
 from marquee.core.id_limits import MAX_ID_LENGTH
 from marquee.core.ids import Id, id_type
@@ -28,22 +28,7 @@ from marquee.recommender.history import HistoryEntry
 from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
-from marquee.recommender.responses import (
-    ChartsResponse,
-    PredictResponse,
-    RateNextResponse,
-    RecommendResponse,
-    SimilarResponse,
-)
-
-Response = TypeVar(
-    "Response",
-    RecommendResponse,
-    PredictResponse,
-    RateNextResponse,
-    SimilarResponse,
-    ChartsResponse,
-)
+from marquee.recommender.responses import RecommendResponse
 
 # A plain request sets none of them: it names neither a movie, a genre, a filter nor a viewer.
 SPECIAL_FIELDS = (

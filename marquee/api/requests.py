@@ -36,6 +36,7 @@ Year = Annotated[int, Field(ge=0, le=9999)]
 Genre = Annotated[str, Field(max_length=64)]
 Strength = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+Offset = Annotated[int, Field(ge=0, le=MAX_INT64, description="an answer's next_offset")]
 ViewerText = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
 Int64 = Annotated[int, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
 ViewerValue = (
@@ -117,7 +118,7 @@ class RecommendRequest(UserRequest):
     """A list for one user."""
 
     k: K = 10
-    offset: int = Field(0, ge=0, le=MAX_INT64, description="an answer's next_offset")
+    offset: Offset = 0
     filters: Filters | None = None
     include_ids: list[MovieIdIn] | None = Field(
         None, max_length=MAX_IDS, fail_fast=True, description="only these"
@@ -167,7 +168,7 @@ class CommonListRequest(_Request):
         None, description="whose stored history, and refused movies, are left out"
     )
     k: K = 10
-    offset: int = Field(0, ge=0, le=MAX_INT64, description="an answer's next_offset")
+    offset: Offset = 0
     filters: Filters | None = None
     exclude_ids: list[MovieIdIn] | None = Field(None, max_length=MAX_IDS, fail_fast=True)
 

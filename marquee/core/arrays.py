@@ -20,6 +20,11 @@ Float64: TypeAlias = npt.NDArray[np.float64]
 AnyFloat: TypeAlias = npt.NDArray[np.floating]
 
 
+def shortest_decimal(value: np.float32 | float) -> float:
+    """Return 4.1 for the float32 next to it, not 4.099999904632568."""
+    return float(str(np.float32(value)))
+
+
 class Columns:
     """Columns of ratings tables; ids are those of the files, never row numbers."""
 

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from marquee.core import memmap
-from marquee.core.arrays import Float32, Float64, Int64
+from marquee.core.arrays import Float32, Float64, Int64, shortest_decimal
 from marquee.core.command import ArgumentParser, run_command, say
 from marquee.data.dataset import Dataset, load_dataset
 from marquee.data.user_histories import UserHistories
@@ -88,7 +88,7 @@ def decimals(column: Float32) -> Float64:
     [3.3, 4.0]
     """
     values, position = np.unique(column, return_inverse=True)
-    return np.array([float(str(value)) for value in values], np.float64)[position]
+    return np.array([shortest_decimal(value) for value in values], np.float64)[position]
 
 
 def last_of_each_pair(user: Int64, item: Int64) -> Int64:

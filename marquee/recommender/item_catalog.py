@@ -123,6 +123,21 @@ class ItemCatalog:
             mask_I &= self._year_I <= year_max
         return mask_I
 
+    def candidate_mask(
+        self,
+        filters: Mapping[str, Any] | None,
+        include_ids: Iterable[Id] | None = None,
+        exclude_ids: Iterable[Id] | None = None,
+    ) -> Bools:
+        """Return (I,) bool: the items of the filters and include_ids, without exclude_ids."""
+        mask_I = self.filter_mask(filters)
+        if include_ids is not None:
+            included = self.indices_of(include_ids, "include_ids")
+            mask_I &= np.isin(np.arange(len(mask_I)), included)
+        if exclude_ids is not None:
+            mask_I[self.indices_of(exclude_ids, "exclude_ids")] = False
+        return mask_I
+
     def _has_any_genre(self, names: Iterable[str], field: str) -> Bools:
         columns = []
         for name in names:

@@ -89,12 +89,7 @@ class RankingPipeline:
 
     def _rank_page(self, query: RecommendQuery, history: History, score_I: Float32) -> RankedPage:
         query.check_strengths()
-        mask_I, indices_of = self.catalog.filter_mask(query.filters), self.catalog.indices_of
-        if query.include_ids is not None:
-            included = indices_of(query.include_ids, "include_ids")
-            mask_I &= np.isin(np.arange(len(mask_I)), included)
-        if query.exclude_ids is not None:
-            mask_I[indices_of(query.exclude_ids, "exclude_ids")] = False
+        mask_I = self.catalog.candidate_mask(query.filters, query.include_ids, query.exclude_ids)
         if query.exclude_seen:
             mask_I[history.seen] = False
         mask_I[history.not_interested] = False

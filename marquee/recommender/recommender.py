@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core.arrays import Bools, Float32, Int64
+from marquee.core.arrays import Float32, Int64
 from marquee.core.ids import Id, Ids, IdType, id_type
 from marquee.recommender import responses
 from marquee.recommender.bundle import Bundle, read_bundle
@@ -339,7 +339,7 @@ class Recommender:
         items = self.catalog.indices_of(movie_ids, "movie_ids")
         if len(items) == 0:
             raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
-        mask_I = self._candidates(filters, exclude_ids)
+        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids)
         mask_I[items] = False
         item_K, cosine_K, next_offset = self.reranker.nearest_items(items, mask_I, k, offset)
         return {
@@ -368,7 +368,7 @@ class Recommender:
             >>> [item["title"] for item in recommender.charts("popular", k=3)["items"]]
             ['Pulp Fiction', 'Toy Story', 'The Usual Suspects']
         """
-        mask_I = self._candidates(filters, exclude_ids)
+        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids)
         item_K, score_K, next_offset = self._non_personalized.top(kind, mask_I, k, offset)
         return {
             "items": self._scored_records(EMPTY_HISTORY, item_K, score_K),
@@ -376,11 +376,6 @@ class Recommender:
             "model_version": self.model_version,
             "next_offset": next_offset,
         }
-
-    def _candidates(self, filters: Mapping[str, Any] | None, exclude_ids: Iterable[Id]) -> Bools:
-        mask_I = self.catalog.filter_mask(filters)
-        mask_I[self.catalog.indices_of(exclude_ids, "exclude_ids")] = False
-        return mask_I
 
     def _score_movies(
         self, history: Iterable[HistoryEntry], movie_ids: Iterable[Id]

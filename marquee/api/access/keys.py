@@ -19,8 +19,8 @@ SCOPES = ("read", "events", "erase", "catalog", "rules", "experiments", "admin")
 ALL_SCOPES = frozenset(SCOPES)
 DEFAULT_SCOPES = frozenset({"read", "events", "erase"})
 VISIBLE_ASCII = re.compile(r"[!-~]+")
-HASHED = re.compile(r"sha256:([0-9a-fA-F]{64})")
 HASH_PREFIX = "sha256:"
+HASHED = re.compile(HASH_PREFIX + "([0-9a-fA-F]{64})")
 CHECK_S = 1.0  # between two looks at the file
 
 Keys: TypeAlias = dict[bytes, frozenset[str]]

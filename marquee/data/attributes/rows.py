@@ -92,13 +92,11 @@ def open_table(
 ) -> SourceTable | None:
     """Open the files of "items" or "users"; None without. folder: for scratch files."""
     paths: tuple[str, ...] = getattr(spec, table)
+    if not paths:
+        return None
     names = ("query", "separator", "header", "encoding")
     options: dict[str, Any] = {name: getattr(spec, f"{table}_{name}") for name in names}
-    return (
-        open_source(connection, paths, **options, option=f"--{table}", folder=folder)
-        if paths
-        else None
-    )
+    return open_source(connection, paths, **options, option=f"--{table}", folder=folder)
 
 
 def read_rows(

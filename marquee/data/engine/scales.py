@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import duckdb
-import numpy as np
 
+from marquee.core.arrays import shortest_decimal
 from marquee.data.engine.interactions import DISLIKE, LIKE
 from marquee.data.source_tables.sql import row_of
 
@@ -70,7 +70,7 @@ def _counts(connection: duckdb.DuckDBPyConnection) -> dict[float, int]:
         "SELECT rating, count(*) FROM rows WHERE isfinite(rating) AND part >= 0 GROUP BY rating "
         "ORDER BY rating"
     ).fetchall()
-    return {shortest(np.float32(value)): number for value, number in rows}
+    return {shortest_decimal(value): number for value, number in rows}
 
 
 def _warn_of_none(count_of: dict[float, int], column: str) -> Iterator[str]:
@@ -84,11 +84,6 @@ def _warn_of_none(count_of: dict[float, int], column: str) -> Iterator[str]:
         )
 
 
-def shortest(value: np.float32) -> float:
-    """Return 4.1 for the float32 next to it."""
-    return float(str(value))
-
-
 def _rounded(values: list[float]) -> tuple[float, list[float]]:
     """Return the step, and the values at its multiples."""
     low, high = values[0], values[-1]
@@ -99,7 +94,7 @@ def _rounded(values: list[float]) -> tuple[float, list[float]]:
         if round(high / (factor * power)) - round(low / (factor * power)) < MAX_VALUES
     )
     first, last = round(low / step), round(high / step)
-    return step, [shortest(np.float32(number * step)) for number in range(first, last + 1)]
+    return step, [shortest_decimal(number * step) for number in range(first, last + 1)]
 
 
 def _fill(values: list[float]) -> list[float]:

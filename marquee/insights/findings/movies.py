@@ -25,10 +25,8 @@ POINTS = (0.01, 0.05, 0.1, 0.2, 0.5)
 def few_ratings(aggregates: Aggregates) -> Finding:
     """Count movies by support, and the effect of shrinking on a list of the best."""
     num_movies, shares, words = len(aggregates.movies), support_shares(aggregates), aggregates.words
-    fixed, num_few = (
-        texts("few-ratings", words),
-        int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum()),
-    )
+    fixed = texts("few-ratings", words)
+    num_few = int((aggregates.count_I < MIN_RATINGS_OF_MEAN).sum())
     few_percent = 100 * num_few / num_movies
     fewer = f"fewer than {MIN_RATINGS_OF_MEAN} {words.ratings}"
     title = f"{percent(few_percent)} of the movies have {fewer}"

@@ -51,7 +51,8 @@ class FilterParser:
             raise fault(field, where, "an object of conditions")
         if depth > MAX_DEPTH:
             raise too_deep(field)
-        return all_of([self._part(name, where[name], field, depth) for name in where])
+        parts = [self._part(name, where[name], field, depth) for name in where]
+        return combined(parts, np.logical_and)
 
     def _part(self, name: Any, value: Any, field: str, depth: int) -> ItemFilter:
         field = f"{field}.{name}"
@@ -62,7 +63,7 @@ class FilterParser:
             if not isinstance(value, list | tuple):
                 raise fault(field, value, "a list of filters")
             filters = [self.parse(part, f"{field}.{n}", depth + 1) for n, part in enumerate(value)]
-            return all_of(filters) if name == "all" else any_of(filters)
+            return combined(filters, np.logical_and if name == "all" else np.logical_or)
         return self._conditions(str(name), value, field)
 
     def _conditions(self, attribute: str, value: Any, field: str) -> ItemFilter:
@@ -77,7 +78,8 @@ class FilterParser:
             message = f"{self._num_conditions} conditions with {self._num_values} values in lists"
             expected = f"expected at most {MAX_CONDITIONS} and {MAX_VALUES}"
             raise RequestError(f"{field}: {message}, {expected}", field=field)
-        return all_of([condition(attribute, name, conditions[name], field) for name in conditions])
+        parts = [condition(attribute, name, conditions[name], field) for name in conditions]
+        return combined(parts, np.logical_and)
 
 
 def condition(attribute: str, operator: Any, value: Any, field: str) -> ItemFilter:
@@ -116,21 +118,13 @@ def check_scalar(value: Any, field: str) -> None:
         raise fault(field, value, f"at most {TEXT_LENGTH} characters")
 
 
-def all_of(filters: Sequence[ItemFilter]) -> ItemFilter:
+def combined(filters: Sequence[ItemFilter], operation: np.ufunc) -> ItemFilter:
+    """Return the filter of all (logical_and) or of any (logical_or) of these."""
+
     def mask(table: AttributeTable) -> Bools:
-        mask_I = np.ones(table.num_items, dtype=bool)
+        mask_I = np.full(table.num_items, operation.identity, dtype=bool)
         for each in filters:
-            mask_I &= each(table)
-        return mask_I
-
-    return mask
-
-
-def any_of(filters: Sequence[ItemFilter]) -> ItemFilter:
-    def mask(table: AttributeTable) -> Bools:
-        mask_I = np.zeros(table.num_items, dtype=bool)
-        for each in filters:
-            mask_I |= each(table)
+            operation(mask_I, each(table), out=mask_I)
         return mask_I
 
     return mask

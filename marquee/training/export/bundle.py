@@ -14,7 +14,7 @@ import torch
 
 from datamodules.datamodule import InteractionDataModule
 from datamodules.item_features import content_vectors
-from marquee.core.arrays import AnyFloat, Float32
+from marquee.core.arrays import AnyFloat, Float32, shortest_decimal
 from marquee.core.errors import InputError
 from marquee.core.feature_encodings import FeatureSpace
 from marquee.data.dataset import Dataset
@@ -82,7 +82,7 @@ def export_bundle(
             },
         },
         movies=dataset.movies,
-        attributes=filter_attributes(dataset),
+        attributes=filter_attributes(dataset, items),
         arrays=arrays,
         encoder=encoder_onnx(network),
         item_content=item_content_onnx(graph, features, data.sizes.text_dim),
@@ -112,12 +112,7 @@ def rating_model(
 
 
 def exact_scale(scale: tuple[float, ...]) -> tuple[float, ...]:
-    return tuple(exact(value) for value in scale)
-
-
-def exact(value: Any) -> Any:
-    """Return the shortest decimal of a float32 value: .1, not .10000000149."""
-    return float(str(np.float32(value))) if isinstance(value, float) else value
+    return tuple(map(shortest_decimal, scale))
 
 
 def used_features(features: FeatureSpace, config: NetworkConfig) -> FeatureSpace:
@@ -138,12 +133,13 @@ def all_attributes(dataset: Dataset) -> list[ItemAttributes]:
     ]
 
 
-def filter_attributes(dataset: Dataset) -> dict[str, list[Any]]:
+def filter_attributes(dataset: Dataset, items: list[ItemAttributes]) -> dict[str, list[Any]]:
     """Return the features that filters can read: categories and numbers."""
+    names = [each.name for each in dataset.item_features if each.type in FILTER_TYPES]
+    values = {name: [item.features[name] for item in items] for name in names}
     return {
-        each.name: [exact(plain(value)) for value in each.values]
-        for each in dataset.item_features
-        if each.type in FILTER_TYPES
+        name: [shortest_decimal(value) if isinstance(value, float) else value for value in column]
+        for name, column in values.items()
     }
 
 
