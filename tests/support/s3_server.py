@@ -2,19 +2,24 @@
 
     with server() as endpoint: …       # the environment points there, for child processes too
 
-It checks conditions (ETag, If-None-Match) as S3 does, and credentials within `checked_keys` only.
+It checks conditions (ETag, If-None-Match) as S3 does, one write after another, and credentials
+within `checked_keys` only.
 """
 
 import json
 import logging
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import boto3
 import httpx
 from moto.backends import get_backend
+from moto.s3.responses import S3Response
 from moto.server import ThreadedMotoServer
 
 
@@ -35,13 +40,27 @@ def server() -> Iterator[str]:
     os.environ |= settings
     boto3.setup_default_session()  # one of before may hold another server's credentials
     try:
-        yield settings["AWS_ENDPOINT_URL"]
+        with one_write_at_a_time():
+            yield settings["AWS_ENDPOINT_URL"]
     finally:
         for name, value in previous.items():
             os.environ.pop(name, None)
             if value is not None:
                 os.environ[name] = value
         moto.stop()
+
+
+@contextmanager
+def one_write_at_a_time() -> Iterator[None]:
+    """Let a condition hold until the write: of two threads, moto let both pass."""
+    put_object, lock = S3Response.put_object, threading.Lock()
+
+    def put_alone(response: S3Response) -> Any:
+        with lock:
+            return put_object(response)
+
+    with patch.object(S3Response, "put_object", put_alone):
+        yield
 
 
 def new_bucket() -> str:
