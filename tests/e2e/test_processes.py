@@ -125,8 +125,8 @@ def test_start_port_taken_tries_another(
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
-        ports = [listener.getsockname()[1], free_port()]
-        monkeypatch.setattr(processes, "free_port", lambda: ports.pop(0))
+        ports = [listener.getsockname()[1]]
+        monkeypatch.setattr(processes, "free_port", lambda: ports.pop() if ports else free_port())
         with running(bundle_folder, tmp_path) as (url, _):
             assert ports == [] and httpx.get(f"{url}/livez").status_code == 200
 

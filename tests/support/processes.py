@@ -1,5 +1,6 @@
 """Run the service as a process of its own: start it, wait until it is ready, find its worker."""
 
+import itertools
 import os
 import socket
 import subprocess
@@ -19,6 +20,10 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 60
 STARTS = 3
 PORT_TAKEN = "ddress already in use"
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS_OF_WORKER = 400
+FIRST_PORT = 16_000 + PORTS_OF_WORKER * WORKER
+PORTS = itertools.cycle(range(FIRST_PORT, FIRST_PORT + PORTS_OF_WORKER))
 Process: TypeAlias = subprocess.Popen[Any]
 
 
@@ -107,10 +112,16 @@ def start_together(processes: Sequence[Process]) -> None:
 
 
 def free_port() -> int:
-    """Return a port that was free a moment ago; who needs it must try again if it is taken."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """Return a port that was free a moment ago; who needs it must try again if it is taken.
+
+    The system gives ports from 32768 on to outgoing connections, so these lie below, and each
+    worker of a test run has its own.
+    """
+    for port in itertools.islice(PORTS, PORTS_OF_WORKER):
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no free port from {FIRST_PORT} on")
 
 
 def wait_until(condition: Callable[[], bool], message: str, timeout_s: float = 60) -> None:
