@@ -52,9 +52,8 @@ def release_years(movies: Movies) -> Float64:
     return np.array([np.nan if year is None else year for year in movies.year], np.float64)
 
 
-def ages(movies: Movies) -> Float64:
-    """Return years behind the newest item, (I,); unknown years are of median age."""
-    year_I = release_years(movies)
+def ages(year_I: Float64) -> Float64:
+    """Return years behind the newest item, (I,); unknown years (nan) are of median age."""
     if np.isnan(year_I).all():
         return np.zeros(len(year_I))
     age_I = np.nanmax(year_I) - year_I

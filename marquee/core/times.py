@@ -1,5 +1,6 @@
 """Times: Unix seconds and microseconds, and RFC 3339 as the API writes them."""
 
+import time
 from datetime import UTC, datetime, timedelta
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -11,6 +12,11 @@ MAX_TIMESTAMP = 2**33  # seconds: the year 2242; a larger time is in another uni
 def unix_us(at: datetime) -> int:
     """Return Unix microseconds of a time with a zone, exactly."""
     return (at - EPOCH) // MICROSECOND
+
+
+def unix_time_us() -> int:
+    """Return the Unix microseconds of now."""
+    return time.time_ns() // 1000
 
 
 def rfc3339(at_us: int) -> str:

@@ -48,18 +48,16 @@ class RatingElicitation:
         self.information = None if rating_model is None else RatingInformation(rating_model)
 
     def select(
-        self, history: History, logit_I: Float32 | None, not_seen: Int64, k: int, seed: int
+        self, history: History, logit_I: Float32 | None, mask_I: Bools, k: int, seed: int
     ) -> tuple[Int64, list[ElicitationFactors]]:
         """Sample k items that one user should rate next; return them and their factors.
 
-        The items of the history and `not_seen` are left out; the largest product comes first. The
-        sample depends on the seed and on what is left out, so the next page is another sample.
-        logit_I: the network's, None without a history. Raises RequestError for k below 1.
+        mask_I: the items to ask about. The largest product comes first. The sample depends on the
+        seed and on what is left out, so the next page is another sample. logit_I: the network's,
+        None without a history. Raises RequestError for k below 1.
         """
         if k < 1:
             raise RequestError(f"k: {k}, expected 1 or more", field="k")
-        mask_I = np.ones(len(self.scarcity_I), dtype=bool)
-        mask_I[history.seen] = mask_I[history.not_interested] = mask_I[not_seen] = False
         factors = self.factors(history, logit_I)
         product_I = sampling_weight(factors)
         rng = np.random.default_rng([seed, *np.flatnonzero(~mask_I).tolist()])

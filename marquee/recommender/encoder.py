@@ -6,6 +6,7 @@ This is NeuMF (He et al. 2017). Its first MLP layer is split, so that the item h
 The graph computes the last position of a history only (models/history_encoder.py).
 """
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ import onnxruntime
 from marquee.core.arrays import Float32, Int64
 from marquee.core.errors import InputError
 from marquee.core.feature_encodings import FeatureSpace
+from marquee.recommender.catalog.split_rows import SplitRows
 from marquee.recommender.history import History
 
 INPUTS = ["entry_BLD", "star_BL", "length_B"]
@@ -36,7 +38,7 @@ class Encoder:
     def __init__(
         self,
         model: bytes,
-        item_vector_ID: Float32,
+        item_vectors: SplitRows,
         history_length: int,
         threads: int,
         features: FeatureSpace | None = None,
@@ -47,8 +49,14 @@ class Encoder:
         inputs = sorted(node.name for node in self._session.get_inputs())
         if inputs != expected:
             raise InputError(f"encoder.onnx: inputs {inputs}, expected {expected}")
-        self._item_vector_ID = item_vector_ID
+        self.item_vectors = item_vectors
         self._history_length = history_length
+
+    def with_vectors(self, item_vectors: SplitRows) -> "Encoder":
+        """Return the encoder of histories that may hold further items."""
+        encoder = copy.copy(self)
+        encoder.item_vectors = item_vectors
+        return encoder
 
     def __call__(self, histories: Sequence[History]) -> Iterator[UserVector]:
         """Encode B non-empty histories, cut to their latest L entries: B user vectors.
@@ -69,10 +77,10 @@ class Encoder:
 
     def _encode(self, histories: list[History], length_B: Int64) -> list[Float32]:
         shape = (len(histories), int(length_B.max()))
-        entry_BLD = np.zeros((*shape, self._item_vector_ID.shape[1]), dtype=np.float32)
+        entry_BLD = np.zeros((*shape, self.item_vectors.num_columns), dtype=np.float32)
         rating_bin_BL = np.zeros(shape, dtype=np.int64)
         for b, (history, n) in enumerate(zip(histories, length_B, strict=True)):
-            entry_BLD[b, :n] = self._item_vector_ID[history.item_L[-n:]]
+            entry_BLD[b, :n] = self.item_vectors[history.item_L[-n:]]
             rating_bin_BL[b, :n] = history.rating_bin_L[-n:]
         inputs = dict(zip(INPUTS, (entry_BLD, rating_bin_BL, length_B), strict=True))
         if self._features:

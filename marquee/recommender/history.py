@@ -5,7 +5,7 @@
 
 import operator
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
@@ -46,6 +46,16 @@ class History:
 
     def __len__(self) -> int:
         return len(self.item_L)
+
+    def first_items(self, num_items: int) -> "History":
+        """Return the history of the first items of the catalog alone."""
+        is_first_L = self.item_L < num_items
+        return replace(
+            self,
+            item_L=self.item_L[is_first_L],
+            rating_bin_L=self.rating_bin_L[is_first_L],
+            abandoned=self.abandoned[self.abandoned < num_items],
+        )
 
 
 EMPTY_HISTORY = History(item_L=NO_ITEMS, rating_bin_L=NO_ITEMS)

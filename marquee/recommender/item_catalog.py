@@ -1,26 +1,38 @@
-"""The items of a bundle and its rating scale: what a request names, and how it is answered."""
+"""The items of a catalog and its rating scale: what a request names, and how it is answered."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core.arrays import Bools, Int64
+from marquee.core.arrays import AnyFloat, Bools, Float64, Int64
 from marquee.core.ids import Id
 from marquee.core.item_stats import release_years
-from marquee.core.movies import Movies
+from marquee.core.movies import NO_GENRES, Movies
+from marquee.core.times import EPOCH, MICROS_PER_SECOND, unix_time_us
+from marquee.recommender.catalog.segment import Segment, with_segment
+from marquee.recommender.catalog.title import Title, TitleChange, changed_movies, new_title
 from marquee.recommender.eligibility.attribute_table import AttributeTable
 from marquee.recommender.eligibility.item_filter import parse_filter
+from marquee.recommender.eligibility.viewer_eligibility import ViewerEligibility, time_us
 from marquee.recommender.errors import RequestError, unknown_genre, unknown_movie
 from marquee.recommender.history import History, HistoryEntry, StoredEntry, parse_history
 from marquee.recommender.responses import Movie, MovieReference
 
+MICROS_PER_YEAR = 365.2425 * 86_400 * MICROS_PER_SECOND
+Clock: TypeAlias = Callable[[], int]
+"""Returns Unix microseconds."""
 FILTER_NAMES = ("genres", "exclude_genres", "year_min", "year_max", "min_ratings", "where")
 
 
 class ItemCatalog:
-    """The I items of a bundle. Raises RequestError for a movie or genre that it lacks."""
+    """The I items of a bundle, and of a catalog that changes; a version never does.
+
+    Raises RequestError for a movie or genre that it lacks.
+    """
 
     def __init__(
         self,
@@ -28,12 +40,20 @@ class ItemCatalog:
         num_ratings_I: Int64,
         scale: Sequence[float],
         attributes: Mapping[str, Sequence[Any]] | None = None,
+        clock: Clock = unix_time_us,
     ) -> None:
-        """attributes: further values of the items by name; title, year and genres are known."""
-        self.movies = movies
+        """attributes: further values of the items by name; title, year and genres are known.
+
+        clock: Unix microseconds, by which windows of time open and close.
+        """
+        self.movies = self._bundle_movies = movies
+        self.num_bundle_items, self._clock = len(movies), clock
+        self._largest_popularity = float(np.log1p(num_ratings_I).max(initial=0))
+        self._base_values = dict(attributes or {})
         own: dict[str, Sequence[Any]] = {"title": movies.title, "year": movies.year}
         own |= {"genres": movies.genres, "num_ratings": num_ratings_I.tolist()}
-        self.attributes = AttributeTable(len(movies), {**(attributes or {}), **own})
+        self.attributes = AttributeTable(len(movies), {**self._base_values, **own})
+        self.segments: tuple[Segment, ...] = ()
         self.num_ratings_I = num_ratings_I
         self.scale = [float(stars) for stars in scale]
         # A value of float32 is on the scale, too: .1 is then .10000000149.
@@ -45,9 +65,86 @@ class ItemCatalog:
         self._item_of: dict[Id, int] = {
             movie_id: item for item, movie_id in enumerate(movies.movie_id.tolist())
         }
-        self._genre_IG = movies.genre_matrix() > 0
-        self._genre_column = {name: g for g, name in enumerate(movies.genre_names)}
-        self._year_I = release_years(movies)
+        self.genre_names = movies.genre_names
+        self.year_I = release_years(movies)
+        self._is_deleted_I = np.zeros(len(movies), dtype=bool)
+        self.added_us_I = np.zeros(len(movies), np.int64)
+        self.eligibility = ViewerEligibility(self.attributes, self._is_deleted_I)
+
+    @property
+    def num_items(self) -> int:
+        return len(self.num_ratings_I)
+
+    def title(self, item: int) -> Title:
+        """Return everything that is known of an item now."""
+        for segment in reversed(self.segments):
+            if item in segment.titles:
+                return segment.titles[item]
+        return self._bundle_title(item)
+
+    def _bundle_title(self, item: int) -> Title:
+        """Return a title as the bundle has it."""
+        movies = self._bundle_movies
+        attributes = {name: values[item] for name, values in self._base_values.items()}
+        return Title(
+            movie_id=movies.movie_id[item : item + 1].tolist()[0],
+            title=movies.title[item],
+            year=movies.year[item],
+            genres=tuple(movies.genres[item]),
+            num_ratings=int(self.num_ratings_I[item]),
+            attributes=attributes,
+        )
+
+    def with_changes(
+        self, changes: Iterable[TitleChange]
+    ) -> tuple["ItemCatalog", dict[int, Title]]:
+        """Return the catalog after changes, and the changed titles by item.
+
+        New titles are items behind all others, in the order in which they were added. A change says
+        all that was ever said of its title: the last one counts.
+        """
+        item_of, titles = self._item_of.copy(), dict[int, Title]()
+        for change in sorted(changes, key=attrgetter("added_us")):
+            item = item_of.setdefault(change.movie_id, len(item_of))
+            is_new = item >= self.num_bundle_items
+            base = new_title(change) if is_new else self._bundle_title(item)
+            titles[item] = base.changed(change)
+        catalog = copy.copy(self)
+        catalog._item_of = item_of
+        catalog._take_titles(titles, len(item_of))
+        return catalog, titles
+
+    def _take_titles(self, titles: Mapping[int, Title], num_items: int) -> None:
+        """Take titles into this copy, by item."""
+        num_added = num_items - self.num_items
+        self.movies = changed_movies(self.movies, titles, num_added)
+        self.num_ratings_I = np.append(self.num_ratings_I, np.zeros(num_added, np.int64))
+        self.year_I = np.append(self.year_I, np.full(num_added, np.nan))
+        self._is_deleted_I = np.append(self._is_deleted_I, np.zeros(num_added, dtype=bool))
+        self.added_us_I = np.append(self.added_us_I, np.zeros(num_added, np.int64))
+        genre_names = dict.fromkeys(self.genre_names)
+        for item, title in titles.items():
+            self.year_I[item] = np.nan if title.year is None else title.year
+            self._is_deleted_I[item] = title.is_deleted
+            self.added_us_I[item] = title.added_us or 0
+            genre_names |= dict.fromkeys(title.genres)
+        genre_names.pop(NO_GENRES, None)
+        self.genre_names = tuple(genre_names)
+        if titles:
+            segment = Segment(dict(titles), self._largest_popularity)
+            self.segments = with_segment(self.segments, segment)
+        self.attributes = self.attributes.with_segments(num_items, self.segments)
+        self.eligibility = ViewerEligibility(self.attributes, self._is_deleted_I)
+
+    def release_years(self) -> Float64:
+        """Return when each item came out, (I,), as a year with its fraction; nan: unknown.
+
+        That is `available_from`, else the year, else the time at which the item was added.
+        """
+        from_us_I = self.attributes.column("available_from").numbers(time_us, np.nan)
+        added_I = np.where(self.added_us_I > 0, fractional_years(self.added_us_I), np.nan)
+        year_I = np.where(np.isnan(self.year_I), added_I, self.year_I)
+        return np.where(np.isnan(from_us_I), year_I, fractional_years(from_us_I))
 
     def has_movie(self, movie_id: Id) -> bool:
         return movie_id in self._item_of
@@ -104,7 +201,7 @@ class ItemCatalog:
             if name not in FILTER_NAMES:
                 message = f"filters: {name!r}, expected {', '.join(FILTER_NAMES)}"
                 raise RequestError(message, field="filters")
-        mask_I = np.ones(len(self.movies), dtype=bool)
+        mask_I = np.ones(self.num_items, dtype=bool)
         if values.get("genres"):
             mask_I &= self._has_any_genre(values["genres"], "genres")
         if values.get("exclude_genres"):
@@ -118,9 +215,9 @@ class ItemCatalog:
             message = f"year_min: {year_min}, expected at most year_max {year_max}"
             raise RequestError(message, field="filters.year_min")
         if year_min is not None:
-            mask_I &= self._year_I >= year_min
+            mask_I &= self.year_I >= year_min
         if year_max is not None:
-            mask_I &= self._year_I <= year_max
+            mask_I &= self.year_I <= year_max
         return mask_I
 
     def candidate_mask(
@@ -128,9 +225,15 @@ class ItemCatalog:
         filters: Mapping[str, Any] | None,
         include_ids: Iterable[Id] | None = None,
         exclude_ids: Iterable[Id] | None = None,
+        viewer: Mapping[str, Any] | None = None,
     ) -> Bools:
-        """Return (I,) bool: the items of the filters and include_ids, without exclude_ids."""
-        mask_I = self.filter_mask(filters)
+        """Return (I,) bool: the items that a list may hold now.
+
+        They are those that the viewer may see, of the filters and include_ids, without exclude_ids.
+        """
+        mask_I = self.eligibility.mask(viewer, self._clock())
+        if filters:
+            mask_I &= self.filter_mask(filters)
         if include_ids is not None:
             included = self.indices_of(include_ids, "include_ids")
             mask_I &= np.isin(np.arange(len(mask_I)), included)
@@ -139,12 +242,11 @@ class ItemCatalog:
         return mask_I
 
     def _has_any_genre(self, names: Iterable[str], field: str) -> Bools:
-        columns = []
-        for name in names:
-            if name not in self._genre_column:
-                raise unknown_genre(name, self._genre_column, f"filters.{field}")
-            columns.append(self._genre_column[name])
-        return np.asarray(self._genre_IG[:, columns].any(axis=1))
+        values = list(names)
+        for name in values:
+            if name not in self.genre_names:
+                raise unknown_genre(name, self.genre_names, f"filters.{field}")
+        return self.attributes.column("genres").equals(values)
 
     def movie(self, movie_id: Id) -> Movie:
         if not self.has_movie(movie_id):
@@ -173,3 +275,8 @@ class ItemCatalog:
         }
         rows = zip(*all_columns.values(), strict=True)
         return [dict(zip(all_columns, row, strict=True)) for row in rows]
+
+
+def fractional_years(time_us_I: AnyFloat | Int64) -> Float64:
+    """Return Unix microseconds as years: 2026.5 for July 2026."""
+    return np.asarray(EPOCH.year + time_us_I / MICROS_PER_YEAR)

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from marquee.core.arrays import Float32
-from marquee.core.feature_encodings import FeatureSpace
+from marquee.core.feature_encodings import FeatureSpace, VectorEncoding
 from marquee.recommender.encoder import open_session
 
 UNKNOWN_YEAR = -1
@@ -45,11 +45,23 @@ class ItemContent:
         self._inputs = [node.name for node in self._session.get_inputs()]
         self._outputs = [node.name for node in self._session.get_outputs()]
 
-    def arrays(self, items: Sequence[ItemAttributes]) -> dict[str, Float32]:
-        """Return the rows of B >= 1 new items, by the name of the bundle's array."""
+    def arrays(
+        self, items: Sequence[ItemAttributes], names: Sequence[str] | None = None
+    ) -> dict[str, Float32]:
+        """Return the rows of B >= 1 new items, by the name of the bundle's array.
+
+        names: the arrays to compute; None: all.
+        """
+        names = self._outputs if names is None else names
         inputs = graph_inputs(self.features, items)
         inputs = {name: inputs[name] for name in self._inputs}
-        return dict(zip(self._outputs, self._session.run(self._outputs, inputs), strict=True))
+        return dict(zip(names, self._session.run(list(names), inputs), strict=True))
+
+    @property
+    def vector_feature(self) -> str | None:
+        """Return the name of the data set's vector feature, which a ready vector gives."""
+        vectors = [each.name for each in self.features.item if isinstance(each, VectorEncoding)]
+        return vectors[0] if vectors else None
 
 
 def graph_inputs(

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import numpy as np
 
-from marquee.core.arrays import AnyFloat, Float32, Int64
+from marquee.core.arrays import AnyFloat, Bools, Float32, Int64
 from marquee.recommender.errors import RequestError
 from marquee.recommender.history import History
 from marquee.recommender.item_catalog import ItemCatalog
@@ -72,27 +72,34 @@ class RankingPipeline:
         )
 
     def _rank(self, queries: Sequence[RecommendQuery]) -> list[RankedPage | RequestError]:
-        histories = [
-            _attempt(self.catalog.parse_history, query.history, query.not_interested, query.viewer)
-            for query in queries
+        parts = [_attempt(self._candidates, query) for query in queries]
+        scored = [
+            (query, *part)
+            for query, part in zip(queries, parts, strict=True)
+            if not isinstance(part, RequestError)
         ]
-        parts = list(zip(queries, histories, strict=True))
-        scores = self.scorer.score_candidates(
-            [(query, history) for query, history in parts if isinstance(history, History)]
-        )
+        scores = self.scorer.score_candidates(scored)
         return [
-            _attempt(self._rank_page, query, history, next(scores))
-            if isinstance(history, History)
-            else history
-            for query, history in parts
+            part
+            if isinstance(part, RequestError)
+            else _attempt(self._rank_page, query, *part, next(scores))
+            for query, part in zip(queries, parts, strict=True)
         ]
 
-    def _rank_page(self, query: RecommendQuery, history: History, score_I: Float32) -> RankedPage:
+    def _candidates(self, query: RecommendQuery) -> tuple[History, Bools]:
+        """Return the history, and (I,): the items that the list may hold."""
         query.check_strengths()
-        mask_I = self.catalog.candidate_mask(query.filters, query.include_ids, query.exclude_ids)
+        viewer, catalog = query.viewer, self.catalog
+        history = catalog.parse_history(query.history, query.not_interested, viewer)
+        mask_I = catalog.candidate_mask(query.filters, query.include_ids, query.exclude_ids, viewer)
         if query.exclude_seen:
             mask_I[history.seen] = False
         mask_I[history.not_interested] = False
+        return history, mask_I
+
+    def _rank_page(
+        self, query: RecommendQuery, history: History, mask_I: Bools, score_I: Float32
+    ) -> RankedPage:
         mask_I &= score_I > float("-inf")
         demoted_I = self.reranker.demote_similar(score_I, history.not_interested)
         item_K, next_offset = self.reranker.rank_page(
@@ -143,7 +150,7 @@ class RankingPipeline:
         profile_G = self.reranker.genre_profile(page.history.item_L, query)
         if profile_G is None:
             return [[] for _ in page.item_K]
-        labels = [{"genre": name} for name in self.catalog.movies.genre_names]
+        labels = [{"genre": name} for name in self.catalog.genre_names]
         effect_KG = profile_G * self.reranker.share_IG[page.item_K]
         return [_top_reasons(effect_G, labels, 0) for effect_G in effect_KG]
 

@@ -24,6 +24,7 @@ import numpy as np
 from marquee.core.arrays import AnyFloat, Bools, Float32, Float64, Int64
 from marquee.core.item_stats import liked_rating, low_rating
 from marquee.recommender.bundle import Bundle
+from marquee.recommender.catalog.added_items import AddedRatings
 from marquee.recommender.history import History
 from marquee.recommender.responses import Stars
 
@@ -65,16 +66,15 @@ class RatingModel:
     prior_mean_SE: Float32
     implicit_weight_SFE: Float32
     alpha_S: Float32  # precision of a rating
+    rotation_SEE: AnyFloat  # from an item's draws to the coordinates of the prior
+    added: AddedRatings | None = None  # of items behind those of the bundle
 
     @classmethod
     def from_bundle(cls, bundle: Bundle) -> "RatingModel":
         """Change the draws of a bundle with ratings to the coordinates of the prior."""
         scalars, arrays = bundle.manifest["stars"], bundle.arrays
         factor_SEE = np.linalg.cholesky(arrays["star_precision"])  # new user = factor' user
-        item_ISE, rotation_SEE = arrays["star_item"].copy(), np.linalg.inv(factor_SEE).mT
-        item_ISE[..., -1] = 1
-        for s, rotation_EE in enumerate(rotation_SEE):
-            item_ISE[:, s] = item_ISE[:, s] @ rotation_EE
+        rotation_SEE = np.linalg.inv(factor_SEE).mT
         return cls(
             scale_R=np.asarray(bundle.manifest["scale"], dtype=np.float64),
             cut_R=np.asarray(scalars["cuts"], dtype=np.float64),
@@ -83,11 +83,12 @@ class RatingModel:
             precision_prior=float(scalars["steady"]),
             num_rounds=int(scalars["rounds"]),
             implicit_IF=arrays["star_set"],
-            item_ISE=item_ISE,
+            item_ISE=rotated(arrays["star_item"], rotation_SEE),
             bias_IS=arrays["star_item"][..., -1].copy(),
             prior_mean_SE=(arrays["star_mean"][:, None] @ factor_SEE)[:, 0],
             implicit_weight_SFE=arrays["star_lean"] @ factor_SEE,
             alpha_S=arrays["star_alpha"],
+            rotation_SEE=rotation_SEE,
         )
 
     def posterior(self, histories: Sequence[History]) -> UserPosterior:
@@ -126,7 +127,8 @@ class RatingModel:
     def prior_mean(self, history: History) -> Float32:
         """Return (S, E): the prior mean, given which items the user rated (not: watched)."""
         rated = history.item_L[history.rating_bin_L > 0]
-        implicit_F = self.implicit_IF[rated].sum(axis=0) / np.float32(max(1, len(rated)) ** 0.5)
+        known = rated[rated < len(self.implicit_IF)]  # an added item says nothing by itself
+        implicit_F = self.implicit_IF[known].sum(axis=0) / np.float32(max(1, len(rated)) ** 0.5)
         return self.prior_mean_SE + implicit_F @ self.implicit_weight_SFE
 
     def _evidence(self, histories: Sequence[History]) -> _Evidence:
@@ -156,7 +158,17 @@ class RatingModel:
 
     def _gather(self, items: Int64) -> tuple[Float32, Float32]:
         """Return item vectors (…, S, K, E) and biases (…, S, K) for items (…, K)."""
-        return self.item_ISE[items].swapaxes(-3, -2), self.bias_IS[items].swapaxes(-2, -1)
+        num_items = len(self.item_ISE)
+        is_added = items >= num_items if self.added is not None else np.zeros((), bool)
+        if not is_added.any():
+            return self.item_ISE[items].swapaxes(-3, -2), self.bias_IS[items].swapaxes(-2, -1)
+        known = np.where(is_added, 0, items)
+        item_KSE, bias_KS = self.item_ISE[known], self.bias_IS[known]
+        assert self.added is not None
+        draw_NSE = self.added.draws(items[is_added])
+        item_KSE[is_added] = rotated(draw_NSE, self.rotation_SEE)
+        bias_KS[is_added] = draw_NSE[..., -1]
+        return item_KSE.swapaxes(-3, -2), bias_KS.swapaxes(-2, -1)
 
     def _predictive(self, histories: Sequence[History], item_BK: Int64) -> tuple[Float64, Float64]:
         """Return mean and variance of a rating under each draw: (B, S, K) each."""
@@ -220,6 +232,15 @@ class RatingModel:
         is_liked_R = self.scale_R >= liked_rating(self.scale_R.tolist())
         p_like_BK = np.minimum(probability_BKR[..., is_liked_R].sum(axis=-1), 1.0)
         return np.stack([expected_BK, low_BK, high_BK, p_like_BK], axis=-1)
+
+
+def rotated(draw_ISE: Float32, rotation_SEE: AnyFloat) -> Float32:
+    """Return draws of items in the coordinates of the prior, 1 for the user's level."""
+    item_ISE = draw_ISE.copy()
+    item_ISE[..., -1] = 1
+    for s, rotation_EE in enumerate(rotation_SEE):
+        item_ISE[:, s] = item_ISE[:, s] @ rotation_EE
+    return item_ISE
 
 
 def inverse_root(precision_SEE: Float32) -> Float32:

@@ -1,6 +1,8 @@
 """The recommender as a library: the service's responses without HTTP or torch."""
 
+import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,11 @@ import numpy.typing as npt
 
 from marquee.core.arrays import Float32, Int64
 from marquee.core.ids import Id, Ids, IdType, id_type
+from marquee.core.movies import Movies
 from marquee.recommender import responses
 from marquee.recommender.bundle import Bundle, read_bundle
+from marquee.recommender.catalog.added_items import AddedItems, AddedRatings
+from marquee.recommender.catalog.title import TitleChange
 from marquee.recommender.elicitation import RatingElicitation
 from marquee.recommender.errors import RequestError
 from marquee.recommender.golden import check_golden
@@ -43,33 +48,77 @@ class Recommender:
         self.manifest = bundle.manifest
         self.model_version = str(bundle.manifest["model_version"])
         """64 hex digits that name this bundle's exact content."""
-        self.movies = bundle.movies
-        self.movie_ids: Ids = bundle.movies.movie_id
-        """(I,) movie ids, int64 or text in an object array: the column order of `score`."""
         self.user_feature_names = [encoding.name for encoding in bundle.features.user]
         """The features of a user that `viewer` can hold."""
-        self.num_ratings: Int64 = arrays["num_ratings"]
+        num_ratings_I: Int64 = arrays["num_ratings"]
         self.catalog = ItemCatalog(
-            self.movies, self.num_ratings, bundle.manifest["scale"], bundle.attributes
+            bundle.movies, num_ratings_I, bundle.manifest["scale"], bundle.attributes
         )
         self.scorer = Scorer(bundle, threads)
         self.has_ratings = bool(bundle.manifest["scale"])
         self.rating_model = RatingModel.from_bundle(bundle) if self.has_ratings else None
-        self.reranker = Reranker(self.movies, self.num_ratings, num_users, arrays["item_vector"])
-        self.elicitation = RatingElicitation(self.num_ratings, num_users, self.rating_model)
+        self.reranker = Reranker(bundle.movies, num_ratings_I, num_users, arrays["item_vector"])
+        self.elicitation = RatingElicitation(num_ratings_I, num_users, self.rating_model)
         self._non_personalized = NonPersonalized(
-            self.movies, self.num_ratings, arrays.get("num_recent"), self.rating_model
+            bundle.movies, num_ratings_I, arrays.get("num_recent"), self.rating_model
         )
-        self.chart_kinds = self._non_personalized.kinds
-        """The charts that the data allow."""
         self.item_content = ItemContent(bundle.item_content, bundle.features, threads)
-        self._pipeline = RankingPipeline(
+        self._added = AddedItems.none(arrays)
+
+    @property
+    def movies(self) -> Movies:
+        """Return the movies of the catalog; those of the bundle come first."""
+        return self.catalog.movies
+
+    @property
+    def movie_ids(self) -> Ids:
+        """Return movie ids, (I,): the columns of `score`.
+
+        They are int64, or text in an object array.
+        """
+        return self.catalog.movies.movie_id
+
+    @property
+    def num_ratings(self) -> Int64:
+        """Return the training interactions of each movie, (I,)."""
+        return self.catalog.num_ratings_I
+
+    @property
+    def chart_kinds(self) -> tuple[str, ...]:
+        """Return the charts that the data allow."""
+        return self._non_personalized.kinds
+
+    @property
+    def _pipeline(self) -> RankingPipeline:
+        return RankingPipeline(
             catalog=self.catalog,
             scorer=self.scorer,
             reranker=self.reranker,
             rating_model=self.rating_model,
             model_version=self.model_version,
         )
+
+    def with_changes(self, changes: Iterable[TitleChange]) -> "Recommender":
+        """Return a recommender whose catalog has changed; this one stays as it is.
+
+        A new title gets its vectors from its attributes, in a fraction of a millisecond. A title of
+        the bundle keeps those that it was trained to; its name, year, genres and attributes change.
+        A deleted title is in no list, and stays in histories. Changes are applied in the order of
+        `added_us`. The result shares the memory of this recommender.
+        """
+        catalog, titles = self.catalog.with_changes(changes)
+        recommender = copy.copy(self)
+        recommender.catalog = catalog
+        recommender._added = self._added.with_titles(
+            catalog.num_bundle_items, titles, self.item_content
+        )
+        recommender.scorer = self.scorer.with_added(recommender._added)
+        recommender.reranker = self.reranker.with_titles(catalog, titles, recommender._added)
+        recommender._non_personalized = self._non_personalized.with_catalog(catalog)
+        if self.rating_model is not None:
+            ratings = AddedRatings(self.item_content, catalog.title)
+            recommender.rating_model = replace(self.rating_model, added=ratings)
+        return recommender
 
     @property
     def id_type(self) -> IdType:
@@ -268,11 +317,16 @@ class Recommender:
         return self._predictions(user_history, item_K, score_K)
 
     def rerank(
-        self, *, history: Iterable[HistoryEntry] = (), movie_ids: Iterable[Id]
+        self,
+        *,
+        history: Iterable[HistoryEntry] = (),
+        movie_ids: Iterable[Id],
+        viewer: Mapping[str, Any] | None = None,
     ) -> responses.PredictResponse:
         """Sort these movies, best first, ties in the order of the request: POST /rerank.
 
-        history: as for `recommend`. Raises RequestError for an unknown movie.
+        history: as for `recommend`. Movies that the viewer may not see now are left out. Raises
+        RequestError for an unknown movie.
 
         Examples:
             >>> response = recommender.rerank(history=[(50, 5.0)], movie_ids=[480, 296, 6])
@@ -281,6 +335,7 @@ class Recommender:
         """
         user_history, item_K, score_K = self._score_movies(history, movie_ids)
         order = np.argsort(-score_K, kind="stable")
+        order = order[self.catalog.candidate_mask(None, viewer=viewer)[item_K[order]]]
         return self._predictions(user_history, item_K[order], score_K[order])
 
     def rate_next(
@@ -291,12 +346,14 @@ class Recommender:
         not_seen: Iterable[Id] = (),
         not_interested: Iterable[Id] = (),
         seed: int = 0,
+        viewer: Mapping[str, Any] | None = None,
     ) -> responses.RateNextResponse:
         """Sample k movies that the user should rate next: POST /rate_next.
 
         history: as for `recommend`; its movies, `not_seen` and `not_interested` are left out. The
         same arguments give the same sample; one seed per user gives different users different
-        movies (marquee/recommender/elicitation.py).
+        movies (marquee/recommender/elicitation.py). Titles that were added since the training are
+        not asked about: nobody has seen them.
 
         Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars?,
         why: {seen_probability, information?, scarcity}, num_ratings}, the largest product first.
@@ -307,9 +364,18 @@ class Recommender:
             'Blade Runner 2049'
         """
         user_history = self.catalog.parse_history(history, not_interested)
-        not_seen_items = self.catalog.indices_of(not_seen, "not_seen")
+        mask_I = self.catalog.candidate_mask(None, viewer=viewer)
+        mask_I[user_history.seen] = mask_I[user_history.not_interested] = False
+        mask_I[self.catalog.indices_of(not_seen, "not_seen")] = False
         logit_I = self.scorer.score([user_history])[0] if len(user_history) else None
-        item_K, factors = self.elicitation.select(user_history, logit_I, not_seen_items, k, seed)
+        n = self.catalog.num_bundle_items
+        item_K, factors = self.elicitation.select(
+            user_history.first_items(n),
+            None if logit_I is None else logit_I[:n],
+            mask_I[:n],
+            k,
+            seed,
+        )
         stars = self._describe(user_history, item_K)
         columns = ({} if stars is None else {"stars": stars}) | {"why": factors}
         return {
@@ -326,6 +392,7 @@ class Recommender:
         *,
         offset: int = 0,
         exclude_ids: Iterable[Id] = (),
+        viewer: Mapping[str, Any] | None = None,
     ) -> responses.SimilarResponse:
         """Return a page of the movies nearest to these: POST /similar.
 
@@ -339,7 +406,7 @@ class Recommender:
         items = self.catalog.indices_of(movie_ids, "movie_ids")
         if len(items) == 0:
             raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
-        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids)
+        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids, viewer=viewer)
         mask_I[items] = False
         item_K, cosine_K, next_offset = self.reranker.nearest_items(items, mask_I, k, offset)
         return {
@@ -356,6 +423,7 @@ class Recommender:
         *,
         offset: int = 0,
         exclude_ids: Iterable[Id] = (),
+        viewer: Mapping[str, Any] | None = None,
     ) -> responses.ChartsResponse:
         """Return a page of the movies that lead a non-personalized chart: POST /charts.
 
@@ -368,7 +436,7 @@ class Recommender:
             >>> [item["title"] for item in recommender.charts("popular", k=3)["items"]]
             ['Pulp Fiction', 'Toy Story', 'The Usual Suspects']
         """
-        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids)
+        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids, viewer=viewer)
         item_K, score_K, next_offset = self._non_personalized.top(kind, mask_I, k, offset)
         return {
             "items": self._scored_records(EMPTY_HISTORY, item_K, score_K),

@@ -193,7 +193,7 @@ def test_export_of_every_feature_answers_by_content(tmp_path: Path) -> None:
         features={each.name: each.values[row] for each in source.item_features},
     )
     arrays = recommender.item_content.arrays([attributes, ItemAttributes()])
-    vector_ID = recommender.scorer.encoder._item_vector_ID
+    vector_ID = recommender.scorer.encoder.item_vectors.base_ID
     np.testing.assert_allclose(arrays["item_vector"][0], vector_ID[row], atol=1e-5)
     assert set(arrays) == {"item_vector", "item_gmf", "item_mlp", "item_bias", "star_item"}
     for name in names:  # each feature is read

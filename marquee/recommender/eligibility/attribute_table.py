@@ -1,26 +1,13 @@
-"""The attributes of items, indexed so that a condition costs as much as it matches.
+"""The attributes of all items by name: those of the bundle, and of titles that changed since."""
 
-The entries of a column stand by value: numbers ascending, then texts, then false and true. So
-items with a value, or below one, are a slice of the entries.
-"""
-
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import chain
-from typing import Any, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from marquee.core.arrays import Bools
-
-Value: TypeAlias = str | int | float | bool
-ColumnValues: TypeAlias = Sequence[Any]
-"""(I,) a value, a list of values, or None for each item; NaN and an empty list are none, too."""
-TYPES: dict[str, Callable[[Any], bool]] = {
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "text": lambda value: isinstance(value, str),
-    "bool": lambda value: isinstance(value, bool),
-}
+from marquee.core.arrays import Bools, Float64
+from marquee.recommender.catalog.segment import Segment
+from marquee.recommender.eligibility.attribute_column import AttributeColumn, ColumnValues, Value
 
 
 class AttributeTable:
@@ -28,78 +15,69 @@ class AttributeTable:
 
     def __init__(self, num_items: int, columns: Mapping[str, ColumnValues]) -> None:
         self.num_items = num_items
-        self._values = dict(columns)
+        self._values, self._num_indexed = dict(columns), num_items
         self._columns: dict[str, AttributeColumn] = {}
+        self._segments: Sequence[Segment] = ()
 
-    def column(self, name: str) -> "AttributeColumn":
+    def with_segments(self, num_items: int, segments: Sequence[Segment]) -> "AttributeTable":
+        """Return the table of more items; those of the segments have other values."""
+        table = AttributeTable(self._num_indexed, self._values)
+        table.num_items, table._segments = num_items, segments
+        table._columns = self._columns  # as indexed so far
+        return table
+
+    def column(self, name: str) -> "AttributeColumn | SegmentedColumn":
         """Return the column of an attribute; one without entries where no item has it."""
-        if name not in self._values:
-            return AttributeColumn(self.num_items, [])
         if name not in self._columns:
-            self._columns[name] = AttributeColumn(self.num_items, self._values[name])
-        return self._columns[name]
+            values = self._values.get(name, [])
+            self._columns[name] = AttributeColumn(self._num_indexed, values)
+        column = self._columns[name]
+        if not self._segments:
+            return column
+        return SegmentedColumn(self.num_items, column, self._segments, name)
 
 
-class AttributeColumn:
-    """The values of one attribute, of which an item may have several."""
+class SegmentedColumn:
+    """An attribute with the values of each segment in their place."""
 
-    def __init__(self, num_items: int, values: ColumnValues) -> None:
-        self._num_items = num_items
-        items_of: dict[str, dict[Any, list[int]]] = {name: {} for name in TYPES}
-        for item, value in enumerate(values):
-            for part in parts(value):
-                items_of[value_type(part)].setdefault(part, []).append(item)
-        self._values, self._first = dict[str, list[Any]](), dict[str, int]()
-        groups: list[list[int]] = []
-        for name, groups_of_type in items_of.items():
-            self._first[name], self._values[name] = len(groups), sorted(groups_of_type)
-            groups += [groups_of_type[value] for value in self._values[name]]
-        self._item_N = np.fromiter(chain.from_iterable(groups), np.int64)
-        self._start = np.concatenate([[0], np.cumsum([len(group) for group in groups])]).astype(int)
+    def __init__(
+        self, num_items: int, column: AttributeColumn, segments: Sequence[Segment], name: str
+    ) -> None:
+        self._num_items, self._column = num_items, column
+        self._segments, self._name = segments, name
 
     def exists(self) -> Bools:
         """Return (I,): the items that have a value."""
-        return self._mask([(0, len(self._start) - 1)])
+        return self._mask(AttributeColumn.exists)
 
     def equals(self, values: Sequence[Value]) -> Bools:
-        """Return (I,): the items with one of the values; 5 is 5.0, but 1 is not true."""
-        return self._mask(
-            [self._range(value, bisect_left, value, bisect_right) for value in values]
-        )
+        """Return (I,): the items with one of the values."""
+        return self._mask(lambda column: column.equals(values))
 
     def below(self, bound: Value, is_inclusive: bool) -> Bools:
         """Return (I,): the items with a value of the bound's type below it."""
-        side = bisect_right if is_inclusive else bisect_left
-        return self._mask([self._range(None, bisect_left, bound, side)])
+        return self._mask(lambda column: column.below(bound, is_inclusive))
 
     def above(self, bound: Value, is_inclusive: bool) -> Bools:
         """Return (I,): the items with a value of the bound's type above it."""
-        side = bisect_left if is_inclusive else bisect_right
-        return self._mask([self._range(bound, side, None, bisect_left)])
+        return self._mask(lambda column: column.above(bound, is_inclusive))
 
-    def _range(
-        self, low: Value | None, low_side: Any, high: Value | None, high_side: Any
-    ) -> tuple[int, int]:
-        """Return first and last group between two bounds, of which one may be None."""
-        name = value_type(low if low is not None else high)
-        values, first = self._values[name], self._first[name]
-        begin = 0 if low is None else low_side(values, low)
-        end = len(values) if high is None else high_side(values, high)
-        return first + begin, first + max(begin, end)
+    def numbers(self, convert: Callable[[Any], float], default: float) -> Float64:
+        """Return a value of each item as a number, (I,).
 
-    def _mask(self, ranges: Sequence[tuple[int, int]]) -> Bools:
+        Of several the last, of none the default.
+        """
+        number_I = np.full(self._num_items, default)
+        indexed_I = self._column.numbers(convert, default)
+        number_I[: len(indexed_I)] = indexed_I
+        for segment in self._segments:
+            number_I[segment.item_N] = segment.column(self._name).numbers(convert, default)
+        return number_I
+
+    def _mask(self, condition: Callable[[AttributeColumn], Bools]) -> Bools:
         mask_I = np.zeros(self._num_items, dtype=bool)
-        for begin, end in ranges:
-            mask_I[self._item_N[self._start[begin] : self._start[end]]] = True
+        indexed_I = condition(self._column)
+        mask_I[: len(indexed_I)] = indexed_I
+        for segment in self._segments:
+            mask_I[segment.item_N] = condition(segment.column(self._name))
         return mask_I
-
-
-def value_type(value: Any) -> str:
-    return next(name for name, is_type in TYPES.items() if is_type(value))
-
-
-def parts(value: Any) -> Iterator[Value]:
-    """Yield the values of an item: those of a list, else the value itself."""
-    for part in value if isinstance(value, list | tuple) else (value,):
-        if part is not None and part == part:  # not NaN
-            yield part

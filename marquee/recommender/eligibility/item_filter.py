@@ -14,14 +14,15 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from marquee.core.arrays import Bools
-from marquee.recommender.eligibility.attribute_table import AttributeColumn, AttributeTable
+from marquee.recommender.eligibility.attribute_column import AttributeColumn
+from marquee.recommender.eligibility.attribute_table import AttributeTable, SegmentedColumn
 from marquee.recommender.errors import RequestError
 
 ItemFilter: TypeAlias = Callable[[AttributeTable], Bools]
 """From the attributes of I items to those that match, (I,)."""
 MAX_DEPTH, MAX_CONDITIONS, MAX_VALUES = 20, 200, 1000  # of one filter
 LIST_OPERATORS, TEXT_LENGTH = ("in", "not_in"), 1000
-OPERATORS: dict[str, Callable[[AttributeColumn, Any], Bools]] = {
+OPERATORS: dict[str, Callable[[AttributeColumn | SegmentedColumn, Any], Bools]] = {
     "eq": lambda column, value: column.equals([value]),
     "ne": lambda column, value: column.exists() & ~column.equals([value]),
     "in": lambda column, values: column.equals(values),

@@ -11,15 +11,20 @@ With a `genre_profile` an item also loses up to 3 logits for genres outside of i
 pages: the list of 20 begins with the list of 10.
 """
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Iterable, Mapping
 from numbers import Real
 
 import numpy as np
 
 from marquee.core.arrays import AnyFloat, AnyInt, Bools, Float32, Float64, Int64
-from marquee.core.item_stats import ages, genre_shares, rarity
-from marquee.core.movies import Movies
+from marquee.core.item_stats import ages, genre_shares, rarity, release_years
+from marquee.core.movies import NO_GENRES, Movies
+from marquee.recommender.catalog.added_items import AddedItems
+from marquee.recommender.catalog.split_rows import RowBuffer, SplitRows
+from marquee.recommender.catalog.title import Title
 from marquee.recommender.errors import RequestError, unknown_genre
+from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.query import Controls
 from marquee.recommender.rerank import calibration
 from marquee.recommender.topk import top_page
@@ -40,16 +45,53 @@ class Reranker:
     def __init__(
         self, movies: Movies, num_ratings_I: AnyInt, num_users: int, item_vector_ID: Float32
     ) -> None:
-        self.rarity_I = rarity(num_ratings_I, num_users)
+        self.num_users, self.rarity_I = num_users, rarity(num_ratings_I, num_users)
         self.share_IG = genre_shares(movies.genre_matrix())
-        set_ids: dict[bytes, int] = {}  # np.unique sorts whole rows: 29 ms for 9,724 items
-        self.genre_set_id_I = np.array(
-            [set_ids.setdefault(row.tobytes(), len(set_ids)) for row in self.share_IG]
-        )
-        self.age_I = ages(movies)
-        norm_I1 = np.linalg.norm(item_vector_ID, axis=1, keepdims=True)
-        self.unit_vector_ID: Float32 = item_vector_ID / np.maximum(norm_I1, MIN_NORM)
         self._genre_column = {name: g for g, name in enumerate(movies.genre_names)}
+        self._genre_sets: dict[frozenset[str], int] = {}
+        self.genre_set_id_I = np.array([self._genre_set_id(genres) for genres in movies.genres])
+        self.age_I = ages(release_years(movies))
+        self.unit_vector_ID = SplitRows(unit_rows(item_vector_ID))
+        self._added_vectors = RowBuffer(self.unit_vector_ID.added_AD)
+
+    def with_titles(
+        self, catalog: ItemCatalog, titles: Mapping[int, Title], added: AddedItems
+    ) -> "Reranker":
+        """Return the reranker of a changed catalog; titles: those that changed, by item."""
+        reranker, items = copy.copy(self), np.array(list(titles), np.int64)
+        num_added = catalog.num_items - len(self.rarity_I)
+        reranker._genre_column = {name: g for g, name in enumerate(catalog.genre_names)}
+        num_genres = len(reranker._genre_column) - len(self._genre_column)
+        reranker.share_IG = np.pad(self.share_IG, ((0, num_added), (0, num_genres)))
+        reranker.genre_set_id_I = np.pad(self.genre_set_id_I, (0, num_added))
+        for item, title in titles.items():
+            reranker.share_IG[item] = reranker._genre_shares(title.genres)
+            reranker.genre_set_id_I[item] = self._genre_set_id(title.genres)
+        reranker.rarity_I = np.append(
+            self.rarity_I, rarity(np.zeros(num_added, np.int64), self.num_users)
+        )
+        reranker.age_I = ages(catalog.year_I)
+        reranker._take_vectors(items, added)
+        return reranker
+
+    def _take_vectors(self, items: Int64, added: AddedItems) -> None:
+        """Take the vectors of added items, of which some may be changed."""
+        base_ID, size = self.unit_vector_ID.base_ID, len(self._added_vectors.rows)
+        place_N = items[items >= len(base_ID)] - len(base_ID)
+        replaced = place_N[place_N < size]
+        vectors = self._added_vectors.replaced(replaced, unit_rows(added.vector_AD[replaced]))
+        self._added_vectors = vectors.appended(unit_rows(added.vector_AD[size:]))
+        self.unit_vector_ID = SplitRows(base_ID, self._added_vectors.rows)
+
+    def _genre_set_id(self, genres: Iterable[str]) -> int:
+        names = frozenset(genres) - {NO_GENRES}
+        return self._genre_sets.setdefault(names, len(self._genre_sets))
+
+    def _genre_shares(self, genres: Iterable[str]) -> Float64:
+        columns = [self._genre_column[name] for name in set(genres) if name in self._genre_column]
+        share_G = np.zeros(len(self._genre_column))
+        share_G[columns] = 1 / max(1, len(columns))
+        return share_G
 
     def rank_page(
         self,
@@ -169,3 +211,9 @@ class Reranker:
             raise RequestError(message, field="genre_profile")
         profile_G /= largest  # first, as the sum of large weights could be infinite
         return np.asarray(profile_G / profile_G.sum(), dtype=np.float64)
+
+
+def unit_rows(vector_ID: Float32) -> Float32:
+    """Return vectors of length 1, in their directions; a zero vector stays."""
+    norm_I1 = np.linalg.norm(vector_ID, axis=1, keepdims=True)
+    return np.asarray(vector_ID / np.maximum(norm_I1, MIN_NORM))

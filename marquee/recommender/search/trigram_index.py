@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from marquee.core.arrays import Float32, Int64
+from marquee.core.arrays import Bools, Float32, Int64
 from marquee.core.titles import normalise_title
 
 Grams: TypeAlias = npt.NDArray[np.uint16]
@@ -99,15 +99,18 @@ class TrigramIndex:
         np.cumsum(np.bincount(gram_P[is_first_P], minlength=_BASE**3), out=self._start[1:])
         self._size_T = np.bincount(self._key, minlength=len(keys)).astype(np.float32)
 
-    def nearest(self, key: str, count: int, bonus_T: Float32) -> Int64:
+    def nearest(self, key: str, count: int, bonus_T: Float32, mask_T: Bools | None = None) -> Int64:
         """Return keys (C,), count..2 x count of them where so many share a gram.
 
         Half of them share the most grams in proportion to both lengths (another spelling), half
         the most in all (a longer title that holds the query). bonus_T, 0..1, orders equal ones.
+        mask_T: the only keys to return; None: all.
         """
         grams = np.unique(_grams([key])[0]).tolist()
         entries = [self._key[self._start[gram] : self._start[gram + 1]] for gram in grams]
         shared_T = np.bincount(np.concatenate(entries), minlength=len(self._size_T))
+        if mask_T is not None:
+            shared_T[~mask_T] = 0
         near = np.flatnonzero(shared_T >= _min_shared(shared_T, SHORTLIST_FACTOR * count))
         shared_C, bonus_C = shared_T[near].astype(np.float32), bonus_T[near]
         similarity_C = 2 * shared_C / (len(grams) + self._size_T[near]) + BONUS_WEIGHT * bonus_C

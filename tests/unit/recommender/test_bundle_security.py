@@ -13,6 +13,7 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS
+from marquee.recommender.catalog.split_rows import SplitRows
 from marquee.recommender.encoder import Encoder
 from marquee.recommender.recommender import Recommender
 from tests.support.bundle_signature import sign
@@ -97,4 +98,4 @@ def test_encoder_that_reads_another_file_is_refused(
         graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8
     )
     with pytest.raises(InputError, match="cannot load"):
-        Encoder(model.SerializeToString(), np.zeros((1, 2), np.float32), 4, 1)
+        Encoder(model.SerializeToString(), SplitRows(np.zeros((1, 2), np.float32)), 4, 1)

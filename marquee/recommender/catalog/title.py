@@ -1,0 +1,98 @@
+"""A title of the catalog as it is now: what the bundle knows, and what was said of it since."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from marquee.core.ids import Id
+from marquee.core.movies import Movies
+from marquee.recommender.item_content import ItemAttributes
+
+
+@dataclass(frozen=True, kw_only=True)
+class TitleChange:
+    """What a platform says of one title: `document` has the fields of `PUT /movies`.
+
+    A field that is absent is as in the bundle; None clears it.
+    """
+
+    movie_id: Id
+    document: Mapping[str, Any]
+    is_deleted: bool = False
+    added_us: int = 0
+    """Unix microseconds at which the platform first spoke of the title."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Title:
+    """The values of one item, of which the bundle or a platform may have said each."""
+
+    movie_id: Id
+    title: str
+    year: int | None = None
+    genres: tuple[str, ...] = ()
+    num_ratings: int = 0
+    other_titles: tuple[str, ...] = ()
+    """In other languages; search finds them, too."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Further values by name, of the data set and of `PUT /movies`: countries, min_age, …"""
+    vector: Sequence[float] | None = None
+    is_deleted: bool = False
+    added_us: int | None = None
+    """None for a title of the bundle."""
+
+    @cached_property
+    def values(self) -> dict[str, Any]:
+        """Return all values by name, as filters read them."""
+        own = {"title": self.title, "year": self.year, "genres": self.genres}
+        return {**self.attributes, **own, "num_ratings": self.num_ratings}
+
+    def changed(self, change: TitleChange) -> "Title":
+        """Return the title after a change, which says all that was ever said of it."""
+        document = dict(change.document)
+        attributes = {**self.attributes, **(document.pop("attributes", None) or {})}
+        own: dict[str, Any] = {}
+        if "title" in document:
+            own["title"] = document.pop("title") or str(self.movie_id)
+        if "titles" in document:
+            own["other_titles"] = tuple((document.pop("titles") or {}).values())
+        if "genres" in document:
+            own["genres"] = tuple(document.pop("genres") or ())
+        own |= {name: document.pop(name) for name in ("year", "vector") if name in document}
+        return replace(
+            self,
+            **own,
+            attributes={**attributes, **document},
+            is_deleted=change.is_deleted,
+            added_us=change.added_us if self.added_us is not None else None,
+        )
+
+    def content(self, vector_feature: str | None) -> ItemAttributes:
+        """Return what the content half of the item tower reads."""
+        features = dict(self.attributes)
+        if vector_feature is not None and self.vector is not None:
+            features[vector_feature] = self.vector
+        return ItemAttributes(
+            title=self.title, year=self.year, genres=self.genres, features=features
+        )
+
+
+def new_title(change: TitleChange) -> Title:
+    """Return a title that the bundle does not hold, before anything is said of it."""
+    title = str(change.movie_id)
+    return Title(movie_id=change.movie_id, title=title, added_us=change.added_us)
+
+
+def changed_movies(movies: Movies, titles: Mapping[int, Title], num_added: int) -> Movies:
+    """Return the movies with other titles, by item, of which the last are added."""
+    num_items = len(movies) + num_added
+    added_ids = [titles[item].movie_id for item in range(len(movies), num_items)]
+    movie_id = np.concatenate([movies.movie_id, np.array(added_ids, movies.movie_id.dtype)])
+    names = [*movies.title, *[""] * num_added]
+    years, genres = [*movies.year, *[None] * num_added], [*movies.genres, *[()] * num_added]
+    for item, title in titles.items():
+        names[item], years[item], genres[item] = title.title, title.year, title.genres
+    return Movies(movie_id, names, years, genres)
