@@ -68,7 +68,7 @@ class Marquee:
     async def start(self) -> None:
         for name in Marquee.apis:  # BentoML reads the signature of an endpoint at every request
             setattr(self, name, getattr(self, name))
-        self.worker.start()
+        await self.worker.start()
 
     @bentoml.on_shutdown
     async def stop(self) -> None:
@@ -132,7 +132,7 @@ class Marquee:
     @bentoml.api(route="/movies/get")
     async def get_movie(self, request: requests.MovieIdRequest, /) -> Any:
         """Return one movie."""
-        return await respond(self.handlers.movie(request))
+        return await respond(self.handlers.catalog.movie(request))
 
 
 Marquee.add_asgi_middleware(with_cors)  # the first stands outermost

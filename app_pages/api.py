@@ -99,9 +99,14 @@ def model() -> dict[str, Any]:
     return service().model()
 
 
+def data_name() -> str:
+    """Return the name of the data set that the model learned from."""
+    return str(model()["data"].get("name"))
+
+
 def is_synthetic() -> bool:
     """Return whether movies and users are generated; the pages must say so."""
-    return str(model()["data"].get("name")) == "demo"
+    return data_name() == "demo"
 
 
 def scale() -> list[float]:

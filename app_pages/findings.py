@@ -6,14 +6,15 @@ drawn again from their tables.
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
-from app_pages import address, charts, parameters, widgets
+from app_pages import address, api, charts, parameters, widgets
 from app_pages.widgets import plain
+from marquee_client import MarqueeError
 
 Record = Mapping[str, Any]
 """A JSON object of the report."""
@@ -42,7 +43,7 @@ def show() -> None:
     path = paths[0]
     if len(paths) > 1:
         by_name = {path.parent.name: path for path in paths}
-        choice = address.bound("report", paths[0].parent.name, parameters.one_of(by_name))
+        choice = address.bound("report", shown_first(list(by_name)), parameters.one_of(by_name))
         path = by_name[st.selectbox("Report", list(by_name), **choice)]
     try:
         show_report(json.loads(path.read_text()))
@@ -60,6 +61,15 @@ def show() -> None:
             if file.is_file():
                 label = f"{path.parent.name}-{name}"
                 st.download_button(f"Download {name}", file.read_bytes(), label, media_type)
+
+
+def shown_first(names: Sequence[str]) -> str:
+    """Return the report about the data of the service's model; without one, the first."""
+    try:
+        name = api.data_name()
+    except MarqueeError:  # reports need no service
+        return names[0]
+    return name if name in names else names[0]
 
 
 def show_report(report: Record) -> None:

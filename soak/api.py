@@ -30,7 +30,7 @@ import httpx
 import psutil
 from threadpoolctl import threadpool_limits
 
-from marquee.api.handlers import LoadedModel
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.feedback.store import EventStore
 from marquee.recommender.bundle import read_bundle, write_bundle
 from marquee.recommender.recommender import Recommender

@@ -28,7 +28,7 @@ from unittest.mock import patch
 
 from botocore.retries.standard import ExponentialBackoff
 
-from marquee.api.handlers import LoadedModel
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process.model_reloader import ModelReloader, load_first_model
 from marquee.core.errors import InputError
 from marquee.recommender.bundle import MANIFEST, PARTS

@@ -3,15 +3,17 @@
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from marquee.api.errors import malformed_error
 from marquee.api.ids import NO_CONTROL_CHARACTERS
 from marquee.api.requests import (
+    ChartsRequest,
     CommonListRequest,
     EventIn,
     Filters,
     RecommendRequest,
+    SimilarRequest,
     UserRequest,
 )
 from marquee.api.responses import ExportedEvent, RejectedEvent
@@ -35,9 +37,10 @@ SPECIAL_FIELDS = (
     *("history", "include_ids", "exclude_ids", "filters", "genre_profile"),
     "viewer",
 )
-USER_FIELDS = ("user_id", "require_history")
+USER_FIELDS = ("user_id", "require_history", "personalized")
 PLAIN_FIELDS = sorted(RecommendRequest.model_fields.keys() - {*SPECIAL_FIELDS, *USER_FIELDS})
 EXPORTED_FIELDS = ("event_id", "movie_id", "kind", "stars", "watched")
+PersonalRequest = TypeVar("PersonalRequest", bound=UserRequest | CommonListRequest)
 MAX_CLOCK_SKEW = timedelta(minutes=5)  # an event of tomorrow would stay the latest for a day
 
 
@@ -45,11 +48,19 @@ def build_query(
     recommender: Recommender, request: RecommendRequest, user: CachedUser | None
 ) -> RecommendQuery:
     fields = dict(request)  # every field but USER_FIELDS is one of the query's
-    del fields["user_id"], fields["require_history"]
+    for name in USER_FIELDS:
+        del fields[name]
     fields["history"] = merge_history(recommender, request, user)
     fields["filters"] = to_dict(request.filters)
     not_interested = known_ids(recommender.catalog, user.state.not_interested, {}) if user else ()
     return RecommendQuery(**fields, not_interested=not_interested)
+
+
+def without_history(request: PersonalRequest) -> PersonalRequest:
+    """Return a request without the history that it sends."""
+    if getattr(request, "history", None) is None:
+        return request
+    return cast(PersonalRequest, request.model_copy(update={"history": None}))
 
 
 def missing_history(request: UserRequest, user: CachedUser | None) -> RequestError | None:
@@ -109,7 +120,7 @@ def cache_key(request: RecommendRequest) -> tuple[Any, ...] | None:
 
 def common_page(
     catalog: ItemCatalog,
-    request: CommonListRequest,
+    request: SimilarRequest | ChartsRequest,
     user: CachedUser | None,
     unknown: dict[ForeignId, None],
 ) -> dict[str, Any]:
@@ -123,6 +134,8 @@ def common_page(
         "offset": request.offset,
         "filters": to_dict(request.filters),
         "exclude_ids": exclude_ids,
+        "viewer": request.viewer,
+        "surface": request.surface,
     }
 
 

@@ -6,25 +6,29 @@ databases and longer work in threads (marquee/api/compute).
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
-from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from zlib import crc32
 
 from marquee.api import conversion, metrics, requests, responses
+from marquee.api.catalog.catalog_handlers import CatalogHandlers
+from marquee.api.catalog.rule_handlers import RuleHandlers
 from marquee.api.compute import cost
 from marquee.api.compute.lists import ListComputer
 from marquee.api.conversion import mark_history, mark_in_batch, merge_history
-from marquee.api.ids import UserId
+from marquee.api.process.catalog_follower import CatalogFollower
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process.shared_state import SharedState
-from marquee.api.store_access import CachedUser, StoreExecutor, UserCache
+from marquee.api.requests import RerankRequest
+from marquee.api.store_access import CachedUser, StoreExecutor, UserCache, unknown_user
 from marquee.api.unknown_movies import name_unknown, skip_or_error, skip_unknown
+from marquee.catalog.catalog_store import CatalogStore
 from marquee.core.ids import id_type
 from marquee.core.times import rfc3339
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
+from marquee.feedback.user_settings import UserSettings
 from marquee.feedback.user_state import UserState
 from marquee.recommender import responses as lists
 from marquee.recommender.errors import RequestError
@@ -36,19 +40,8 @@ from marquee.recommender.foreign_ids import (
     stored_entries,
 )
 from marquee.recommender.recommender import Recommender
-from marquee.recommender.search.title_search import TitleSearch
 
-
-@dataclass(frozen=True, eq=False)
-class LoadedModel:
-    recommender: Recommender
-    search: TitleSearch
-
-    @classmethod
-    def load(cls, bundle: str, copies: Path | None = None) -> "LoadedModel":
-        """Load a bundle's folder. Raises InputError where it is damaged."""
-        recommender = Recommender.load(bundle, copies=copies)
-        return cls(recommender, TitleSearch(recommender.movies, recommender.num_ratings))
+UserRequest = TypeVar("UserRequest", bound=requests.UserRequest)
 
 
 class Handlers:
@@ -68,23 +61,39 @@ class Handlers:
 
         shared: what the workers of the service share; None for a single process.
         """
-        self.model = model
+        shared = shared or SharedState()
         self._releases_unavailable = releases_unavailable
         self._store = store
         self._reads, self._writes = StoreExecutor(), StoreExecutor()
         self._users = UserCache(store, self._reads, shared=shared)
+        self._settings = UserSettings(store.database)
+        catalog = CatalogStore(store.database)
+        self.follower = CatalogFollower(catalog, StoreExecutor(), shared, model)
+        self.catalog = CatalogHandlers(catalog, self.follower, self._writes)
         self._lists = ListComputer()
+        self.rules = RuleHandlers(
+            catalog, store, self.follower, self._reads, self._writes, self._lists
+        )
         metrics.set_model(model.recommender.model_version)
 
-    def swap_model(self, model: LoadedModel) -> None:
-        previous, self.model = self.model, model
+    @property
+    def model(self) -> LoadedModel:
+        """Return the model that answers, with the catalog as far as this worker knows it."""
+        return self.follower.model
+
+    async def swap_model(self, model: LoadedModel) -> None:
+        """Answer from another bundle from now on."""
+        previous = self.model
+        await self.follower.adopt(model)
         metrics.set_model(model.recommender.model_version, previous.recommender.model_version)
 
     async def recommend(self, request: requests.RecommendRequest) -> lists.RecommendResponse:
-        recommender = self.model.recommender
-        user = await self._user(request)
+        recommender = (await self.follower.current()).recommender
+        request, user = await self._user(request)
         fields = conversion.cache_key(request)
-        key = (recommender.model_version, fields)
+        if recommender.catalog.changes_with_time:
+            fields = None  # time alone changes the list
+        key = (recommender.catalog.serial, fields)
         if user is not None and fields is not None and key in user.responses:
             metrics.CACHED_LISTS.inc()
             response: lists.RecommendResponse = user.responses[key]
@@ -98,13 +107,10 @@ class Handlers:
         return mark_history(response, request, user)
 
     async def recommend_batch(self, request: requests.BatchRequest) -> dict[str, Any]:
-        recommender = self.model.recommender
+        recommender = (await self.follower.current()).recommender
         parts = [skip_or_error(recommender.catalog, part) for part in request.requests]
         known = [part for part in parts if not isinstance(part, RequestError)]
-        user_ids = list({part.user_id for part, _ in known})
-        states = await asyncio.gather(*(self._stored_user(user_id) for user_id in user_ids))
-        users = dict(zip(user_ids, states, strict=True))
-        lists_of_users = [(part, users[part.user_id]) for part, _ in known]
+        lists_of_users = await asyncio.gather(*(self._personal(part) for part, _ in known))
         computed = await self._lists.recommend_batch(recommender, lists_of_users)
         answers = iter(
             mark_in_batch(result, part, user, unknown_ids)
@@ -118,11 +124,11 @@ class Handlers:
         return {"results": results}
 
     async def predict(self, request: requests.PredictRequest) -> lists.PredictResponse:
-        recommender = self.model.recommender
+        recommender = (await self.follower.current()).recommender
         return await self._predict(recommender, recommender.predict, request)
 
     async def rerank(self, request: requests.PredictRequest) -> lists.PredictResponse:
-        recommender = self.model.recommender
+        recommender = (await self.follower.current()).recommender
         return await self._predict(recommender, recommender.rerank, request)
 
     async def _predict(
@@ -131,12 +137,15 @@ class Handlers:
         predict: Callable[..., lists.PredictResponse],
         request: requests.PredictRequest,
     ) -> lists.PredictResponse:
-        user = await self._user(request)
+        request, user = await self._user(request)
         known, unknown_ids = skip_unknown(recommender.catalog, request)
 
         def answer() -> lists.PredictResponse:
             history = merge_history(recommender, known, user)
-            return predict(history=history, movie_ids=known.movie_ids)
+            options = {}
+            if isinstance(known, RerankRequest):
+                options = {"viewer": known.viewer, "surface": known.surface}
+            return predict(history=history, movie_ids=known.movie_ids, **options)
 
         response = await self._lists.compute(answer, cost.predict_cost(known, user))
         return mark_history(name_unknown(response, unknown_ids), request, user)
@@ -144,8 +153,8 @@ class Handlers:
     async def similar(self, request: requests.SimilarRequest) -> lists.SimilarResponse:
         if (request.movie_id is None) == (request.movie_ids is None):
             raise RequestError("expected movie_id or movie_ids, one of the two", field="movie_id")
-        recommender = self.model.recommender
-        user = await self._stored_user(request.user_id)
+        recommender = (await self.follower.current()).recommender
+        request, user = await self._personal(request)
         unknown: dict[ForeignId, None] = {}
         if request.movie_id is not None:
             movie_ids = [require_movie(recommender.catalog, request.movie_id)]
@@ -162,16 +171,16 @@ class Handlers:
         return mark_history(name_unknown(response, list(unknown)), request, user)
 
     async def charts(self, request: requests.ChartsRequest) -> lists.ChartsResponse:
-        recommender = self.model.recommender
-        user = await self._stored_user(request.user_id)
+        recommender = (await self.follower.current()).recommender
+        request, user = await self._personal(request)
         unknown: dict[ForeignId, None] = {}
         page = conversion.common_page(recommender.catalog, request, user, unknown)
         response = recommender.charts(request.kind, **page)
         return mark_history(name_unknown(response, list(unknown)), request, user)
 
     async def rate_next(self, request: requests.RateNextRequest) -> lists.RateNextResponse:
-        recommender = self.model.recommender
-        user = await self._user(request)
+        recommender = (await self.follower.current()).recommender
+        request, user = await self._user(request)
         known, unknown_ids = skip_unknown(recommender.catalog, request)
         state = UserState() if user is None else user.state
 
@@ -179,6 +188,8 @@ class Handlers:
             return recommender.rate_next(
                 history=merge_history(recommender, known, user),
                 k=request.k,
+                viewer=request.viewer,
+                surface=request.surface,
                 not_seen=known_ids(recommender.catalog, state.not_seen, {}),
                 not_interested=known_ids(recommender.catalog, state.not_interested, {}),
                 seed=crc32(str(request.user_id).encode()),  # each user is asked about other movies
@@ -189,18 +200,16 @@ class Handlers:
         return mark_history(name_unknown(response, unknown_ids), request, user)
 
     async def search(self, params: requests.SearchParams) -> responses.SearchResponse:
-        model = self.model
+        model = await self.follower.current()
         end = params.offset + params.k
-        item_N = model.search.find(params.q, end + 1)
+        items, has_more = model.find(
+            params.q, params.offset, params.k, params.viewer, params.surface
+        )
         return {
-            "items": model.recommender.catalog.to_records(item_N[params.offset : end]),
+            "items": items,
             "model_version": model.recommender.model_version,
-            "next_offset": end if len(item_N) > end else None,
+            "next_offset": end if has_more else None,
         }
-
-    async def movie(self, params: requests.MovieParams | requests.MovieIdRequest) -> lists.Movie:
-        catalog = self.model.recommender.catalog
-        return catalog.movie(require_movie(catalog, params.movie_id))
 
     async def model_card(self) -> dict[str, Any]:
         recommender = self.model.recommender
@@ -266,11 +275,22 @@ class Handlers:
         deleted = (await self.delete_user(request))["deleted"]
         return {"deleted": deleted, "receipt": responses.ERASE_RECEIPT}
 
+    async def settings(
+        self, request: requests.UserSettingsRequest
+    ) -> responses.UserSettingsResponse:
+        """Store what a user has chosen; it counts in the next list."""
+        user_id = str(request.user_id)
+        await self._writes.run(self._settings.set_personalized, user_id, request.personalized)
+        self._users.invalidate({user_id})
+        return {"user_id": user_id, "personalized": request.personalized}
+
     async def export(self, request: requests.UserIdRequest) -> responses.ExportResponse:
         user_id = str(request.user_id)
         rows = await self._reads.run(self._store.user_rows, user_id)
         events = [conversion.exported_event(row) for row in rows]
-        return {"user_id": user_id, "user_key": None, "events": events, "settings": {}}
+        chosen = await self._reads.run(self._settings.personalized, user_id)
+        settings = {} if chosen is None else {"personalized": chosen}
+        return {"user_id": user_id, "user_key": None, "events": events, "settings": settings}
 
     async def ready(self) -> responses.ReadyResponse:
         try:
@@ -284,23 +304,35 @@ class Handlers:
         )
         if is_up and self._writes.failed_recently:
             response["event_writes"] = "away"
+        if not self.follower.is_known:
+            response["catalog"] = "away"
         unavailable = self._releases_unavailable()
         if unavailable is not None:
             response["releases"] = "away" if unavailable else "up"
         return response
 
-    async def _user(self, request: requests.UserRequest) -> CachedUser | None:
-        """Return a request's stored user; RequestError where its history must not be missing."""
-        user = await self._stored_user(request.user_id)
+    async def _user(self, request: UserRequest) -> tuple[UserRequest, CachedUser | None]:
+        """Do as `_personal`; RequestError where the stored history must not be missing."""
+        request, user = await self._personal(request)
         if error := conversion.missing_history(request, user):
             raise error
-        return user
+        return request, user
 
-    async def _stored_user(self, user_id: UserId | None) -> CachedUser | None:
-        """Return a stored user; None without an id, and while the store is unavailable."""
-        if user_id is None:
-            return None
+    async def _personal(
+        self, request: conversion.PersonalRequest
+    ) -> tuple[conversion.PersonalRequest, CachedUser | None]:
+        """Return a request and its stored user, without what may not be used of the user.
+
+        The user is None without an id, and while the store is unavailable.
+        """
+        if request.personalized is False:
+            return conversion.without_history(request), unknown_user()
+        if request.user_id is None:
+            return request, None
         try:
-            return await self._users.get(str(user_id))
+            user = await self._users.get(str(request.user_id))
         except StoreUnavailable:
-            return None
+            return request, None
+        if user.state.is_personalized:
+            return request, user
+        return conversion.without_history(request), unknown_user()

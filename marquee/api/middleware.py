@@ -21,14 +21,14 @@ from marquee.api.access.keys import KeyRing
 from marquee.api.access.local_callers import LocalCallers
 from marquee.api.compute.pool import current_request
 from marquee.api.errors import error_response, request_error_response, validation_response
-from marquee.api.openapi import OPEN_PATHS, PARAM_ROUTES
+from marquee.api.openapi import OPEN_PATHS, PATHS_WITHOUT_POST, PUT_PATHS
 from marquee.api.process.shared_state import SharedState
 from marquee.api.request_body import read_body, replay
 from marquee.api.settings import Settings
 from marquee.api.telemetry import RequestLog, RouteLabels, header, request_id, restore_path
 from marquee.recommender.errors import RequestError
 
-ROUTES_WITHOUT_BODY = OPEN_PATHS.union(PARAM_ROUTES)
+ROUTES_WITHOUT_BODY = OPEN_PATHS | PATHS_WITHOUT_POST
 # Starlette ignores a newline at the end of a path: `/users/a%0A` would reach the user `a`.
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f]")
 # BentoML's own pages: one loads a tag manager, one describes another contract than ours. Its
@@ -108,7 +108,7 @@ class ApiMiddleware:
         """Call the endpoint; turn every failure into a response of the one shape."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                if scope["method"] == "POST" and route not in ROUTES_WITHOUT_BODY:  # those: 405
+                if has_body(scope["method"], route):
                     current_request.set(Request(scope, receive))
                     try:
                         receive = replay(await read_body(scope, receive), receive)
@@ -158,6 +158,13 @@ class ResponseSender:
             headers.append((b"x-request-id", self.request_id.encode()))
             message = {**message, "headers": headers}
         await self._send(message)
+
+
+def has_body(method: str, route: str) -> bool:
+    """Return whether a route takes a body; elsewhere it is not read before the 405."""
+    if method == "PUT":
+        return route in PUT_PATHS
+    return method == "POST" and route not in ROUTES_WITHOUT_BODY
 
 
 def _normalized(start: Message, body: bytes) -> Response:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, TypeAdapter
 
 from marquee.api import requests, responses
+from marquee.api.catalog import catalog_requests, rule_requests
 from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 from marquee.recommender import responses as lists
 
@@ -35,17 +36,22 @@ ERRORS = {
 }
 
 
-class ParamRoute(NamedTuple):
-    """A route without a body: its parameters come in the path or the query string.
+BODY_ERRORS = ["400", "413", "415"]
 
+
+class Route(NamedTuple):
+    """A route of another method than POST.
+
+    request: its body with PUT, else its parameters, in the path or the query string; None: none.
     operation_id: the name of the function in a generated client.
     """
 
-    params: type[BaseModel] | None
+    request: type[BaseModel] | None
     response: type
     operation_id: str
     summary: str
-    method: str = "get"
+    path_params: type[BaseModel] | None = None
+    """Beside a body."""
 
 
 POST_ENDPOINTS: dict[str, tuple[type[BaseModel], type]] = {  # types of its body, of its response
@@ -60,33 +66,74 @@ POST_ENDPOINTS: dict[str, tuple[type[BaseModel], type]] = {  # types of its body
     "/users/history": (requests.UserIdRequest, responses.HistoryResponse),
     "/users/erase": (requests.UserIdRequest, responses.EraseResponse),
     "/users/export": (requests.UserIdRequest, responses.ExportResponse),
-    "/movies/get": (requests.MovieIdRequest, lists.Movie),
+    "/users/settings": (requests.UserSettingsRequest, responses.UserSettingsResponse),
+    "/movies/get": (requests.MovieIdRequest, responses.CatalogMovie),
+    "/movies/delete": (requests.MovieIdRequest, responses.DeleteResponse),
+    "/rules/preview": (rule_requests.RulePreviewRequest, responses.RulePreview),
 }
 SEARCH = "Movies by title, as typed."
 HISTORY = "The stored history of a user, oldest first."
 DELETE = "Delete every row of a user."
+MOVIE = "One movie, with all that the catalog has of it."
+DELETE_MOVIE = "Delete a movie from the catalog: no list holds it again, histories keep it."
 EXPORT = "Every row that is stored of a user."
 SUMMARIES = {  # of endpoints whose body is no summary
     "/users/history": HISTORY,
     "/users/erase": DELETE,
     "/users/export": EXPORT,
-    "/movies/get": "One movie.",
+    "/users/settings": "Store whether the lists of a user use the history.",
+    "/movies/get": MOVIE,
+    "/movies/delete": DELETE_MOVIE,
+    "/rules/preview": "How many of a sample of lists a rule would change, and three of them.",
 }
 READY = "The model that answers, and whether the store does."
-PARAM_ROUTES = {
-    "/movies/search": ParamRoute(
+ROUTES = {
+    "GET /movies/search": Route(
         requests.SearchParams, responses.SearchResponse, "search_movies", SEARCH
     ),
-    "/movies/{movie_id}": ParamRoute(requests.MovieParams, lists.Movie, "get_movie", "One movie."),
-    "/users/{user_id}/history": ParamRoute(
+    "GET /movies": Route(
+        catalog_requests.MoviesPageParams,
+        responses.MoviesPage,
+        "list_movies",
+        "The catalog, in the order of ids.",
+    ),
+    "PUT /movies": Route(
+        catalog_requests.MoviesRequest,
+        responses.MoviesReceipt,
+        "put_movies",
+        "Add titles to the catalog, or change them; what is acknowledged counts in the next list.",
+    ),
+    "GET /movies/{movie_id}": Route(
+        requests.MovieParams, responses.CatalogMovie, "get_movie", MOVIE
+    ),
+    "DELETE /movies/{movie_id}": Route(
+        requests.MovieParams, responses.DeleteResponse, "delete_movie", DELETE_MOVIE
+    ),
+    "GET /rules": Route(
+        None, responses.RulesResponse, "list_rules", "All rules, in the order in which they win."
+    ),
+    "PUT /rules/{name}": Route(
+        rule_requests.RuleIn,
+        responses.RuleReceipt,
+        "put_rule",
+        "Store a rule; every list keeps it from the next request on.",
+        rule_requests.RuleParams,
+    ),
+    "DELETE /rules/{name}": Route(
+        rule_requests.RuleParams, responses.DeleteResponse, "delete_rule", "Delete a rule."
+    ),
+    "GET /users/{user_id}/history": Route(
         requests.UserParams, responses.HistoryResponse, "get_history", HISTORY
     ),
-    "/users/{user_id}": ParamRoute(
-        requests.UserParams, responses.DeleteResponse, "delete_user", DELETE, "delete"
+    "DELETE /users/{user_id}": Route(
+        requests.UserParams, responses.DeleteResponse, "delete_user", DELETE
     ),
-    "/model": ParamRoute(None, responses.ModelCard, "get_model", "The model card."),
-    "/readyz": ParamRoute(None, responses.ReadyResponse, "readyz", READY),
+    "GET /model": Route(None, responses.ModelCard, "get_model", "The model card."),
+    "GET /readyz": Route(None, responses.ReadyResponse, "readyz", READY),
 }
+"""By method and path."""
+PUT_PATHS = frozenset(route[4:] for route in ROUTES if route.startswith("PUT "))
+PATHS_WITHOUT_POST = frozenset(route.partition(" ")[2] for route in ROUTES)
 PUBLIC_ROUTES = {  # media type and summary; clients are not written against them
     "/livez": ("text/plain", "200 while the process answers."),
     "/metrics": ("text/plain", "Prometheus metrics."),
@@ -97,8 +144,11 @@ OPEN_PATHS = frozenset({"/readyz", *PUBLIC_ROUTES})
 
 
 def document() -> dict[str, Any]:
+    paths: dict[str, dict[str, Any]]
     paths = {path: {"post": _post_operation(path)} for path in POST_ENDPOINTS}
-    paths |= {path: {route.method: _param_operation(path)} for path, route in PARAM_ROUTES.items()}
+    for route in ROUTES:
+        method, _, path = route.partition(" ")
+        paths.setdefault(path, {})[method.lower()] = _operation(route, method, path)
     paths |= {path: {"get": _public_operation(path)} for path in PUBLIC_ROUTES}
     bearer = {"type": "http", "scheme": "bearer"}
     return {
@@ -112,7 +162,10 @@ def document() -> dict[str, Any]:
 
 def _schemas() -> dict[str, Any]:
     types = {schema for pair in POST_ENDPOINTS.values() for schema in pair}
-    types |= {responses.ErrorResponse, *(route.response for route in PARAM_ROUTES.values())}
+    types |= {responses.ErrorResponse, lists.Movie, *(route.response for route in ROUTES.values())}
+    types |= {
+        route.request for name, route in ROUTES.items() if route.request and name.startswith("PUT")
+    }
     by_name = sorted(types, key=lambda schema: schema.__name__)
     _, definitions = TypeAdapter.json_schemas(
         [(schema.__name__, "validation", TypeAdapter(schema)) for schema in by_name],
@@ -144,8 +197,9 @@ def _simplify(field: dict[str, Any]) -> None:
 
 def _post_operation(path: str) -> dict[str, Any]:
     request, response = POST_ENDPOINTS[path]
-    codes = ["400", "401", "403", "413", "415", "422", "429", "500", "503"]
-    codes += {"/events": ["409"], "/similar": ["404"], "/movies/get": ["404"]}.get(path, [])
+    codes = ["401", "403", "422", "429", "500", "503", *BODY_ERRORS]
+    codes += {"/events": ["409"], "/similar": ["404"]}.get(path, [])
+    codes += ["404"] * path.startswith("/movies/")
     return {
         "operationId": path.strip("/").replace("/", "_"),
         "summary": SUMMARIES.get(path, (request.__doc__ or "").strip()),
@@ -154,16 +208,23 @@ def _post_operation(path: str) -> dict[str, Any]:
     }
 
 
-def _param_operation(path: str) -> dict[str, Any]:
-    route, is_public = PARAM_ROUTES[path], path in OPEN_PATHS
-    codes = ["401", "403", "429", "500", "503"] + ["422"] * (route.params is not None)
-    codes += ["404"] * path.startswith("/movies/{")
-    return {
+def _operation(name: str, method: str, path: str) -> dict[str, Any]:
+    route, is_public = ROUTES[name], path in OPEN_PATHS
+    codes = ["401", "403", "429", "500", "503"] + ["422"] * (route.request is not None)
+    codes += ["404"] * path.startswith("/movies/{") + BODY_ERRORS * (method == "PUT")
+    operation: dict[str, Any] = {
         "operationId": route.operation_id,
         "summary": route.summary,
-        "parameters": _parameters(path, route.params) if route.params else [],
-        "responses": _responses(path, route.response, [] if is_public else codes),
-    } | ({"security": []} if is_public else {})
+        "responses": _responses(name, route.response, [] if is_public else codes),
+    }
+    if method == "PUT" and route.request:
+        content = _content(route.request, REQUEST_EXAMPLES[name])
+        operation["requestBody"] = {"required": True, "content": content}
+        if route.path_params:
+            operation["parameters"] = _parameters(f"DELETE {path}", path, route.path_params)
+    else:
+        operation["parameters"] = _parameters(name, path, route.request) if route.request else []
+    return operation | ({"security": []} if is_public else {})
 
 
 def _public_operation(path: str) -> dict[str, Any]:
@@ -178,19 +239,19 @@ def _public_operation(path: str) -> dict[str, Any]:
     }
 
 
-def _parameters(path: str, params: type[BaseModel]) -> list[dict[str, Any]]:
+def _parameters(name: str, path: str, params: type[BaseModel]) -> list[dict[str, Any]]:
     schema = params.model_json_schema()
     for field in schema["properties"].values():
         _simplify(field)
     return [
         {
-            "name": name,
-            "in": "path" if f"{{{name}}}" in path else "query",
-            "required": name in schema.get("required", ()),
+            "name": parameter,
+            "in": "path" if f"{{{parameter}}}" in path else "query",
+            "required": parameter in schema.get("required", ()),
             "schema": field,
-            "example": REQUEST_EXAMPLES[path][name],
+            "example": REQUEST_EXAMPLES[name][parameter],
         }
-        for name, field in schema["properties"].items()
+        for parameter, field in schema["properties"].items()
     ]
 
 

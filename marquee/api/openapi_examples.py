@@ -19,6 +19,16 @@ PREDICTIONS = {"items": [SCORED_HEAT], "strategy": "history", "model_version": V
 HISTORY = [{"movie_id": 50, "stars": 5.0}, {"movie_id": 296, "watched": 0.95}]
 EVENT = {"event_id": "5b0f6c1e-2d57-4d0e-9b8e-3f1d1f3f7a10", "user_id": "anna", "movie_id": 6}
 EVENT |= {"kind": "rating", "stars": 4.0, "at": "2026-01-31T20:15:00Z"}
+NEW_MOVIE: dict[str, Any] = {
+    "movie_id": 300001,
+    "title": "The Harbor",
+    "year": 2026,
+    "genres": ["Crime"],
+}
+NEW_MOVIE |= {"countries": ["DE", "FR"], "available_from": "2026-12-01T00:00:00Z"}
+RULE: dict[str, Any] = {"where": {"genres": "Crime"}, "action": {"boost": {"by": 1.5}}}
+RULE |= {"when": {"surface": "recommend"}, "until": "2026-12-31T00:00:00Z"}
+STORED_RULE = {"name": "crime-week", "rule": RULE, "changed_at": "2026-12-01T09:30:00Z"}
 ANY_USER = {"user_id": "anna/b@example.org"}
 EXPORTED = {name: value for name, value in EVENT.items() if name != "user_id"}
 
@@ -34,11 +44,26 @@ REQUEST_EXAMPLES: dict[str, dict[str, Any]] = {  # a body, or parameters by name
     "/users/history": ANY_USER,
     "/users/erase": ANY_USER,
     "/users/export": ANY_USER,
+    "/users/settings": ANY_USER | {"personalized": False},
+    "/rules/preview": RULE | {"name": "crime-week", "num_lists": 20},
+    "PUT /rules/{name}": RULE,
+    "DELETE /rules/{name}": {"name": "crime-week"},
     "/movies/get": {"movie_id": 6},
-    "/movies/search": {"q": "heat 1995", "k": 5, "offset": 0},
-    "/movies/{movie_id}": {"movie_id": "6"},
-    "/users/{user_id}/history": {"user_id": "anna"},
-    "/users/{user_id}": {"user_id": "anna"},
+    "/movies/delete": {"movie_id": 6},
+    "GET /movies/search": {
+        "q": "heat 1995",
+        "k": 5,
+        "offset": 0,
+        "surface": "search",
+        "country": "DE",
+        "max_age": 12,
+    },
+    "GET /movies": {"cursor": "296", "limit": 100},
+    "PUT /movies": {"movies": [NEW_MOVIE]},
+    "GET /movies/{movie_id}": {"movie_id": "6"},
+    "DELETE /movies/{movie_id}": {"movie_id": "6"},
+    "GET /users/{user_id}/history": {"user_id": "anna"},
+    "DELETE /users/{user_id}": {"user_id": "anna"},
 }
 
 WHY = {"seen_probability": 0.41, "information": 0.22, "scarcity": 0.13}
@@ -60,14 +85,29 @@ RESPONSE_EXAMPLES: dict[str, dict[str, Any]] = {
     "/users/history": ANY_USER | {"items": [HEAT | {"stars": 4.0, "at": EVENT["at"]}]},
     "/users/erase": {"deleted": 12, "receipt": ERASE_RECEIPT},
     "/users/export": ANY_USER | {"user_key": None, "events": [EXPORTED], "settings": {}},
-    "/movies/get": HEAT,
-    "/movies/search": {"items": [HEAT], "model_version": VERSION, "next_offset": None},
-    "/movies/{movie_id}": HEAT,
-    "/users/{user_id}/history": {
+    "/users/settings": ANY_USER | {"personalized": False},
+    "/rules/preview": {"lists": 20, "changed": 12, "warnings": []}
+    | {"examples": [{"before": [50, 6], "after": [6, 50]}]},
+    "GET /rules": {"version": 7, "warnings": [], "items": [STORED_RULE]},
+    "PUT /rules/{name}": {"name": "crime-week", "warnings": []},
+    "DELETE /rules/{name}": {"deleted": 1},
+    "/movies/get": HEAT | {"countries": ["DE", "FR"]},
+    "/movies/delete": {"deleted": 1},
+    "GET /movies": {"items": [HEAT], "next_cursor": None},
+    "PUT /movies": {"accepted": 1, "rejected": []},
+    "GET /movies/search": {"items": [HEAT], "model_version": VERSION, "next_offset": None},
+    "GET /movies/{movie_id}": HEAT | {"countries": ["DE", "FR"]},
+    "DELETE /movies/{movie_id}": {"deleted": 1},
+    "GET /users/{user_id}/history": {
         "user_id": "anna",
         "items": [HEAT | {"stars": 4.0, "at": EVENT["at"]}],
     },
-    "/users/{user_id}": {"deleted": 12},
-    "/model": {"model_version": VERSION, "name": "ml-1m", "metrics": {}, "data": {"name": "ml-1m"}},
-    "/readyz": {"ready": True, "model_version": VERSION, "events": "up"},
+    "DELETE /users/{user_id}": {"deleted": 12},
+    "GET /model": {
+        "model_version": VERSION,
+        "name": "ml-1m",
+        "metrics": {},
+        "data": {"name": "ml-1m"},
+    },
+    "GET /readyz": {"ready": True, "model_version": VERSION, "events": "up"},
 }

@@ -1,27 +1,26 @@
 """The requests of the HTTP interface. Unknown keys, NaN and wrong types ({"k": "10"}) get 422."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from marquee.api.ids import NO_CONTROL_CHARACTERS, PATH_TEXT, MovieIdIn, UserId
-from marquee.api.validation import (
-    ABOUT_TIME,
-    EachByItself,
-    Malformed,
-    Time,
-    bounded,
-    parsable,
+from marquee.api.ids import PATH_TEXT, MovieIdIn, UserId
+from marquee.api.request_base import (
+    Genre,
+    K,
+    ListRequest,
+    Offset,
+    Request,
+    Strength,
+    Surface,
+    Text,
+    Viewer,
+    Weight,
+    Year,
 )
-from marquee.core.id_limits import MAX_ID_LENGTH, MAX_INT64
+from marquee.api.validation import ABOUT_TIME, EachByItself, Malformed, Time
+from marquee.core.id_limits import MAX_INT64
 from marquee.recommender.responses import ChartKind
 
 MAX_HISTORY = 10_000
@@ -31,52 +30,8 @@ MAX_REQUESTS = 256
 MAX_OFFSET = 1_000_000  # of a search, which finds some hundred titles
 MAX_EVENTS = 1_000
 
-Text = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH, pattern=NO_CONTROL_CHARACTERS)]
-Year = Annotated[int, Field(ge=0, le=9999)]
-Genre = Annotated[str, Field(max_length=64)]
-Strength = Annotated[float, Field(ge=0, le=1)]
-Weight = Annotated[float, Field(ge=0)]
-Offset = Annotated[int, Field(ge=0, le=MAX_INT64, description="an answer's next_offset")]
-ViewerText = Annotated[str, Field(max_length=MAX_ID_LENGTH)]
-Int64 = Annotated[int, Field(ge=-MAX_INT64 - 1, le=MAX_INT64)]
-ViewerValue = (
-    ViewerText
-    | Int64
-    | float
-    | bool
-    | Annotated[list[ViewerText | Int64 | float], Field(max_length=100)]
-    | None
-)
-K = Annotated[int, Field(ge=1, le=100, description="how many movies")]
 
-
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
-
-    @classmethod
-    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        """Validate a body, as BentoML does; an error names few of its faults."""
-        try:
-            return cls.__pydantic_validator__.validate_json(json_data, **options)
-        except ValidationError as error:
-            raise bounded(error) from None
-
-
-class _ListRequest(_Request):
-    """A list whose elements are judged one by one, text and numbers that no parser takes too."""
-
-    @classmethod
-    def model_validate_json(cls, json_data: str | bytes | bytearray, **options: Any) -> Self:
-        try:
-            return super().model_validate_json(json_data, **options)
-        except ValidationError as error:
-            if error.errors(include_input=False)[0]["type"] != "json_invalid":
-                raise
-            body = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
-            return super().model_validate_json(parsable(body), **options)
-
-
-class HistoryEntry(_Request):
+class HistoryEntry(Request):
     """One movie of a history."""
 
     movie_id: MovieIdIn
@@ -91,7 +46,10 @@ WHERE = (
 )
 
 
-class Filters(_Request):
+PERSONALIZED = "false: nothing that is known of the user counts; null: as the user has chosen"
+
+
+class Filters(Request):
     """The movies that the answer may hold; every filter given must hold."""
 
     genres: list[Genre] | None = Field(None, max_length=100, description="at least one of these")
@@ -102,7 +60,7 @@ class Filters(_Request):
     where: dict[str, Any] | None = Field(None, description=WHERE)
 
 
-class UserRequest(_Request):
+class UserRequest(Request):
     """A stored user, a history, or both, the stored part first."""
 
     user_id: UserId | None = Field(None, description="whose stored history comes first")
@@ -112,6 +70,7 @@ class UserRequest(_Request):
     require_history: bool = Field(
         False, description="answer 503 where the stored history cannot be read"
     )
+    personalized: bool | None = Field(None, description=PERSONALIZED)
 
 
 class RecommendRequest(UserRequest):
@@ -136,14 +95,11 @@ class RecommendRequest(UserRequest):
         description="genre -> weight, one above 0: the mix to follow; fully where calibration is 0",
     )
     explain: bool = Field(False, description="say because of what each movie is listed")
-    viewer: dict[Genre, ViewerValue] | None = Field(
-        None,
-        max_length=100,
-        description="what is known of the user, by name: /model names the features that count",
-    )
+    viewer: Viewer | None = None
+    surface: Surface = "recommend"
 
 
-class BatchRequest(_ListRequest):
+class BatchRequest(ListRequest):
     """Lists for many; each is answered or refused by itself."""
 
     requests: Annotated[
@@ -158,10 +114,13 @@ class PredictRequest(UserRequest):
 
 
 class RerankRequest(PredictRequest):
-    """These movies, best first."""
+    """These movies, best first; those that the viewer may not see now are left out."""
+
+    viewer: Viewer | None = None
+    surface: Surface = "rerank"
 
 
-class CommonListRequest(_Request):
+class CommonListRequest(Request):
     """A page of a list in one order for all, without what this user knows."""
 
     user_id: UserId | None = Field(
@@ -171,10 +130,14 @@ class CommonListRequest(_Request):
     offset: Offset = 0
     filters: Filters | None = None
     exclude_ids: list[MovieIdIn] | None = Field(None, max_length=MAX_IDS, fail_fast=True)
+    viewer: Viewer | None = None
+    personalized: bool | None = Field(None, description=PERSONALIZED)
 
 
 class SimilarRequest(CommonListRequest):
     """Give movie_id or movie_ids, one of the two."""
+
+    surface: Surface = "similar"
 
     # The service checks the rule: of a `oneOf` beside properties, generators make other classes.
     movie_id: MovieIdIn | None = None
@@ -184,6 +147,8 @@ class SimilarRequest(CommonListRequest):
 class ChartsRequest(CommonListRequest):
     """A list in one order for all users."""
 
+    surface: Surface = "charts"
+
     kind: ChartKind
 
 
@@ -191,9 +156,11 @@ class RateNextRequest(UserRequest):
     """Movies to ask this user about."""
 
     k: K = 10
+    viewer: Viewer | None = None
+    surface: Surface = "rate_next"
 
 
-class EventIn(_Request):
+class EventIn(Request):
     """One interaction of a user.
 
     stars: with a rating, and only there; watched: with a watch. Without `at` it is of the moment
@@ -209,46 +176,63 @@ class EventIn(_Request):
     at: Time | None = Field(None, description=ABOUT_TIME)
 
 
-class UserIdRequest(_Request):
+class UserIdRequest(Request):
     """A user, whose id may be any text."""
 
     user_id: UserId
 
 
-class MovieIdRequest(_Request):
+class UserSettingsRequest(UserIdRequest):
+    """The choice of a user: lists with or without the history."""
+
+    personalized: bool
+
+
+class MovieIdRequest(Request):
     """A movie, by its id."""
 
     movie_id: MovieIdIn
 
 
-class EventsRequest(_ListRequest):
+class EventsRequest(ListRequest):
     """Interactions of users, in any order; each is stored or rejected by itself."""
 
     events: Annotated[list[EventIn | Malformed], EachByItself(EventIn, MAX_EVENTS)]
 
 
-def _digits(text: object) -> object:
+def digits(text: object) -> object:
     """Refuse text that Python alone would read as a number: "1_0" and " 10"."""
     if not (isinstance(text, str) and text.isascii() and text.isdigit()):
         raise PydanticCustomError("digits", "expected digits only")
     return text
 
 
-class _Params(BaseModel):
+class Params(BaseModel):
     """Parameters of a path or a query string, all of them text."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class SearchParams(_Params):
+class SearchParams(Params):
     q: str = Field(min_length=1, max_length=200)
-    k: Annotated[K, BeforeValidator(_digits)] = 10
-    offset: Annotated[int, BeforeValidator(_digits), Field(ge=0, le=MAX_OFFSET)] = 0
+    k: Annotated[K, BeforeValidator(digits)] = 10
+    offset: Annotated[int, BeforeValidator(digits), Field(ge=0, le=MAX_OFFSET)] = 0
+    surface: Surface = "search"
+    country: str | None = Field(None, max_length=64, description="of the viewer, such as DE")
+    max_age: Annotated[int, BeforeValidator(digits), Field(ge=0, le=200)] | None = Field(
+        None, description="the viewer's age, or the highest that a title may require"
+    )
+
+    @property
+    def viewer(self) -> dict[str, Any]:
+        """Return what the query string says of the viewer."""
+        viewer = {"country": self.country, "max_age": self.max_age}
+        return {name: value for name, value in viewer.items() if value is not None}
 
 
-class MovieParams(_Params):
+class MovieParams(Params):
     movie_id: Annotated[Text, WithJsonSchema(PATH_TEXT)]
 
 
-class UserParams(_Params):
+class UserParams(Params):
     user_id: Annotated[Text, WithJsonSchema(PATH_TEXT)]

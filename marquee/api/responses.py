@@ -15,9 +15,11 @@ from marquee.recommender.responses import (
     MovieReference,
     NextOffset,
     RecommendResponse,
+    RuleNames,
     Strict,
 )
 
+DateTime = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Availability = Literal["up", "away"]
 ERASE_RECEIPT = (
     "Deleted at once: every row of this user in the event store, imported ratings included. Other "
@@ -86,9 +88,94 @@ class EventsReceipt(Strict):
 class SearchResponse(Strict):
     """Movies by title, the nearest first."""
 
-    items: list[Movie]
+    items: list["FoundMovie"]
     model_version: ModelVersion
     next_offset: NextOffset
+
+
+class CatalogMovie(Movie):
+    """A title of the catalog with all that was said of it."""
+
+    titles: NotRequired[dict[str, str]]
+    kind: NotRequired[Literal["movie", "series", "season", "episode"]]
+    parent_id: NotRequired[MovieId]
+    number: NotRequired[int]
+    runtime_min: NotRequired[float]
+    attributes: NotRequired[dict[str, Any]]
+    countries: NotRequired[list[str]]
+    available_from: NotRequired[DateTime]
+    available_until: NotRequired[DateTime]
+    min_age: NotRequired[int]
+    artwork_url: NotRequired[str]
+
+
+class FoundMovie(Movie):
+    """A movie that a title leads to."""
+
+    rules: NotRequired[RuleNames]
+
+
+class StoredRule(Strict):
+    """A rule as it was written, and when."""
+
+    name: str
+    rule: dict[str, Any]
+    changed_at: DateTime
+
+
+class RulesResponse(Strict):
+    """All rules in the order in which they win, and how they are in conflict."""
+
+    items: list[StoredRule]
+    version: Annotated[int, Field(description="of the catalog, which rules are part of")]
+    warnings: list[str]
+
+
+class RuleReceipt(Strict):
+    """A rule that holds from now on, and how it is in conflict with others."""
+
+    name: str
+    warnings: list[str]
+
+
+class ListChange(Strict):
+    """The movie ids of a list, before and after."""
+
+    before: list[MovieId]
+    after: list[MovieId]
+
+
+class RulePreview(Strict):
+    """The number of lists tried, and of those that would change, with three."""
+
+    lists: int
+    changed: int
+    examples: list[ListChange]
+    warnings: list[str]
+
+
+class MoviesPage(Strict):
+    """A page of the catalog in the order of ids, without deleted titles."""
+
+    items: list[CatalogMovie]
+    next_cursor: Annotated[str | None, Field(description="null on the last page")]
+
+
+class RejectedMovie(Strict):
+    """A title that is not stored, and the reason.
+
+    movie_id: null where it is missing or no id."""
+
+    movie_id: MovieId | float | None
+    code: str
+    message: str
+
+
+class MoviesReceipt(Strict):
+    """The titles that are stored, unchanged ones among them, and the others."""
+
+    accepted: int
+    rejected: list[RejectedMovie]
 
 
 class HistoryItem(MovieReference):
@@ -96,7 +183,7 @@ class HistoryItem(MovieReference):
 
     stars: NotRequired[float]
     watched: NotRequired[float]
-    at: NotRequired[Annotated[str, Field(json_schema_extra={"format": "date-time"})]]
+    at: NotRequired[DateTime]
     not_interested: NotRequired[bool]
 
 
@@ -127,14 +214,21 @@ class ExportedEvent(Strict):
     kind: str
     stars: NotRequired[float]
     watched: NotRequired[float]
-    at: Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+    at: DateTime
+
+
+class UserSettingsResponse(Strict):
+    """The choices of a user."""
+
+    user_id: str
+    personalized: bool
 
 
 class ExportResponse(Strict):
     """Everything that is stored of a user, oldest first.
 
     user_key: the user's pseudonym in the log of lists; null, as this service keeps no such log.
-    settings: none are stored so far.
+    settings: what the user has chosen, `personalized`; empty for one who never chose.
     """
 
     user_id: str
@@ -149,7 +243,7 @@ class ReadyResponse(Strict):
     events: "away" while the event store does not answer; lists go on without it. event_writes, only
     where it answers and does not store: a write failed in the last ten seconds, and none succeeded
     since. releases, only if a store of releases is followed: "away" while it does not answer; the
-    model stays.
+    model stays. catalog, only until the store was read once: the titles are the bundle's.
     """
 
     ready: bool
@@ -157,6 +251,7 @@ class ReadyResponse(Strict):
     events: Availability
     event_writes: NotRequired[Literal["away"]]
     releases: NotRequired[Availability | None]
+    catalog: NotRequired[Literal["away"]]
 
 
 @with_config(extra="allow")
@@ -176,7 +271,7 @@ class ModelCard(TypedDict):
     data: dict[str, Any]
     # Named, though optional: zod's schemas drop what no field names.
     format: NotRequired[int]
-    created: NotRequired[Annotated[str, Field(json_schema_extra={"format": "date-time"})]]
+    created: NotRequired[DateTime]
     recipe: NotRequired[str]
     config: NotRequired[dict[str, Any]]
     refit: NotRequired[str]

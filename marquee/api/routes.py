@@ -7,6 +7,7 @@ routes.state.handlers = Handlers(…)      # before the first request
 import logging
 from collections.abc import Awaitable, Callable
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
@@ -16,14 +17,32 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from marquee.api import errors
+from marquee.api.catalog.catalog_requests import MoviesPageParams, MoviesRequest
+from marquee.api.catalog.rule_requests import RuleIn, RuleParams, RulePreviewRequest
 from marquee.api.ids import PATH_RULE, is_safe_in_path
 from marquee.api.openapi import document
-from marquee.api.requests import MovieParams, SearchParams, UserParams
+from marquee.api.requests import (
+    MovieIdRequest,
+    MovieParams,
+    SearchParams,
+    UserParams,
+    UserSettingsRequest,
+)
 from marquee.core.errors import InputError
 from marquee.feedback.errors import StoreUnavailable
 from marquee.recommender.errors import RequestError
 
-POST_ONLY_PATHS = ("/users/history", "/users/erase", "/users/export", "/movies/get")
+POST_ONLY_PATHS = (
+    "/users/history",
+    "/users/erase",
+    "/users/export",
+    "/movies/get",
+)
+POST_ROUTES: dict[str, tuple[str, type[BaseModel]]] = {  # beside those of service.py
+    "/users/settings": ("settings", UserSettingsRequest),
+    "/movies/delete": ("catalog.delete_movie", MovieIdRequest),
+    "/rules/preview": ("rules.preview", RulePreviewRequest),
+}
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
 log = logging.getLogger("bentoml.marquee")
@@ -31,14 +50,36 @@ _document = cache(document)  # built at the first request: 17 ms that no start n
 
 
 def get_routes() -> Starlette:
-    movie = _endpoint("movie", MovieParams)
+    movie = _endpoint("catalog.movie", MovieParams)
+    delete_movie = _endpoint("catalog.delete_movie", MovieParams)
+    movies = _endpoint("catalog.movies", MoviesPageParams)
+    put_rule = _body_endpoint("rules.put_rule", RuleIn, RuleParams)
+    delete_rule = _endpoint("rules.delete_rule", RuleParams)
+    put_movies = _body_endpoint("catalog.put_movies", MoviesRequest)
     history, delete = _endpoint("history", UserParams), _endpoint("delete_user", UserParams)
     read_only = _safe("/users/erase", _not_allowed("GET, HEAD"))
     return Starlette(
         routes=[
             *(Route(path, _not_allowed("POST")) for path in POST_ONLY_PATHS),
+            *(
+                Route(path, _body_endpoint(handler, schema), methods=["POST"])
+                for path, (handler, schema) in POST_ROUTES.items()
+            ),
             Route("/movies/search", _endpoint("search", SearchParams)),
-            Route("/movies/{movie_id:path}", _safe("/movies/get", movie)),
+            Route("/movies", _by_method(GET=movies, PUT=put_movies), methods=["GET", "PUT"]),
+            Route(
+                "/movies/{movie_id:path}",
+                _by_method(
+                    GET=_safe("/movies/get", movie), DELETE=_safe("/movies/delete", delete_movie)
+                ),
+                methods=["GET", "DELETE"],
+            ),
+            Route("/rules", _endpoint("rules.rules")),
+            Route(
+                "/rules/{name}",
+                _by_method(PUT=put_rule, DELETE=delete_rule),
+                methods=["PUT", "DELETE"],
+            ),
             Route("/users/{user_id:path}/history", _safe("/users/history", history)),
             Route("/users/{user_id:path}/history", read_only, methods=["DELETE"]),
             Route("/users/{user_id:path}", _safe("/users/erase", delete), methods=["DELETE"]),
@@ -66,7 +107,7 @@ def _endpoint(handler: str, schema: type[BaseModel] | None = None) -> Endpoint:
     """Return the endpoint of a method of Handlers, which takes the parameters of the request."""
 
     async def answer(request: Request) -> Response:
-        handle = getattr(request.app.state.handlers, handler)
+        handle = attrgetter(handler)(request.app.state.handlers)
         if schema is None:
             return await respond(handle())
         try:
@@ -75,6 +116,33 @@ def _endpoint(handler: str, schema: type[BaseModel] | None = None) -> Endpoint:
             faults = error.errors(include_input=False, include_url=False)
             return errors.validation_response(faults)
         return await respond(handle(params))
+
+    return answer
+
+
+def _by_method(**endpoints: Endpoint) -> Endpoint:
+    """Return one endpoint of several methods, so that a 405 names them all."""
+
+    async def answer(request: Request) -> Response:
+        method = "GET" if request.method == "HEAD" else request.method
+        return await endpoints[method](request)
+
+    return answer
+
+
+def _body_endpoint(
+    handler: str, schema: type[BaseModel], path_schema: type[BaseModel] | None = None
+) -> Endpoint:
+    """Return the endpoint of a method of Handlers, which takes path parameters and the body."""
+
+    async def answer(request: Request) -> Response:
+        handle = attrgetter(handler)(request.app.state.handlers)
+        try:
+            params = [path_schema.model_validate(request.path_params)] if path_schema else []
+            body = schema.model_validate_json(await request.body())
+        except ValidationError as error:
+            return errors.validation_response(error.errors(include_input=False, include_url=False))
+        return await respond(handle(*params, body))
 
     return answer
 

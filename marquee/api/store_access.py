@@ -80,6 +80,11 @@ class CachedUser:
             self.responses.popitem(last=False)
 
 
+def unknown_user() -> CachedUser:
+    """Return a user of whom nothing may be used."""
+    return CachedUser(state=UserState(), version=(0, 0), shared_version=0, checked_s=0.0)
+
+
 class UserCache:
     """The users that were read last, for one event loop.
 

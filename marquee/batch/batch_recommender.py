@@ -4,13 +4,16 @@
                                       query=RecommendQuery(k=10)))
     rows = list(batch.rows("1", "1042"))      # ten per user, in the order of user_id
 
-A list is the answer of `Recommender.recommend` for the stored history of that user.
+A list is the answer of `Recommender.recommend` for the stored history of that user, with the
+catalog of the store as it is when the job starts.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from marquee.catalog.catalog_store import CatalogStore
+from marquee.catalog.records import ChangeCursor
 from marquee.core.ids import id_type
 from marquee.feedback.store import EventStore
 from marquee.recommender.errors import RequestError
@@ -38,14 +41,22 @@ class BatchJob:
     """The query of every user, without history."""
 
 
+def with_catalog(recommender: Recommender, store: EventStore) -> Recommender:
+    """Return the recommender with the catalog of a store."""
+    for page in CatalogStore(store.database).changes_since(ChangeCursor()):
+        recommender = recommender.with_changes(page.movies) if page.movies else recommender
+    return recommender
+
+
 class BatchRecommender:
     """A bundle and a store, both read only, that recommend for ranges of users."""
 
     def __init__(self, job: BatchJob) -> None:
         """Load the bundle and open the store; raises InputError where one cannot be read."""
         self.job = job
-        self.recommender = Recommender.load(job.bundle)
+        recommender = Recommender.load(job.bundle)
         self.store = EventStore(job.events, read_only=True)
+        self.recommender = with_catalog(recommender, self.store)
 
     @property
     def columns(self) -> tuple[tuple[str, str], ...]:

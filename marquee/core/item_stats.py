@@ -53,7 +53,7 @@ def release_years(movies: Movies) -> Float64:
 
 
 def ages(year_I: Float64) -> Float64:
-    """Return years behind the newest item, (I,); unknown years (nan) are of median age."""
+    """Return years behind the newest item, (I,); unknown years are of median age."""
     if np.isnan(year_I).all():
         return np.zeros(len(year_I))
     age_I = np.nanmax(year_I) - year_I

@@ -1,4 +1,4 @@
-"""The long parts of migration 0006, done beside services that go on: batch by batch, no long lock.
+"""The long parts of migration 0007, done beside services that go on: batch by batch, no long lock.
 
     fill(database)       # every row has a movie_key
     contract(database)   # drop movie_id

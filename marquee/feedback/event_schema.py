@@ -52,11 +52,11 @@ class Event:
     def check(self) -> None:
         """Raise InputError for a value beyond the limits."""
         subject = f"event {self.event_id[:80]!r}"
-        _check_id("event_id", self.event_id)
-        _check_id("user_id", self.user_id)
+        check_id("event_id", self.event_id)
+        check_id("user_id", self.user_id)
         if self.kind not in KINDS:
             raise InputError(f"{subject}: kind {self.kind!r}, expected one of {', '.join(KINDS)}")
-        _check_movie_id(subject, self.movie_id)
+        check_movie_id(subject, self.movie_id)
         if self.at_us is not None and not 0 <= self.at_us < MAX_TIMESTAMP * MICROS_PER_SECOND:
             raise InputError(
                 f"{subject}: at_us {self.at_us}, expected microseconds since 1970; convert it"
@@ -92,11 +92,11 @@ def import_columns(
         )
     users = {user: str(user) for user in set(user_ids)}
     for user in users.values():
-        _check_id("user_id", user)
+        check_id("user_id", user)
     keys = {}
     for movie in set(movie_ids):
         plain = movie.item() if isinstance(movie, np.generic) else movie
-        _check_movie_id("ratings to import", plain)
+        check_movie_id("ratings to import", plain)
         keys[movie] = movie_key(plain)
     return [
         [users[user] for user in user_ids],
@@ -124,16 +124,16 @@ def _numbers(column: Column) -> list[float | None]:
     return [None if number != number else number for number in numbers]
 
 
-def _check_movie_id(subject: str, value: Any) -> None:
+def check_movie_id(subject: str, value: Any) -> None:
     if isinstance(value, str):
-        _check_id("movie_id", value)
+        check_id("movie_id", value)
     elif not isinstance(value, int):
         raise InputError(f"{subject}: movie_id {value!r}, expected an integer or text")
     elif not -MAX_INT64 - 1 <= value <= MAX_INT64:
         raise InputError(f"{subject}: movie_id {value} has more than 64 bits, expected at most 64")
 
 
-def _check_id(name: str, value: str) -> None:
+def check_id(name: str, value: str) -> None:
     if not 1 <= len(value) <= MAX_ID_LENGTH:
         raise InputError(
             f"{name} {value[:80]!r}: {len(value)} characters, expected 1 to {MAX_ID_LENGTH}"

@@ -2,8 +2,8 @@
 
 Alembic takes 50 ms to import, so it is imported only where tables must be created or changed.
 
-An existing store is expanded by the process that starts (0005), so that old and new services use it
-side by side. `marquee events migrate --contract` drops what only old services need (0006). A new
+An existing store is expanded by the process that starts (0006), so that old and new services use it
+side by side. `marquee events migrate --contract` drops what only old services need (0007). A new
 store is made in that form. Each statement of a service suits both forms.
 """
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from marquee.core.errors import InputError
 
-VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+VERSIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """The revisions in migrations/versions, oldest first."""
 EXPANDED, HEAD = VERSIONS[-2:]
 VERSION_TABLE = "schema_version"

@@ -35,7 +35,17 @@ SELECT_STATE_VERSION = sa.text(f"""
         SELECT max(sequence) AS newest, count(*) AS n FROM ratings WHERE user_id = :user_id
         UNION ALL
         SELECT max(sequence), count(*) FROM events WHERE user_id = :user_id AND {CHANGES_STATE}
+        UNION ALL
+        SELECT NULL, count(*) FROM user_settings WHERE user_id = :user_id AND NOT personalized
     ) AS tables
+""")
+SELECT_PERSONALIZED = sa.text("SELECT personalized FROM user_settings WHERE user_id = :user_id")
+SELECT_LATEST_USERS = sa.text("""
+    SELECT DISTINCT user_id FROM (SELECT user_id FROM events ORDER BY sequence DESC LIMIT :rows)
+        AS latest LIMIT :count
+""")
+SELECT_SOME_USERS = sa.text("""
+    SELECT DISTINCT user_id FROM (SELECT user_id FROM ratings LIMIT :rows) AS some LIMIT :count
 """)
 SELECT_USER_IDS = sa.text(f"""
     SELECT user_id FROM ratings UNION SELECT user_id FROM events WHERE {CHANGES_STATE}
@@ -47,6 +57,7 @@ DELETE_USER = [
         "ratings WHERE true",
         f"events WHERE {CHANGES_STATE}",
         f"events WHERE NOT ({CHANGES_STATE})",
+        "user_settings WHERE true",
     )
 ]
 INSERT_EVENTS = sa.text("""

@@ -15,7 +15,7 @@ s of CPU in this process, and more in the server.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby, islice
 from operator import attrgetter
@@ -36,6 +36,8 @@ from marquee.feedback.user_state import UserState, reduce_events, to_stored_even
 
 ROWS_PER_BATCH = 20_000
 """Imported ratings handed to the database together: 5 MB of Python objects."""
+ROWS_PER_SAMPLE = 5_000
+"""Events, or imported ratings, among which a sample of users is looked for."""
 IDS_PER_QUERY = 1000
 """Events looked up together: databases limit the parameters of a query."""
 
@@ -102,8 +104,11 @@ class EventStore:
     def user_state(self, user_id: int | str) -> UserState:
         """Return the state of a user; an empty UserState for an unknown one."""
         with self._database.read() as connection:
-            rows = connection.execute(sql.SELECT_USER, {"user_id": str(user_id)}).all()
-        return reduce_events(to_stored_events(rows))
+            values = {"user_id": str(user_id)}
+            rows = connection.execute(sql.SELECT_USER, values).all()
+            is_personalized = connection.execute(sql.SELECT_PERSONALIZED, values).scalar()
+        state = reduce_events(to_stored_events(rows))
+        return state if is_personalized in (None, True) else replace(state, is_personalized=False)
 
     def user_rows(self, user_id: int | str) -> list[dict[str, Any]]:
         """Return every row of a user, oldest first; an imported rating has event_id None."""
@@ -113,6 +118,8 @@ class EventStore:
 
     def state_version(self, user_id: int | str) -> tuple[int, int]:
         """Return (newest sequence, count) of a user's rows; it differs after a change.
+
+        A choice of lists without history counts as a row.
 
         Read from indexes alone. (0, 0) for an unknown user; after a deletion no pair comes back.
         """
@@ -149,6 +156,18 @@ class EventStore:
             events = to_stored_events(rows)
             for user_id, user_events in groupby(events, key=attrgetter("user_id")):
                 yield user_id, reduce_events(user_events)
+
+    def latest_states(self, count: int) -> list[UserState]:
+        """Return the states of at most `count` users, of the latest events if possible.
+
+        A sample for previews: it costs the same however many users there are.
+        """
+        values = {"rows": ROWS_PER_SAMPLE, "count": count}
+        with self._database.read() as connection:
+            user_ids = list(connection.execute(sql.SELECT_LATEST_USERS, values).scalars())
+            if len(user_ids) < count:
+                user_ids += connection.execute(sql.SELECT_SOME_USERS, values).scalars()
+        return [self.user_state(user_id) for user_id in dict.fromkeys(user_ids[:count])]
 
     def import_ratings(self, user_id: Column, movie_id: Column, stars: Column, at_s: Column) -> int:
         """Store N ratings, all or none, and return N; see `import_interactions`.
@@ -195,6 +214,11 @@ class EventStore:
         except InputError:
             return False
         return True
+
+    @property
+    def database(self) -> Database:
+        """The database, for further tables of the same process."""
+        return self._database
 
     @property
     def address(self) -> str:

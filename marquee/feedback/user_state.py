@@ -61,6 +61,8 @@ class UserState:
     """Ids of movies with this mark, in the order in which the marks were set."""
     not_seen: tuple[Id, ...] = ()
     """Ids of movies with this mark, in the order in which the marks were set."""
+    is_personalized: bool = True
+    """False where the user has chosen lists without history."""
 
 
 _new_event: Callable[[Iterable[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)

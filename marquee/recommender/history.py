@@ -4,7 +4,7 @@
 """
 
 import operator
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -63,7 +63,7 @@ EMPTY_HISTORY = History(item_L=NO_ITEMS, rating_bin_L=NO_ITEMS)
 
 def parse_history(
     entries: Iterable[HistoryEntry],
-    item_of: Mapping[Id, int],
+    item_of: Callable[[Id], int | None],
     rating_bin_of: Mapping[float, int],
     not_interested: Iterable[Id] = (),
     viewer: Mapping[str, Any] | None = None,
@@ -71,7 +71,8 @@ def parse_history(
     """Parse entries, oldest first, into a History.
 
     A watched share counts only without stars. Of a repeated item the last entry counts, at its
-    position and with its stars, or none. item_of: movie id -> item index. rating_bin_of: stars ->
+    position and with its stars, or none. item_of: returns the item index of
+    a movie id, None for an unknown one. rating_bin_of: stars ->
     1 + position on the scale; empty without ratings: then stars are ignored.
     not_interested: movie ids to refuse, whatever the entries say. viewer: see `RecommendQuery`.
 
@@ -80,7 +81,7 @@ def parse_history(
 
     >>> item_of, rating_bin_of = {661: 0, 914: 1, 1193: 2}, {1.0: 1, 4.0: 2, 5.0: 3}
     >>> entries = [1193, (661, 5.0), {"movie_id": 914, "watched": 0.95}]
-    >>> history = parse_history(entries, item_of, rating_bin_of)
+    >>> history = parse_history(entries, item_of.get, rating_bin_of)
     >>> history.item_L.tolist(), history.rating_bin_L.tolist()
     ([2, 0, 1], [0, 3, 2])
     """
@@ -89,18 +90,19 @@ def parse_history(
     finished_bin = rating_bin_of[liked_rating(list(rating_bin_of))] if rating_bin_of else 0
     latest: dict[int, int | None] = {}  # item -> rating bin; None: abandoned
     for n, movie_id, stars, watched in _in_time_order(entries):
-        item = item_of.get(movie_id)
+        item = item_of(movie_id)
         if item is None:
             raise unknown_movie(movie_id, f"history.{n}.movie_id")
         latest.pop(item, None)  # a repeated item moves to its latest place
         latest[item] = _rating_bin(n, stars, watched, rating_bin_of, finished_bin)
     refused: dict[int, None] = {}  # in the order of the marks
     for n, movie_id in enumerate(not_interested):
-        if movie_id not in item_of:
+        item = item_of(movie_id)
+        if item is None:
             raise unknown_movie(movie_id, f"not_interested.{n}")
-        refused.pop(item_of[movie_id], None)
-        refused[item_of[movie_id]] = None
-        latest.pop(item_of[movie_id], None)
+        refused.pop(item, None)
+        refused[item] = None
+        latest.pop(item, None)
     read = {item: rating_bin for item, rating_bin in latest.items() if rating_bin is not None}
     return History(
         item_L=np.array(list(read), np.int64),

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from operator import attrgetter
 from typing import Any, TypeAlias
 
@@ -9,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from marquee.core.arrays import AnyFloat, Bools, Float64, Int64
+from marquee.core.id_limits import integer_of
 from marquee.core.ids import Id
 from marquee.core.item_stats import release_years
 from marquee.core.movies import NO_GENRES, Movies
 from marquee.core.times import EPOCH, MICROS_PER_SECOND, unix_time_us
+from marquee.recommender.catalog.item_index import ItemIndex
 from marquee.recommender.catalog.segment import Segment, with_segment
 from marquee.recommender.catalog.title import Title, TitleChange, changed_movies, new_title
 from marquee.recommender.eligibility.attribute_table import AttributeTable
@@ -21,8 +24,12 @@ from marquee.recommender.eligibility.viewer_eligibility import ViewerEligibility
 from marquee.recommender.errors import RequestError, unknown_genre, unknown_movie
 from marquee.recommender.history import History, HistoryEntry, StoredEntry, parse_history
 from marquee.recommender.responses import Movie, MovieReference
+from marquee.recommender.rules.rule import Rule
+from marquee.recommender.rules.rule_set import RuleSet
+from marquee.recommender.rules.scores import eligible_mask
 
 MICROS_PER_YEAR = 365.2425 * 86_400 * MICROS_PER_SECOND
+SERIALS = count()  # of the versions of catalogs in this process
 Clock: TypeAlias = Callable[[], int]
 """Returns Unix microseconds."""
 FILTER_NAMES = ("genres", "exclude_genres", "year_min", "year_max", "min_ratings", "where")
@@ -46,8 +53,9 @@ class ItemCatalog:
 
         clock: Unix microseconds, by which windows of time open and close.
         """
+        self.serial = next(SERIALS)
         self.movies = self._bundle_movies = movies
-        self.num_bundle_items, self._clock = len(movies), clock
+        self.num_bundle_items, self.clock = len(movies), clock
         self._largest_popularity = float(np.log1p(num_ratings_I).max(initial=0))
         self._base_values = dict(attributes or {})
         own: dict[str, Sequence[Any]] = {"title": movies.title, "year": movies.year}
@@ -62,13 +70,13 @@ class ItemCatalog:
             for r, stars in enumerate(self.scale)
             for value in (stars, float(np.float32(stars)))
         }
-        self._item_of: dict[Id, int] = {
-            movie_id: item for item, movie_id in enumerate(movies.movie_id.tolist())
-        }
+        self._item_of = ItemIndex(movies.movie_id.tolist())
+        self._sorted_items: Int64 | None = None
         self.genre_names = movies.genre_names
         self.year_I = release_years(movies)
         self._is_deleted_I = np.zeros(len(movies), dtype=bool)
         self.added_us_I = np.zeros(len(movies), np.int64)
+        self.rules = RuleSet()
         self.eligibility = ViewerEligibility(self.attributes, self._is_deleted_I)
 
     @property
@@ -105,11 +113,12 @@ class ItemCatalog:
         """
         item_of, titles = self._item_of.copy(), dict[int, Title]()
         for change in sorted(changes, key=attrgetter("added_us")):
-            item = item_of.setdefault(change.movie_id, len(item_of))
+            item = item_of.added(change.movie_id)
             is_new = item >= self.num_bundle_items
             base = new_title(change) if is_new else self._bundle_title(item)
             titles[item] = base.changed(change)
         catalog = copy.copy(self)
+        catalog.serial = next(SERIALS)
         catalog._item_of = item_of
         catalog._take_titles(titles, len(item_of))
         return catalog, titles
@@ -117,7 +126,7 @@ class ItemCatalog:
     def _take_titles(self, titles: Mapping[int, Title], num_items: int) -> None:
         """Take titles into this copy, by item."""
         num_added = num_items - self.num_items
-        self.movies = changed_movies(self.movies, titles, num_added)
+        self.movies = changed_movies(self.movies, titles, num_added, self._bundle_movies)
         self.num_ratings_I = np.append(self.num_ratings_I, np.zeros(num_added, np.int64))
         self.year_I = np.append(self.year_I, np.full(num_added, np.nan))
         self._is_deleted_I = np.append(self._is_deleted_I, np.zeros(num_added, dtype=bool))
@@ -135,6 +144,36 @@ class ItemCatalog:
             self.segments = with_segment(self.segments, segment)
         self.attributes = self.attributes.with_segments(num_items, self.segments)
         self.eligibility = ViewerEligibility(self.attributes, self._is_deleted_I)
+
+    def item(self, movie_id: Id) -> int:
+        """Return the item of a movie id; RequestError if unknown."""
+        return int(self.indices_of([movie_id], "movie_id")[0])
+
+    def page(self, cursor: str | None, limit: int) -> tuple[list[int], str | None]:
+        """Return items in the order of their ids, and the cursor of the next page.
+
+        cursor: the last id of the page before, as text. Deleted titles are left out.
+        """
+        ids, order = self.movies.movie_id, self._order_of_ids
+        start = 0
+        if cursor is not None:
+            last = cursor if ids.dtype == object else integer_of(cursor)
+            if last is None:
+                message = f"cursor: {cursor[:80]!r}, expected a next_cursor of an answer"
+                raise RequestError(message, field="cursor")
+            start = int(np.searchsorted(ids, last, side="right", sorter=order))
+        item_N = order[start:]
+        item_N = item_N[~self._is_deleted_I[item_N]][: limit + 1]
+        has_more = len(item_N) > limit
+        items = item_N[:limit].tolist()
+        return items, str(ids[items[-1]]) if has_more else None
+
+    @property
+    def _order_of_ids(self) -> Int64:
+        """Return the items in the order of their ids, (I,), which is sorted once."""
+        if self._sorted_items is None or len(self._sorted_items) != self.num_items:
+            self._sorted_items = np.argsort(self.movies.movie_id, kind="stable")
+        return self._sorted_items
 
     def release_years(self) -> Float64:
         """Return when each item came out, (I,), as a year with its fraction; nan: unknown.
@@ -169,16 +208,17 @@ class ItemCatalog:
         viewer: Mapping[str, Any] | None = None,
     ) -> History:
         """Parse entries into item indices and rating bins (see `history.parse_history`)."""
-        item_of, rating_bin_of = self._item_of, self._rating_bin_of
+        item_of, rating_bin_of = self._item_of.get, self._rating_bin_of
         return parse_history(entries, item_of, rating_bin_of, not_interested, viewer)
 
     def indices_of(self, movie_ids: Iterable[Id], field: str) -> Int64:
         """Return the item indices of movie ids, in their order; field: their request key."""
         items = []
         for n, movie_id in enumerate(movie_ids):
-            if movie_id not in self._item_of:
+            item = self._item_of.get(movie_id)
+            if item is None:
                 raise unknown_movie(movie_id, f"{field}.{n}")
-            items.append(self._item_of[movie_id])
+            items.append(item)
         return np.array(items, dtype=np.int64)
 
     def index_array(self, movie_ids: npt.ArrayLike, num_histories: int) -> Int64:
@@ -226,12 +266,16 @@ class ItemCatalog:
         include_ids: Iterable[Id] | None = None,
         exclude_ids: Iterable[Id] | None = None,
         viewer: Mapping[str, Any] | None = None,
+        rules: Sequence[Rule] = (),
     ) -> Bools:
         """Return (I,) bool: the items that a list may hold now.
 
-        They are those that the viewer may see, of the filters and include_ids, without exclude_ids.
+        They are those that the viewer may see, of the filters and include_ids, without exclude_ids,
+        as far as rules let them. rules: those that hold now (`active_rules`).
         """
-        mask_I = self.eligibility.mask(viewer, self._clock())
+        mask_I = self.eligibility.mask(viewer, self.clock())
+        if rules:
+            mask_I = eligible_mask(rules, self.attributes, mask_I)
         if filters:
             mask_I &= self.filter_mask(filters)
         if include_ids is not None:
@@ -240,6 +284,23 @@ class ItemCatalog:
         if exclude_ids is not None:
             mask_I[self.indices_of(exclude_ids, "exclude_ids")] = False
         return mask_I
+
+    def active_rules(self, surface: str, viewer: Mapping[str, Any] | None) -> tuple[Rule, ...]:
+        """Return the rules that hold for a viewer on a surface now, in their order."""
+        return self.rules.active(surface, viewer, self.clock()) if self.rules.rules else ()
+
+    @property
+    def changes_with_time(self) -> bool:
+        """Return whether the passing of time alone changes a list."""
+        return self.eligibility.has_windows or any(
+            rule.from_us is not None or rule.until_us is not None for rule in self.rules.rules
+        )
+
+    def with_rules(self, rules: RuleSet) -> "ItemCatalog":
+        """Return the catalog with other rules."""
+        catalog = copy.copy(self)
+        catalog.rules, catalog.serial = rules, next(SERIALS)
+        return catalog
 
     def _has_any_genre(self, names: Iterable[str], field: str) -> Bools:
         values = list(names)

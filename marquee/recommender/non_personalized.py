@@ -99,18 +99,20 @@ class NonPersonalized:
             self._orders[kind] = np.lexsort(keys)
         return self._orders[kind]
 
-    def top(
-        self, kind: str, mask_I: Bools, k: int, offset: int = 0
-    ) -> tuple[Int64, Float32, int | None]:
-        """Return a page of a chart's items within the mask, their scores, the next offset."""
+    def scores(self, kind: str) -> Float32:
+        """Return the scores of a chart, (I,); -inf for what it never holds."""
         if kind not in self._formulas:
             message = f"kind: {kind!r}, expected one of {', '.join(self.kinds)}"
             raise RequestError(message, field="kind")
-        score_I, order = self._chart(kind), self._order(kind)
-        is_listed_I = mask_I & np.isfinite(score_I)
-        positions, next_offset = top_page(score_I[order], is_listed_I[order], k, offset)
-        item_K = order[positions]
-        return item_K, score_I[item_K], next_offset
+        return self._chart(kind)
+
+    def page(
+        self, kind: str, score_I: AnyFloat, mask_I: Bools, k: int, offset: int
+    ) -> tuple[Int64, int | None]:
+        """Return a page of a chart's items within the mask by scores, and the next offset."""
+        order = self._order(kind)
+        positions, next_offset = top_page(score_I[order], mask_I[order], k, offset)
+        return order[positions], next_offset
 
     def _trending(self, num_recent_I: Int64) -> AnyFloat:
         recent, total = num_recent_I.sum(), self._num_ratings_I.sum()

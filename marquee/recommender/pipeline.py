@@ -19,6 +19,9 @@ from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
 from marquee.recommender.rerank.reranker import Reranker
 from marquee.recommender.responses import Explanation, RecommendResponse, Stars, Strategy
+from marquee.recommender.rules.rule import Boost, Pin, Rule, Share
+from marquee.recommender.rules.ruled_page import RuledPage, ruled_page, with_rule_names
+from marquee.recommender.rules.scores import boosted_scores
 from marquee.recommender.scoring import Scorer
 
 # Scored together, which changes a score by rounding only; over 62,000 items logits take 63 MB.
@@ -30,13 +33,24 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class Candidates(NamedTuple):
+    """The history of a list, the rules that hold, and the mask of candidates."""
+
+    history: History
+    rules: Sequence[Rule]
+    mask_I: Bools
+
+
 class RankedPage(NamedTuple):
     """The ranked items of one page, before ratings and explanations."""
 
     history: History
-    item_K: Int64
+    page: RuledPage
     score_K: Float32
-    next_offset: int | None
+
+    @property
+    def item_K(self) -> Int64:
+        return self.page.item_K
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,7 +88,7 @@ class RankingPipeline:
     def _rank(self, queries: Sequence[RecommendQuery]) -> list[RankedPage | RequestError]:
         parts = [_attempt(self._candidates, query) for query in queries]
         scored = [
-            (query, *part)
+            (query, part.history, part.mask_I, orders_all(part.rules))
             for query, part in zip(queries, parts, strict=True)
             if not isinstance(part, RequestError)
         ]
@@ -82,30 +96,46 @@ class RankingPipeline:
         return [
             part
             if isinstance(part, RequestError)
-            else _attempt(self._rank_page, query, *part, next(scores))
+            else _attempt(self._rank_page, query, part, next(scores))
             for query, part in zip(queries, parts, strict=True)
         ]
 
-    def _candidates(self, query: RecommendQuery) -> tuple[History, Bools]:
-        """Return the history, and (I,): the items that the list may hold."""
+    def _candidates(self, query: RecommendQuery) -> Candidates:
+        """Return the history, the rules that hold, and the items that the list may hold."""
         query.check_strengths()
         viewer, catalog = query.viewer, self.catalog
+        rules = catalog.active_rules(query.surface, viewer)
         history = catalog.parse_history(query.history, query.not_interested, viewer)
-        mask_I = catalog.candidate_mask(query.filters, query.include_ids, query.exclude_ids, viewer)
+        mask_I = catalog.candidate_mask(
+            query.filters, query.include_ids, query.exclude_ids, viewer, rules
+        )
         if query.exclude_seen:
             mask_I[history.seen] = False
         mask_I[history.not_interested] = False
-        return history, mask_I
+        return Candidates(history, rules, mask_I)
 
     def _rank_page(
-        self, query: RecommendQuery, history: History, mask_I: Bools, score_I: Float32
+        self, query: RecommendQuery, candidates: Candidates, score_I: Float32
     ) -> RankedPage:
+        history, rules, mask_I = candidates
         mask_I &= score_I > float("-inf")
         demoted_I = self.reranker.demote_similar(score_I, history.not_interested)
-        item_K, next_offset = self.reranker.rank_page(
-            demoted_I, mask_I, history.item_L, query, query.k, query.offset
+        boosted_I = boosted_scores(rules, self.catalog.attributes, demoted_I)
+
+        def rank_page(mask_I: Bools, k: int, offset: int) -> tuple[Int64, int | None]:
+            return self.reranker.rank_page(boosted_I, mask_I, history.item_L, query, k, offset)
+
+        page = ruled_page(
+            rules,
+            self.catalog.attributes,
+            rank_page,
+            score_I=self.reranker.adjust_scores(boosted_I, query) if rules else boosted_I,
+            mask_I=mask_I,
+            k=query.k,
+            offset=query.offset,
+            is_by_score=query.is_by_score,
         )
-        return RankedPage(history, item_K, score_I[item_K], next_offset)
+        return RankedPage(history, page, score_I[page.item_K])
 
     def _respond(
         self, query: RecommendQuery, page: RankedPage, stars: list[Stars] | None
@@ -116,10 +146,10 @@ class RankingPipeline:
         elif query.explain:
             columns["because"] = self._explain_by_genres(query, page)
         return {
-            "items": self.catalog.to_records(page.item_K, columns),
+            "items": with_rule_names(self.catalog.to_records(page.item_K, columns), page.page),
             "strategy": choose_strategy(page.history, query.genre_profile),
             "model_version": self.model_version,
-            "next_offset": page.next_offset,
+            "next_offset": page.page.next_offset,
         }
 
     def _explain_by_history(self, page: RankedPage) -> list[list[Explanation]]:
@@ -153,6 +183,11 @@ class RankingPipeline:
         labels = [{"genre": name} for name in self.catalog.genre_names]
         effect_KG = profile_G * self.reranker.share_IG[page.item_K]
         return [_top_reasons(effect_G, labels, 0) for effect_G in effect_KG]
+
+
+def orders_all(rules: Sequence[Rule]) -> bool:
+    """Return whether rules may list an item that its score alone would not."""
+    return any(isinstance(rule.action, Boost | Pin | Share) for rule in rules)
 
 
 def score_columns(score_K: Float32, stars: list[Stars] | None) -> dict[str, Any]:

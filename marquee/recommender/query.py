@@ -45,6 +45,13 @@ class RecommendQuery(Controls):
     not_interested: Iterable[Id] = ()
     viewer: Mapping[str, Any] | None = None
     """Known features of the user, by name; the encoder reads those of the data set."""
+    surface: str = "recommend"
+    """The place at which the list is shown, for rules."""
+
+    @property
+    def is_by_score(self) -> bool:
+        """Return whether the order is that of the scores, but for novelty and freshness."""
+        return not (self.diversity or self.calibration or self.genre_profile is not None)
 
     @property
     def allows_ann(self) -> bool:

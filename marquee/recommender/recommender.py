@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,12 @@ from marquee.recommender.pipeline import RankingPipeline, choose_strategy, score
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.rating_model import RatingModel
 from marquee.recommender.rerank.reranker import Reranker
+from marquee.recommender.rules.rule import Rule
+from marquee.recommender.rules.rule_set import RuleSet
+from marquee.recommender.rules.ruled_page import arranged, ruled_page, with_rule_names
+from marquee.recommender.rules.scores import boosted_scores
 from marquee.recommender.scoring import Scorer
+from marquee.recommender.topk import top_page
 
 
 class Recommender:
@@ -97,6 +103,12 @@ class Recommender:
             rating_model=self.rating_model,
             model_version=self.model_version,
         )
+
+    def with_rules(self, rules: Iterable[Rule]) -> "Recommender":
+        """Return a recommender whose lists keep these rules alone."""
+        recommender = copy.copy(self)
+        recommender.catalog = self.catalog.with_rules(RuleSet(rules))
+        return recommender
 
     def with_changes(self, changes: Iterable[TitleChange]) -> "Recommender":
         """Return a recommender whose catalog has changed; this one stays as it is.
@@ -209,6 +221,7 @@ class Recommender:
         explain: bool = False,
         not_interested: Iterable[Id] = (),
         viewer: Mapping[str, Any] | None = None,
+        surface: str = "recommend",
     ) -> responses.RecommendResponse:
         """Recommend the k best movies for one history: POST /recommend.
 
@@ -240,7 +253,9 @@ class Recommender:
                 encodes the history once per entry.
             not_interested: movies that are never listed; the neighbors of the last 100 are demoted.
             viewer: what is known of the user, by name. The encoder reads the user features of the
-                data set, `user_feature_names`; a missing one is unknown.
+                data set, `user_feature_names`; a missing one is unknown. `country` and `max_age`
+                leave out what the viewer may not see.
+            surface: the place at which the list is shown, for rules.
 
         Returns {items, strategy, model_version, next_offset}. An item is {movie_id, title, year,
         genres, score, stars?: {expected, low, high, p_like}, because?, num_ratings}; without
@@ -275,6 +290,7 @@ class Recommender:
             explain=explain,
             not_interested=not_interested,
             viewer=viewer,
+            surface=surface,
         )
         return self.recommend_query(query)
 
@@ -322,6 +338,7 @@ class Recommender:
         history: Iterable[HistoryEntry] = (),
         movie_ids: Iterable[Id],
         viewer: Mapping[str, Any] | None = None,
+        surface: str = "rerank",
     ) -> responses.PredictResponse:
         """Sort these movies, best first, ties in the order of the request: POST /rerank.
 
@@ -334,9 +351,15 @@ class Recommender:
             ['Heat', 'Blade Runner', 'Pulp Fiction']
         """
         user_history, item_K, score_K = self._score_movies(history, movie_ids)
+        rules = self.catalog.active_rules(surface, viewer)
+        mask_I = self.catalog.candidate_mask(None, viewer=viewer, rules=rules)
         order = np.argsort(-score_K, kind="stable")
-        order = order[self.catalog.candidate_mask(None, viewer=viewer)[item_K[order]]]
-        return self._predictions(user_history, item_K[order], score_K[order])
+        order = order[mask_I[item_K[order]]]
+        page = arranged(rules, self.catalog.attributes, item_K[order], score_K[order], mask_I)
+        score_I = np.zeros(len(mask_I), np.float32)
+        score_I[item_K] = score_K
+        response = self._predictions(user_history, page.item_K, score_I[page.item_K])
+        return {**response, "items": with_rule_names(response["items"], page)}
 
     def rate_next(
         self,
@@ -347,13 +370,15 @@ class Recommender:
         not_interested: Iterable[Id] = (),
         seed: int = 0,
         viewer: Mapping[str, Any] | None = None,
+        surface: str = "rate_next",
     ) -> responses.RateNextResponse:
         """Sample k movies that the user should rate next: POST /rate_next.
 
         history: as for `recommend`; its movies, `not_seen` and `not_interested` are left out. The
         same arguments give the same sample; one seed per user gives different users different
         movies (marquee/recommender/elicitation.py). Titles that were added since the training are
-        not asked about: nobody has seen them.
+        not asked about: nobody has seen them. The rules "exclude" and "require" hold; the others
+        are for lists in an order.
 
         Returns {items, strategy, model_version}; an item is {movie_id, title, year, genres, stars?,
         why: {seen_probability, information?, scarcity}, num_ratings}, the largest product first.
@@ -364,7 +389,8 @@ class Recommender:
             'Blade Runner 2049'
         """
         user_history = self.catalog.parse_history(history, not_interested)
-        mask_I = self.catalog.candidate_mask(None, viewer=viewer)
+        rules = self.catalog.active_rules(surface, viewer)
+        mask_I = self.catalog.candidate_mask(None, viewer=viewer, rules=rules)
         mask_I[user_history.seen] = mask_I[user_history.not_interested] = False
         mask_I[self.catalog.indices_of(not_seen, "not_seen")] = False
         logit_I = self.scorer.score([user_history])[0] if len(user_history) else None
@@ -393,6 +419,7 @@ class Recommender:
         offset: int = 0,
         exclude_ids: Iterable[Id] = (),
         viewer: Mapping[str, Any] | None = None,
+        surface: str = "similar",
     ) -> responses.SimilarResponse:
         """Return a page of the movies nearest to these: POST /similar.
 
@@ -406,13 +433,27 @@ class Recommender:
         items = self.catalog.indices_of(movie_ids, "movie_ids")
         if len(items) == 0:
             raise RequestError("movie_ids: empty, expected one or more", field="movie_ids")
-        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids, viewer=viewer)
+        rules, catalog = self.catalog.active_rules(surface, viewer), self.catalog
+        mask_I = catalog.candidate_mask(
+            filters, exclude_ids=exclude_ids, viewer=viewer, rules=rules
+        )
         mask_I[items] = False
-        item_K, cosine_K, next_offset = self.reranker.nearest_items(items, mask_I, k, offset)
+        cosine_I, table = self.reranker.cosines(items), catalog.attributes
+        score_I = boosted_scores(rules, table, cosine_I)
+        page = ruled_page(
+            rules,
+            table,
+            partial(top_page, score_I),
+            score_I=score_I,
+            mask_I=mask_I,
+            k=k,
+            offset=offset,
+        )
+        records = catalog.to_records(page.item_K, {"score": cosine_I[page.item_K].tolist()})
         return {
-            "items": self.catalog.to_records(item_K, {"score": cosine_K.tolist()}),
+            "items": with_rule_names(records, page),
             "model_version": self.model_version,
-            "next_offset": next_offset,
+            "next_offset": page.next_offset,
         }
 
     def charts(
@@ -424,6 +465,7 @@ class Recommender:
         offset: int = 0,
         exclude_ids: Iterable[Id] = (),
         viewer: Mapping[str, Any] | None = None,
+        surface: str = "charts",
     ) -> responses.ChartsResponse:
         """Return a page of the movies that lead a non-personalized chart: POST /charts.
 
@@ -436,13 +478,28 @@ class Recommender:
             >>> [item["title"] for item in recommender.charts("popular", k=3)["items"]]
             ['Pulp Fiction', 'Toy Story', 'The Usual Suspects']
         """
-        mask_I = self.catalog.candidate_mask(filters, exclude_ids=exclude_ids, viewer=viewer)
-        item_K, score_K, next_offset = self._non_personalized.top(kind, mask_I, k, offset)
+        rules, catalog = self.catalog.active_rules(surface, viewer), self.catalog
+        mask_I = catalog.candidate_mask(
+            filters, exclude_ids=exclude_ids, viewer=viewer, rules=rules
+        )
+        chart_I, charts = self._non_personalized.scores(kind), self._non_personalized
+        score_I = boosted_scores(rules, catalog.attributes, chart_I)
+        page = ruled_page(
+            rules,
+            catalog.attributes,
+            partial(charts.page, kind, score_I),
+            score_I=score_I,
+            mask_I=mask_I & np.isfinite(chart_I),
+            k=k,
+            offset=offset,
+            is_by_score=False,  # equal scores have an order of their own
+        )
+        records = self._scored_records(EMPTY_HISTORY, page.item_K, chart_I[page.item_K])
         return {
-            "items": self._scored_records(EMPTY_HISTORY, item_K, score_K),
+            "items": with_rule_names(records, page),
             "kind": kind,
             "model_version": self.model_version,
-            "next_offset": next_offset,
+            "next_offset": page.next_offset,
         }
 
     def _score_movies(

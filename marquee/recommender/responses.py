@@ -56,6 +56,11 @@ class Stars(Strict):
 RatedStars = Annotated[Stars, Field(description="absent where the data set has no ratings")]
 
 
+RuleNames = Annotated[
+    list[str], Field(description="rules that touched the item; absent where none did")
+]
+
+
 class Movie(Strict):
     """A movie of the catalog."""
 
@@ -80,6 +85,7 @@ class SimilarMovie(Movie):
     """A movie and its similarity to the movies of the request."""
 
     score: Annotated[float, Field(description="cosine, -1 to 1")]
+    rules: NotRequired[RuleNames]
 
 
 class ScoredMovie(Movie):
@@ -87,6 +93,7 @@ class ScoredMovie(Movie):
 
     score: Logit
     stars: NotRequired[RatedStars]
+    rules: NotRequired[RuleNames]
 
 
 class Explanation(Strict):
@@ -155,6 +162,7 @@ class ChartMovie(Movie):
         ),
     ]
     stars: NotRequired[RatedStars]
+    rules: NotRequired[RuleNames]
 
 
 class ChartsResponse(Strict):

@@ -58,17 +58,17 @@ class Scorer:
         return logit_BC
 
     def score_candidates(
-        self, queries: Sequence[tuple[RecommendQuery, History, Bools]]
+        self, queries: Sequence[tuple[RecommendQuery, History, Bools, bool]]
     ) -> Iterator[Float32]:
         """Yield (I,) logits for each query; -inf: the ANN index leaves the item out.
 
-        A query comes with the items that its list may hold, (I,). USERS_PER_BATCH users that need
-        all items read the item matrix once.
+        A query comes with the items that its list may hold, (I,), and whether all of them must be
+        scored. USERS_PER_BATCH users that need all items read the item matrix once.
         """
-        users = self._encode([history for _, history, _ in queries])
+        users = self._encode([history for _, history, _, _ in queries])
         retrieved = [
-            self._retrieve(user, query, mask_I)
-            for user, (query, _, mask_I) in zip(users, queries, strict=True)
+            None if needs_all else self._retrieve(user, query, mask_I)
+            for user, (query, _, mask_I, needs_all) in zip(users, queries, strict=True)
         ]
         parts = list(zip(users, retrieved, strict=True))
         for start in range(0, len(parts), USERS_PER_BATCH):

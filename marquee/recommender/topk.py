@@ -20,10 +20,7 @@ def top_page(score_I: AnyFloat, mask_I: Bools, k: int, offset: int) -> tuple[Int
     >>> items.tolist(), next_offset
     ([1, 2], 2)
     """
-    if k < 1:
-        raise RequestError(f"k: {k}, expected 1 or more", field="k")
-    if offset < 0:
-        raise RequestError(f"offset: {offset}, expected 0 or more", field="offset")
+    check_page(k, offset)
     end = offset + k
     has_more = end < int(np.count_nonzero(mask_I))
     masked_I = np.where(mask_I, score_I, -np.inf)
@@ -32,6 +29,14 @@ def top_page(score_I: AnyFloat, mask_I: Bools, k: int, offset: int) -> tuple[Int
     )
     items = items[np.lexsort((items, -masked_I[items]))]
     return items[offset:end], end if has_more else None
+
+
+def check_page(k: int, offset: int) -> None:
+    """Raise RequestError for k below 1 or offset below 0."""
+    if k < 1:
+        raise RequestError(f"k: {k}, expected 1 or more", field="k")
+    if offset < 0:
+        raise RequestError(f"offset: {offset}, expected 0 or more", field="offset")
 
 
 def _lower_bound(score_I: AnyFloat, num_items: int) -> float:

@@ -31,7 +31,7 @@ TRAINING_PACKAGES = (
     "scipy",
     "scikit-learn",
 )
-PACKAGES = ("core", "recommender", "feedback", "releases", "api")
+PACKAGES = ("core", "recommender", "catalog", "feedback", "releases", "api")
 """Of marquee/. The other packages need what training needs, so bentofile.yaml excludes nothing."""
 LOADED_BY_NAME = {"uvloop", "httptools", "psycopg", "tqdm", "jinja2"}
 """uvicorn and SQLAlchemy load the first three by name; `marquee releases` needs the others."""

@@ -515,6 +515,21 @@ def test_findings_page_shows_the_full_report(fake: FakeService, tmp_path: Path) 
         assert len(table.value) == len(chart["rows"])
 
 
+def test_findings_page_of_several_opens_that_of_the_model(
+    fake: FakeService, tmp_path: Path
+) -> None:
+    for name in ("demo", "tiny", "zoo"):
+        assert insights(["demo", "--out", str(tmp_path / "reports" / name)]) == 0
+    assert checked(open_page("findings")).selectbox(key="report").value == "tiny"
+    assert checked(open_page("findings", report="zoo")).selectbox(key="report").value == "zoo"
+    fake.name = "no report"
+    st.cache_data.clear()
+    assert checked(open_page("findings")).selectbox(key="report").value == "demo"
+    fake.away = True
+    st.cache_data.clear()
+    assert checked(open_page("findings")).selectbox(key="report").value == "demo"
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"findings": [{"title": "Drama leads"}]}'])
 def test_findings_page_rejects_a_broken_report(
     fake: FakeService, tmp_path: Path, text: str

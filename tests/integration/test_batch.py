@@ -17,7 +17,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
-from marquee.api.handlers import Handlers, LoadedModel
+from marquee.api.handlers import Handlers
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.requests import RecommendRequest
 from marquee.batch import ray_job
 from marquee.batch.ray_job import main

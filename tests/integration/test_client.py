@@ -92,6 +92,26 @@ def test_client_unknown_movie_is_raised(marquee: Marquee) -> None:
     assert marquee.predict([1, 7])["unknown_ids"] == [7]
 
 
+def test_client_changes_the_catalog(marquee: Marquee) -> None:
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    new: Any = {
+        "movie_id": 900,
+        "title": "The Harbor",
+        "available_from": start,
+        "countries": ["DE"],
+    }
+    receipt = marquee.put_movies([new, {"movie_id": HEAT, "year": 99999}])
+    assert receipt["accepted"] == 1 and receipt["rejected"][0]["movie_id"] == HEAT
+    assert marquee.movie(900)["available_from"] == "2026-01-01T00:00:00Z"
+    assert marquee.search("harbor", country="DE")["items"][0]["movie_id"] == 900
+    assert marquee.search("harbor", country="US")["items"] == []
+    page = marquee.movies(limit=2)
+    assert marquee.movies(page["next_cursor"], limit=100)["items"][-1]["movie_id"] == 900
+    assert marquee.delete_movie(900) == {"deleted": 1}
+    with pytest.raises(UnknownMovie):
+        marquee.movie(900)
+
+
 def test_client_invalid_request_is_raised(marquee: Marquee) -> None:
     with pytest.raises(MarqueeError) as raised:
         marquee.recommend(k=0)

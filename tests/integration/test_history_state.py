@@ -17,7 +17,8 @@ import pytest
 import sqlalchemy as sa
 
 from marquee.api import requests
-from marquee.api.handlers import Handlers, LoadedModel
+from marquee.api.handlers import Handlers
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
 

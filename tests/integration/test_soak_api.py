@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from threadpoolctl import threadpool_limits
 
-from marquee.api.handlers import LoadedModel
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
 from soak.api import Plan, good_bundles, replace, soak, store_errors

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import strategies as st
 
 import service
-from marquee.api.handlers import Handlers, LoadedModel
+from marquee.api.handlers import Handlers
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.core.movies import Movies
 from marquee.feedback.store import EventStore
 from marquee.recommender.bundle import write_bundle

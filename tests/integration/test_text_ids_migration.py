@@ -191,7 +191,7 @@ def test_contract_while_a_service_writes_loses_nothing(old_url: str, store: Even
     assert accepted and len(store.user_state("bob").history) == len(accepted)
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0004", "0005"])
 def test_event_store_of_each_version_is_expanded(store_url: str, revision: str) -> None:
     make_tables(store_url, revision)
     EventStore(store_url).close()

@@ -22,7 +22,7 @@ import hypothesis
 from hypothesis import strategies as st
 from openapi_schema_validator import OAS31Validator
 
-from marquee.api.openapi import PARAM_ROUTES, POST_ENDPOINTS, document
+from marquee.api.openapi import PATHS_WITHOUT_POST, POST_ENDPOINTS, ROUTES, document
 from marquee.api.openapi_examples import REQUEST_EXAMPLES
 
 UNDOCUMENTED_STATUS = {"400", "401", "404", "405", "413", "422", "429"}
@@ -119,14 +119,18 @@ PARTS = st.one_of(
 def requests(draw: st.DrawFn) -> tuple[str, str, str, dict[str, Any]]:
     """Method, path as documented, path as sent, and further arguments of httpx."""
     headers = {name: value.encode("latin-1") for name, value in draw(HEADERS).items()}
-    path = draw(st.sampled_from([*POST_ENDPOINTS, *POST_ENDPOINTS, *PARAM_ROUTES]))
+    paths = [*POST_ENDPOINTS, *POST_ENDPOINTS, *sorted(PATHS_WITHOUT_POST)]
+    path = draw(st.sampled_from(paths))
     if path not in POST_ENDPOINTS:
         sent_path = re.sub(r"{\w+}", lambda _: draw(PARTS), path)
         sent_path += draw(st.sampled_from(["", "", "/", "?k=1_0", "?q=a&q=b", "?q=%ff&k=3", "?q"]))
-        method = draw(
-            st.sampled_from([PARAM_ROUTES[path].method.upper()] * 3 + ["POST", "PUT", "OPTIONS"])
-        )
-        return method, path, sent_path, {"headers": headers}
+        methods = [route.split()[0] for route in ROUTES if route.split()[1] == path]
+        method = draw(st.sampled_from(methods * 3 + ["POST", "PUT", "OPTIONS"]))
+        if method != "PUT" or "PUT" not in methods:
+            return method, path, sent_path, {"headers": headers}
+        example = REQUEST_EXAMPLES[f"PUT {path}"]
+        body = draw(VALUES.map(to_json) | BROKEN | changed(example).map(to_json))
+        return "PUT", path, path, {"content": body, "headers": headers}
     body = draw(VALUES.map(to_json) | BROKEN | changed(REQUEST_EXAMPLES[path]).map(to_json))
     media_type = {"Content-Type": b"application/json"}
     return "POST", path, path, {"content": body, "headers": media_type | headers}

@@ -19,8 +19,9 @@ from typing import Any, cast
 import httpx
 
 from marquee.api import routes
-from marquee.api.handlers import Handlers, LoadedModel
+from marquee.api.handlers import Handlers
 from marquee.api.openapi import POST_ENDPOINTS
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.requests import SearchParams, UserParams
 from marquee.core.times import MICROS_PER_SECOND
 from marquee.feedback.errors import StoreUnavailable

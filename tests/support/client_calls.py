@@ -2,6 +2,8 @@
 
 from typing import Any
 
+RULE = {"where": {"genres": "Drama"}, "action": "bury"}
+
 
 def call_every_method(client: Any) -> list[Any]:
     """Return the results, or the awaitables of an AsyncMarquee."""
@@ -15,8 +17,16 @@ def call_every_method(client: Any) -> list[Any]:
         client.rate_next(),
         client.search("heat"),
         client.movie(1),
+        client.movies(),
+        client.put_movies([{"movie_id": 1, "min_age": 12}]),
+        client.delete_movie(1),
+        client.rules(),
+        client.put_rule("r", RULE),
+        client.delete_rule("r"),
+        client.preview_rule(RULE),
         client.history(42),
         client.export(42),
+        client.personalize(42, False),
         client.forget("unknown"),
         client.model(),
         client.ready(),

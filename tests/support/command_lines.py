@@ -58,7 +58,7 @@ def check_command(command: Sequence[str]) -> None:
         check_stack_command(words)
     elif program.endswith("marquee"):
         assert words[0] in VERBS
-        nested = [words[1]] if words[0] in ("data", "releases") else []
+        nested = [words[1]] if words[0] in ("catalog", "data", "releases") else []
         check_options(words, "-m", "marquee.cli", words[0], *nested)
     elif program.endswith("python") and words[0] == "train.py":
         check_options(words, "train.py", words[1])

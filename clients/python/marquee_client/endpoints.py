@@ -19,12 +19,14 @@ from marquee_client import types
 from marquee_client.ids import id_of, is_list, with_ids
 from marquee_client.outcomes import raise_if_rejected
 from marquee_client.requests import (
+    CatalogMovie,
     ChartKind,
     CommonListRequest,
     Event,
     EventKind,
     RateNextRequest,
     RecommendRequest,
+    RerankUser,
     UserId,
     UserRequest,
 )
@@ -110,9 +112,9 @@ class Endpoints:
 
     @endpoint
     def rerank(
-        self, movie_ids: Iterable[MovieId], **user: Unpack[UserRequest]
+        self, movie_ids: Iterable[MovieId], **user: Unpack[RerankUser]
     ) -> Call[types.PredictResponse]:
-        """Sort movies, best first."""
+        """Sort movies, best first; those that the viewer may not see now are left out."""
         return Call("POST", "/rerank", {"movie_ids": movie_ids, **user})
 
     @endpoint
@@ -175,15 +177,73 @@ class Endpoints:
         return _event("not_seen", user_id, movie_id)
 
     @endpoint
-    def search(self, title: str, k: int = 10, offset: int = 0) -> Call[types.SearchResponse]:
-        """Return movies whose title is like this one, as users type it, best first."""
-        query = {"q": title, "k": k, "offset": offset}
+    def search(
+        self,
+        title: str,
+        k: int = 10,
+        offset: int = 0,
+        country: str | None = None,
+        max_age: int | None = None,
+    ) -> Call[types.SearchResponse]:
+        """Return movies whose title is like this one, as users type it, best first.
+
+        country, max_age: of the viewer; titles that they may not see are left out.
+        """
+        query: dict[str, Any] = {"q": title, "k": k, "offset": offset}
+        viewer = {"country": country, "max_age": max_age}
+        query |= {name: value for name, value in viewer.items() if value is not None}
         return Call("GET", "/movies/search", query=query)
 
     @endpoint
-    def movie(self, movie_id: MovieId) -> Call[types.Movie]:
-        """Return one movie; raises UnknownMovie."""
+    def movie(self, movie_id: MovieId) -> Call[types.CatalogMovie]:
+        """Return one movie, with all that the catalog has of it; raises UnknownMovie."""
         return Call("POST", "/movies/get", {"movie_id": movie_id})
+
+    @endpoint
+    def movies(self, cursor: str | None = None, limit: int = 100) -> Call[types.MoviesPage]:
+        """Return a page of the catalog, by id; `next_cursor` is None on the last one."""
+        query = {"limit": limit} | ({} if cursor is None else {"cursor": cursor})
+        return Call("GET", "/movies", query=query)
+
+    @endpoint
+    def put_movies(self, movies: Iterable[CatalogMovie]) -> Call[types.MoviesReceipt]:
+        """Add or change at most 1,000 titles of the catalog; return the rejected ones.
+
+        What is acknowledged counts in the next list. Needs a key with the scope "catalog".
+        """
+        return Call("PUT", "/movies", {"movies": movies})
+
+    @endpoint
+    def delete_movie(self, movie_id: MovieId) -> Call[types.DeleteResponse]:
+        """Delete a title: no list holds it again; raises UnknownMovie."""
+        return Call("POST", "/movies/delete", {"movie_id": movie_id})
+
+    @endpoint
+    def rules(self) -> Call[types.RulesResponse]:
+        """Return all rules, in the order in which they win."""
+        return Call("GET", "/rules")
+
+    @endpoint
+    def put_rule(self, name: str, rule: Mapping[str, Any]) -> Call[types.RuleReceipt]:
+        """Store a rule, {"where": …, "action": …}; every list keeps it from then on.
+
+        Return its conflicts as `warnings`. Needs a key with the scope "rules".
+        """
+        return Call("PUT", f"/rules/{name}", rule)
+
+    @endpoint
+    def delete_rule(self, name: str) -> Call[types.DeleteResponse]:
+        """Delete a rule, if there is one."""
+        return Call("DELETE", f"/rules/{name}")
+
+    @endpoint
+    def preview_rule(self, rule: Mapping[str, Any]) -> Call[types.RulePreview]:
+        """Return how many of a sample of lists a rule would change, and three of them.
+
+        rule: as for `put_rule`; `name` of one that it replaces, `viewer` and `surface` of the
+        lists, and `num_lists`.
+        """
+        return Call("POST", "/rules/preview", rule)
 
     @endpoint
     def history(self, user_id: UserId) -> Call[types.HistoryResponse]:
@@ -194,6 +254,12 @@ class Endpoints:
     def export(self, user_id: UserId) -> Call[types.ExportResponse]:
         """Return every row that is stored of a user, imported ratings and clicks included."""
         return Call("POST", "/users/export", {"user_id": id_of("user_id", user_id)})
+
+    @endpoint
+    def personalize(self, user_id: UserId, personalized: bool) -> Call[types.UserSettingsResponse]:
+        """Store whether lists use the history of a user; it counts in the next list."""
+        body = {"user_id": id_of("user_id", user_id), "personalized": personalized}
+        return Call("POST", "/users/settings", body)
 
     @endpoint
     def forget(self, user_id: UserId) -> Call[types.EraseResponse]:

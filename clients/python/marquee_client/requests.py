@@ -12,6 +12,8 @@ EventKind = Literal[
     "rating", "unrate", "watch", "click", "impression", "not_interested", "not_seen"
 ]
 ViewerValue = str | float | bool | Sequence[str] | Sequence[float] | None
+AttributeValue = str | float | bool | Sequence[str] | Sequence[float] | None
+Viewer = Mapping[str, ViewerValue]  # country and max_age; features that GET /model names
 ChartKind = Literal["popular", "trending", "new", "hidden_gems"]
 
 
@@ -41,6 +43,7 @@ class UserRequest(TypedDict, total=False):
     user_id: UserId | None
     history: Sequence[HistoryEntry] | None
     require_history: bool  # a MarqueeError "unavailable" where the stored history cannot be read
+    personalized: bool | None  # False: nothing that is known of the user counts
 
 
 class RecommendRequest(UserRequest, total=False):
@@ -58,7 +61,8 @@ class RecommendRequest(UserRequest, total=False):
     freshness: float
     genre_profile: Mapping[str, float] | None
     explain: bool
-    viewer: Mapping[str, ViewerValue] | None  # by name: GET /model names the features that count
+    viewer: Viewer | None
+    surface: str  # where the list is shown, for rules
 
 
 class CommonListRequest(TypedDict, total=False):
@@ -69,12 +73,45 @@ class CommonListRequest(TypedDict, total=False):
     offset: int
     filters: Filters | None
     exclude_ids: Sequence[MovieId] | None
+    viewer: Viewer | None
+    surface: str  # where the list is shown, for rules
+    personalized: bool | None
+
+
+class RerankUser(UserRequest, total=False):
+    """The user for whom movies are sorted, and what is known of the viewer."""
+
+    viewer: Viewer | None
+    surface: str  # where the list is shown, for rules
 
 
 class RateNextRequest(UserRequest, total=False):
     """Movies to ask a user about."""
 
     k: int
+    viewer: Viewer | None
+    surface: str  # where the list is shown, for rules
+
+
+class CatalogMovie(TypedDict, total=False):
+    """A title as a platform describes it: an absent key stays, None clears it."""
+
+    movie_id: Required[MovieId]
+    title: str | None
+    titles: Mapping[str, str] | None  # by language
+    year: int | None
+    genres: Sequence[str] | None
+    kind: Literal["movie", "series", "season", "episode"] | None
+    parent_id: MovieId | None
+    number: int | None  # within the parent, from 1
+    runtime_min: float | None
+    attributes: Mapping[str, AttributeValue] | None
+    countries: Sequence[str] | None  # ISO 3166; None: everywhere
+    available_from: Time | None
+    available_until: Time | None
+    min_age: int | None
+    artwork_url: str | None
+    vector: Sequence[float] | None
 
 
 class Event(TypedDict, total=False):

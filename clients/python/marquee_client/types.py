@@ -36,7 +36,13 @@ class Movie(TypedDict):
     num_ratings: int  # ratings in the training data
 
 
-class ScoredMovie(Movie):
+class FoundMovie(Movie):
+    """A movie that a title leads to."""
+
+    rules: NotRequired[list[str]]  # rules that touched the item; absent where none did
+
+
+class ScoredMovie(FoundMovie):
     """A movie, its score and its expected stars for one user."""
 
     score: float  # logit: larger is better; scores of different users do not compare
@@ -104,7 +110,7 @@ class PredictResponse(TypedDict):
     unknown_ids: NotRequired[list[MovieId | float]]
 
 
-class SimilarMovie(Movie):
+class SimilarMovie(FoundMovie):
     """A movie and its similarity to the movies of the request."""
 
     score: float  # cosine, -1 to 1
@@ -122,7 +128,7 @@ class SimilarResponse(TypedDict):
     unknown_ids: NotRequired[list[MovieId | float]]
 
 
-class ChartMovie(Movie):
+class ChartMovie(FoundMovie):
     """A movie of a chart, with the stars that a user without a history would give."""
 
     # popular: log(1 + ratings); trending: standard deviations above its share; new: year;
@@ -242,7 +248,7 @@ class ExportResponse(TypedDict):
     """Everything that is stored of a user, oldest first.
 
     user_key: the user's pseudonym in the log of lists; null, as this service keeps no such log.
-    settings: none are stored so far."""
+    settings: what the user has chosen, `personalized`; empty for one who never chose."""
 
     user_id: str
     user_key: str | None
@@ -250,12 +256,98 @@ class ExportResponse(TypedDict):
     settings: dict[str, Any]
 
 
+class UserSettingsResponse(TypedDict):
+    """The choices of a user."""
+
+    user_id: str
+    personalized: bool
+
+
+class CatalogMovie(Movie):
+    """A title of the catalog with all that was said of it."""
+
+    titles: NotRequired[dict[str, Any]]
+    kind: NotRequired[Literal["movie", "series", "season", "episode"]]
+    parent_id: NotRequired[MovieId]
+    number: NotRequired[int]
+    runtime_min: NotRequired[float]
+    attributes: NotRequired[dict[str, Any]]
+    countries: NotRequired[list[str]]
+    available_from: NotRequired[str]
+    available_until: NotRequired[str]
+    min_age: NotRequired[int]
+    artwork_url: NotRequired[str]
+
+
+class ListChange(TypedDict):
+    """The movie ids of a list, before and after."""
+
+    before: list[MovieId]
+    after: list[MovieId]
+
+
+class RulePreview(TypedDict):
+    """The number of lists tried, and of those that would change, with three."""
+
+    lists: int
+    changed: int
+    examples: list[ListChange]
+    warnings: list[str]
+
+
 class SearchResponse(TypedDict):
     """Movies by title, the nearest first."""
 
-    items: list[Movie]
+    items: list[FoundMovie]
     model_version: str  # 64 hex digits that name the bundle's content
     next_offset: int | None  # null on the last page
+
+
+class MoviesPage(TypedDict):
+    """A page of the catalog in the order of ids, without deleted titles."""
+
+    items: list[CatalogMovie]
+    next_cursor: str | None  # null on the last page
+
+
+class RejectedMovie(TypedDict):
+    """A title that is not stored, and the reason.
+
+    movie_id: null where it is missing or no id."""
+
+    movie_id: MovieId | float | None
+    code: str
+    message: str
+
+
+class MoviesReceipt(TypedDict):
+    """The titles that are stored, unchanged ones among them, and the others."""
+
+    accepted: int
+    rejected: list[RejectedMovie]
+
+
+class StoredRule(TypedDict):
+    """A rule as it was written, and when."""
+
+    name: str
+    rule: dict[str, Any]
+    changed_at: str
+
+
+class RulesResponse(TypedDict):
+    """All rules in the order in which they win, and how they are in conflict."""
+
+    items: list[StoredRule]
+    version: int  # of the catalog, which rules are part of
+    warnings: list[str]
+
+
+class RuleReceipt(TypedDict):
+    """A rule that holds from now on, and how it is in conflict with others."""
+
+    name: str
+    warnings: list[str]
 
 
 class ModelCard(TypedDict):
@@ -294,10 +386,11 @@ class ReadyResponse(TypedDict):
     events: "away" while the event store does not answer; lists go on without it. event_writes, only
     where it answers and does not store: a write failed in the last ten seconds, and none succeeded
     since. releases, only if a store of releases is followed: "away" while it does not answer; the
-    model stays."""
+    model stays. catalog, only until the store was read once: the titles are the bundle's."""
 
     ready: bool
     model_version: str  # 64 hex digits that name the bundle's content
     events: Literal["up", "away"]
     event_writes: NotRequired[Literal["away"]]
     releases: NotRequired[Literal["up", "away"] | None]
+    catalog: NotRequired[Literal["away"]]

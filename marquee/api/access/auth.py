@@ -6,16 +6,21 @@ its requests share one rate limit.
 
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 
 from starlette.responses import Response
 from starlette.types import Scope
 
-from marquee.api.access.keys import KeyRing
+from marquee.api.access.keys import KeyRing, digest
 from marquee.api.access.local_callers import LocalCallers
 from marquee.api.access.scopes import needed_scope
 from marquee.api.errors import error_response
 from marquee.api.process.shared_state import SharedState
 from marquee.api.rate_limit import RateLimiter
+
+ACTOR_DIGITS = 8
+current_actor: ContextVar[str] = ContextVar("actor", default="local")
+"""The sender of the request, for audits: digits of the hash of the key."""
 
 
 class ApiKeyAuth:
@@ -43,6 +48,7 @@ class ApiKeyAuth:
         if key is None or scopes is None:
             message = "no valid key, expected the header Authorization: Bearer KEY, once"
             return error_response("unauthorized", message)
+        current_actor.set(digest(key).hex()[:ACTOR_DIGITS])
         return self._limit_refusal(key) or scope_refusal(scope, scopes)
 
     def _foreign_refusal(self, scope: Scope) -> Response | None:

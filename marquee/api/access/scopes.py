@@ -4,7 +4,7 @@
 def needed_scope(method: str, path: str) -> str:
     """Return the scope of a request; "read" for all that stores nothing."""
     parts = path.strip("/").split("/")
-    if path == "/events" or path.startswith("/events/"):
+    if path in ("/events", "/users/settings") or path.startswith("/events/"):
         return "events"
     if path == "/users/erase" or (parts[0] == "users" and method == "DELETE"):
         return "erase"

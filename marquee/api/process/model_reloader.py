@@ -3,13 +3,13 @@
 import asyncio
 import ctypes
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
 from marquee.api import metrics
-from marquee.api.handlers import LoadedModel
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.core.errors import InputError
 from marquee.releases.follower import ReleaseFollower
 
@@ -83,7 +83,7 @@ class ModelReloader:
     def __init__(
         self,
         source: BundleSource,
-        swap: Callable[[LoadedModel], None],
+        swap: Callable[[LoadedModel], Awaitable[None]],
         poll_s: float,
         copies: Path | None = None,
     ) -> None:
@@ -108,7 +108,7 @@ class ModelReloader:
         finally:
             if self._source.unavailable is not None:
                 metrics.RELEASES_UP.set(not self._source.unavailable)
-        self._swap(model)
+        await self._swap(model)
         await asyncio.to_thread(self._source.mark_active, folder)
         self._last_message = ""
         metrics.SWAPS.labels("swapped").inc()

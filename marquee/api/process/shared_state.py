@@ -1,4 +1,4 @@
-"""Memory that the workers of one service share: versions of users, rate limits, who is ready.
+"""Memory that the workers of one service share: versions, rate limits, who is ready.
 
     os.environ |= share_with_workers()       # in the supervisor, before it starts a worker
     state = SharedState.inherited()          # in a worker; memory of its own where none is shared
@@ -25,7 +25,8 @@ MAX_WORKERS = 64
 NUM_READY = 2 * MAX_WORKERS + 1  # circus numbers workers from 1; a reload doubles them
 BUCKET = struct.Struct("=Qdd")  # hash of the key, tokens, when they were counted
 VERSIONS_BYTES, READY_BYTES = 8 * NUM_VERSIONS, 8 * NUM_READY
-BUCKETS_START = VERSIONS_BYTES + 2 * READY_BYTES
+CATALOG_BYTES = 8
+BUCKETS_START = VERSIONS_BYTES + 2 * READY_BYTES + CATALOG_BYTES
 SIZE = BUCKETS_START + BUCKET.size * NUM_BUCKETS
 
 
@@ -39,7 +40,9 @@ class SharedState:
         words = memoryview(self._memory)[:BUCKETS_START].cast("Q")
         self._version = words[:NUM_VERSIONS]
         self._ready_pid = words[NUM_VERSIONS : NUM_VERSIONS + NUM_READY]
-        self._connections = words[NUM_VERSIONS + NUM_READY :]  # and 1; 0: accepts none
+        # And 1; 0: accepts none.
+        self._connections = words[NUM_VERSIONS + NUM_READY : NUM_VERSIONS + 2 * NUM_READY]
+        self._catalog = words[NUM_VERSIONS + 2 * NUM_READY :]
 
     @classmethod
     def inherited(cls, environment: Mapping[str, str] = os.environ) -> "SharedState":
@@ -58,6 +61,14 @@ class SharedState:
         """Change the users' words; call it after a write, and before its acknowledgement."""
         for user_id in user_ids:
             self._version[_slot(user_id)] = random.getrandbits(64)
+
+    def catalog_word(self) -> int:
+        """Return a word that changes with every acknowledged write to the catalog."""
+        return self._catalog[0]
+
+    def renew_catalog_word(self) -> None:
+        """Change the catalog's word, as `renew_versions` does those of users."""
+        self._catalog[0] = random.getrandbits(64)
 
     def mark_ready(self, worker_id: int, pid: int) -> None:
         self._ready_pid[worker_id] = pid

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -52,17 +52,19 @@ class Worker:
         if not settings.has_keys:
             log.warning("API_KEYS is not set: only requests from this machine are answered")
 
-    def start(self) -> None:
-        """Poll for newer bundles; exempt what is loaded from the garbage collector."""
-        self._reloading = asyncio.create_task(self._reloader.run())
+    async def start(self) -> None:
+        """Follow bundles and catalog; exempt what is loaded from the garbage collector."""
+        await self.handlers.follower.catch_up()
+        tasks = (self._reloader.run(), self.handlers.follower.run())
+        self._tasks = [asyncio.create_task(task) for task in tasks]
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
 
     async def stop(self) -> None:
-        self._reloading.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._reloading
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def wait_for_handlers(settings: Settings, source: BundleSource) -> Handlers:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from marquee.core.arrays import AnyInt, Float64
+from marquee.core.bootstrap import Interval
 from marquee.core.item_stats import MIDDLE_SHARE, rating_at
 from marquee.evaluation.metrics.rating import RATER_KINDS, num_end_values
 from marquee.insights.aggregates import Aggregates
@@ -10,7 +11,7 @@ from marquee.insights.chunk_sums import WATCHED_GROUPS
 from marquee.insights.finding import Chart, Finding, by_name, texts
 from marquee.insights.render.formatting import count, number, percent
 from marquee.insights.resample import Statistic, UserResamples, scaled
-from marquee.insights.words import Scale
+from marquee.insights.words import Scale, Words
 
 RATER_NAMES = {
     "high": "nearly always high",
@@ -155,9 +156,8 @@ def skew(aggregates: Aggregates, resamples: UserResamples, cap: int = DEFAULT_CA
         title=f"The busiest 1% of users {words.give} {percent(shares[0].mean)} of all "
         f"{words.ratings}",
         sentence=f"The busiest user {words.gave} {count(int(length_U.max()), words.rating)}. Half "
-        f"of the users {words.gave} {count(int(np.median(length_U)), words.rating)} or fewer. A "
-        f"cap of {cap} {words.ratings} per user lowers the share of the busiest to "
-        f"{percent(capped_shares[0].mean)}. The cap drops no user.",
+        f"of the users {words.gave} {count(int(np.median(length_U)), words.rating)} or fewer. "
+        f"{_cap_text(cap, length_U, capped_shares[0], words)}",
         number=shares[0],
         n=aggregates.num_users,
         chart=Chart.from_table(
@@ -179,6 +179,16 @@ def skew(aggregates: Aggregates, resamples: UserResamples, cap: int = DEFAULT_CA
             "gini_capped": resamples.intervals_of_weights(gini_of(capped_length_U))[0],
             "top_1_percent_capped": capped_shares[0],
         },
+    )
+
+
+def _cap_text(cap: int, length_U: AnyInt, capped_share: Interval, words: Words) -> str:
+    cap_text = f"A cap of {cap} {words.ratings} per user"
+    if length_U.max() <= cap:
+        return f"{cap_text} would change nothing: no user has more."
+    return (
+        f"{cap_text} lowers the share of the busiest to {percent(capped_share.mean)}. The cap "
+        "drops no user."
     )
 
 

@@ -44,7 +44,7 @@ class Segment:
         """Return the index of the segment's titles, for search."""
         titles = list(self.titles.values())
         return TitleIndex(
-            [(title.title, *title.other_titles) for title in titles],
+            [(title.title, *title.titles.values()) for title in titles],
             [title.year for title in titles],
             np.array([title.num_ratings for title in titles]),
             self._largest_popularity,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -12,18 +12,31 @@ from marquee.core.movies import Movies
 from marquee.recommender.item_content import ItemAttributes
 
 
-@dataclass(frozen=True, kw_only=True)
-class TitleChange:
-    """What a platform says of one title: `document` has the fields of `PUT /movies`.
+class TitleChange(Protocol):
+    """Everything that a platform has said of one title.
 
-    A field that is absent is as in the bundle; None clears it.
+    document: fields of `PUT /movies`; one that is absent is as in the bundle, None clears it.
+    added_us: Unix microseconds at which the platform first spoke of the title.
     """
+
+    @property
+    def movie_id(self) -> Id: ...
+    @property
+    def document(self) -> Mapping[str, Any]: ...
+    @property
+    def is_deleted(self) -> bool: ...
+    @property
+    def added_us(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogChange:
+    """A TitleChange made by hand."""
 
     movie_id: Id
     document: Mapping[str, Any]
     is_deleted: bool = False
     added_us: int = 0
-    """Unix microseconds at which the platform first spoke of the title."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +48,8 @@ class Title:
     year: int | None = None
     genres: tuple[str, ...] = ()
     num_ratings: int = 0
-    other_titles: tuple[str, ...] = ()
-    """In other languages; search finds them, too."""
+    titles: Mapping[str, str] = field(default_factory=dict)
+    """By language; search finds them, too."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Further values by name, of the data set and of `PUT /movies`: countries, min_age, …"""
     vector: Sequence[float] | None = None
@@ -53,12 +66,16 @@ class Title:
     def changed(self, change: TitleChange) -> "Title":
         """Return the title after a change, which says all that was ever said of it."""
         document = dict(change.document)
-        attributes = {**self.attributes, **(document.pop("attributes", None) or {})}
+        document.pop("movie_id", None)
+        attributes = dict(self.attributes)
+        if "attributes" in document:
+            changed = document.pop("attributes")
+            attributes = {} if changed is None else attributes | changed
         own: dict[str, Any] = {}
         if "title" in document:
             own["title"] = document.pop("title") or str(self.movie_id)
         if "titles" in document:
-            own["other_titles"] = tuple((document.pop("titles") or {}).values())
+            own["titles"] = document.pop("titles") or {}
         if "genres" in document:
             own["genres"] = tuple(document.pop("genres") or ())
         own |= {name: document.pop(name) for name in ("year", "vector") if name in document}
@@ -86,13 +103,25 @@ def new_title(change: TitleChange) -> Title:
     return Title(movie_id=change.movie_id, title=title, added_us=change.added_us)
 
 
-def changed_movies(movies: Movies, titles: Mapping[int, Title], num_added: int) -> Movies:
-    """Return the movies with other titles, by item, of which the last are added."""
+def changed_movies(
+    movies: Movies, titles: Mapping[int, Title], num_added: int, bundle_movies: Movies
+) -> Movies:
+    """Return the movies with other titles, by item, of which the last are added.
+
+    Where all are added the lists grow in place, unless they are the bundle's, or have grown. So
+    a list may be longer than `len(movies)`.
+    """
     num_items = len(movies) + num_added
     added_ids = [titles[item].movie_id for item in range(len(movies), num_items)]
     movie_id = np.concatenate([movies.movie_id, np.array(added_ids, movies.movie_id.dtype)])
-    names = [*movies.title, *[""] * num_added]
-    years, genres = [*movies.year, *[None] * num_added], [*movies.genres, *[()] * num_added]
+    names, years, genres = movies.title, movies.year, movies.genres
+    is_own = movies is not bundle_movies and len(names) == len(movies)
+    if not is_own or len(titles) > num_added:
+        size = len(movies)
+        names, years, genres = names[:size], years[:size], genres[:size]
+    names += [""] * num_added
+    years += [None] * num_added
+    genres += [()] * num_added
     for item, title in titles.items():
         names[item], years[item], genres[item] = title.title, title.year, title.genres
     return Movies(movie_id, names, years, genres)

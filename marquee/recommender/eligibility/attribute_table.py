@@ -36,6 +36,14 @@ class AttributeTable:
             return column
         return SegmentedColumn(self.num_items, column, self._segments, name)
 
+    def value(self, name: str, item: int) -> Any:
+        """Return an attribute of one item: a value, a list of values, or None."""
+        for segment in reversed(self._segments):
+            if item in segment.titles:
+                return segment.titles[item].values.get(name)
+        values = self._values.get(name)
+        return None if values is None else values[item]
+
 
 class SegmentedColumn:
     """An attribute with the values of each segment in their place."""

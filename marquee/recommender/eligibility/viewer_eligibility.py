@@ -1,4 +1,4 @@
-"""Which items a viewer may see at a moment: rights by country, age, and window of time.
+"""The items that a viewer may see at a moment: rights by country, age, and window of time.
 
 An item without `countries` is for every country, one without `min_age` for every age. Both hold
 where the viewer's country or age is known. The window, `available_from` up to and without

@@ -45,32 +45,54 @@ class Reranker:
     def __init__(
         self, movies: Movies, num_ratings_I: AnyInt, num_users: int, item_vector_ID: Float32
     ) -> None:
-        self.num_users, self.rarity_I = num_users, rarity(num_ratings_I, num_users)
-        self.share_IG = genre_shares(movies.genre_matrix())
+        self.num_users = num_users
+        self._rarity = RowBuffer(rarity(num_ratings_I, num_users))
+        self._shares = RowBuffer(genre_shares(movies.genre_matrix()))
         self._genre_column = {name: g for g, name in enumerate(movies.genre_names)}
         self._genre_sets: dict[frozenset[str], int] = {}
-        self.genre_set_id_I = np.array([self._genre_set_id(genres) for genres in movies.genres])
-        self.age_I = ages(release_years(movies))
+        genre_set_id_I = np.array([self._genre_set_id(genres) for genres in movies.genres])
+        self._genre_set_ids = RowBuffer(genre_set_id_I)
+        self._year_I, self._age_I = release_years(movies), np.zeros(0)
         self.unit_vector_ID = SplitRows(unit_rows(item_vector_ID))
         self._added_vectors = RowBuffer(self.unit_vector_ID.added_AD)
+
+    @property
+    def rarity_I(self) -> Float64:
+        return self._rarity.rows
+
+    @property
+    def share_IG(self) -> Float64:
+        """Return each item's unit, shared among its genres, (I, G)."""
+        return self._shares.rows
+
+    @property
+    def genre_set_id_I(self) -> Int64:
+        """Return equal numbers for items of equal genres, (I,)."""
+        return self._genre_set_ids.rows
+
+    @property
+    def age_I(self) -> Float64:
+        """Return years behind the newest item, (I,)."""
+        if len(self._age_I) != len(self._year_I):
+            self._age_I = ages(self._year_I)
+        return self._age_I
 
     def with_titles(
         self, catalog: ItemCatalog, titles: Mapping[int, Title], added: AddedItems
     ) -> "Reranker":
         """Return the reranker of a changed catalog; titles: those that changed, by item."""
         reranker, items = copy.copy(self), np.array(list(titles), np.int64)
-        num_added = catalog.num_items - len(self.rarity_I)
+        is_added_N = items >= len(self._rarity.rows)
         reranker._genre_column = {name: g for g, name in enumerate(catalog.genre_names)}
-        num_genres = len(reranker._genre_column) - len(self._genre_column)
-        reranker.share_IG = np.pad(self.share_IG, ((0, num_added), (0, num_genres)))
-        reranker.genre_set_id_I = np.pad(self.genre_set_id_I, (0, num_added))
-        for item, title in titles.items():
-            reranker.share_IG[item] = reranker._genre_shares(title.genres)
-            reranker.genre_set_id_I[item] = self._genre_set_id(title.genres)
-        reranker.rarity_I = np.append(
-            self.rarity_I, rarity(np.zeros(num_added, np.int64), self.num_users)
-        )
-        reranker.age_I = ages(catalog.year_I)
+        if num_genres := len(reranker._genre_column) - len(self._genre_column):
+            reranker._shares = RowBuffer(np.pad(self.share_IG, ((0, 0), (0, num_genres))))
+        share_NG = np.array([reranker._genre_shares(title.genres) for title in titles.values()])
+        id_N = np.array([self._genre_set_id(title.genres) for title in titles.values()])
+        reranker._shares = changed_rows(reranker._shares, items, share_NG)
+        reranker._genre_set_ids = changed_rows(self._genre_set_ids, items, id_N)
+        unrated_N = np.zeros(np.count_nonzero(is_added_N), np.int64)
+        reranker._rarity = self._rarity.appended(rarity(unrated_N, self.num_users))
+        reranker._year_I, reranker._age_I = catalog.year_I, np.zeros(0)
         reranker._take_vectors(items, added)
         return reranker
 
@@ -132,14 +154,10 @@ class Reranker:
         )
         return pool_C[order[offset:]], next_offset
 
-    def nearest_items(
-        self, items: Int64, mask_I: Bools, k: int, offset: int = 0
-    ) -> tuple[Int64, Float32, int | None]:
-        """Return a page of the items nearest to the mean of `items`, cosines, next offset."""
+    def cosines(self, items: Int64) -> Float32:
+        """Return the cosine of each item to the mean of `items`, (I,)."""
         mean_D = self.unit_vector_ID[np.unique(items)].mean(axis=0)
-        cosine_I = self.unit_vector_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), MIN_NORM))
-        item_K, next_offset = top_page(cosine_I, mask_I, k, offset)
-        return item_K, cosine_I[item_K], next_offset
+        return self.unit_vector_ID @ (mean_D / max(float(np.linalg.norm(mean_D)), MIN_NORM))
 
     def adjust_scores(self, score_I: AnyFloat, controls: Controls) -> AnyFloat:
         """Return (I,) scores after novelty and freshness."""
@@ -211,6 +229,14 @@ class Reranker:
             raise RequestError(message, field="genre_profile")
         profile_G /= largest  # first, as the sum of large weights could be infinite
         return np.asarray(profile_G / profile_G.sum(), dtype=np.float64)
+
+
+def changed_rows(buffer: RowBuffer, items: Int64, rows: np.ndarray) -> RowBuffer:
+    """Return rows by item with some of them changed, and the last ones added."""
+    is_added_N = items >= len(buffer.rows)
+    order = np.argsort(items[is_added_N], kind="stable")
+    changed = buffer.replaced(items[~is_added_N], rows[~is_added_N])
+    return changed.appended(rows[is_added_N][order])
 
 
 def unit_rows(vector_ID: Float32) -> Float32:

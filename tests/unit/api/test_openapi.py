@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.openapi_files import CLIENT_TYPES, OPENAPI, client_types, generated_files
-from marquee.api.openapi import OPEN_PATHS, PARAM_ROUTES, POST_ENDPOINTS, document
+from marquee.api.openapi import OPEN_PATHS, POST_ENDPOINTS, ROUTES, document
 from marquee.api.openapi_examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLES
 
 OPERATIONS = [
@@ -37,7 +37,7 @@ def test_openapi_operation_ids_are_unique() -> None:
 
 
 def test_openapi_examples_are_of_the_endpoints() -> None:
-    assert set(RESPONSE_EXAMPLES) == {*POST_ENDPOINTS, *PARAM_ROUTES}
+    assert set(RESPONSE_EXAMPLES) == {*POST_ENDPOINTS, *ROUTES}
     assert set(REQUEST_EXAMPLES) <= set(RESPONSE_EXAMPLES)
 
 

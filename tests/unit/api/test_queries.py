@@ -29,7 +29,7 @@ def entry_at(movie_id: int, second: int) -> HistoryEntry:
 
 def test_request_and_query_have_the_same_fields_and_defaults() -> None:
     request, query = dict(RecommendRequest()), RecommendQuery()
-    del request["user_id"], request["require_history"]
+    del request["user_id"], request["require_history"], request["personalized"]
     names = {field.name for field in fields(RecommendQuery)} - {"not_interested"}
     assert set(request) == names
     assert {name: getattr(query, name) or None for name in names} == {

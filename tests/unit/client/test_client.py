@@ -286,14 +286,15 @@ def test_clients_have_the_same_methods() -> None:
         }
 
     assert signatures(Marquee) == signatures(AsyncMarquee)
-    assert len(signatures(Marquee)) == 21
+    assert len(signatures(Marquee)) == 29
 
 
 def test_client_methods_keep_name_signature_and_docstring() -> None:
     client = client_of(script_of(OK)[0])
     assert client.search.__name__ == "search"
     assert "as users type it" in (client.search.__doc__ or "")
-    assert list(inspect.signature(client.search).parameters) == ["title", "k", "offset"]
+    names = ["title", "k", "offset", "country", "max_age"]
+    assert list(inspect.signature(client.search).parameters) == names
     with pytest.raises(TypeError):
         client.search()  # type: ignore[call-arg]
 

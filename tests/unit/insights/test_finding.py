@@ -1,16 +1,19 @@
 """Findings and charts as plain values."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from marquee.core.bootstrap import Interval
+from marquee.feedback.event_schema import KINDS
 from marquee.insights.finding import (
     TEXTS,
     Chart,
     Finding,
     by_name,
+    fill,
     plain,
     texts,
     unavailable,
@@ -95,3 +98,14 @@ def test_by_name_joins_column_and_name() -> None:
 def test_plain_rounds_to_six_digits_and_drops_nan() -> None:
     content = {"a": (1 / 3, 2.0), "b": float("nan"), "c": [True, None, "t"]}
     assert plain(content) == {"a": [0.333333, 2], "b": None, "c": [True, None, "t"]}
+
+
+def test_levers_name_kinds_of_events_that_the_service_takes() -> None:
+    groups = [TEXTS, *(entry for entry in TEXTS.values() if isinstance(entry, dict))]
+    levers = [e["lever"] for group in groups for e in group.values() if "lever" in e]
+    sent = [lever for lever in levers if "sent to POST /events" in lever]
+    assert sent
+    for lever in sent:
+        kinds = re.findall(r"`(\w+)`(?= or| sent)", fill(lever, RATINGS).split("POST /events")[0])
+        kinds += re.findall(r"\ba (\w+) sent to", fill(lever, RATINGS))
+        assert kinds and set(kinds) <= set(KINDS), lever

@@ -71,3 +71,12 @@ def test_skew_with_a_cap_counts_no_user_for_more(
     assert half["% of ratings"] == pytest.approx(100 * 6 / 9)
     assert half["% with a cap of 2"] == pytest.approx(100 * 4 / 7)
     assert finding.numbers["busiest"] == 4
+    assert "A cap of 2 ratings per user lowers the share of the busiest to" in finding.sentence
+
+
+def test_skew_with_a_cap_above_all_says_it_changes_nothing(
+    aggregates: Aggregates, resamples: UserResamples
+) -> None:
+    sentence = users.skew(aggregates, resamples, cap=4).sentence
+    assert sentence.endswith(" A cap of 4 ratings per user would change nothing: no user has more.")
+    assert "lowers" not in sentence

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marquee.core.times import unix_us
-from marquee.recommender.catalog.title import TitleChange
+from marquee.recommender.catalog.title import CatalogChange
 from marquee.recommender.errors import RequestError
 from marquee.recommender.recommender import Recommender
 from marquee.recommender.search.title_search import TitleSearch
@@ -21,8 +21,10 @@ HISTORY = [(HEAT, 5.0), (SUSPECTS, 4.0)]
 BUNDLE_IDS = [movie[0] for movie in MOVIES]
 
 
-def change(movie_id: int, *, is_deleted: bool = False, at: int = 1, **document: Any) -> TitleChange:
-    return TitleChange(
+def change(
+    movie_id: int, *, is_deleted: bool = False, at: int = 1, **document: Any
+) -> CatalogChange:
+    return CatalogChange(
         movie_id=movie_id, document=document, is_deleted=is_deleted, added_us=at * 1_000_000
     )
 
@@ -78,7 +80,7 @@ def test_new_title_in_a_history_counts(recommender: Recommender) -> None:
     assert 900 not in listed(explained)
 
 
-def test_edit_of_a_bundle_title_shows_at_once_and_keeps_its_score(
+def test_edit_of_a_bundle_title_shows_and_keeps_its_score(
     recommender: Recommender,
 ) -> None:
     edit = change(PULP, title="Pulp Nonfiction", genres=["Documentary"], year=None)
@@ -153,7 +155,7 @@ def test_viewer_sees_what_rights_age_and_window_allow(
     changed = recommender.with_changes(
         [change(PULP, **document), change(900, title="X", **document)]
     )
-    changed.catalog._clock = lambda: NOW_US
+    changed.catalog.clock = lambda: NOW_US
     for response in (
         changed.recommend(HISTORY, k=50, viewer=viewer),
         changed.similar([HEAT], k=50, viewer=viewer),
@@ -193,7 +195,7 @@ CHANGES = st.lists(
 @settings(deadline=None, max_examples=60)
 @given(changes=CHANGES, sizes=st.lists(st.integers(1, 7), min_size=30, max_size=30))
 def test_changes_in_steps_equal_the_changes_at_once(
-    recommender: Recommender, changes: list[TitleChange], sizes: list[int]
+    recommender: Recommender, changes: list[CatalogChange], sizes: list[int]
 ) -> None:
     first_at: dict[Any, int] = {}
     for n, each in enumerate(changes):
@@ -209,7 +211,7 @@ def test_changes_in_steps_equal_the_changes_at_once(
     viewer = {"country": "US", "max_age": 13}
     where = {"any": [{"genres": "Nordic"}, {"year": {"lt": 1990}}, {"not": {"min_age": {"gt": 0}}}]}
     for each in (stepwise, at_once):
-        each.catalog._clock = lambda: NOW_US
+        each.catalog.clock = lambda: NOW_US
     for verb, options in [
         ("recommend", {"history": HISTORY, "k": 50, "viewer": viewer, "calibration": 0.5}),
         ("recommend", {"history": HISTORY, "k": 50, "filters": {"where": where}, "diversity": 0.5}),

@@ -326,6 +326,7 @@ def test_recommend_query_equals_recommend_and_batch(recommender: Recommender) ->
         "explain": True,
         "not_interested": [RUNNER],
         "viewer": {"plan": "basic"},
+        "surface": "home",
     }
     query = RecommendQuery(**values)
     assert set(values) == {field.name for field in fields(RecommendQuery)}

@@ -10,8 +10,8 @@ the events again.
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 VIEWS = {
     "stored_events": """
@@ -34,7 +34,7 @@ def upgrade() -> None:
         contract_postgresql()
     else:
         contract_sqlite()
-    op.execute("UPDATE alembic_version SET version_num = '0006'")
+    op.execute("UPDATE alembic_version SET version_num = '0007'")
 
 
 def contract_postgresql() -> None:

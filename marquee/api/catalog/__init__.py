@@ -1,0 +1,1 @@
+"""The catalog and its rules over HTTP."""
