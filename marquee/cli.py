@@ -11,6 +11,7 @@ from marquee.core.command import INPUT_ERROR, fail, say
 VERBS = {
     "ablate": ("marquee.training.studies.ablation", "train a recipe without each of its parts"),
     "batch": ("marquee.batch.ray_job", "lists for all users of an event store"),
+    "catalog": ("marquee.online.catalog_load.command", "load a whole catalog into a service"),
     "compare": ("marquee.training.compare.command", "compare finished runs"),
     "controls": ("marquee.training.studies.rerank_tradeoff", "measure what re-ranking costs"),
     "data": ("marquee.data.data_command", "data sets of your own: add, show, list"),

@@ -5,7 +5,7 @@ databases and longer work in threads (marquee/api/compute).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import Any, TypeVar, cast
@@ -22,7 +22,12 @@ from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process.shared_state import SharedState
 from marquee.api.requests import RerankRequest
 from marquee.api.store_access import CachedUser, StoreExecutor, UserCache, unknown_user
-from marquee.api.unknown_movies import name_unknown, skip_or_error, skip_unknown
+from marquee.api.unknown_movies import (
+    missing_viewer,
+    name_unknown,
+    skip_or_error,
+    skip_unknown,
+)
 from marquee.catalog.catalog_store import CatalogStore
 from marquee.core.ids import id_type
 from marquee.core.times import rfc3339
@@ -56,11 +61,14 @@ class Handlers:
         store: EventStore,
         releases_unavailable: Callable[[], bool | None] = lambda: None,
         shared: SharedState | None = None,
+        viewer_required: Sequence[str] = (),
     ) -> None:
         """releases_unavailable: returns None where no store of releases is followed.
 
         shared: what the workers of the service share; None for a single process.
+        viewer_required: what each request for a list must say of its viewer.
         """
+        self._viewer_required = viewer_required
         shared = shared or SharedState()
         self._releases_unavailable = releases_unavailable
         self._store = store
@@ -88,6 +96,7 @@ class Handlers:
         metrics.set_model(model.recommender.model_version, previous.recommender.model_version)
 
     async def recommend(self, request: requests.RecommendRequest) -> lists.RecommendResponse:
+        self._check_viewer(request.viewer)
         recommender = (await self.follower.current()).recommender
         request, user = await self._user(request)
         fields = conversion.cache_key(request)
@@ -108,7 +117,8 @@ class Handlers:
 
     async def recommend_batch(self, request: requests.BatchRequest) -> dict[str, Any]:
         recommender = (await self.follower.current()).recommender
-        parts = [skip_or_error(recommender.catalog, part) for part in request.requests]
+        required = self._viewer_required
+        parts = [skip_or_error(recommender.catalog, part, required) for part in request.requests]
         known = [part for part in parts if not isinstance(part, RequestError)]
         lists_of_users = await asyncio.gather(*(self._personal(part) for part, _ in known))
         computed = await self._lists.recommend_batch(recommender, lists_of_users)
@@ -127,7 +137,8 @@ class Handlers:
         recommender = (await self.follower.current()).recommender
         return await self._predict(recommender, recommender.predict, request)
 
-    async def rerank(self, request: requests.PredictRequest) -> lists.PredictResponse:
+    async def rerank(self, request: RerankRequest) -> lists.PredictResponse:
+        self._check_viewer(request.viewer)
         recommender = (await self.follower.current()).recommender
         return await self._predict(recommender, recommender.rerank, request)
 
@@ -153,6 +164,7 @@ class Handlers:
     async def similar(self, request: requests.SimilarRequest) -> lists.SimilarResponse:
         if (request.movie_id is None) == (request.movie_ids is None):
             raise RequestError("expected movie_id or movie_ids, one of the two", field="movie_id")
+        self._check_viewer(request.viewer)
         recommender = (await self.follower.current()).recommender
         request, user = await self._personal(request)
         unknown: dict[ForeignId, None] = {}
@@ -171,6 +183,7 @@ class Handlers:
         return mark_history(name_unknown(response, list(unknown)), request, user)
 
     async def charts(self, request: requests.ChartsRequest) -> lists.ChartsResponse:
+        self._check_viewer(request.viewer)
         recommender = (await self.follower.current()).recommender
         request, user = await self._personal(request)
         unknown: dict[ForeignId, None] = {}
@@ -179,6 +192,7 @@ class Handlers:
         return mark_history(name_unknown(response, list(unknown)), request, user)
 
     async def rate_next(self, request: requests.RateNextRequest) -> lists.RateNextResponse:
+        self._check_viewer(request.viewer)
         recommender = (await self.follower.current()).recommender
         request, user = await self._user(request)
         known, unknown_ids = skip_unknown(recommender.catalog, request)
@@ -200,6 +214,7 @@ class Handlers:
         return mark_history(name_unknown(response, unknown_ids), request, user)
 
     async def search(self, params: requests.SearchParams) -> responses.SearchResponse:
+        self._check_viewer(params.viewer)
         model = await self.follower.current()
         end = params.offset + params.k
         items, has_more = model.find(
@@ -310,6 +325,11 @@ class Handlers:
         if unavailable is not None:
             response["releases"] = "away" if unavailable else "up"
         return response
+
+    def _check_viewer(self, viewer: Mapping[str, Any] | None) -> None:
+        """Raise RequestError where a request does not say what every list must know."""
+        if error := missing_viewer(viewer, self._viewer_required):
+            raise error
 
     async def _user(self, request: UserRequest) -> tuple[UserRequest, CachedUser | None]:
         """Do as `_personal`; RequestError where the stored history must not be missing."""

@@ -22,6 +22,7 @@ ORIGIN = re.compile(
 )
 DEFAULT_PORTS = {"http": "80", "https": "443"}
 MAX_PORT = 65_535
+RESTRICTIONS = ("country", "max_age")  # by which titles are hidden from viewers
 LOG_LEVELS = ("all", "errors", "off")
 COMMAND_NAME = "marquee"  # begins the error line with which the service refuses to start
 
@@ -47,6 +48,8 @@ class Settings:
     """Without keys: addresses and networks of proxies that may name a client of this machine."""
     cors_origins: tuple[str, ...]
     """Origins of web pages that may send requests; "*" for any, with keys alone."""
+    viewer_required: tuple[str, ...]
+    """Names that every request for a list must give of its viewer: country, max_age, or both."""
     rate_limit: float | None
     """Requests a second for each key; None: no limit."""
     workers: int
@@ -82,6 +85,7 @@ class Settings:
             api_keys_file=_api_keys_file(environment),
             trusted_proxies=_trusted_proxies(environment),
             cors_origins=_cors_origins(environment),
+            viewer_required=_viewer_required(environment),
             rate_limit=_positive(environment, "RATE_LIMIT"),
             workers=_workers(environment),
             keep_alive_s=_positive(environment, "KEEP_ALIVE_S") or DEFAULT_KEEP_ALIVE_S,
@@ -133,6 +137,15 @@ def _api_keys_file(environment: Mapping[str, str]) -> Path | None:
     file = Path(environment["API_KEYS_FILE"])
     read_key_file(file)
     return file
+
+
+def _viewer_required(environment: Mapping[str, str]) -> tuple[str, ...]:
+    names = _comma_separated(environment, "VIEWER_REQUIRED")
+    for name in names:
+        if name not in RESTRICTIONS:
+            expected = ", ".join(RESTRICTIONS)
+            raise InputError(f"VIEWER_REQUIRED is {name!r}, expected names among {expected}")
+    return names
 
 
 def _trusted_proxies(environment: Mapping[str, str]) -> tuple[Network, ...]:

@@ -7,7 +7,7 @@ A service may hold an older bundle than its caller's catalog, so no such movie f
 id is named as it was sent.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar, cast
 
 from marquee.api.errors import malformed_error
@@ -56,12 +56,25 @@ def skip_unknown(catalog: ItemCatalog, request: Request) -> tuple[Request, list[
     return (request.model_copy(update=changes) if changes else request), list(unknown)
 
 
+def missing_viewer(
+    viewer: Mapping[str, Any] | None, required: Sequence[str]
+) -> RequestError | None:
+    """Return the error of a request that lacks something of its viewer."""
+    for name in required:
+        if (viewer or {}).get(name) is None:
+            message = f"viewer.{name}: missing, expected it in every request for a list"
+            return RequestError(message, field=f"viewer.{name}")
+    return None
+
+
 def skip_or_error(
-    catalog: ItemCatalog, request: Request | Malformed
+    catalog: ItemCatalog, request: Request | Malformed, required: Sequence[str] = ()
 ) -> tuple[Request, list[ForeignId]] | RequestError:
     """Do as skip_unknown, but return an error, also that of a malformed request."""
     if isinstance(request, Malformed):
         return malformed_error(request, root="request")
+    if error := missing_viewer(getattr(request, "viewer", None), required):
+        return error
     try:
         return skip_unknown(catalog, request)
     except RequestError as error:

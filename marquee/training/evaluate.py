@@ -232,6 +232,7 @@ def measure_baselines(
     has_strengths = train.strength is not None
     tunable = ranking_baselines(data.config.protocol, ranked_genres(data), has_strengths)
     for name, (make, grid) in tunable.items():
+        say(f"baseline {name}: the best of {len(grid)} settings on validation, then the test part")
         settings[name] = tune(make, grid, train, valid, data.config.protocol)
         results[name] = {each: {} for each in sets if each != "order_shuffled"}
         for protocol, best in settings[name].items():

@@ -276,3 +276,30 @@ def test_catalog_survives_a_restart(
         assert (await again.search(SearchParams(q="pulp")))["items"][0]["title"] == "Pulp"
 
     asyncio.run(put_and_restart())
+
+
+def test_required_viewer_is_asked_of_every_list(
+    loaded_model: LoadedModel, events_url: str, client: Any
+) -> None:
+    import service
+
+    store = EventStore(events_url)
+    required = ("country", "max_age")
+    service.routes.state.handlers = Handlers(loaded_model, store, viewer_required=required)
+    viewer: dict[str, Any] = {"country": "DE"}
+    for path, body in (
+        ("/recommend", {}),
+        ("/similar", {"movie_id": HEAT}),
+        ("/charts", {"kind": "popular"}),
+        ("/rate_next", {}),
+        ("/rerank", {"movie_ids": [HEAT]}),
+    ):
+        error = assert_shape(client.post(path, json=body | {"viewer": viewer}), 422, "invalid")
+        assert error["fields"][0]["field"] == "viewer.max_age"
+        full = body | {"viewer": viewer | {"max_age": 12}}
+        assert client.post(path, json=full).status_code == 200
+    results = client.post("/recommend_batch", json={"requests": [{}]}).json()["results"]
+    assert results[0]["error"]["fields"][0]["field"] == "viewer.country"
+    assert_shape(client.get("/movies/search?q=heat"), 422, "invalid")
+    assert client.get("/movies/search?q=heat&country=DE&max_age=12").status_code == 200
+    assert client.post("/predict", json={"movie_ids": [HEAT]}).status_code == 200, "no list"

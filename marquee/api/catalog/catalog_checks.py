@@ -118,7 +118,7 @@ class CatalogCheck:
         if name in self._documents.get(movie_id, {}):
             return self._documents[movie_id][name]
         title = self._title(movie_id)
-        return None if title is None else title.values.get(name)
+        return None if title is None else title.value(name)
 
     def _title(self, movie_id: Id) -> Title | None:
         if not self._catalog.has_movie(movie_id):

@@ -45,6 +45,7 @@ class CatalogFollower:
         self._store, self._executor, self._shared = store, executor, shared
         self._cursor, self._word = ChangeCursor(), shared.catalog_word()
         self._is_known, self._lock = False, asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def is_known(self) -> bool:
@@ -68,7 +69,16 @@ class CatalogFollower:
             await self.catch_up()
 
     async def catch_up(self) -> None:
-        """Apply what has changed; while the store is away the catalog stays as it is."""
+        """Apply what has changed; while the store is away the catalog stays as it is.
+
+        A request that gives up waiting does not stop the work, which others wait for, too.
+        """
+        task = asyncio.create_task(self._catch_up())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        await asyncio.shield(task)
+
+    async def _catch_up(self) -> None:
         async with self._lock:
             word = self._shared.catalog_word()
             try:

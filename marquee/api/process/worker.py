@@ -78,7 +78,9 @@ def wait_for_handlers(settings: Settings, source: BundleSource) -> Handlers:
             model = load_first_model(source, array_copies(settings))
             store = EventStore(settings.events_url)
             shared = SharedState.inherited()
-            return Handlers(model, store, lambda: source.unavailable, shared)
+            return Handlers(
+                model, store, lambda: source.unavailable, shared, settings.viewer_required
+            )
         except InputError as error:
             if last_message != str(error):
                 last_message = str(error)

@@ -82,6 +82,7 @@ def json_table(
         name=name,
         notes=(f"{name}: JSON, {len(columns)} columns",),
         digests=digests,
+        objects=f"SELECT object FROM {good}",
         reject_query=lambda: rejects,
         place_of=lambda wanted: _places(connection, copy, wanted),
     )

@@ -110,6 +110,8 @@ class SourceTable:
     """The columns' names are of the file or of the caller."""
     digests: Digests | None = None
     sources: tuple[SourceFile, ...] = ()
+    objects: str | None = None
+    """Of JSON: a query of the rows as they were written, in the one column `object`."""
     reject_query: Callable[[], str] = field(default=lambda: NO_REJECTS)
     place_of: Callable[[Sequence[int]], list[Place]] | None = None
     check_end: Callable[[], None] = field(default=lambda: None)

@@ -3,9 +3,9 @@
     segments = with_segment(segments, Segment(item_N, titles))
 
 A segment indexes its titles when they are first read. A later one replaces the rows of those before
-it. Two neighbors merge where the later is at least half as large, so that a catalog of a million
-titles, sent a thousand at a time, has some ten segments, and each title is indexed some ten times
-(log-structured merge, O'Neil et al. 1996).
+it. Two neighbors merge where the later is at least half as large, up to MAX_TITLES, so that a
+catalog of a million titles, sent a thousand at a time, has some 15 segments, and each title is
+indexed some seven times (log-structured merge, O'Neil et al. 1996).
 """
 
 from collections.abc import Sequence
@@ -17,6 +17,8 @@ from marquee.core.arrays import Int64
 from marquee.recommender.catalog.title import Title
 from marquee.recommender.eligibility.attribute_column import AttributeColumn
 from marquee.recommender.search.title_index import TitleIndex
+
+MAX_TITLES = 100_000  # of a merged segment: its indexes take two seconds
 
 
 class Segment:
@@ -35,7 +37,7 @@ class Segment:
     def column(self, name: str) -> AttributeColumn:
         """Return an attribute of the segment's titles."""
         if name not in self._columns:
-            values = [title.values.get(name) for title in self.titles.values()]
+            values = [title.value(name) for title in self.titles.values()]
             self._columns[name] = AttributeColumn(len(self), values)
         return self._columns[name]
 
@@ -55,10 +57,15 @@ class Segment:
         return Segment({**self.titles, **later.titles}, self._largest_popularity)
 
 
+def is_worth_merging(earlier: Segment, later: Segment) -> bool:
+    is_similar = len(earlier) <= 2 * len(later)
+    return is_similar and len(earlier) + len(later) <= MAX_TITLES
+
+
 def with_segment(segments: Sequence[Segment], segment: Segment) -> tuple[Segment, ...]:
     """Return the segments with a later one, neighbors of similar size merged."""
     result = [*segments, segment]
-    while len(result) > 1 and len(result[-2]) <= 2 * len(result[-1]):
+    while len(result) > 1 and is_worth_merging(result[-2], result[-1]):
         later = result.pop()
         result[-1] = result[-1].merged(later)
     return tuple(result)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,7 +38,10 @@ class CatalogChange:
     added_us: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
+OWN_VALUES = frozenset({"title", "year", "genres", "num_ratings"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Title:
     """The values of one item, of which the bundle or a platform may have said each."""
 
@@ -57,11 +59,11 @@ class Title:
     added_us: int | None = None
     """None for a title of the bundle."""
 
-    @cached_property
-    def values(self) -> dict[str, Any]:
-        """Return all values by name, as filters read them."""
-        own = {"title": self.title, "year": self.year, "genres": self.genres}
-        return {**self.attributes, **own, "num_ratings": self.num_ratings}
+    def value(self, name: str) -> Any:
+        """Return a value by the name that filters use; None where there is none."""
+        if name in OWN_VALUES:
+            return getattr(self, name)
+        return self.attributes.get(name)
 
     def changed(self, change: TitleChange) -> "Title":
         """Return the title after a change, which says all that was ever said of it."""

@@ -40,7 +40,7 @@ class AttributeTable:
         """Return an attribute of one item: a value, a list of values, or None."""
         for segment in reversed(self._segments):
             if item in segment.titles:
-                return segment.titles[item].values.get(name)
+                return segment.titles[item].value(name)
         values = self._values.get(name)
         return None if values is None else values[item]
 

@@ -1,0 +1,1 @@
+"""`marquee catalog load`: a whole catalog from files into a running service."""
