@@ -20,6 +20,7 @@ def test_settings_have_defaults() -> None:
         api_keys_file=None,
         trusted_proxies=(),
         cors_origins=(),
+        viewer_required=(),
         rate_limit=None,
         workers=1,
         keep_alive_s=75.0,
