@@ -53,7 +53,15 @@ class DataConfig:
     without: Literal["nobody", "top", "random"] = "nobody"
     """Train without one user of a hundred, the most active (`top`) or `random` ones."""
 
+    user_share: float = 1.0
+    """Train, choose and test on this share of the users, drawn once: a first look at a large set.
+    The catalog stays whole."""
+
     def __post_init__(self) -> None:
+        if not 0 < self.user_share <= 1:
+            raise InputError(f"data.user_share: {self.user_share}, expected above 0, at most 1")
+        if self.user_share < 1 and self.fold:
+            raise InputError("data.user_share: below 1 with data.fold, expected one of the two")
         for field in ("targets_per_batch", "num_negatives", "horizon"):
             if getattr(self, field) < 1:
                 raise InputError(f"data.{field}: {getattr(self, field)}, expected at least 1")

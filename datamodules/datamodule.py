@@ -22,6 +22,7 @@ from datamodules.text_features import TEXT_DIM, title_and_tags
 from datamodules.user_features import UserFeatures
 from marquee.core.arrays import Float32, Int64, Sizes
 from marquee.core.command import say
+from marquee.core.errors import InputError
 from marquee.core.eval_queries import EvalQueries
 from marquee.core.feature_encodings import (
     CategoryEncoding,
@@ -32,7 +33,9 @@ from marquee.core.feature_encodings import (
 from marquee.core.word_vectors import WordVectors
 from marquee.data.dataset import Dataset, load_dataset
 from marquee.data.history_order import build_histories
+from marquee.data.user_histories import UserHistories
 
+USER_SAMPLE = 1  # of the seeds of a split, that of the sample of users
 say_once = cache(say)  # of one process, which may read a data set several times
 
 
@@ -57,6 +60,8 @@ class InteractionDataModule(pl.LightningDataModule):
         config, dataset = self.config, self.dataset
         splits.check_requirements(dataset, config.protocol)
         histories = build_histories(dataset, self.order_config.ties, config.split_seed)
+        if config.user_share < 1:
+            histories = sampled_users(histories, config.user_share, config.split_seed)
         num_items = dataset.num_items
         match config.protocol:
             case "next":
@@ -221,3 +226,14 @@ class InteractionDataModule(pl.LightningDataModule):
         if self.trainer is None:
             return {}
         return {"rank": self.trainer.global_rank, "world_size": self.trainer.world_size}
+
+
+def sampled_users(histories: UserHistories, share: float, seed: int) -> UserHistories:
+    """Return the histories of a random share of the users; the others have empty ones."""
+    is_sampled_U = np.random.default_rng([seed, USER_SAMPLE]).random(len(histories)) < share
+    if not is_sampled_U.any():
+        raise InputError(f"data.user_share: {share} of {len(histories):,} users is none of them")
+    mask_N = np.zeros(len(histories.item), dtype=bool)
+    for rows, user in histories.iter_chunks():
+        mask_N[rows] = is_sampled_U[user]
+    return histories.filter(mask_N)

@@ -36,12 +36,14 @@ def settings_from_data(dataset: Dataset, chosen: Mapping[str, Any] | None = None
     chosen: settings that the user has decided; others follow from these where they depend on them.
     """
     chosen, histories = chosen or {}, dataset.histories
-    num_interactions = len(histories.item)
+    user_share = float(chosen.get("data.user_share") or 1)
+    num_interactions = round(len(histories.item) * user_share)
+    num_targets = int(np.maximum(histories.length - 1, 0).sum() * user_share)
     targets_per_batch = chosen.get("data.targets_per_batch") or _targets_per_batch(
-        histories, dataset.num_items
+        num_targets, dataset.num_items
     )
     max_epochs = chosen.get("trainer.max_epochs") or _max_epochs(num_interactions)
-    steps = max_epochs * max(1, round(_num_targets(histories) / targets_per_batch))
+    steps = max_epochs * max(1, round(num_targets / targets_per_batch))
     return {
         **_protocol_settings(dataset),
         "data.targets_per_batch": targets_per_batch,
@@ -55,7 +57,7 @@ def settings_from_data(dataset: Dataset, chosen: Mapping[str, Any] | None = None
             0 if dataset.num_items <= FULL_SOFTMAX_ITEMS else DRAWN_NEGATIVES
         ),
         "trainer.max_epochs": max_epochs,
-        **_rating_model_settings(dataset),
+        **_rating_model_settings(num_interactions),
     }
 
 
@@ -72,21 +74,17 @@ def _protocol_settings(dataset: Dataset) -> dict[str, Any]:
     }
 
 
-def _rating_model_settings(dataset: Dataset) -> dict[str, Any]:
-    is_large = len(dataset.histories.item) >= FEW_SWEEPS_RATINGS
+def _rating_model_settings(num_interactions: int) -> dict[str, Any]:
+    is_large = num_interactions >= FEW_SWEEPS_RATINGS
     return {"stars.burn_in": 10 if is_large else 30, "stars.every": 2 if is_large else 6}
 
 
-def _num_targets(histories: UserHistories) -> int:
-    return int(np.maximum(histories.length - 1, 0).sum())
-
-
-def _targets_per_batch(histories: UserHistories, num_items: int) -> int:
+def _targets_per_batch(num_targets: int, num_items: int) -> int:
     """Return a power of two that grows with the data, and more for many items.
 
     A step computes the vectors of all items, which costs more than few targets do.
     """
-    targets = max(1, _num_targets(histories) ** BATCH_POWER, num_items / ITEMS_PER_TARGET)
+    targets = max(1, num_targets**BATCH_POWER, num_items / ITEMS_PER_TARGET)
     return int(np.clip(2 ** round(np.log2(targets)), *BATCH_RANGE))
 
 

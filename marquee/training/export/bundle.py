@@ -14,6 +14,7 @@ import torch
 
 from datamodules.datamodule import InteractionDataModule
 from datamodules.item_features import content_vectors
+from datamodules.splits import Split
 from marquee.core.arrays import AnyFloat, Float32, shortest_decimal
 from marquee.core.errors import InputError
 from marquee.core.feature_encodings import FeatureSpace
@@ -207,7 +208,7 @@ def run_manifest(
         "data": {
             "name": dataset.name,
             "sha256": dataset.sha256,
-            "num_users": len(split.train_histories),
+            "num_users": num_trained_users(split, data.config.user_share),
             "num_items": split.num_items,
             "num_ratings": len(split.train_histories.item),
         },
@@ -231,3 +232,9 @@ def check_exportable(config: NetworkConfig) -> None:
             f"model.network.hidden_dims: {config.hidden_dims}, expected one hidden layer, as a "
             "bundle holds one; train with one width, e.g. [16]"
         )
+
+
+def num_trained_users(split: Split, user_share: float) -> int:
+    """Return the users of a training, without those whom a sample leaves out."""
+    histories = split.train_histories
+    return len(histories) if user_share == 1 else int(np.count_nonzero(histories.length))

@@ -29,6 +29,14 @@ def test_data_config_defaults_and_is_frozen() -> None:
             r"^data\.num_negatives: 0, expected at least 1$",
             id="no-negatives",
         ),
+        pytest.param(
+            {"user_share": 0.0}, r"^data\.user_share: 0\.0, expected above", id="no-users"
+        ),
+        pytest.param(
+            {"user_share": 0.5, "fold": 1, "protocol": "stars"},
+            r"^data\.user_share: below 1 with data\.fold",
+            id="share-of-a-fold",
+        ),
         pytest.param({"horizon": 0}, r"^data\.horizon: 0, expected at least 1$", id="no-horizon"),
         pytest.param(
             {"star_dropout": 1.1}, r"^data\.star_dropout: 1\.1, expected 0 to 1$", id="dropout"
