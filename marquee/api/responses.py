@@ -100,6 +100,7 @@ class CatalogMovie(Movie):
     kind: NotRequired[Literal["movie", "series", "season", "episode"]]
     parent_id: NotRequired[MovieId]
     number: NotRequired[int]
+    next_episode: NotRequired[MovieId]
     runtime_min: NotRequired[float]
     attributes: NotRequired[dict[str, Any]]
     countries: NotRequired[list[str]]

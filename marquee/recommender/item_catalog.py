@@ -17,11 +17,12 @@ from marquee.core.movies import NO_GENRES, Movies
 from marquee.core.times import EPOCH, MICROS_PER_SECOND, unix_time_us
 from marquee.recommender.catalog.item_index import ItemIndex
 from marquee.recommender.catalog.segment import Segment, with_segment
+from marquee.recommender.catalog.series import Series
 from marquee.recommender.catalog.title import Title, TitleChange, changed_movies, new_title
 from marquee.recommender.eligibility.attribute_table import AttributeTable
-from marquee.recommender.eligibility.item_filter import parse_filter
+from marquee.recommender.eligibility.request_filters import request_mask
 from marquee.recommender.eligibility.viewer_eligibility import ViewerEligibility, time_us
-from marquee.recommender.errors import RequestError, unknown_genre, unknown_movie
+from marquee.recommender.errors import RequestError, unknown_movie
 from marquee.recommender.history import History, HistoryEntry, StoredEntry, parse_history
 from marquee.recommender.responses import Movie, MovieReference
 from marquee.recommender.rules.rule import Rule
@@ -32,7 +33,6 @@ MICROS_PER_YEAR = 365.2425 * 86_400 * MICROS_PER_SECOND
 SERIALS = count()  # of the versions of catalogs in this process
 Clock: TypeAlias = Callable[[], int]
 """Returns Unix microseconds."""
-FILTER_NAMES = ("genres", "exclude_genres", "year_min", "year_max", "min_ratings", "where")
 
 
 class ItemCatalog:
@@ -77,6 +77,9 @@ class ItemCatalog:
         self._is_deleted_I = np.zeros(len(movies), dtype=bool)
         self.added_us_I = np.zeros(len(movies), np.int64)
         self.rules = RuleSet()
+        parents = enumerate(self._base_values.get("parent_id", ()))
+        self._parent_of = {item: parent for item, parent in parents if parent is not None}
+        self.series = Series(self._parent_of, self._item_of.get)
         self.eligibility = ViewerEligibility(self.attributes, self._is_deleted_I)
 
     @property
@@ -142,6 +145,7 @@ class ItemCatalog:
         if titles:
             segment = Segment(dict(titles), self._largest_popularity)
             self.segments = with_segment(self.segments, segment)
+        self._take_parents(titles)
         self.attributes = self.attributes.with_segments(num_items, self.segments)
         self.eligibility = ViewerEligibility(self.attributes, self._is_deleted_I)
 
@@ -208,8 +212,21 @@ class ItemCatalog:
         viewer: Mapping[str, Any] | None = None,
     ) -> History:
         """Parse entries into item indices and rating bins (see `history.parse_history`)."""
-        item_of, rating_bin_of = self._item_of.get, self._rating_bin_of
+        item_of: Callable[[Id], int | None] = self._item_of.get
+        if self._parent_of:
+            item_of = self._item_of_whole
+        rating_bin_of = self._rating_bin_of
         return parse_history(entries, item_of, rating_bin_of, not_interested, viewer)
+
+    def _item_of_whole(self, movie_id: Id) -> int | None:
+        """Return the item of an id; of a part of a series, that of the series."""
+        item = self._item_of.get(movie_id)
+        return None if item is None else self.series.whole(item)
+
+    def next_episode(self, movie_id: Id) -> Id | None:
+        """Return the id of the episode after one, or the first one of a series or a season."""
+        item = self.series.next_episode(self.item(movie_id), self.title)
+        return None if item is None else self.title(item).movie_id
 
     def indices_of(self, movie_ids: Iterable[Id], field: str) -> Int64:
         """Return the item indices of movie ids, in their order; field: their request key."""
@@ -230,36 +247,6 @@ class ItemCatalog:
             raise RequestError(message, field="movie_ids")
         return self.indices_of(ids.ravel().tolist(), "movie_ids").reshape(ids.shape)
 
-    def filter_mask(self, filters: Mapping[str, Any] | None) -> Bools:
-        """Return (I,) bool: the items that pass every filter of `Recommender.recommend`.
-
-        An empty list of genres filters nothing; an item without a year passes no filter by year.
-        Raises RequestError for an unknown filter or genre, or year_min after year_max.
-        """
-        values = {name: value for name, value in (filters or {}).items() if value is not None}
-        for name in values:
-            if name not in FILTER_NAMES:
-                message = f"filters: {name!r}, expected {', '.join(FILTER_NAMES)}"
-                raise RequestError(message, field="filters")
-        mask_I = np.ones(self.num_items, dtype=bool)
-        if values.get("genres"):
-            mask_I &= self._has_any_genre(values["genres"], "genres")
-        if values.get("exclude_genres"):
-            mask_I &= ~self._has_any_genre(values["exclude_genres"], "exclude_genres")
-        if "where" in values:
-            mask_I &= parse_filter(values["where"])(self.attributes)
-        if "min_ratings" in values:
-            mask_I &= self.num_ratings_I >= values["min_ratings"]
-        year_min, year_max = values.get("year_min"), values.get("year_max")
-        if year_min is not None and year_max is not None and year_min > year_max:
-            message = f"year_min: {year_min}, expected at most year_max {year_max}"
-            raise RequestError(message, field="filters.year_min")
-        if year_min is not None:
-            mask_I &= self.year_I >= year_min
-        if year_max is not None:
-            mask_I &= self.year_I <= year_max
-        return mask_I
-
     def candidate_mask(
         self,
         filters: Mapping[str, Any] | None,
@@ -277,7 +264,13 @@ class ItemCatalog:
         if rules:
             mask_I = eligible_mask(rules, self.attributes, mask_I)
         if filters:
-            mask_I &= self.filter_mask(filters)
+            mask_I &= request_mask(
+                filters,
+                self.attributes,
+                num_ratings_I=self.num_ratings_I,
+                year_I=self.year_I,
+                genre_names=self.genre_names,
+            )
         if include_ids is not None:
             included = self.indices_of(include_ids, "include_ids")
             mask_I &= np.isin(np.arange(len(mask_I)), included)
@@ -288,6 +281,13 @@ class ItemCatalog:
     def active_rules(self, surface: str, viewer: Mapping[str, Any] | None) -> tuple[Rule, ...]:
         """Return the rules that hold for a viewer on a surface now, in their order."""
         return self.rules.active(surface, viewer, self.clock()) if self.rules.rules else ()
+
+    def _take_parents(self, titles: Mapping[int, Title]) -> None:
+        parents = {item: title.attributes.get("parent_id") for item, title in titles.items()}
+        if any(parent is not None or item in self._parent_of for item, parent in parents.items()):
+            merged = {**self._parent_of, **parents}
+            self._parent_of = {item: each for item, each in merged.items() if each is not None}
+        self.series = Series(self._parent_of, self._item_of.get)
 
     @property
     def changes_with_time(self) -> bool:
@@ -301,13 +301,6 @@ class ItemCatalog:
         catalog = copy.copy(self)
         catalog.rules, catalog.serial = rules, next(SERIALS)
         return catalog
-
-    def _has_any_genre(self, names: Iterable[str], field: str) -> Bools:
-        values = list(names)
-        for name in values:
-            if name not in self.genre_names:
-                raise unknown_genre(name, self.genre_names, f"filters.{field}")
-        return self.attributes.column("genres").equals(values)
 
     def movie(self, movie_id: Id) -> Movie:
         if not self.has_movie(movie_id):

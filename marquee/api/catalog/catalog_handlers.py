@@ -56,7 +56,12 @@ class CatalogHandlers:
         if title.is_deleted:
             message = f"movie {own_id}: deleted from the catalog; PUT /movies brings it back"
             raise RequestError(message, code="unknown_movie", field="movie_id")
-        return catalog_movie(title)
+        movie = catalog_movie(title)
+        if title.attributes.get("kind") in ("series", "season", "episode"):
+            following = catalog.next_episode(own_id)
+            if following is not None:
+                movie["next_episode"] = following
+        return movie
 
     async def movies(self, params: catalog_requests.MoviesPageParams) -> responses.MoviesPage:
         """Return a page of the catalog, by id, without deleted titles."""
