@@ -224,7 +224,7 @@ class ItemCatalog:
         return None if item is None else self.series.whole(item)
 
     def next_episode(self, movie_id: Id) -> Id | None:
-        """Return the id of the episode after one, or the first one of a series or a season."""
+        """Return the id of the episode after one, or the first of a series or season."""
         item = self.series.next_episode(self.item(movie_id), self.title)
         return None if item is None else self.title(item).movie_id
 

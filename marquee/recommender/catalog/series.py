@@ -29,7 +29,7 @@ class Series:
         return item
 
     def next_episode(self, item: int, title_of: Callable[[int], Title]) -> int | None:
-        """Return the item of the episode after one, or the first of a series or a season."""
+        """Return the item of the episode after one, or the first of a series or season."""
         if item in self._children:
             return self._first_episode(item, title_of)
         for _ in range(MAX_LEVELS):
@@ -69,6 +69,6 @@ class Series:
 
 
 def place_of(title: Title, item: int) -> tuple[Any, int]:
-    """Return what sorts the parts of a title: their numbers, then the order of arrival."""
+    """Return the sort key of a part: its number, then the order of arrival."""
     number = title.attributes.get("number")
     return (LAST if number is None else number, item)

@@ -43,6 +43,6 @@ def test_datamodule_of_a_share_splits_fewer_users() -> None:
     parts = [InteractionDataModule(DataConfig(name="x", user_share=share)) for share in (1.0, 0.3)]
     for part in parts:
         part.__dict__["dataset"] = dataset  # as if it was read
-    whole, sample = (part.base_split for part in parts)
-    assert sample.num_items == whole.num_items == 20
-    assert len(whole.test.user) == 100 and 15 < len(sample.test.user) < 45
+    full, sample = (part.base_split for part in parts)
+    assert sample.num_items == full.num_items == 20
+    assert len(full.test.user) == 100 and 15 < len(sample.test.user) < 45
