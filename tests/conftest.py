@@ -21,7 +21,7 @@ import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 from starlette.testclient import TestClient  # noqa: E402
 
-from marquee.api.handlers import Handlers
+from marquee.api.handlers import Handlers  # noqa: E402
 from marquee.api.process.loaded_model import LoadedModel  # noqa: E402
 from marquee.feedback.store import EventStore  # noqa: E402
 from marquee.recommender.recommender import Recommender  # noqa: E402

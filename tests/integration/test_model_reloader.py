@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from marquee.api.handlers import Handlers
-from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process import model_reloader
+from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process.model_reloader import BundleFolder, ModelReloader, load_first_model
 from marquee.api.requests import RecommendRequest
 from marquee.core.errors import InputError
