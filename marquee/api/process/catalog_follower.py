@@ -66,7 +66,10 @@ class CatalogFollower:
         """Follow the store for ever."""
         while True:
             await asyncio.sleep(POLL_S)
-            await self.catch_up()
+            try:
+                await self.catch_up()
+            except Exception:  # a worker that stops to follow would show what has no rights
+                log.exception("the catalog cannot be applied, the one of before answers")
 
     async def catch_up(self) -> None:
         """Apply what has changed; while the store is away the catalog stays as it is.

@@ -14,6 +14,7 @@ from marquee.recommender.ann_index import (
     is_ann_worthwhile,
 )
 from marquee.recommender.bundle import write_bundle
+from marquee.recommender.catalog.title import CatalogChange
 from marquee.recommender.encoder import Head, UserVector
 from marquee.recommender.recommender import Recommender
 from tests.support.tiny_bundle import MOVIES, tiny_parts
@@ -126,3 +127,28 @@ def test_ann_explanations_and_predictions_are_exact(
     ids = [movie[0] for movie in MOVIES]
     expected = recommender.predict(history=history, movie_ids=ids)["items"]
     assert ann_recommender.predict(history=history, movie_ids=ids)["items"] == expected
+
+
+def test_ann_gives_way_where_few_candidates_may_be_listed(
+    ann_recommender: Recommender, recommender: Recommender
+) -> None:
+    rights = [
+        CatalogChange(movie_id=movie[0], document={"countries": ["DE"]}) for movie in MOVIES[:7]
+    ]
+    query: Any = {"history": [(HEAT, 4.0)], "k": 20, "viewer": {"country": "US"}}
+    lists = [
+        each.with_changes(rights).recommend(**query) for each in (ann_recommender, recommender)
+    ]
+    assert lists[0]["items"] == lists[1]["items"] and len(lists[0]["items"]) == len(MOVIES) - 7
+
+
+def test_ann_list_holds_added_titles(
+    ann_recommender: Recommender, recommender: Recommender
+) -> None:
+    new = CatalogChange(movie_id=900, document={"title": "X", "genres": ["Action", "Crime"]})
+    query: Any = {"history": [(HEAT, 4.0)], "k": 20}
+    answers = [
+        each.with_changes([new]).recommend(**query) for each in (ann_recommender, recommender)
+    ]
+    added = [[item for item in each["items"] if item["movie_id"] == 900] for each in answers]
+    assert added[0] == added[1] != []
