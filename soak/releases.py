@@ -90,13 +90,13 @@ class Service:
     def restart(self) -> None:
         """Start as a new process does: only what is on the disk is known."""
         self.source = follower.ReleaseFollower(self._url, self.cache)
-        self._take(load_first_model(self.source))
+        asyncio.run(self._take(load_first_model(self.source)))
         self._reloader = ModelReloader(self.source, self._take, poll_s=0)
 
     def poll(self) -> None:
         asyncio.run(self._reloader.poll())
 
-    def _take(self, model: LoadedModel) -> None:
+    async def _take(self, model: LoadedModel) -> None:
         self.version = model.recommender.model_version[:NAME_LENGTH]
 
     @property

@@ -14,7 +14,7 @@ from playwright.sync_api import Page
 from deploy.local_processes import run_app
 from tests.support import browser
 from tests.support.fake_service import FakeService, fake_service
-from tests.support.processes import free_port, serve, wait_until_ready
+from tests.support.processes import free_port, output_of, serve, start_on_free_port, stop
 
 pytestmark = [
     pytest.mark.browser,
@@ -38,14 +38,15 @@ MAX_TABS = 20
 @contextmanager
 def real_service(bundle: Path, home: Path, port: int) -> Iterator[httpx.Client]:
     """Yield a client of a service that is ready; stop the service at the end."""
-    process = serve(bundle, home, port)
+    output_of(home).unlink(missing_ok=True)
+    url, process = start_on_free_port(
+        lambda fixed: serve(bundle, home, fixed), output_of(home), stop, fixed_port=port
+    )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
-            wait_until_ready(client, process)
+        with httpx.Client(base_url=url) as client:
             yield client
     finally:
-        process.terminate()
-        process.wait(timeout=60)
+        stop(process)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ with TestClient(app, client=("127.0.0.1", 5), raise_server_exceptions=False) as 
     headers = {{"Authorization": "Bearer {canary}"}}
     bodies = [(path, REQUEST_EXAMPLES[path]) for path in POST_ENDPOINTS]
     statuses = [client.post(path, json=body, headers=headers).status_code for path, body in bodies]
-    statuses += [client.get(p, headers=headers).status_code for p in ("/movies/6", "/model")]
+    statuses += [client.get(p, headers=headers).status_code for p in ("/movies/10", "/model")]
     history = [{{"movie_id": 6, "stars": 4.0}}]
     body = {{"user_id": "{canary}", "history": history}}
     statuses.append(client.post("/recommend", json=body, headers=headers).status_code)
@@ -61,7 +61,7 @@ Handlers.recommend = Handlers.history = fail
 def output_of_service(bundle: Path, home: Path, before: str = "", patched: str = "") -> str:
     """Run a service that answers one request of each kind in its own process."""
     settings = {"BUNDLE": str(bundle), "EVENTS_URL": f"sqlite:///{home / 'e.sqlite'}"}
-    settings |= {"API_KEYS": CANARY, "LOG_REQUESTS": "all"}
+    settings |= {"API_KEYS": f"{CANARY}:admin", "LOG_REQUESTS": "all"}
     code = SERVE.format(before=before, patched=patched, canary=CANARY)
     result = subprocess.run(
         [sys.executable, "-c", code],

@@ -80,6 +80,8 @@ class Disruptions:
 class SingleUserStore:
     """A store of one user, for the library's answer; without a state it is unavailable."""
 
+    database = None  # its catalog is never read: that of the bundle answers
+
     def __init__(self, state: UserState | None) -> None:
         self._state = state
 

@@ -68,14 +68,18 @@ def start(bundle: Path, home: Path, **settings: str) -> tuple[str, Process]:
 
 
 def start_on_free_port(
-    launch: Callable[[int], Process], output: Path, end: Callable[[Process], object]
+    launch: Callable[[int], Process],
+    output: Path,
+    end: Callable[[Process], object],
+    fixed_port: int | None = None,
 ) -> tuple[str, Process]:
     """Launch a service on a free port; another program may take the port first, then on a next.
 
     output: the file that holds what the launched process writes. end: ends one that failed.
+    fixed_port: the only port to try, again where a port that BentoML draws was taken.
     """
     for attempt in range(1, STARTS + 1):
-        port = free_port()
+        port = fixed_port or free_port()
         process = launch(port)
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
