@@ -314,9 +314,9 @@ class MoviesPage(TypedDict):
 class RejectedMovie(TypedDict):
     """A title that is not stored, and the reason.
 
-    movie_id: null where it is missing or no id."""
+    movie_id: as it was sent, a fraction as text; absent where it is missing or no id."""
 
-    movie_id: MovieId | float | None
+    movie_id: NotRequired[MovieId]
     code: str
     message: str
 

@@ -129,12 +129,10 @@ class CatalogCheck:
 def rejected_movie(movie: MovieIn | Malformed, error: RequestError) -> RejectedMovie:
     value = movie.value if isinstance(movie, Malformed) else {"movie_id": movie.movie_id}
     movie_id = value.get("movie_id") if isinstance(value, dict) else None
-    is_id = isinstance(movie_id, str | int | float) and not isinstance(movie_id, bool)
-    return {
-        "movie_id": movie_id if is_id else None,
-        "code": error.code,
-        "message": str(error),
-    }
+    rejected: RejectedMovie = {"code": error.code, "message": str(error)}
+    if isinstance(movie_id, str | int | float) and not isinstance(movie_id, bool):
+        rejected["movie_id"] = str(movie_id) if isinstance(movie_id, float) else movie_id
+    return rejected
 
 
 def fault(field: str, value: object, expected: str) -> RequestError:

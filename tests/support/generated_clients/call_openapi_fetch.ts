@@ -79,6 +79,27 @@ async function callMoviesAndService(): Promise<void> {
   assert.ok(await answer(client.GET("/openapi.json")));
 }
 
+/** Leave the catalog as it was. */
+async function callCatalogAndRules(): Promise<void> {
+  const movies = [{ movie_id: 900, title: "The Harbor", countries: ["DE"] }];
+  assert.equal((await answer(client.PUT("/movies", { body: { movies } }))).accepted, 1);
+  const page = await answer(client.GET("/movies", { params: { query: { limit: 100 } } }));
+  assert.deepEqual(page.items.at(-1)!.countries, ["DE"]);
+  assert.equal((await answer(client.DELETE("/movies/{movie_id}", movie("900")))).deleted, 1);
+  const again = await answer(client.POST("/movies/delete", { body: { movie_id: 900 } }));
+  assert.equal(again.deleted, 0);
+  const named = { params: { path: { name: "pin" } } };
+  const rule = { where: { genres: "Crime" }, action: { pin: { place: 2 } } };
+  const stored = await answer(client.PUT("/rules/{name}", { ...named, body: rule }));
+  assert.equal(stored.name, "pin");
+  assert.equal((await answer(client.GET("/rules"))).items[0]!.name, "pin");
+  assert.equal((await answer(client.DELETE("/rules/{name}", named))).deleted, 1);
+  const trial = { where: { genres: "Crime" }, action: "exclude" as const, num_lists: 5 };
+  assert.ok((await answer(client.POST("/rules/preview", { body: trial }))).lists > 0);
+  const settings = { user_id: "bert", personalized: true };
+  assert.ok((await answer(client.POST("/users/settings", { body: settings }))).personalized);
+}
+
 async function callWithErrors(): Promise<void> {
   const unknown = await client.GET("/movies/{movie_id}", movie("7"));
   assert.equal(unknown.response.status, 404);
@@ -91,4 +112,5 @@ async function callWithErrors(): Promise<void> {
 await callLists();
 await callEventsAndUsers();
 await callMoviesAndService();
+await callCatalogAndRules();
 await callWithErrors();

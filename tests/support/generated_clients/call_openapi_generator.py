@@ -78,6 +78,24 @@ def call_movies_and_service() -> None:
     assert client.openapi_json()["openapi"].startswith("3.1")
 
 
+def call_catalog_and_rules() -> None:
+    """Leave the catalog as it was."""
+    new = {"movie_id": 900, "title": "The Harbor", "countries": ["DE"]}
+    assert client.put_movies(api.MoviesRequest.from_dict({"movies": [new]})).accepted == 1
+    page = client.list_movies(limit=100)
+    assert page.items[-1].countries == ["DE"] and page.next_cursor is None
+    assert client.delete_movie("900").deleted == 1
+    assert client.movies_delete(api.MovieIdRequest(movie_id=api.MovieId(900))).deleted == 0
+    rule = {"where": {"genres": "Crime"}, "action": {"pin": {"place": 2}}}
+    assert client.put_rule("pin", api.RuleIn.from_dict(rule)).name == "pin"
+    assert client.list_rules().items[0].name == "pin"
+    assert client.delete_rule("pin").deleted == 1
+    trial = {"where": {"genres": "Crime"}, "action": "exclude", "num_lists": 5}
+    assert client.rules_preview(api.RulePreviewRequest.from_dict(trial)).lists > 0
+    settings = api.UserSettingsRequest(user_id=api.UserId("bert"), personalized=True)
+    assert client.users_settings(settings).personalized is True
+
+
 def call_with_errors() -> None:
     try:
         client.get_movie("7")
@@ -96,4 +114,5 @@ def call_with_errors() -> None:
 call_lists()
 call_events_and_users()
 call_movies_and_service()
+call_catalog_and_rules()
 call_with_errors()

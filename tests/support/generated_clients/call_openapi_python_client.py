@@ -10,26 +10,35 @@ from typing import Any
 from marquee_generated import AuthenticatedClient, models
 from marquee_generated.api.default import (
     charts,
+    delete_movie,
+    delete_rule,
     delete_user,
     events,
     get_history,
     get_model,
     get_movie,
+    list_movies,
+    list_rules,
     livez,
     metrics,
+    movies_delete,
     movies_get,
     openapi_json,
     predict,
+    put_movies,
+    put_rule,
     rate_next,
     readyz,
     recommend,
     recommend_batch,
     rerank,
+    rules_preview,
     search_movies,
     similar,
     users_erase,
     users_export,
     users_history,
+    users_settings,
 )
 
 client = AuthenticatedClient(base_url=os.environ["SERVICE_URL"], token=os.environ["SERVICE_KEY"])
@@ -95,6 +104,25 @@ def call_movies_and_service() -> None:
     assert call(openapi_json)["openapi"].startswith("3.1")
 
 
+def call_catalog_and_rules() -> None:
+    """Leave the catalog as it was."""
+    new = {"movie_id": 900, "title": "The Harbor", "countries": ["DE"]}
+    body = models.MoviesRequest.from_dict({"movies": [new]})
+    assert call(put_movies, body=body).accepted == 1
+    page = call(list_movies, limit=100)
+    assert page.items[-1].countries == ["DE"] and page.next_cursor is None
+    assert call(delete_movie, movie_id="900").deleted == 1
+    assert call(movies_delete, body=models.MovieIdRequest(movie_id=900)).deleted == 0
+    rule = models.RuleIn.from_dict({"where": {"genres": "Crime"}, "action": {"pin": {"place": 2}}})
+    assert call(put_rule, name="pin", body=rule).name == "pin"
+    assert call(list_rules).items[0].name == "pin"
+    assert call(delete_rule, name="pin").deleted == 1
+    trial = {"where": {"genres": "Crime"}, "action": "exclude", "num_lists": 5}
+    assert call(rules_preview, body=models.RulePreviewRequest.from_dict(trial)).lists > 0
+    body = models.UserSettingsRequest(user_id="bert", personalized=True)
+    assert call(users_settings, body=body).personalized is True
+
+
 def call_with_errors() -> None:
     """Get the error as a typed answer, with its status."""
     answer = get_movie.sync_detailed(client=client, movie_id="7")
@@ -106,4 +134,5 @@ def call_with_errors() -> None:
 call_lists()
 call_events_and_users()
 call_movies_and_service()
+call_catalog_and_rules()
 call_with_errors()

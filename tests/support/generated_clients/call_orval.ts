@@ -85,6 +85,31 @@ async function callMoviesAndService(): Promise<void> {
   assert.ok(await answer(api.openapiJson(), zod.OpenapiJsonResponse));
 }
 
+/** Leave the catalog as it was. */
+async function callCatalogAndRules(): Promise<void> {
+  const movies = [{ movie_id: 900, title: "The Harbor", countries: ["DE"] }];
+  const put = zod.PutMoviesBody.parse({ movies });
+  assert.equal((await answer(api.putMovies(put, options), zod.PutMoviesResponse)).accepted, 1);
+  const page = await answer(api.listMovies({ limit: 100 }, options), zod.ListMoviesResponse);
+  assert.deepEqual(page.items.at(-1)!.countries, ["DE"]);
+  const deleted = await answer(api.deleteMovie("900", options), zod.DeleteMovieResponse);
+  assert.equal(deleted.deleted, 1);
+  const again = api.moviesDelete({ movie_id: 900 }, options);
+  assert.equal((await answer(again, zod.MoviesDeleteResponse)).deleted, 0);
+  const rule = zod.PutRuleBody.parse({ where: { genres: "Crime" }, action: { pin: { place: 2 } } });
+  const stored = await answer(api.putRule("pin", rule, options), zod.PutRuleResponse);
+  assert.equal(stored.name, "pin");
+  const rules = await answer(api.listRules(options), zod.ListRulesResponse);
+  assert.equal(rules.items[0]!.name, "pin");
+  const gone = await answer(api.deleteRule("pin", options), zod.DeleteRuleResponse);
+  assert.equal(gone.deleted, 1);
+  const trial = { where: { genres: "Crime" }, action: "exclude", num_lists: 5 };
+  const preview = api.rulesPreview(zod.RulesPreviewBody.parse(trial), options);
+  assert.ok((await answer(preview, zod.RulesPreviewResponse)).lists > 0);
+  const settings = api.usersSettings({ user_id: "bert", personalized: true }, options);
+  assert.ok((await answer(settings, zod.UsersSettingsResponse)).personalized);
+}
+
 async function callWithErrors(): Promise<void> {
   const unknown = await api.getMovie("7", options);
   assert.ok(unknown.status === 404 && unknown.data.error.code === "unknown_movie");
@@ -95,4 +120,5 @@ async function callWithErrors(): Promise<void> {
 await callLists();
 await callEventsAndUsers();
 await callMoviesAndService();
+await callCatalogAndRules();
 await callWithErrors();
