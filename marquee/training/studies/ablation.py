@@ -97,6 +97,8 @@ def changed_settings(base: RunConfig, variant: Mapping[str, Any]) -> dict[str, A
             value = [each for each in current if each in value]
         if value != current:
             changes[name] = value
+    if changes.get("model.network.features") == [] and settings["model.network.id_dropout"]:
+        changes["model.network.id_dropout"] = 0.0  # nothing else would tell items apart
     return changes
 
 

@@ -50,6 +50,13 @@ def test_add_difference_is_variant_minus_base(tmp_path: Path) -> None:
     assert result["paired"]["full"] == {"ndcg@10": dict.fromkeys(("diff", "low", "high"), expected)}
 
 
+def test_changed_settings_without_any_feature_keep_every_id() -> None:
+    settings = {"model.network.features": ["data"], "model.network.id_dropout": 0.05}
+    base: Any = SimpleNamespace(flat=lambda: settings)
+    changes = changed_settings(base, {"model.network.features": ["genres"]})
+    assert changes == {"model.network.features": [], "model.network.id_dropout": 0.0}
+
+
 def test_changed_settings_of_list_stay_within_recipe() -> None:
     base: Any = SimpleNamespace(flat=lambda: {"features": ["genres", "period"], "cap": 0})
     assert changed_settings(base, {"features": ["period", "text"]}) == {"features": ["period"]}
