@@ -17,7 +17,7 @@ from marquee.api.requests import (
     UserRequest,
 )
 from marquee.api.responses import ExportedEvent, RejectedEvent
-from marquee.api.store_access import CachedUser
+from marquee.api.store_access import CachedUser, unknown_user
 from marquee.api.unknown_movies import Response, name_unknown
 from marquee.api.validation import Malformed
 from marquee.core.id_limits import MAX_ID_LENGTH
@@ -61,6 +61,16 @@ def without_history(request: PersonalRequest) -> PersonalRequest:
     if getattr(request, "history", None) is None:
         return request
     return cast(PersonalRequest, request.model_copy(update={"history": None}))
+
+
+def personal(
+    request: PersonalRequest, user: CachedUser | None
+) -> tuple[PersonalRequest, CachedUser | None]:
+    """Return a request and its stored user, without what may not be used of the user."""
+    has_chosen_none = user is not None and not user.state.is_personalized
+    if request.personalized is False or has_chosen_none:
+        return without_history(request), unknown_user()
+    return request, user
 
 
 def missing_history(request: UserRequest, user: CachedUser | None) -> RequestError | None:

@@ -13,15 +13,17 @@ from zlib import crc32
 
 from marquee.api import conversion, metrics, requests, responses
 from marquee.api.catalog.catalog_handlers import CatalogHandlers
+from marquee.api.catalog.catalog_writes import CatalogWrites
 from marquee.api.catalog.rule_handlers import RuleHandlers
 from marquee.api.compute import cost
 from marquee.api.compute.lists import ListComputer
 from marquee.api.conversion import mark_history, mark_in_batch, merge_history
+from marquee.api.ids import UserId
 from marquee.api.process.catalog_follower import CatalogFollower
 from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process.shared_state import SharedState
 from marquee.api.requests import RerankRequest
-from marquee.api.store_access import CachedUser, StoreExecutor, UserCache, unknown_user
+from marquee.api.store_access import CachedUser, StoreExecutor, UserCache
 from marquee.api.unknown_movies import (
     missing_viewer,
     name_unknown,
@@ -77,11 +79,10 @@ class Handlers:
         self._settings = UserSettings(store.database)
         catalog = CatalogStore(store.database)
         self.follower = CatalogFollower(catalog, StoreExecutor(), shared, model)
-        self.catalog = CatalogHandlers(catalog, self.follower, self._writes)
+        writes = CatalogWrites(self._writes, self.follower)
+        self.catalog = CatalogHandlers(catalog, self.follower, writes)
         self._lists = ListComputer()
-        self.rules = RuleHandlers(
-            catalog, store, self.follower, self._reads, self._writes, self._lists
-        )
+        self.rules = RuleHandlers(catalog, store, self.follower, self._reads, writes, self._lists)
         metrics.set_model(model.recommender.model_version)
 
     @property
@@ -120,7 +121,11 @@ class Handlers:
         required = self._viewer_required
         parts = [skip_or_error(recommender.catalog, part, required) for part in request.requests]
         known = [part for part in parts if not isinstance(part, RequestError)]
-        lists_of_users = await asyncio.gather(*(self._personal(part) for part, _ in known))
+        personal = [part for part, _ in known if part.personalized is not False]
+        user_ids = list({part.user_id for part in personal})
+        states = await asyncio.gather(*(self._stored_user(user_id) for user_id in user_ids))
+        users = dict(zip(user_ids, states, strict=True))
+        lists_of_users = [conversion.personal(part, users.get(part.user_id)) for part, _ in known]
         computed = await self._lists.recommend_batch(recommender, lists_of_users)
         answers = iter(
             mark_in_batch(result, part, user, unknown_ids)
@@ -345,14 +350,14 @@ class Handlers:
 
         The user is None without an id, and while the store is unavailable.
         """
-        if request.personalized is False:
-            return conversion.without_history(request), unknown_user()
-        if request.user_id is None:
-            return request, None
+        user_id = None if request.personalized is False else request.user_id
+        return conversion.personal(request, await self._stored_user(user_id))
+
+    async def _stored_user(self, user_id: UserId | None) -> CachedUser | None:
+        """Return a stored user; None without an id, and while the store is unavailable."""
+        if user_id is None:
+            return None
         try:
-            user = await self._users.get(str(request.user_id))
+            return await self._users.get(str(user_id))
         except StoreUnavailable:
-            return request, None
-        if user.state.is_personalized:
-            return request, user
-        return conversion.without_history(request), unknown_user()
+            return None

@@ -17,7 +17,7 @@ from marquee.catalog.records import ChangeCursor
 from marquee.core.ids import id_type
 from marquee.feedback.store import EventStore
 from marquee.recommender.errors import RequestError
-from marquee.recommender.foreign_ids import known_ids, stored_entries
+from marquee.recommender.foreign_ids import known_ids, stored_history
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
 
@@ -81,10 +81,7 @@ class BatchRecommender:
         queries = [
             replace(
                 self.job.query,
-                history=[
-                    entry
-                    for _, entry in catalog.usable_entries(stored_entries(catalog, state.history))
-                ],
+                history=stored_history(catalog, state.history),
                 not_interested=known_ids(catalog, state.not_interested, {}),
             )
             for state in states.values()

@@ -18,7 +18,8 @@ ROWS_PER_STATEMENT = 1000
 class CatalogWriter:
     """The only writer of the catalog while its transaction is open.
 
-    So versions are in the order of commits."""
+    So versions are in the order of commits.
+    """
 
     def __init__(self, connection: sa.Connection, actor: str) -> None:
         self._connection, self._actor = connection, actor

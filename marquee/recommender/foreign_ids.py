@@ -12,7 +12,7 @@ from typing import TypeAlias
 from marquee.core.id_limits import integer_of
 from marquee.core.ids import Id, IdType, id_type
 from marquee.recommender.errors import unknown_movie
-from marquee.recommender.history import StoredEntry
+from marquee.recommender.history import HistoryEntry, StoredEntry
 from marquee.recommender.item_catalog import ItemCatalog
 
 ForeignId: TypeAlias = Id | float
@@ -70,3 +70,8 @@ def stored_entries(catalog: ItemCatalog, entries: Sequence[StoredEntry]) -> Sequ
         entry if own_id is None else (own_id, *entry[1:])
         for own_id, entry in zip(own_ids, entries, strict=True)
     ]
+
+
+def stored_history(catalog: ItemCatalog, entries: Sequence[StoredEntry]) -> list[HistoryEntry]:
+    """Return the stored entries that the catalog can read, as a history."""
+    return [entry for _, entry in catalog.usable_entries(stored_entries(catalog, entries))]

@@ -58,10 +58,15 @@ class ItemContent:
         return dict(zip(names, self._session.run(list(names), inputs), strict=True))
 
     @property
+    def vector_encoding(self) -> VectorEncoding | None:
+        """Return the data set's first vector feature, which a ready vector gives."""
+        vectors = (each for each in self.features.item if isinstance(each, VectorEncoding))
+        return next(vectors, None)
+
+    @property
     def vector_feature(self) -> str | None:
-        """Return the name of the data set's vector feature, which a ready vector gives."""
-        vectors = [each.name for each in self.features.item if isinstance(each, VectorEncoding)]
-        return vectors[0] if vectors else None
+        """Return the name of that feature."""
+        return self.vector_encoding.name if self.vector_encoding else None
 
 
 def graph_inputs(

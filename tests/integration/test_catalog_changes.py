@@ -1,67 +1,57 @@
 """Test the changes of the catalog as a replica follows them, on both databases."""
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from marquee.catalog.catalog_store import CatalogStore
 from marquee.catalog.documents import merged
 from marquee.catalog.records import ChangeCursor
-from marquee.feedback.store import EventStore
 
 HEAT = {"movie_id": 6, "title": "Heat", "year": 1995}
 KIDS = {"where": {"genres": "Horror"}, "action": "exclude"}
 
 
-@pytest.fixture
-def store(store_url: str) -> Iterator[CatalogStore]:
-    events = EventStore(store_url)
-    yield CatalogStore(events.database)
-    events.close()
-
-
-def test_changes_since_are_in_order_of_versions(store: CatalogStore) -> None:
-    store.put_movies([{"movie_id": n} for n in (3, 1, 2)], "ann")
-    store.put_movies([{"movie_id": 1, "year": 1995}, {"movie_id": 4}], "ann")
-    store.delete_movies([2], "ann")
-    pages = list(store.changes_since(ChangeCursor(), limit=2))
+def test_changes_since_are_in_order_of_versions(catalog: CatalogStore) -> None:
+    catalog.put_movies([{"movie_id": n} for n in (3, 1, 2)], "ann")
+    catalog.put_movies([{"movie_id": 1, "year": 1995}, {"movie_id": 4}], "ann")
+    catalog.delete_movies([2], "ann")
+    pages = list(catalog.changes_since(ChangeCursor(), limit=2))
     rows = [(movie.version, movie.movie_id) for page in pages for movie in page.movies]
     assert rows == [(1, 3), (2, 1), (2, 4), (3, 2)]
     assert [page.is_last for page in pages] == [False, False, True]
     assert pages[-1].cursor == ChangeCursor(version=3)
-    (changes,) = store.changes_since(ChangeCursor(version=2))
+    (changes,) = catalog.changes_since(ChangeCursor(version=2))
     assert [movie.is_deleted for movie in changes.movies] == [True]
-    assert [store.count_changes(version) for version in range(5)] == [4, 3, 1, 0, 0]
+    assert [catalog.count_changes(version) for version in range(5)] == [4, 3, 1, 0, 0]
 
 
-def test_changes_since_a_cursor_go_on_after_changes(store: CatalogStore) -> None:
+def test_changes_since_a_cursor_go_on_after_changes(catalog: CatalogStore) -> None:
     """A title that changes between two pages comes again, and no other one is missed."""
-    store.put_movies([{"movie_id": n} for n in range(6)], "ann")
-    pages = store.changes_since(ChangeCursor(), limit=2)
+    catalog.put_movies([{"movie_id": n} for n in range(6)], "ann")
+    pages = catalog.changes_since(ChangeCursor(), limit=2)
     first = next(pages)
-    store.put_movies([{"movie_id": 0, "year": 1}, {"movie_id": 5, "year": 1}], "ann")
-    resumed = list(store.changes_since(first.cursor, limit=2))
+    catalog.put_movies([{"movie_id": 0, "year": 1}, {"movie_id": 5, "year": 1}], "ann")
+    resumed = list(catalog.changes_since(first.cursor, limit=2))
     assert [page.movies for page in pages] == [page.movies for page in resumed]
     rows = [(movie.version, movie.movie_id) for page in resumed for movie in page.movies]
     assert rows == [(1, 2), (1, 3), (1, 4), (2, 0), (2, 5)]
 
 
-def test_changes_since_hold_all_rules_where_one_changed(store: CatalogStore) -> None:
-    store.put_rule("a", KIDS, "ann")
-    store.put_movies([HEAT], "ann")
-    store.put_rule("b", KIDS, "ann")
+def test_changes_since_hold_all_rules_where_one_changed(catalog: CatalogStore) -> None:
+    catalog.put_rule("a", KIDS, "ann")
+    catalog.put_movies([HEAT], "ann")
+    catalog.put_rule("b", KIDS, "ann")
     for version, names in ((0, ["a", "b"]), (1, ["a", "b"]), (2, ["a", "b"]), (3, None)):
-        (changes,) = store.changes_since(ChangeCursor(version=version))
+        (changes,) = catalog.changes_since(ChangeCursor(version=version))
         rules = changes.rules
         assert (None if rules is None else [rule.name for rule in rules]) == names
 
 
-def test_changes_since_of_many_titles_come_in_pages(store: CatalogStore) -> None:
-    assert store.put_movies([{"movie_id": n} for n in range(2500)], "ann") == 1
-    pages = list(store.changes_since(ChangeCursor()))
+def test_changes_since_of_many_titles_come_in_pages(catalog: CatalogStore) -> None:
+    assert catalog.put_movies([{"movie_id": n} for n in range(2500)], "ann") == 1
+    pages = list(catalog.changes_since(ChangeCursor()))
     assert [len(page.movies) for page in pages] == [1000, 1000, 500]
     assert {movie.movie_id for page in pages for movie in page.movies} == set(range(2500))
 
@@ -92,11 +82,11 @@ CHANGES = st.lists(
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=CHANGES)
 def test_catalog_store_is_what_its_changes_add_up_to(
-    store: CatalogStore, batches: list[tuple[bool, list[dict[str, Any]]]]
+    catalog: CatalogStore, batches: list[tuple[bool, list[dict[str, Any]]]]
 ) -> None:
     """Against a dictionary, from any state that the examples before have left."""
-    rows = {movie.movie_id: (movie.document, movie.is_deleted) for movie in store.movies()[0]}
-    cursor = ChangeCursor(version=store.version())
+    rows = {movie.movie_id: (movie.document, movie.is_deleted) for movie in catalog.movies()[0]}
+    cursor = ChangeCursor(version=catalog.version())
     follower = dict(rows)
     for is_deletion, batch in batches:
         before = repr(rows)
@@ -106,15 +96,15 @@ def test_catalog_store_is_what_its_changes_add_up_to(
             stored = rows.get(movie_id, ({}, False))[0]
             rows[movie_id] = (stored if is_deletion else merged(stored, fields), is_deletion)
         ids = [change["movie_id"] for change in batch]
-        version = store.version()
-        write = store.delete_movies if is_deletion else store.put_movies
+        version = catalog.version()
+        write = catalog.delete_movies if is_deletion else catalog.put_movies
         after = write(ids if is_deletion else batch, "ann")
         if repr(rows) == before:
             assert after == version
-        for changes in store.changes_since(cursor, limit=2):
+        for changes in catalog.changes_since(cursor, limit=2):
             cursor = changes.cursor
             for movie in changes.movies:
                 follower[movie.movie_id] = movie.document, movie.is_deleted
-    stored_rows = {m.movie_id: (m.document, m.is_deleted) for m in store.movies()[0]}
+    stored_rows = {m.movie_id: (m.document, m.is_deleted) for m in catalog.movies()[0]}
     assert follower == stored_rows == rows
-    assert cursor.version == store.version()
+    assert cursor.version == catalog.version()

@@ -1,7 +1,5 @@
 """Test the settings of users: stored, read, erased with the user, on both databases."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from marquee.core.errors import InputError
@@ -14,15 +12,8 @@ RATING = Event(event_id="e1", user_id="ann", movie_id=6, kind="rating", stars=4.
 
 
 @pytest.fixture
-def store(store_url: str) -> Iterator[EventStore]:
-    store = EventStore(store_url)
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def settings(store: EventStore) -> UserSettings:
-    return UserSettings(store.database)
+def settings(event_store: EventStore) -> UserSettings:
+    return UserSettings(event_store.database)
 
 
 def test_personalized_is_what_was_set_last(settings: UserSettings) -> None:
@@ -51,12 +42,12 @@ def test_set_personalized_of_a_bad_user_id_is_refused(settings: UserSettings, us
 
 
 def test_delete_user_deletes_the_settings(
-    store: EventStore, settings: UserSettings, store_url: str
+    event_store: EventStore, settings: UserSettings, store_url: str
 ) -> None:
-    store.add([RATING])
+    event_store.add([RATING])
     settings.set_personalized("ann", False)
     settings.set_personalized("bob", False)
-    assert store.delete_user("ann") == 2 and store.delete_user("ann") == 0
+    assert event_store.delete_user("ann") == 2 and event_store.delete_user("ann") == 0
     assert settings.personalized("ann") is None and settings.personalized("bob") is False
     with connect(store_url) as connection:
         rows = connection.exec_driver_sql("SELECT user_id FROM user_settings").scalars().all()

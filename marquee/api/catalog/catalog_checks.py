@@ -10,8 +10,8 @@ from marquee.api.catalog.catalog_requests import MovieIn
 from marquee.api.errors import malformed_error
 from marquee.api.responses import RejectedMovie
 from marquee.api.validation import Malformed
-from marquee.core.feature_encodings import VectorEncoding
 from marquee.core.ids import Id
+from marquee.recommender.catalog.series import MAX_LEVELS
 from marquee.recommender.catalog.title import Title
 from marquee.recommender.errors import RequestError
 from marquee.recommender.foreign_ids import ForeignId, catalog_id
@@ -20,7 +20,6 @@ from marquee.recommender.recommender import Recommender
 MAX_GENRES = 500  # of a catalog: each costs eight bytes a title
 RESERVED = frozenset({*MovieIn.model_fields, "num_ratings"})
 KINDS_OF_PARENT = {"season": ("series",), "episode": ("series", "season")}
-MAX_LEVELS = 10
 
 
 class CatalogCheck:
@@ -73,12 +72,11 @@ class CatalogCheck:
     def _check_vector(self, vector: Sequence[float] | None) -> None:
         if vector is None:
             return
-        features = self._recommender.item_content.features.item
-        dims = [each.dim for each in features if isinstance(each, VectorEncoding)]
-        if not dims:
+        encoding = self._recommender.item_content.vector_encoding
+        if encoding is None:
             raise fault("vector", f"{len(vector)} numbers", "none: the data set has no vector")
-        if len(vector) != dims[0]:
-            raise fault("vector", f"{len(vector)} numbers", f"{dims[0]}, as in the data set")
+        if len(vector) != encoding.dim:
+            raise fault("vector", f"{len(vector)} numbers", f"{encoding.dim}, as in the data set")
 
     def _check_window(self, movie_id: Id, document: dict[str, Any]) -> None:
         start, end = (
@@ -123,7 +121,7 @@ class CatalogCheck:
     def _title(self, movie_id: Id) -> Title | None:
         if not self._catalog.has_movie(movie_id):
             return None
-        return self._catalog.title(int(self._catalog.indices_of([movie_id], "movie_id")[0]))
+        return self._catalog.title(self._catalog.item(movie_id))
 
 
 def rejected_movie(movie: MovieIn | Malformed, error: RequestError) -> RejectedMovie:

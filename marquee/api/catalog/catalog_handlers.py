@@ -4,27 +4,23 @@ A write is acknowledged when the store has it and this worker answers with it. T
 service take it before their next list, other replicas within a second.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from marquee.api import responses
-from marquee.api.access.auth import current_actor
 from marquee.api.catalog import catalog_requests
 from marquee.api.catalog.catalog_checks import CatalogCheck
 from marquee.api.catalog.catalog_records import catalog_movie
+from marquee.api.catalog.catalog_writes import CatalogWrites
 from marquee.api.process.catalog_follower import CatalogFollower
 from marquee.api.requests import MovieIdRequest, MovieParams
-from marquee.api.store_access import StoreExecutor
 from marquee.catalog.catalog_store import CatalogStore
-from marquee.recommender.errors import RequestError, unknown_movie
-from marquee.recommender.foreign_ids import known_id
+from marquee.recommender.errors import RequestError
+from marquee.recommender.foreign_ids import require_movie
 
 
 class CatalogHandlers:
     """The handlers of one catalog."""
 
     def __init__(
-        self, store: CatalogStore, follower: CatalogFollower, writes: StoreExecutor
+        self, store: CatalogStore, follower: CatalogFollower, writes: CatalogWrites
     ) -> None:
         self._store, self._follower, self._writes = store, follower, writes
 
@@ -33,25 +29,21 @@ class CatalogHandlers:
         model = await self._follower.current()
         documents, rejected = CatalogCheck(model.recommender).check(request.movies)
         if documents:
-            await self._write(self._store.put_movies, documents)
+            await self._writes.run(self._store.put_movies, documents)
         return {"accepted": len(documents), "rejected": rejected}
 
     async def delete_movie(self, params: MovieParams | MovieIdRequest) -> responses.DeleteResponse:
         """Delete a title; RequestError for one that neither bundle nor store has."""
         catalog = (await self._follower.current()).recommender.catalog
-        own_id = known_id(catalog, params.movie_id)
-        if own_id is None:
-            raise unknown_movie(params.movie_id, "movie_id")
+        own_id = require_movie(catalog, params.movie_id)
         was_deleted = catalog.title(catalog.item(own_id)).is_deleted
-        await self._write(self._store.delete_movies, [own_id])
+        await self._writes.run(self._store.delete_movies, [own_id])
         return {"deleted": 0 if was_deleted else 1}
 
     async def movie(self, params: MovieParams | MovieIdRequest) -> responses.CatalogMovie:
         """Return one title; RequestError for an unknown one, or a deleted one."""
         catalog = (await self._follower.current()).recommender.catalog
-        own_id = known_id(catalog, params.movie_id)
-        if own_id is None:
-            raise unknown_movie(params.movie_id, "movie_id")
+        own_id = require_movie(catalog, params.movie_id)
         title = catalog.title(catalog.item(own_id))
         if title.is_deleted:
             message = f"movie {own_id}: deleted from the catalog; PUT /movies brings it back"
@@ -71,10 +63,3 @@ class CatalogHandlers:
             "items": [catalog_movie(catalog.title(item)) for item in items],
             "next_cursor": next_cursor,
         }
-
-    async def _write(self, change: Callable[..., int], *arguments: Any) -> None:
-        """Change the store; when this returns, all workers of the service know it."""
-        actor = current_actor.get()
-        await self._writes.run(lambda: change(*arguments, actor))
-        self._follower.announce()
-        await self._follower.catch_up()

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from marquee.api import responses
-from marquee.api.access.auth import current_actor
+from marquee.api.catalog.catalog_writes import CatalogWrites
 from marquee.api.catalog.rule_requests import RuleIn, RuleParams, RulePreviewRequest
 from marquee.api.compute.lists import ListComputer
 from marquee.api.process.catalog_follower import CatalogFollower
@@ -17,9 +17,8 @@ from marquee.core.ids import Id
 from marquee.core.times import rfc3339
 from marquee.feedback.errors import StoreUnavailable
 from marquee.feedback.store import EventStore
-from marquee.feedback.user_state import UserState
 from marquee.recommender.errors import RequestError
-from marquee.recommender.foreign_ids import stored_entries
+from marquee.recommender.foreign_ids import stored_history
 from marquee.recommender.item_catalog import ItemCatalog
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
@@ -43,7 +42,7 @@ class RuleHandlers:
         events: EventStore,
         follower: CatalogFollower,
         reads: StoreExecutor,
-        writes: StoreExecutor,
+        writes: CatalogWrites,
         lists: ListComputer,
     ) -> None:
         self._store, self._events, self._follower = store, events, follower
@@ -56,18 +55,14 @@ class RuleHandlers:
         if len(rules) > MAX_RULES:
             message = f"{len(rules)} rules, expected at most {MAX_RULES:,}; delete some"
             raise RequestError(message, field="name")
-        actor = current_actor.get()
-        await self._writes.run(lambda: self._store.put_rule(params.name, body.document(), actor))
-        await self._follow()
+        await self._writes.run(self._store.put_rule, params.name, body.document())
         return {"name": params.name, "warnings": warnings(catalog, rules, params.name)}
 
     async def delete_rule(self, params: RuleParams) -> responses.DeleteResponse:
         """Delete a rule, if there is one."""
         catalog = (await self._follower.current()).recommender.catalog
         has_rule = any(rule.name == params.name for rule in catalog.rules.rules)
-        actor = current_actor.get()
-        await self._writes.run(lambda: self._store.delete_rule(params.name, actor))
-        await self._follow()
+        await self._writes.run(self._store.delete_rule, params.name)
         return {"deleted": int(has_rule)}
 
     async def rules(self) -> responses.RulesResponse:
@@ -114,13 +109,9 @@ class RuleHandlers:
             states = await self._reads.run(self._events.latest_states, count)
         except StoreUnavailable:
             states = []
-        histories = [usable_history(catalog, state) for state in states]
+        histories = [stored_history(catalog, state.history) for state in states]
         histories = [history for history in histories if history]
         return [RecommendQuery(history=each) for each in histories or drawn(recommender, count)]
-
-    async def _follow(self) -> None:
-        self._follower.announce()
-        await self._follower.catch_up()
 
 
 def with_rule(rules: Iterable[Rule], rule: Rule) -> Sequence[Rule]:
@@ -143,11 +134,6 @@ def first_surface(rule: Rule) -> str:
 
 def listed_ids(recommender: Recommender, query: RecommendQuery) -> list[Id]:
     return [item["movie_id"] for item in recommender.recommend_query(query)["items"]]
-
-
-def usable_history(catalog: ItemCatalog, state: UserState) -> list[Any]:
-    entries = catalog.usable_entries(stored_entries(catalog, state.history))
-    return [entry for _, entry in entries]
 
 
 def drawn(recommender: Recommender, count: int) -> list[list[Id]]:

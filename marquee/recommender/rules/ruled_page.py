@@ -28,6 +28,11 @@ class RuledPage(NamedTuple):
     rules_K: list[list[str]] | None = None
 
 
+def keep_order(rules: Sequence[Rule]) -> bool:
+    """Return whether rules decide about candidates alone."""
+    return all(rule.action in ("exclude", "require") for rule in rules)
+
+
 def ruled_page(
     rules: Sequence[Rule],
     table: AttributeTable,
@@ -45,7 +50,7 @@ def ruled_page(
     is that of the scores alone. Raises RequestError for a k below 1 or an offset that is too far.
     """
     check_page(k, offset)
-    if all(rule.action in ("exclude", "require") for rule in rules):
+    if keep_order(rules):
         return RuledPage(*rank_page(mask_I, k, offset))
     if offset > MAX_OFFSET and any(isinstance(rule.action, Cap | Share) for rule in rules):
         message = f"offset: {offset}, expected at most {MAX_OFFSET:,} while a cap or a share holds"
@@ -75,7 +80,7 @@ def arranged(
 
     Where rules change the order, an item that comes twice is listed once.
     """
-    if not len(item_K) or all(rule.action in ("exclude", "require") for rule in rules):
+    if not len(item_K) or keep_order(rules):
         return RuledPage(item_K, None)
     is_listed_I = np.zeros_like(mask_I)
     is_listed_I[item_K] = True
