@@ -5,7 +5,8 @@
     rows = list(batch.rows("1", "1042"))      # ten per user, in the order of user_id
 
 A list is the answer of `Recommender.recommend` for the stored history of that user, with the
-catalog of the store as it is when the job starts.
+catalog and the rules of the store as they are when the job starts. A user who has chosen lists
+without history gets those of nobody.
 """
 
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ from typing import Any
 
 from marquee.catalog.catalog_store import CatalogStore
 from marquee.catalog.records import ChangeCursor
+from marquee.core.command import say
 from marquee.core.ids import id_type
 from marquee.feedback.store import EventStore
+from marquee.recommender.catalog.catalog_pages import apply_pages
 from marquee.recommender.errors import RequestError
 from marquee.recommender.foreign_ids import known_ids, stored_history
 from marquee.recommender.query import RecommendQuery
@@ -42,9 +45,9 @@ class BatchJob:
 
 
 def with_catalog(recommender: Recommender, store: EventStore) -> Recommender:
-    """Return the recommender with the catalog of a store."""
+    """Return the recommender with the catalog and the rules of a store."""
     for page in CatalogStore(store.database).changes_since(ChangeCursor()):
-        recommender = recommender.with_changes(page.movies) if page.movies else recommender
+        recommender = apply_pages(recommender, [page], say)
     return recommender
 
 
@@ -84,7 +87,7 @@ class BatchRecommender:
                 history=stored_history(catalog, state.history),
                 not_interested=known_ids(catalog, state.not_interested, {}),
             )
-            for state in states.values()
+            for state in (state.for_lists() for state in states.values())
         ]
         responses = self.recommender.recommend_batch(queries)
         for user_id, response in zip(states, responses, strict=True):

@@ -40,6 +40,9 @@ SELECT_STATE_VERSION = sa.text(f"""
     ) AS tables
 """)
 SELECT_PERSONALIZED = sa.text("SELECT personalized FROM user_settings WHERE user_id = :user_id")
+SELECT_UNPERSONALIZED = sa.text("""
+    SELECT user_id FROM user_settings WHERE user_id BETWEEN :first AND :last AND NOT personalized
+""")
 SELECT_LATEST_USERS = sa.text("""
     SELECT DISTINCT user_id FROM (SELECT user_id FROM events ORDER BY sequence DESC LIMIT :rows)
         AS latest LIMIT :count

@@ -108,7 +108,7 @@ class EventStore:
             rows = connection.execute(sql.SELECT_USER, values).all()
             is_personalized = connection.execute(sql.SELECT_PERSONALIZED, values).scalar()
         state = reduce_events(to_stored_events(rows))
-        return state if is_personalized in (None, True) else replace(state, is_personalized=False)
+        return replace(state, is_personalized=is_personalized in (None, True))
 
     def user_rows(self, user_id: int | str) -> list[dict[str, Any]]:
         """Return every row of a user, oldest first; an imported rating has event_id None."""
@@ -151,11 +151,13 @@ class EventStore:
     def user_states(self, first: str, last: str) -> Iterator[tuple[str, UserState]]:
         """Yield (user_id, state) of every user from `first` to `last`, in one query."""
         with self._database.read() as connection:
+            users = {"first": first, "last": last}
+            unpersonalized = set(connection.execute(sql.SELECT_UNPERSONALIZED, users).scalars())
             stream = connection.execution_options(yield_per=ROWS_PER_BATCH)
-            rows = stream.execute(sql.SELECT_USERS, {"first": first, "last": last})
-            events = to_stored_events(rows)
+            events = to_stored_events(stream.execute(sql.SELECT_USERS, users))
             for user_id, user_events in groupby(events, key=attrgetter("user_id")):
-                yield user_id, reduce_events(user_events)
+                state = reduce_events(user_events)
+                yield user_id, replace(state, is_personalized=user_id not in unpersonalized)
 
     def latest_states(self, count: int) -> list[UserState]:
         """Return the states of at most `count` users, of the latest events if possible.

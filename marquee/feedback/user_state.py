@@ -64,6 +64,10 @@ class UserState:
     is_personalized: bool = True
     """False where the user has chosen lists without history."""
 
+    def for_lists(self) -> "UserState":
+        """Return what lists may use of the user."""
+        return self if self.is_personalized else UserState()
+
 
 _new_event: Callable[[Iterable[Any]], StoredEvent] = partial(tuple.__new__, StoredEvent)
 """Make a StoredEvent of its values: `StoredEvent._make` without its check."""

@@ -22,8 +22,10 @@ from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.requests import RecommendRequest
 from marquee.batch import ray_job
 from marquee.batch.ray_job import main
+from marquee.catalog.catalog_store import CatalogStore
 from marquee.feedback.event_schema import Event
 from marquee.feedback.store import EventStore
+from marquee.feedback.user_settings import UserSettings
 from marquee.recommender import pipeline
 from marquee.recommender.query import RecommendQuery
 from marquee.recommender.recommender import Recommender
@@ -59,7 +61,11 @@ HISTORIES: dict[str, list[tuple[int, float]]] = {  # oldest first
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> EventStore:
-    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'events.sqlite'}"
+    return store_of_histories(tmp_path_factory.mktemp("store"))
+
+
+def store_of_histories(folder: Path) -> EventStore:
+    url = f"sqlite:///{folder / 'events.sqlite'}"
     rows = [
         (user, *rating, at)
         for user, ratings in HISTORIES.items()
@@ -119,6 +125,24 @@ def test_batch_lists_equal_those_of_the_service(
     assert strategies == {"ann": "history", "bob": "history", "42": "popular"} | dict.fromkeys(
         ("7", "eve"), "history"
     )
+
+
+def test_batch_keeps_catalog_rules_and_choices(command: list[str], tmp_path: Path) -> None:
+    store, (rated, hidden, other) = store_of_histories(tmp_path), (50, 480, 10)
+    catalog = CatalogStore(store.database)
+    catalog.put_movies([{"movie_id": 900, "title": "New", "genres": ["Crime"]}], "ann")
+    catalog.delete_movies([hidden], "ann")
+    catalog.put_rule("r", {"where": {"genres": "Animation"}, "action": "exclude"}, "ann")
+    catalog.put_rule("pin", {"where": {"title": "New"}, "action": {"pin": {"place": 1}}}, "ann")
+    UserSettings(store.database).set_personalized("ann", False)
+    store.close()
+    assert main(changed(command, "--events", store.address)) == 0
+    rows = read(tmp_path / "lists").to_pylist()
+    assert not {hidden, 1} & {row["movie_id"] for row in rows}
+    assert {row["movie_id"] for row in rows if row["place"] == 1} == {900}
+    ann = [row for row in rows if row["user_id"] == "ann"]
+    assert {row["strategy"] for row in ann} == {"popular"}
+    assert {rated, other} <= {row["movie_id"] for row in ann}, "nothing of the history counts"
 
 
 def test_batch_k_and_controls_equal_those_of_the_service(

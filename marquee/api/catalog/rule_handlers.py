@@ -109,7 +109,7 @@ class RuleHandlers:
             states = await self._reads.run(self._events.latest_states, count)
         except StoreUnavailable:
             states = []
-        histories = [stored_history(catalog, state.history) for state in states]
+        histories = [stored_history(catalog, state.for_lists().history) for state in states]
         histories = [history for history in histories if history]
         return [RecommendQuery(history=each) for each in histories or drawn(recommender, count)]
 

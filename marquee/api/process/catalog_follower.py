@@ -10,7 +10,6 @@ thread, a thousand titles a step, while the catalog of before answers.
 
 import asyncio
 import logging
-from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -18,12 +17,10 @@ from marquee.api.process.loaded_model import LoadedModel
 from marquee.api.process.shared_state import SharedState
 from marquee.api.store_access import StoreExecutor
 from marquee.catalog.catalog_store import CatalogStore
-from marquee.catalog.records import CatalogChanges, ChangeCursor, StoredRule
+from marquee.catalog.records import CatalogChanges, ChangeCursor
 from marquee.core.errors import InputError
 from marquee.feedback.errors import StoreUnavailable
-from marquee.recommender.errors import RequestError
-from marquee.recommender.rules.parsing import parse_rule
-from marquee.recommender.rules.rule import Rule
+from marquee.recommender.catalog.catalog_pages import apply_pages
 
 POLL_S = 0.4
 PAGES_PER_STEP = 20  # of a thousand titles, applied together where many have changed
@@ -127,25 +124,8 @@ class CatalogFollower:
     ) -> tuple[LoadedModel, ChangeCursor, bool]:
         """Return the model after the next changes, its place among all, and whether it is last."""
         pages = await self._executor.run(self._pages, cursor)
-        model = await asyncio.to_thread(apply_pages, model, pages)
+        model = await asyncio.to_thread(apply_pages, model, pages, log.error)
         return model, pages[-1].cursor, pages[-1].is_last
 
     def _pages(self, cursor: ChangeCursor) -> list[CatalogChanges]:
         return list(islice(self._store.changes_since(cursor), PAGES_PER_STEP))
-
-
-def apply_pages(model: LoadedModel, pages: Sequence[CatalogChanges]) -> LoadedModel:
-    """Return the model with the changes of some pages."""
-    movies = [movie for page in pages for movie in page.movies]
-    model = model.with_changes(movies) if movies else model
-    rules = [page.rules for page in pages if page.rules is not None]
-    return model.with_rules(usable_rules(rules[-1])) if rules else model
-
-
-def usable_rules(stored: Sequence[StoredRule]) -> Iterator[Rule]:
-    """Yield the rules that this version understands; the log names the others."""
-    for rule in stored:
-        try:
-            yield parse_rule(rule.name, rule.document)
-        except RequestError as error:
-            log.error("rule %s holds nowhere: %s", rule.name, error)
