@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from marquee.api.access.auth import current_actor
 from marquee.api.catalog.rule_requests import RuleIn, RuleParams
 from marquee.api.handlers import Handlers
 from marquee.api.process.loaded_model import LoadedModel
@@ -175,6 +176,7 @@ def test_rules_of_another_worker_and_of_another_replica(
     rule = RuleIn.model_validate({"where": {"title": "Pulp Fiction"}, "action": "exclude"})
 
     async def follow() -> None:
+        current_actor.set("local")  # tests of keys have set it in this process
         await first.rules.put_rule(RuleParams(name="r"), rule)
         request = ChartsRequest(kind="popular")
         assert PULP not in [item["movie_id"] for item in (await second.charts(request))["items"]]
